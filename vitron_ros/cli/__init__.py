@@ -1,0 +1,1 @@
+"""The `vitron` command line, one file a command."""

@@ -1,0 +1,25 @@
+"""The errors that a caller may catch. Each sentence says what is wrong and how to mend it."""
+
+
+class VitronError(Exception):
+    """Base of every error that vitron_ros raises on purpose."""
+
+
+class ConfigError(VitronError):
+    """A setting is unknown, out of range or does not fit another."""
+
+
+class ImageError(VitronError):
+    """One image cannot be decoded; the stream goes on."""
+
+
+class RegionError(VitronError):
+    """A box, point, polygon, scribble or mask marks nothing inside the image."""
+
+
+class SourceError(VitronError):
+    """A bag, video, folder or camera cannot be read or written."""
+
+
+class ModelError(VitronError):
+    """A model cannot be loaded, or cannot answer this request."""

@@ -1,0 +1,1 @@
+"""Recorded data in, metrics out."""

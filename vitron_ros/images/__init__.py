@@ -1,0 +1,1 @@
+"""Camera images: decoding every encoding a camera publishes, JPEG/PNG, overlays."""

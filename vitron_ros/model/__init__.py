@@ -1,0 +1,1 @@
+"""One model for both papers: `VitronModel` and its parts."""

@@ -1,0 +1,1 @@
+"""From frames to tracks in real time: mailboxes, goals and the pipeline."""
