@@ -33,12 +33,14 @@ class Region:
     Attributes:
         kind: what was drawn.
         points: (N, 2) float64, px, x and y; (0, 2) for a mask.
-        mask: (H, W) bool of the whole image for a mask, else None.
+        mask: (h, w) bool for a mask, whose top-left pixel lies at `offset` of the image; else None.
+        offset: px, x and y; (0, 0) where the mask covers the image from its corner.
     """
 
     kind: RegionKind
     points: NDArray[np.float64]
     mask: NDArray[np.bool_] | None = None
+    offset: tuple[int, int] = (0, 0)
 
     def __post_init__(self) -> None:
         name, count = self.kind.name.lower(), len(self.points)
@@ -50,6 +52,8 @@ class Region:
             raise RegionError(f"a {name} cannot have {count} points; it needs {MIN_POINTS[self.kind]}")
         if (self.kind is RegionKind.MASK) != (self.mask is not None):
             raise RegionError("a mask region, and only that, carries a mask")
+        if self.mask is not None and self.mask.ndim != 2:
+            raise RegionError(f"a mask is (h, w), this is {self.mask.shape}")
 
     @classmethod
     def from_point(cls, x: float, y: float) -> "Region":
@@ -68,8 +72,8 @@ class Region:
         return cls(RegionKind.SCRIBBLE, np.asarray(points, np.float64))
 
     @classmethod
-    def from_mask(cls, mask: NDArray[np.bool_]) -> "Region":
-        return cls(RegionKind.MASK, np.zeros((0, 2)), np.asarray(mask, bool))
+    def from_mask(cls, mask: NDArray[np.bool_], offset: tuple[int, int] = (0, 0)) -> "Region":
+        return cls(RegionKind.MASK, np.zeros((0, 2)), np.asarray(mask, bool), offset)
 
     def bounding_box(self, width: int, height: int) -> Boxes:
         """The tight box inside an image of the given size, (4,), px. A point has a box of one pixel.
@@ -86,17 +90,21 @@ class Region:
         """The pixels of the region, (H, W) bool, at least one of them set.
 
         Raises:
-            RegionError: nothing of the region lies inside the image, or a mask has another size.
+            RegionError: nothing of the region lies inside the image, or a mask reaches out of it.
         """
-        if self.mask is not None:
-            if self.mask.shape != (height, width):
-                raise RegionError(f"the mask is {self.mask.shape[1]}x{self.mask.shape[0]}, the image {width}x{height}")
-            mask = self.mask
-        else:
-            mask = self._drawn(width, height)
+        mask = self._drawn(width, height) if self.mask is None else self._pasted(self.mask, width, height)
         if not mask.any():
             raise RegionError(f"the {self.kind.name.lower()} lies outside the image of {width}x{height} pixels")
         return mask
+
+    def _pasted(self, mask: NDArray[np.bool_], width: int, height: int) -> NDArray[np.bool_]:
+        x, y = self.offset
+        h, w = mask.shape
+        if x < 0 or y < 0 or x + w > width or y + h > height:
+            raise RegionError(f"the mask of {w}x{h} at ({x}, {y}) reaches out of the image of {width}x{height} pixels")
+        canvas = np.zeros((height, width), bool)
+        canvas[y : y + h, x : x + w] = mask
+        return canvas
 
     def _drawn(self, width: int, height: int) -> NDArray[np.bool_]:
         canvas = np.zeros((height, width), np.uint8)

@@ -1,0 +1,101 @@
+"""Settings of the perception pipeline. ROS parameters and YAML files are derived from these fields.
+
+Each field carries its range, its description and whether it may change while the node runs, once, here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from vitron_ros.errors import ConfigError
+
+
+def setting(
+    default: Any,
+    description: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+    runtime: bool = False,
+) -> Any:
+    """A dataclass field with what a person needs to know of it. `low` and `high` are inclusive."""
+    return field(
+        default=default,
+        metadata={"description": description, "low": low, "high": high, "choices": choices, "runtime": runtime},
+    )
+
+
+class Checked:
+    """Refuses values outside the ranges that the fields state."""
+
+    def __post_init__(self) -> None:
+        for item in fields(self):  # type: ignore[arg-type]
+            check_setting(item.name, getattr(self, item.name), item.metadata)
+
+
+def check_setting(name: str, value: Any, metadata: Mapping[str, Any]) -> None:
+    """Raises ConfigError if the value is outside the range or the choices of its field."""
+    low, high, choices = metadata.get("low"), metadata.get("high"), metadata.get("choices")
+    if choices and value not in choices:
+        raise ConfigError(f"{name} is {value!r}; it must be one of {', '.join(choices)}")
+    if low is not None and not value >= low:
+        raise ConfigError(f"{name} is {value!r}; it must be at least {low}")
+    if high is not None and not value <= high:
+        raise ConfigError(f"{name} is {value!r}; it must be at most {high}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LifeCycle(Checked):
+    """When a track counts as seen, predicted, lost and found again."""
+
+    min_score: float = setting(0.3, "score from which a target counts as seen", low=0.0, high=1.0, runtime=True)
+    reacquire_score: float = setting(
+        0.5, "score from which a lost target counts as found again", low=0.0, high=1.0, runtime=True
+    )
+    predict_time: float = setting(0.5, "s a target is predicted before it is lost", low=0.0, high=60.0, runtime=True)
+    velocity_time: float = setting(0.15, "s over which the velocity is smoothed", low=0.001, high=10.0)
+    confirm_frames: int = setting(3, "frames seen that confirm a target", low=1, high=1000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PipelineConfig(LifeCycle):
+    """Everything that the core needs to turn the frames of one camera into tracks."""
+
+    tracker: str = setting("default", "box tracker of the fast loop: default, csrt, kcf")
+    max_targets: int = setting(16, "targets that one camera follows at most", low=1, high=1000, runtime=True)
+    timeout: float = setting(10.0, "s in which a goal must find its target", low=0.01, high=3600.0, runtime=True)
+    lost_timeout: float = setting(
+        0.0, "s a target may stay lost before its goal is aborted; 0: for ever", low=0.0, high=86400.0, runtime=True
+    )
+    max_image_age: float = setting(
+        1.0, "s without an image after which the input counts as stale", low=0.01, high=3600.0, runtime=True
+    )
+    history: float = setting(1.0, "s of frames kept for regions drawn on an earlier image", low=0.0, high=10.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PerceptionConfig(PipelineConfig):
+    """The settings of the perception node: the pipeline's and those of its topics."""
+
+    cameras: tuple[str, ...] = setting(
+        (), "names of the cameras, each with topics <name>/image and <name>/tracks; empty: one camera, topic image"
+    )
+    image_transport: str = setting(
+        "raw",
+        "raw: sensor_msgs/Image; compressed: CompressedImage on <image>/compressed",
+        choices=("raw", "compressed"),
+    )
+    image_qos: str = setting(
+        "sensor_data", "QoS of the image subscriptions, by name", choices=("sensor_data", "reliable", "system_default")
+    )
+    max_goals: int = setting(32, "goals that run side by side at most", low=1, high=1000, runtime=True)
+    feedback_rate: float = setting(10.0, "Hz of a goal's feedback at most", low=0.1, high=1000.0, runtime=True)
+    debug_rate: float = setting(10.0, "Hz of the debug image at most", low=0.1, high=1000.0, runtime=True)
+    diagnostics_period: float = setting(1.0, "s between diagnostics", low=0.05, high=3600.0)
+    autostart: bool = setting(True, "configure and activate without a lifecycle manager")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(set(self.cameras)) != len(self.cameras):
+            raise ConfigError(f"cameras is {list(self.cameras)}; every name may be there once")

@@ -1,0 +1,158 @@
+"""One track: its states, what moves it from one to the next, and what it tells the world."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitron_ros.boxes import Boxes, center
+from vitron_ros.config import LifeCycle
+from vitron_ros.tracking.box_tracker import BoxEstimate
+
+SECOND_NS = 1_000_000_000
+
+
+class TrackState(IntEnum):
+    """The values of vitron_msgs/Track.state."""
+
+    TENTATIVE = 0
+    TRACKED = 1
+    PREDICTED = 2
+    LOST = 3
+    ENDED = 4
+
+
+class EventKind(IntEnum):
+    """The values of vitron_msgs/TrackEvent.event."""
+
+    STARTED = 0
+    LOST = 1
+    REACQUIRED = 2
+    ENDED = 3
+    REJECTED = 4
+
+
+class Reason(IntEnum):
+    """The values of vitron_msgs/TrackEvent.reason."""
+
+    NONE = 0
+    REQUESTED = 1
+    NOT_SEEN = 2
+    LOST_TIMEOUT = 3
+    TIME_JUMP = 4
+    IMAGE_CHANGED = 5
+    SHUTDOWN = 6
+    BAD_REGION = 7
+    MODEL_ERROR = 8
+    OUT_OF_VIEW = 9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackEvent:
+    """Something happened to a target, or to a wish to track one. Fields as in vitron_msgs/TrackEvent."""
+
+    kind: EventKind
+    reason: Reason
+    text: str
+    stamp_ns: int
+    camera: str = ""
+    frame_id: str = ""
+    track_id: int = 0
+    phrase: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TrackSnapshot:
+    """A track in one image, safe to hand to another thread. Fields as in vitron_msgs/Track."""
+
+    id: int
+    phrase: str
+    label: str
+    state: TrackState
+    box_xyxy: Boxes  # (4,) px
+    score: float
+    velocity: NDArray[np.float64]  # (2,) px/s
+    grounded_ns: int
+    age_ns: int
+
+    @property
+    def is_seen(self) -> bool:
+        return self.state in (TrackState.TENTATIVE, TrackState.TRACKED)
+
+
+class Track:
+    """The life of one target: tentative, tracked, predicted, lost, found again, ended.
+
+    A frame in which the score reaches `min_score` is one in which the target is seen. A lost target must
+    reach `reacquire_score` to count as found, since a search over the whole image meets more look-alikes.
+    Once lost, the box stays where it was last predicted until the target is found.
+    """
+
+    def __init__(
+        self,
+        track_id: int,
+        box_xyxy: Boxes,
+        now_ns: int,
+        *,
+        phrase: str = "",
+        label: str = "",
+        min_score: float | None = None,
+        grounded_ns: int = 0,
+    ) -> None:
+        self.id = track_id
+        self.phrase = phrase
+        self.label = label
+        self.state = TrackState.TENTATIVE
+        self.box_xyxy = box_xyxy
+        self.score = 1.0
+        self.grounded_ns = grounded_ns
+        self.started_ns = now_ns
+        self.seen_ns = now_ns
+        self._min_score = min_score
+        self._seen_box = box_xyxy
+        self._velocity = np.zeros(2)
+        self._frames_seen = 1
+
+    def update(self, estimate: BoxEstimate, now_ns: int, life: LifeCycle) -> EventKind | None:
+        """Take the tracker's word for this frame; the event that it caused, if any."""
+        was_lost = self.state is TrackState.LOST
+        self.score = estimate.score
+        min_score = life.min_score if self._min_score is None else self._min_score
+        needed = max(min_score, life.reacquire_score) if was_lost else min_score
+        if estimate.score >= needed:
+            self._see(estimate.box_xyxy, now_ns, life, was_lost=was_lost)
+            return EventKind.REACQUIRED if was_lost else None
+        if was_lost:
+            return None
+        self.box_xyxy = estimate.box_xyxy
+        if now_ns - self.seen_ns <= life.predict_time * SECOND_NS:
+            self.state = TrackState.PREDICTED
+            return None
+        self.state = TrackState.LOST
+        self._velocity = np.zeros(2)
+        return EventKind.LOST
+
+    def snapshot(self, now_ns: int) -> TrackSnapshot:
+        return TrackSnapshot(
+            id=self.id,
+            phrase=self.phrase,
+            label=self.label,
+            state=self.state,
+            box_xyxy=self.box_xyxy,
+            score=self.score,
+            velocity=self._velocity,
+            grounded_ns=self.grounded_ns,
+            age_ns=now_ns - self.started_ns,
+        )
+
+    def _see(self, box_xyxy: Boxes, now_ns: int, life: LifeCycle, *, was_lost: bool) -> None:
+        elapsed_s = (now_ns - self.seen_ns) / SECOND_NS
+        if not was_lost and elapsed_s > 0:
+            velocity = (center(box_xyxy) - center(self._seen_box)) / elapsed_s
+            blend = 1 - np.exp(-elapsed_s / life.velocity_time)
+            self._velocity = self._velocity + blend * (velocity - self._velocity)
+        self.box_xyxy = self._seen_box = box_xyxy
+        self.seen_ns = now_ns
+        self._frames_seen += 1
+        self.state = TrackState.TRACKED if self._frames_seen >= life.confirm_frames else TrackState.TENTATIVE
