@@ -77,9 +77,9 @@ class CameraPipeline:
             self._finish(self._goals[goal_id], Outcome.CANCELED, "cancelled by the client", Reason.REQUESTED)
 
     def reset(self) -> None:
-        """Give up every wish and every target, as if each had been cancelled."""
-        for goal_id in list(self._goals):
-            self.cancel(goal_id)
+        """Give up every wish and every target."""
+        for goal in list(self._goals.values()):
+            self._finish(goal, Outcome.CANCELED, "the node was reset", Reason.REQUESTED)
 
     def shutdown(self) -> Report:
         """End everything; the pipeline may be used again."""

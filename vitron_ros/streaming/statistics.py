@@ -24,10 +24,6 @@ class StreamSummary:
     last_arrival_ns: int  # 0: no image yet
     last_error: str
 
-    @property
-    def skipped(self) -> int:
-        return self.dropped + self.bad + self.late
-
 
 class StreamStatistics:
     """Counts one camera's frames. Written by its worker, read by any thread."""
@@ -58,6 +54,11 @@ class StreamStatistics:
     def late_frame(self) -> None:
         with self._lock:
             self._late += 1
+
+    @property
+    def unusable(self) -> int:
+        """Frames that were bad or late."""
+        return self._bad + self._late
 
     def summary(self, received: int, dropped: int) -> StreamSummary:
         """Counters of the mailbox come from outside."""

@@ -74,6 +74,11 @@ class CameraWorker(Generic[Message]):
         self._latest.wake()
         self._thread.join()
 
+    @property
+    def skipped(self) -> int:
+        """Images that came and were not processed."""
+        return self._latest.dropped + self.statistics.unusable
+
     def summary(self) -> StreamSummary:
         return self.statistics.summary(self._latest.received, self._latest.dropped)
 

@@ -1,0 +1,56 @@
+"""Installs vitron_ros: with pip into a virtual environment, with colcon into a workspace."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+NAME = "vitron_ros"
+
+setup(
+    name=NAME,
+    version="0.1.0",
+    description="Real-time, language-commanded perception for ROS 2",
+    long_description=Path("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    author="vitron_ros maintainers",
+    author_email="maintainers@vitron-ros.org",
+    maintainer="vitron_ros maintainers",
+    maintainer_email="maintainers@vitron-ros.org",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=find_packages(include=[NAME, f"{NAME}.*"]),
+    package_data={NAME: ["py.typed", "assets/**/*", "model/prompt_profiles/*.yaml", "ros/*.xml"]},
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
+        (f"share/{NAME}", ["package.xml"]),
+        (f"share/{NAME}/launch", [str(path) for path in Path("launch").glob("*.launch.py")]),
+        (f"share/{NAME}/launch/params", [str(path) for path in Path("launch/params").glob("*.yaml")]),
+    ],
+    install_requires=[
+        "mcap>=1.2",
+        "mcap-ros2-support>=0.5",
+        "numpy>=1.24",
+        "opencv-contrib-python-headless>=4.8",
+        "pyyaml>=6",
+        "rosbags>=0.10",
+        "safetensors>=0.4",
+        "tokenizers>=0.20",
+        "torch>=2.6",
+        "tqdm>=4.60",
+        "transformers>=5.0",
+    ],
+    extras_require={
+        "ros-wheels": ["ros-rclpy[fastrtps]", "ros-sensor-msgs", "ros-diagnostic-msgs", "ros-std-srvs"],
+        "lora": ["peft>=0.18"],
+        "quantise": ["torchao>=0.14"],
+        "sentencepiece": ["sentencepiece>=0.2"],
+    },
+    entry_points={
+        "console_scripts": [
+            f"vitron = {NAME}.cli.main:main",
+            f"perception = {NAME}.ros.perception_node:main",
+            f"bag_player = {NAME}.ros.bag_player:main",
+        ],
+    },
+    zip_safe=False,
+)

@@ -1,0 +1,35 @@
+from tests.fakes import frame
+from vitron_ros.streaming.ring import ViewRing
+from vitron_ros.tracking.box_tracker import View
+
+
+def filled(stamps, max_age_ns=1000, max_bytes=10**9):
+    ring = ViewRing(max_age_ns, max_bytes)
+    for stamp in stamps:
+        ring.push(View(frame(stamp_ns=stamp)), stamp)
+    return ring
+
+
+def stamps(views):
+    return [view.frame.stamp_ns for view in views]
+
+
+def test_since_gives_that_frame_and_all_newer_ones():
+    assert stamps(filled([10, 20, 30, 40]).since(20)) == [20, 30, 40]
+
+
+def test_a_stamp_between_two_frames_means_the_next_frame():
+    assert stamps(filled([10, 20, 30]).since(15)) == [20, 30]
+
+
+def test_a_stamp_that_is_no_longer_covered_gives_nothing():
+    ring = filled([10, 20, 5000])
+    assert stamps(ring.since(10)) == []
+    assert stamps(ring.since(6000)) == []
+
+
+def test_age_and_bytes_are_bounded_and_the_newest_stays():
+    one = frame().rgb.nbytes
+    assert len(filled(range(10, 5000, 10), max_age_ns=100)) == 11
+    assert len(filled(range(10, 100, 10), max_bytes=3 * one)) == 3
+    assert stamps(filled([10, 20], max_bytes=1).newest()) == [20]

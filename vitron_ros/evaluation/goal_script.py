@@ -1,0 +1,73 @@
+"""Goals written down beforehand, for replay: what to follow, and when."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from vitron_ros.errors import ConfigError, RegionError
+from vitron_ros.region import Region
+from vitron_ros.streaming.goals import TrackRequest
+
+REGIONS = {
+    "box": Region.from_box,
+    "point": lambda point: Region.from_point(*point),
+    "polygon": Region.from_polygon,
+    "scribble": Region.from_scribble,
+}
+TIMES = ("timeout", "lost_timeout", "min_score", "duration")
+KEYS = ("at", "cancel_at", "prompt", "camera", *REGIONS, *TIMES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ScriptedGoal:
+    """A goal that is sent before the first frame at or after `at_s`, counted from the first frame of the recording."""
+
+    request: TrackRequest
+    at_s: float = 0.0
+    cancel_at_s: float | None = None
+
+
+def read_goals(path: Path) -> list[ScriptedGoal]:
+    """The goals of a YAML file: a list under the key `goals`.
+
+    Each has `at` (s), `box: [x_min, y_min, x_max, y_max]` or `point`, `polygon` or `scribble` (px), and may have
+    `prompt`, `cancel_at` (s) and the limits of TrackObject.
+
+    Raises:
+        ConfigError: the file cannot be read, or a goal in it says something unknown or impossible.
+    """
+    try:
+        document = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"cannot read goals from {path}: {error}") from error
+    goals = document.get("goals") if isinstance(document, Mapping) else None
+    if not isinstance(goals, list) or not goals:
+        raise ConfigError(f"{path} needs a list of goals under the key goals")
+    return [_goal(item, f"goal {number} of {path}") for number, item in enumerate(goals, 1)]
+
+
+def _goal(item: Any, where: str) -> ScriptedGoal:
+    if not isinstance(item, Mapping):
+        raise ConfigError(f"{where} is {item!r}; it must be a mapping")
+    unknown = [key for key in item if key not in KEYS]
+    if unknown:
+        raise ConfigError(f"{where} has unknown keys {unknown}; there are {', '.join(KEYS)}")
+    kinds = [kind for kind in REGIONS if kind in item]
+    if len(kinds) > 1:
+        raise ConfigError(f"{where} has {' and '.join(kinds)}; give one of them")
+    try:
+        region = REGIONS[kinds[0]](np.asarray(item[kinds[0]], np.float64)) if kinds else None
+        request = TrackRequest(
+            prompt=str(item.get("prompt", "")),
+            camera=str(item.get("camera", "")),
+            region=region,
+            **{name: float(item[name]) for name in TIMES if name in item},
+        )
+        cancel_at_s = float(item["cancel_at"]) if "cancel_at" in item else None
+        return ScriptedGoal(request=request, at_s=float(item.get("at", 0)), cancel_at_s=cancel_at_s)
+    except (ConfigError, RegionError, TypeError, ValueError) as error:
+        raise ConfigError(f"{where}: {error}") from error

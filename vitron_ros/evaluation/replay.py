@@ -1,0 +1,106 @@
+"""A recording through the same pipeline as the node's, with the stamps as the clock: twice the same, bit for bit."""
+
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from vitron_ros.config import PipelineConfig
+from vitron_ros.evaluation.goal_script import ScriptedGoal
+from vitron_ros.frame import Frame
+from vitron_ros.streaming.goals import GoalResult
+from vitron_ros.streaming.pipeline import CameraPipeline, Report
+from vitron_ros.tracking.track import SECOND_NS, TrackEvent, TrackSnapshot
+from vitron_ros.tracking.trackers import make_tracker
+
+
+@dataclass(slots=True, eq=False)
+class Recording:
+    """What came out of a replay.
+
+    Attributes:
+        frames: (stamp_ns, tracks) of every frame.
+        results: how each goal ended, in the order of the script.
+    """
+
+    frames: list[tuple[int, tuple[TrackSnapshot, ...]]] = field(default_factory=list)
+    events: list[TrackEvent] = field(default_factory=list)
+    results: dict[int, GoalResult] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything, rounded to what is meaningful: px to 1/100, scores to 1/10000."""
+        return {
+            "frames": [
+                {"stamp_ns": stamp_ns, "tracks": [track_json(track) for track in tracks]}
+                for stamp_ns, tracks in self.frames
+            ],
+            "events": [event_json(event) for event in self.events],
+            "goals": [result_json(self.results[index]) for index in sorted(self.results)],
+        }
+
+
+def replay(
+    frames: Iterable[Frame],
+    goals: Sequence[ScriptedGoal],
+    config: PipelineConfig,
+    watch: Callable[[Report], None] = lambda report: None,
+) -> Recording:
+    """Every frame in order, none skipped. `watch` sees each report as it comes."""
+    pipeline = CameraPipeline(config, lambda: make_tracker(config.tracker), itertools.count(1))
+    waiting = sorted(enumerate(goals), key=lambda item: item[1].at_s)
+    cancels = sorted((goal.cancel_at_s, index) for index, goal in enumerate(goals) if goal.cancel_at_s is not None)
+    recording = Recording()
+    first_ns: int | None = None
+    for frame in frames:
+        first_ns = frame.stamp_ns if first_ns is None else first_ns
+        elapsed_s = (frame.stamp_ns - first_ns) / SECOND_NS
+        while waiting and waiting[0][1].at_s <= elapsed_s:
+            index, goal = waiting.pop(0)
+            pipeline.add(str(index), goal.request, frame.stamp_ns)
+        while cancels and cancels[0][0] <= elapsed_s:
+            pipeline.cancel(str(cancels.pop(0)[1]))
+        report = pipeline.step(frame, frame.stamp_ns)
+        _record(recording, report)
+        watch(report)
+    _record(recording, pipeline.shutdown())
+    return recording
+
+
+def _record(recording: Recording, report: Report) -> None:
+    if report.frame is not None:
+        recording.frames.append((report.frame.stamp_ns, report.tracks))
+    recording.events += report.events
+    recording.results.update({int(goal_id): result for goal_id, result in report.finished.items()})
+
+
+def track_json(track: TrackSnapshot) -> dict[str, Any]:
+    return {
+        "id": track.id,
+        "phrase": track.phrase,
+        "state": track.state.name,
+        "box_xyxy": [round(float(value), 2) for value in track.box_xyxy],
+        "score": round(track.score, 4),
+        "velocity": [round(float(value), 2) for value in track.velocity],
+    }
+
+
+def event_json(event: TrackEvent) -> dict[str, Any]:
+    return {
+        "stamp_ns": event.stamp_ns,
+        "track_id": event.track_id,
+        "phrase": event.phrase,
+        "event": event.kind.name,
+        "reason": event.reason.name,
+        "text": event.text,
+    }
+
+
+def result_json(result: GoalResult) -> dict[str, Any]:
+    return {
+        "outcome": result.outcome.name,
+        "message": result.message,
+        "track_ids": [track.id for track in result.tracks],
+        "frames_tracked": result.frames_tracked,
+        "frames_lost": result.frames_lost,
+        "times_reacquired": result.times_reacquired,
+    }

@@ -1,0 +1,93 @@
+"""A camera that is a bag: publishes its images at their own rate, with fresh stamps."""
+
+import argparse
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import rclpy
+from rclpy.duration import Duration
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.utilities import remove_ros_args
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from vitron_ros.errors import SourceError, VitronError
+from vitron_ros.evaluation.bags import read_images
+from vitron_ros.frame import Frame
+from vitron_ros.ros import qos
+from vitron_ros.ros.conversions import image_message, time_from_ns
+
+MATCH_TIMEOUT_S = 30.0
+POLL_S = 0.02
+
+
+def wait_for_subscriber(publisher: Publisher) -> None:
+    """Raises SourceError if nobody subscribes in time."""
+    deadline = time.monotonic() + MATCH_TIMEOUT_S
+    while publisher.get_subscription_count() == 0:
+        if time.monotonic() > deadline:
+            raise SourceError(f"nobody subscribed to {publisher.topic_name} within {MATCH_TIMEOUT_S:g} s")
+        time.sleep(POLL_S)
+
+
+def play(publisher: Publisher, frames: Iterable[Frame], start_ns: int, rate: float) -> int:
+    """Publish each frame when its time has come; how many were published.
+
+    A frame's stamp is `start_ns` plus its time since the first frame, divided by `rate`. The next frame is read and
+    converted before its time, so that publishing is all that happens then.
+    """
+    first_ns: int | None = None
+    count = 0
+    for frame in frames:
+        first_ns = frame.stamp_ns if first_ns is None else first_ns
+        stamp_ns = start_ns + int((frame.stamp_ns - first_ns) / rate)
+        message = image_message(frame.rgb, Header(stamp=time_from_ns(stamp_ns), frame_id=frame.frame_id))
+        time.sleep(max(0.0, (stamp_ns - time.time_ns()) / 1e9))
+        publisher.publish(message)
+        count += 1
+    publisher.wait_for_all_acked(Duration(seconds=1))
+    return count
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        prog="bag_player",
+        description=__doc__,
+        epilog="example: bag_player bags/sample --ros-args -r image:=/camera/image_raw",
+    )
+    made.add_argument("bag", type=Path, help="a ROS 2 bag: a directory, an .mcap or a .db3 file")
+    made.add_argument("--topic", help="the image topic of the bag, where it has several")
+    made.add_argument("--rate", type=float, default=1.0, help="how many times faster than recorded (default: 1)")
+    made.add_argument("--loop", type=int, default=1, help="how often to play the bag (default: 1)")
+    made.add_argument("--start-ns", type=int, default=0, help="stamp of the first image; 0: when somebody subscribes")
+    made.add_argument("--reliable", action="store_true", help="publish reliably instead of with best effort")
+    return made
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The console script `bag_player`."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    arguments = parser().parse_args(remove_ros_args(["bag_player", *words])[1:])
+    rclpy.init(args=["bag_player", *words])
+    node = Node("bag_player")
+    publisher = node.create_publisher(Image, "image", qos.IMAGE["reliable" if arguments.reliable else "sensor_data"])
+    try:
+        wait_for_subscriber(publisher)
+        for turn in range(arguments.loop):
+            start_ns = arguments.start_ns if arguments.start_ns and turn == 0 else time.time_ns()
+            count = play(publisher, read_images(arguments.bag, arguments.topic), start_ns, arguments.rate)
+            node.get_logger().info(f"published {count} images of {arguments.bag}")
+        return 0
+    except VitronError as error:
+        node.get_logger().error(str(error))
+        return 1
+    finally:
+        node.destroy_node()
+        rclpy.shutdown()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,172 @@
+"""One camera of the perception node: its topics and its worker."""
+
+import itertools
+from collections.abc import Callable
+
+from rclpy.event_handler import QoSRequestedIncompatibleInfo, SubscriptionEventCallbacks
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import qos_policy_name_from_kind
+from sensor_msgs.msg import CompressedImage, Image
+from vitron_msgs.msg import TrackArray
+
+from vitron_ros.config import PerceptionConfig
+from vitron_ros.frame import Frame
+from vitron_ros.images.draw import Overlay, draw_tracks
+from vitron_ros.ros import qos
+from vitron_ros.ros.conversions import frame_from_message, header_of, image_message, track_array
+from vitron_ros.streaming.pipeline import CameraPipeline, Report
+from vitron_ros.streaming.statistics import StreamSummary
+from vitron_ros.streaming.worker import CameraWorker, Command
+from vitron_ros.tracking.track import SECOND_NS, TrackSnapshot
+from vitron_ros.tracking.trackers import make_tracker
+
+try:
+    from vision_msgs.msg import Detection2DArray
+
+    from vitron_ros.ros.detections import detection_array
+except ImportError:  # there is no wheel of it; an apt ROS has it
+    Detection2DArray = None
+
+
+class CameraPort:
+    """Publishers live from configure to cleanup, the subscription and the worker from activate to deactivate.
+
+    Args:
+        name: the camera's name and the namespace of its topics; empty: topics without a namespace.
+        deliver: takes each report after its tracks were published. Called by the worker's thread.
+        crashed: called by the worker's thread if it dies.
+    """
+
+    def __init__(
+        self,
+        node: LifecycleNode,
+        name: str,
+        config: PerceptionConfig,
+        ids: "itertools.count[int]",
+        deliver: "Callable[[CameraPort, Report], None]",
+        crashed: Callable[[], None],
+    ) -> None:
+        self.name = name
+        self.config = config
+        self.qos_problem = ""
+        self.last_frame: Frame | None = None
+        self._node = node
+        self._ids = ids
+        self._deliver_on = deliver
+        self._crashed = crashed
+        self._worker: CameraWorker[Image | CompressedImage] | None = None
+        self._debug_ns = 0
+        prefix = f"{name}/" if name else ""
+        self._image_topic = f"{prefix}image"
+        self._tracks = node.create_lifecycle_publisher(TrackArray, f"{prefix}tracks", qos.TRACKS)
+        self._debug = node.create_lifecycle_publisher(Image, f"{prefix}debug_image", qos.DEBUG_IMAGE)
+        self._detections = (
+            node.create_lifecycle_publisher(Detection2DArray, f"{prefix}detections", qos.TRACKS)
+            if Detection2DArray
+            else None
+        )
+
+    @property
+    def is_active(self) -> bool:
+        return self._worker is not None
+
+    def activate(self) -> None:
+        """Start the worker, then let images in."""
+        pipeline = CameraPipeline(self.config, lambda: make_tracker(self.config.tracker), self._ids, camera=self.name)
+        self._worker = CameraWorker(
+            pipeline,
+            decode=lambda message: frame_from_message(message, self.name),
+            clock=self.now_ns,
+            deliver=self._deliver,
+            crashed=self._crashed,
+            name=self.name or "camera",
+        )
+        self._worker.start()
+        self.qos_problem = ""
+        is_raw = self.config.image_transport == "raw"
+        self._subscription = self._node.create_subscription(
+            Image if is_raw else CompressedImage,
+            self._image_topic if is_raw else f"{self._image_topic}/compressed",
+            self._worker.put,
+            qos.IMAGE[self.config.image_qos],
+            event_callbacks=SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible_qos),
+        )
+
+    def deactivate(self) -> None:
+        """Let no more images in, end every goal, stop the worker."""
+        if self._worker is None:
+            return
+        self._node.destroy_subscription(self._subscription)
+        self._worker.stop()
+        self._worker = None
+
+    def destroy(self) -> None:
+        self.deactivate()
+        for publisher in (self._tracks, self._debug, self._detections):
+            if publisher is not None:
+                self._node.destroy_lifecycle_publisher(publisher)
+
+    def post(self, command: Command) -> None:
+        """Run something on this camera's pipeline. The port must be active."""
+        assert self._worker is not None, f"camera {self.name!r} is not active"
+        self._worker.post(command)
+
+    def reconfigure(self, config: PerceptionConfig) -> None:
+        self.config = config
+        if self._worker is not None:
+            self._worker.post(lambda pipeline: setattr(pipeline, "config", config))
+
+    def summary(self) -> StreamSummary | None:
+        """The stream's statistics; None while inactive."""
+        return self._worker.summary() if self._worker else None
+
+    @property
+    def skipped(self) -> int:
+        """Images that came and were not processed since activation."""
+        return self._worker.skipped if self._worker else 0
+
+    def now_ns(self) -> int:
+        return int(self._node.get_clock().now().nanoseconds)
+
+    def _deliver(self, report: Report) -> None:
+        if report.frame is not None:
+            self._publish(report.frame, report.tracks)
+        self._deliver_on(self, report)
+
+    def _publish(self, frame: Frame, tracks: tuple[TrackSnapshot, ...]) -> None:
+        self.last_frame = frame
+        self._tracks.publish(track_array(frame, tracks, self.skipped))
+        if frame.stamp_ns and self._worker is not None:
+            self._worker.statistics.latency(self.now_ns() - frame.stamp_ns)
+        if self._detections is not None:
+            self._detections.publish(detection_array(header_of(frame), tracks))
+        self._publish_debug(frame, tracks)
+
+    def _publish_debug(self, frame: Frame, tracks: tuple[TrackSnapshot, ...]) -> None:
+        """Drawn only while somebody looks, and no more often than `debug_rate`."""
+        now_ns = self.now_ns()
+        if now_ns - self._debug_ns < SECOND_NS / self.config.debug_rate or not self._debug.get_subscription_count():
+            return
+        self._debug_ns = now_ns
+        self._debug.publish(image_message(draw_tracks(frame.rgb, overlays(tracks)), header_of(frame)))
+
+    def _on_incompatible_qos(self, info: QoSRequestedIncompatibleInfo) -> None:
+        policy = qos_policy_name_from_kind(info.last_policy_kind)
+        self.qos_problem = (
+            f"a camera on {self._subscription.topic_name} offers another {policy} than image_qos="
+            f"{self.config.image_qos} asks for; set image_qos to sensor_data, or change the camera"
+        )
+
+
+def overlays(tracks: tuple[TrackSnapshot, ...]) -> list[Overlay]:
+    """What to draw of each track."""
+    return [
+        Overlay(
+            id=track.id,
+            box_xyxy=track.box_xyxy,
+            label=track.phrase or track.label,
+            state=track.state.name.lower(),
+            score=track.score,
+        )
+        for track in tracks
+    ]

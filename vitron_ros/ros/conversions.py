@@ -1,0 +1,175 @@
+"""Messages to the core's values and back. Nothing here decides anything."""
+
+from array import array
+
+import numpy as np
+from builtin_interfaces.msg import Duration, Time
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
+from vitron_msgs.action import TrackObject
+from vitron_msgs.msg import Region as RegionMsg
+from vitron_msgs.msg import Track as TrackMsg
+from vitron_msgs.msg import TrackArray
+from vitron_msgs.msg import TrackEvent as TrackEventMsg
+
+from vitron_ros.errors import ImageError, RegionError
+from vitron_ros.frame import Frame
+from vitron_ros.frame import Image as Rgb
+from vitron_ros.images.decode import decode_compressed, decode_image
+from vitron_ros.region import Region, RegionKind
+from vitron_ros.streaming.goals import GoalResult, TrackRequest
+from vitron_ros.tracking.track import SECOND_NS, TrackEvent, TrackSnapshot
+
+try:
+    from cv_bridge import CvBridge
+except ImportError:  # there is no wheel of it; an apt ROS has it
+    CvBridge = None
+
+
+def time_from_ns(stamp_ns: int) -> Time:
+    return Time(sec=stamp_ns // SECOND_NS, nanosec=stamp_ns % SECOND_NS)
+
+
+def ns_from_time(stamp: Time) -> int:
+    return int(stamp.sec) * SECOND_NS + int(stamp.nanosec)
+
+
+def frame_from_message(message: Image | CompressedImage, camera: str) -> Frame:
+    """The decoded image with its own stamp.
+
+    Raises:
+        ImageError: the message cannot be decoded.
+    """
+    if isinstance(message, CompressedImage):
+        rgb = decode_compressed(message.format, message.data)
+    else:
+        rgb = _decode_raw(message)
+    header = message.header
+    return Frame(rgb=rgb, stamp_ns=ns_from_time(header.stamp), camera=camera, frame_id=header.frame_id)
+
+
+def _decode_raw(message: Image) -> Rgb:
+    try:
+        return decode_image(
+            message.encoding, message.width, message.height, message.step, bool(message.is_bigendian), message.data
+        )
+    except ImageError:
+        if CvBridge is None:
+            raise
+        return _decode_with_cv_bridge(message)
+
+
+def _decode_with_cv_bridge(message: Image) -> Rgb:
+    """Encodings that our decoder does not know and cv_bridge does, such as 32FC3."""
+    try:
+        return np.asarray(CvBridge().imgmsg_to_cv2(message, "rgb8"), np.uint8)
+    except Exception as error:  # cv_bridge raises its own and OpenCV's errors, of several unrelated classes
+        raise ImageError(f"neither we nor cv_bridge can decode encoding {message.encoding!r}: {error}") from error
+
+
+def image_message(rgb: Rgb, header: Header) -> Image:
+    """An rgb8 message. `data` goes in as array("B"): every rclpy takes that without checking each byte."""
+    data = array("B")
+    data.frombytes(np.ascontiguousarray(rgb).data)
+    height, width = rgb.shape[:2]
+    return Image(header=header, height=height, width=width, encoding="rgb8", step=3 * width, data=data)
+
+
+def region_from_message(message: RegionMsg) -> Region:
+    """The region, not yet compared with an image.
+
+    Raises:
+        RegionError: the message is not of the form that its kind asks for.
+    """
+    try:
+        kind = RegionKind(message.kind)
+    except ValueError:
+        raise RegionError(f"region kind {message.kind} does not exist; it is 0 to {len(RegionKind) - 1}") from None
+    if len(message.x) != len(message.y):
+        raise RegionError(f"a region has as many x as y, this has {len(message.x)} and {len(message.y)}")
+    if kind is not RegionKind.MASK:
+        return Region(kind, np.stack([message.x, message.y], axis=-1).astype(np.float64).reshape(-1, 2))
+    if not message.mask:
+        raise RegionError("a region of kind MASK needs a mask")
+    mask = message.mask[0]
+    try:
+        pixels = decode_image(mask.encoding, mask.width, mask.height, mask.step, bool(mask.is_bigendian), mask.data)
+    except ImageError as error:
+        raise RegionError(f"the region's mask cannot be decoded: {error}") from error
+    return Region.from_mask(pixels[..., 0] > 0, (message.mask_x, message.mask_y))
+
+
+def region_message(region: Region) -> RegionMsg:
+    """A message of a region without a mask."""
+    return RegionMsg(kind=int(region.kind), x=region.points[:, 0].tolist(), y=region.points[:, 1].tolist())
+
+
+def request_from_goal(goal: TrackObject.Goal) -> TrackRequest:
+    """What the goal asks for; zeros mean the node's own settings.
+
+    Raises:
+        RegionError, ConfigError: it cannot be carried out as it is.
+    """
+    return TrackRequest(
+        prompt=goal.prompt,
+        region=region_from_message(goal.region[0]) if goal.region else None,
+        region_stamp_ns=ns_from_time(goal.region_stamp),
+        camera=goal.camera,
+        timeout=goal.timeout or None,
+        lost_timeout=goal.lost_timeout or None,
+        min_score=goal.min_score or None,
+        duration=goal.duration or None,
+    )
+
+
+def header_of(frame: Frame) -> Header:
+    return Header(stamp=time_from_ns(frame.stamp_ns), frame_id=frame.frame_id)
+
+
+def track_message(track: TrackSnapshot) -> TrackMsg:
+    return TrackMsg(
+        id=track.id,
+        phrase=track.phrase,
+        label=track.label,
+        state=int(track.state),
+        box=track.box_xyxy.astype(np.float32),
+        score=float(track.score),
+        velocity=track.velocity.astype(np.float32),
+        grounded=time_from_ns(track.grounded_ns),
+        age=Duration(sec=track.age_ns // SECOND_NS, nanosec=track.age_ns % SECOND_NS),
+    )
+
+
+def track_array(frame: Frame, tracks: tuple[TrackSnapshot, ...], skipped: int) -> TrackArray:
+    return TrackArray(
+        header=header_of(frame),
+        camera=frame.camera,
+        width=frame.width,
+        height=frame.height,
+        grounded=time_from_ns(max((track.grounded_ns for track in tracks), default=0)),
+        skipped=skipped,
+        tracks=[track_message(track) for track in tracks],
+    )
+
+
+def event_message(event: TrackEvent) -> TrackEventMsg:
+    return TrackEventMsg(
+        header=Header(stamp=time_from_ns(event.stamp_ns), frame_id=event.frame_id),
+        camera=event.camera,
+        track_id=event.track_id,
+        phrase=event.phrase,
+        event=int(event.kind),
+        reason=int(event.reason),
+        text=event.text,
+    )
+
+
+def result_message(result: GoalResult) -> TrackObject.Result:
+    return TrackObject.Result(
+        outcome=int(result.outcome),
+        message=result.message,
+        tracks=[track_message(track) for track in result.tracks],
+        frames_tracked=result.frames_tracked,
+        frames_lost=result.frames_lost,
+        times_reacquired=result.times_reacquired,
+    )

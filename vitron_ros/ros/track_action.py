@@ -1,0 +1,158 @@
+"""The TrackObject action: goals in from clients, to the camera that they concern, and their fate back."""
+
+import queue
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rclpy.action import ActionServer, CancelResponse, GoalResponse
+from rclpy.action.server import ServerGoalHandle
+from rclpy.lifecycle import LifecycleNode
+from rclpy.task import Future
+from vitron_msgs.action import TrackObject
+
+from vitron_ros.config import PerceptionConfig
+from vitron_ros.errors import ConfigError, RegionError
+from vitron_ros.ros.camera_port import CameraPort
+from vitron_ros.ros.conversions import request_from_goal, result_message, track_array
+from vitron_ros.streaming.goals import GoalFeedback, GoalResult, Outcome
+from vitron_ros.streaming.pipeline import Report
+from vitron_ros.tracking.track import SECOND_NS, Reason
+
+
+@dataclass(slots=True)
+class _OpenGoal:
+    handle: ServerGoalHandle
+    future: Future
+    fed_ns: int = 0
+
+
+class TrackAction:
+    """Callbacks run in the executor's thread; `deliver` is called by the cameras' workers.
+
+    rclpy changes a goal's state in the executor's thread only: results wait in a queue until a guard condition wakes
+    it, and each goal's coroutine sleeps on a future, so that nothing ever blocks the executor.
+
+    Args:
+        ports: the cameras by name; empty while the node is inactive.
+        reject: publishes why a goal was not accepted, since a rejection carries no text.
+    """
+
+    def __init__(
+        self,
+        node: LifecycleNode,
+        ports: dict[str, CameraPort],
+        config: Callable[[], PerceptionConfig],
+        reject: Callable[[TrackObject.Goal, Reason, str], None],
+    ) -> None:
+        self._node = node
+        self._ports = ports
+        self._config = config
+        self._reject = reject
+        self._open: dict[str, _OpenGoal] = {}
+        self._accepted = 0
+        self._finished: queue.SimpleQueue[tuple[str, GoalResult]] = queue.SimpleQueue()
+        self._guard = node.create_guard_condition(self._settle)
+        self._server = ActionServer(
+            node,
+            TrackObject,
+            "track",
+            execute_callback=self._execute,
+            goal_callback=self._on_goal,
+            cancel_callback=self._on_cancel,
+        )
+
+    @property
+    def open_goals(self) -> int:
+        return self._accepted
+
+    def destroy(self) -> None:
+        self._server.destroy()
+        self._node.destroy_guard_condition(self._guard)
+
+    def deliver(self, port: CameraPort, report: Report) -> None:
+        """Take what one step of a camera says of its goals."""
+        for goal_id, feedback in report.feedback.items():
+            self._feed(port, goal_id, feedback)
+        for item in report.finished.items():
+            self._finished.put(item)
+        if report.finished:
+            self._guard.trigger()
+
+    def _on_goal(self, goal: TrackObject.Goal) -> GoalResponse:
+        try:
+            request = request_from_goal(goal)
+        except RegionError as error:
+            return self._refuse(goal, Reason.BAD_REGION, str(error))
+        except ConfigError as error:
+            return self._refuse(goal, Reason.NONE, str(error))
+        port = self._ports.get(request.camera)
+        if port is None:
+            names = ", ".join(map(repr, self._ports))
+            return self._refuse(goal, Reason.NONE, f"there is no camera {request.camera!r}; there are {names}")
+        if not port.is_active:
+            return self._refuse(goal, Reason.SHUTDOWN, "the node is not active; activate it first")
+        limit = self._config().max_goals
+        if self._accepted >= limit:
+            return self._refuse(goal, Reason.NONE, f"{self._accepted} goals are open, the limit is max_goals={limit}")
+        self._accepted += 1
+        return GoalResponse.ACCEPT
+
+    def _refuse(self, goal: TrackObject.Goal, reason: Reason, text: str) -> GoalResponse:
+        self._node.get_logger().warning(f"goal refused: {text}")
+        self._reject(goal, reason, text)
+        return GoalResponse.REJECT
+
+    async def _execute(self, handle: ServerGoalHandle) -> TrackObject.Result:
+        result = await self._follow(handle)
+        self._accepted -= 1
+        if result.outcome is Outcome.OK:
+            handle.succeed()
+        elif result.outcome is Outcome.CANCELED and handle.is_cancel_requested:
+            handle.canceled()
+        else:
+            handle.abort()
+        return result_message(result)
+
+    async def _follow(self, handle: ServerGoalHandle) -> GoalResult:
+        port = self._ports.get(handle.request.camera)
+        if port is None or not port.is_active:
+            return GoalResult(outcome=Outcome.SHUTDOWN, message="the node was deactivated")
+        goal_id = _id(handle)
+        request = request_from_goal(handle.request)
+        future: Future = Future()
+        self._open[goal_id] = _OpenGoal(handle, future)
+        accepted_ns = port.now_ns()
+        port.post(lambda pipeline: pipeline.add(goal_id, request, accepted_ns))
+        if handle.is_cancel_requested:  # the request came before the pipeline knew the goal
+            port.post(lambda pipeline: pipeline.cancel(goal_id))
+        result: GoalResult = await future
+        del self._open[goal_id]
+        return result
+
+    def _on_cancel(self, handle: ServerGoalHandle) -> CancelResponse:
+        port = self._ports.get(handle.request.camera)
+        if port is not None and port.is_active:
+            goal_id = _id(handle)
+            port.post(lambda pipeline: pipeline.cancel(goal_id))
+        return CancelResponse.ACCEPT
+
+    def _settle(self) -> None:
+        while not self._finished.empty():
+            goal_id, result = self._finished.get()
+            self._open[goal_id].future.set_result(result)
+
+    def _feed(self, port: CameraPort, goal_id: str, feedback: GoalFeedback) -> None:
+        goal = self._open.get(goal_id)
+        now_ns = port.now_ns()
+        if goal is None or now_ns - goal.fed_ns < SECOND_NS / self._config().feedback_rate:
+            return
+        goal.fed_ns = now_ns
+        message = TrackObject.Feedback(phase=int(feedback.phase))
+        if (frame := port.last_frame) is not None:
+            message.tracks = track_array(frame, feedback.tracks, port.skipped)
+            message.latency = (now_ns - frame.stamp_ns) / SECOND_NS if frame.stamp_ns else 0.0
+        goal.handle.publish_feedback(message)
+
+
+def _id(handle: ServerGoalHandle) -> str:
+    return bytes(handle.goal_id.uuid).hex()
