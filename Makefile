@@ -1,0 +1,48 @@
+# make demo, make test, make lint, make bench, make clean. ROS=jazzy builds and tests against the Jazzy wheels.
+
+ROS ?= kilted
+PYTHON ?= python3
+VENV := $(if $(filter kilted,$(ROS)),.venv,.venv-$(ROS))
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PINS := --constraint constraints.txt --constraint constraints-$(ROS).txt
+INTERFACES := $(shell find msg -name '*.msg' -o -name '*.action' -o -name '*.txt' -o -name '*.toml' -o -name '*.xml' -o -name '*.cmake')
+SOURCE ?= bags/sample
+OUT ?= out/demo
+
+.PHONY: demo test lint bench clean install
+.DEFAULT_GOAL := test
+
+install: $(VENV)/.installed
+
+# torch comes first and alone, so that nothing pulls CUDA packages onto a machine without a GPU.
+$(VENV)/.torch: constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) --constraint constraints.txt torch
+	touch $@
+
+$(VENV)/.packages: $(VENV)/.torch setup.py requirements-dev.txt constraints-$(ROS).txt
+	$(PIP) $(PINS) --editable '.[ros-wheels,lora,quantise,sentencepiece]' --requirement requirements-dev.txt
+	touch $@
+
+$(VENV)/.installed: $(VENV)/.packages $(INTERFACES)
+	$(PIP) $(PINS) --force-reinstall --no-deps ./msg
+	touch $@
+
+demo: install
+	$(BIN)/vitron demo $(SOURCE) --out $(OUT)
+
+test: install
+	$(BIN)/python -m pytest
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: install
+	$(BIN)/vitron bench stream
+
+clean:
+	rm -rf .venv .venv-* out build install log dist *.egg-info msg/build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +

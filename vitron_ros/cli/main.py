@@ -1,0 +1,53 @@
+"""The `vitron` command: one subcommand a file. A command's module is imported only when it is asked for."""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from vitron_ros import __version__
+from vitron_ros.errors import VitronError
+
+COMMANDS = {
+    "track": "follow targets in a video, folder, webcam or bag",
+    "replay": "run goals over a bag, the same result every time",
+    "convert": "write a video or folder as a ROS 2 bag",
+    "eval": "measure trackers against ground truth",
+    "bench": "measure speed",
+    "models": "list, show, verify and convert models",
+    "demo": "play a bag through real nodes and film what comes out",
+    "doctor": "say what is installed, what works and how to mend the rest",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The console script `vitron`: exit code 0, or 1 after an error that the user can mend."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(
+        prog="vitron",
+        description="Language-commanded perception: tracks, answers and edits from video.",
+        epilog="example: vitron track clip.mp4 --box 230,180,90,80 --out out/clip",
+    )
+    parser.add_argument("--version", action="version", version=f"vitron_ros {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    asked = next((word for word in words if word in COMMANDS), None)
+    for name, help_text in COMMANDS.items():
+        command = commands.add_parser(name, help=help_text, formatter_class=argparse.RawDescriptionHelpFormatter)
+        if name == asked:
+            module = importlib.import_module(f"vitron_ros.cli.{name}")
+            command.description, command.epilog = module.__doc__, module.EPILOG
+            module.add_arguments(command)
+            command.set_defaults(run=module.run)
+    arguments = parser.parse_args(words)
+    try:
+        return int(arguments.run(arguments))
+    except VitronError as error:
+        print(f"vitron {arguments.command}: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        sys.stderr.close()
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
