@@ -1,0 +1,147 @@
+"""The static key-value cache of the language model: allocated once at full size, owned by one object."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from vitron_ros.errors import ModelError
+
+
+class Span(NamedTuple):
+    """Where the tokens of one pass go in the cache, and what they may look at.
+
+    Attributes:
+        start: the first slot, where all rows write the same run of slots; None where rows differ.
+        positions: (B, Q) int64, place of each token in its row, for the rotary embedding.
+        slots: (B, Q) int64, the slot each token is written to; padding goes to the scrap slot.
+        length: attention reads the slots [0, length).
+        mask: (B, 1, Q, length) bool, True where a token may look; None: everywhere.
+    """
+
+    start: int | None
+    positions: Tensor
+    slots: Tensor
+    length: int
+    mask: Tensor | None
+
+
+class KVCache:
+    """Keys and values of every layer, for a fixed number of rows (requests) and slots (tokens).
+
+    Layout: `keys[layer]` and `values[layer]` are (B, Hkv, capacity + 1, D), contiguous. Token p of row b lies at
+    `[b, :, p]`. The last slot is scrap: padding is written there and never read. `lengths[b]` tokens of row b are
+    valid. Lengths live on the host, so asking for them never waits for a device.
+
+        span = cache.prefill(row, count)   # or cache.decode(counts): plan one pass
+        ...                                # every layer writes and reads through `update`
+        cache.advance(row, count)          # the tokens now count
+        cache.truncate(row, length)        # or fewer of them do
+    """
+
+    def __init__(
+        self, *, layers: int, rows: int, kv_heads: int, capacity: int, head_dim: int, dtype: torch.dtype, device: torch.device
+    ) -> None:
+        if rows < 1 or capacity < 1:
+            raise ModelError(f"a cache needs at least one row and one slot, not {rows} rows of {capacity}")
+        shape = (rows, kv_heads, capacity + 1, head_dim)
+        # Zeros, not empty: a NaN left in memory would pass through a masked attention weight of 0.
+        self.keys = [torch.zeros(shape, dtype=dtype, device=device) for _ in range(layers)]
+        self.values = [torch.zeros(shape, dtype=dtype, device=device) for _ in range(layers)]
+        self.capacity = capacity
+        self.lengths = [0] * rows
+        self._slots = torch.arange(capacity + 1, device=device)
+
+    @property
+    def nbytes(self) -> int:
+        return 2 * sum(keys.nbytes for keys in self.keys)
+
+    def prefill(self, row: int, count: int) -> Span:
+        """Plan of `count` more tokens of one row.
+
+        Raises:
+            ModelError: they do not fit.
+        """
+        start = self.lengths[row]
+        self._check_room(row, count)
+        positions = self._slots[None, start : start + count]
+        mask = None if start == 0 else self._slots[: start + count] <= positions[:, None, :, None]
+        return Span(start, positions, positions, start + count, mask)
+
+    def decode(self, counts: Sequence[int], length: int | None = None) -> Span:
+        """Plan of `counts[b]` more tokens of row b, for the first len(counts) rows, padded to the largest count.
+
+        Args:
+            length: slots that attention reads; None: as few as are needed. A compiled step is given a fixed one,
+                so that its shapes stay the same.
+
+        Raises:
+            ModelError: the tokens do not fit.
+        """
+        width = max(counts)
+        for row, count in enumerate(counts):
+            self._check_room(row, count)
+        starts = self.lengths[: len(counts)]
+        if length is None and all(s == starts[0] for s in starts) and all(c == width for c in counts):
+            start = starts[0]
+            positions = self._slots[None, start : start + width].expand(len(counts), -1)
+            mask = None if width == 1 else self._slots[: start + width] <= positions[:, None, :, None]
+            return Span(start, positions, positions, start + width, mask)
+        needed = max(start + count for start, count in zip(starts, counts, strict=True))
+        length = needed if length is None else length
+        positions = torch.tensor([[s + i if i < c else 0 for i in range(width)] for s, c in zip(starts, counts, strict=True)])
+        slots = torch.tensor(
+            [[s + i if i < c else self.capacity for i in range(width)] for s, c in zip(starts, counts, strict=True)]
+        )
+        positions, slots = positions.to(self._slots.device), slots.to(self._slots.device)
+        return Span(None, positions, slots, length, self._slots[:length] <= positions[:, None, :, None])
+
+    def advance(self, row: int, count: int) -> None:
+        """Counts the tokens that a pass has written."""
+        self._check_room(row, count)
+        self.lengths[row] += count
+
+    def truncate(self, row: int, length: int) -> None:
+        """Forgets the tokens of a row from `length` on."""
+        if not 0 <= length <= self.lengths[row]:
+            raise ModelError(f"row {row} holds {self.lengths[row]} tokens and cannot be cut to {length}")
+        self.lengths[row] = length
+
+    def copy_prefix(self, source: int, target: int, length: int) -> None:
+        """Makes the first `length` tokens of `source` the content of row `target`."""
+        if not 0 <= length <= self.lengths[source]:
+            raise ModelError(f"row {source} holds {self.lengths[source]} tokens and cannot lend {length}")
+        for tensor in (*self.keys, *self.values):
+            tensor[target, :, :length] = tensor[source, :, :length]
+        self.lengths[target] = length
+
+    def reset(self) -> None:
+        """Forgets everything. Nothing is allocated or freed."""
+        self.lengths = [0] * len(self.lengths)
+
+    def _check_room(self, row: int, count: int) -> None:
+        if self.lengths[row] + count > self.capacity:
+            raise ModelError(
+                f"the context is full: {self.lengths[row]} tokens and {count} more exceed its {self.capacity}; "
+                "send fewer frames or shorter text, or build the decoder with a larger capacity"
+            )
+
+
+def update(
+    keys: Tensor, values: Tensor, new_keys: Tensor, new_values: Tensor, span: Span, row: int = 0
+) -> tuple[Tensor, Tensor]:
+    """Writes one layer's new keys and values, (B, Q, Hkv, D), and gives those to attend to, (B, Hkv, length, D).
+
+    B rows from `row` on are written.
+    """
+    batch, width = new_keys.shape[:2]
+    rows = slice(row, row + batch)
+    if span.start is not None:
+        keys[rows, :, span.start : span.start + width] = new_keys.transpose(1, 2)
+        values[rows, :, span.start : span.start + width] = new_values.transpose(1, 2)
+    else:
+        row_index = torch.arange(row, row + batch, device=keys.device)[:, None]
+        keys[row_index, :, span.slots] = new_keys
+        values[row_index, :, span.slots] = new_values
+    return keys[rows, :, : span.length], values[rows, :, : span.length]

@@ -1,0 +1,226 @@
+"""The language model: LLaMA (Touvron et al., arXiv 2302.13971), with the weight names of transformers' LlamaForCausalLM.
+
+Three ways through the same layers: `forward` for training, `prefill` for a prompt and `decode` for its answer, the last
+two over a `KVCache`. Knows nothing of images or text: embeddings go in, logits come out.
+
+Shapes: B batch, S sequence, Q new tokens of a pass, C model width, Hq/Hkv heads, D head width, V vocabulary.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vitron_ros.errors import ModelError
+from vitron_ros.model.config import LanguageConfig
+from vitron_ros.model.kv_cache import KVCache, Span, update
+
+
+class RMSNorm(nn.Module):
+    """Root mean square norm over the last axis, computed in float32 (arXiv 1910.07467)."""
+
+    def __init__(self, width: int, eps: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        x32 = x.float()
+        x32 = x32 * torch.rsqrt(x32.square().mean(-1, keepdim=True) + self.eps)
+        return self.weight * x32.to(x.dtype)
+
+
+class Attention(nn.Module):
+    """Self-attention with rotary positions and grouped queries."""
+
+    def __init__(self, config: LanguageConfig) -> None:
+        super().__init__()
+        self.num_heads, self.num_kv_heads, self.head_dim = config.num_heads, config.num_kv_heads, config.head_dim
+        self.q_proj = nn.Linear(config.hidden_size, config.num_heads * config.head_dim, bias=False)
+        self.k_proj = nn.Linear(config.hidden_size, config.num_kv_heads * config.head_dim, bias=False)
+        self.v_proj = nn.Linear(config.hidden_size, config.num_kv_heads * config.head_dim, bias=False)
+        self.o_proj = nn.Linear(config.num_heads * config.head_dim, config.hidden_size, bias=False)
+
+    def forward(
+        self,
+        x: Tensor,
+        rotary: tuple[Tensor, Tensor],
+        mask: Tensor | None,
+        memory: tuple[Tensor, Tensor, Span, int] | None = None,
+    ) -> Tensor:
+        """x (B, S, C) to (B, S, C). Without memory and mask attention is causal; else the mask alone says who looks."""
+        batch, width, _ = x.shape
+        q = rotate(self.q_proj(x).view(batch, width, self.num_heads, self.head_dim), rotary)
+        k = rotate(self.k_proj(x).view(batch, width, self.num_kv_heads, self.head_dim), rotary)
+        v = self.v_proj(x).view(batch, width, self.num_kv_heads, self.head_dim)
+        is_causal = mask is None and width > 1
+        if memory is None:
+            k, v = k.transpose(1, 2), v.transpose(1, 2)
+        else:
+            keys, values, span, row = memory
+            k, v = update(keys, values, k, v, span, row)
+        out = F.scaled_dot_product_attention(
+            q.transpose(1, 2), k, v, attn_mask=mask, is_causal=is_causal, enable_gqa=self.num_heads != self.num_kv_heads
+        )
+        return self.o_proj(out.transpose(1, 2).reshape(batch, width, -1))  # type: ignore[no-any-return]
+
+
+class MLP(nn.Module):
+    """The gated feed-forward block (SwiGLU, arXiv 2002.05202)."""
+
+    def __init__(self, config: LanguageConfig) -> None:
+        super().__init__()
+        self.gate_proj = nn.Linear(config.hidden_size, config.intermediate_size, bias=False)
+        self.up_proj = nn.Linear(config.hidden_size, config.intermediate_size, bias=False)
+        self.down_proj = nn.Linear(config.intermediate_size, config.hidden_size, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))  # type: ignore[no-any-return]
+
+
+class Layer(nn.Module):
+    """Attention and feed-forward, each behind a norm and beside a residual."""
+
+    def __init__(self, config: LanguageConfig) -> None:
+        super().__init__()
+        self.self_attn = Attention(config)
+        self.mlp = MLP(config)
+        self.input_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+
+    def forward(
+        self,
+        x: Tensor,
+        rotary: tuple[Tensor, Tensor],
+        mask: Tensor | None,
+        memory: tuple[Tensor, Tensor, Span, int] | None = None,
+    ) -> Tensor:
+        x = x + self.self_attn(self.input_layernorm(x), rotary, mask, memory)
+        return x + self.mlp(self.post_attention_layernorm(x))  # type: ignore[no-any-return]
+
+
+class Layers(nn.Module):
+    """The embedding table, the layers and the last norm: what transformers calls `model`."""
+
+    def __init__(self, config: LanguageConfig) -> None:
+        super().__init__()
+        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.layers = nn.ModuleList(Layer(config) for _ in range(config.num_layers))
+        self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+
+
+class LanguageModel(nn.Module):
+    """A LLaMA decoder. `load_state_dict` takes the state of a LlamaForCausalLM as it is."""
+
+    def __init__(self, config: LanguageConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.model = Layers(config)
+        self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
+        if config.tie_embeddings:
+            self.lm_head.weight = self.model.embed_tokens.weight
+        self._rotary: tuple[Tensor, Tensor] | None = None
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.model.embed_tokens.weight.dtype
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.embed_tokens.weight.device
+
+    def embed(self, token_ids: Tensor) -> Tensor:
+        """Embeddings of token ids (B, S) int64: (B, S, C)."""
+        return self.model.embed_tokens(token_ids)  # type: ignore[no-any-return]
+
+    def hidden_states(self, embeds: Tensor, mask: Tensor | None = None, positions: Tensor | None = None) -> Tensor:
+        """States after the last norm, (B, S, C), of a whole sequence of embeddings (B, S, C).
+
+        Args:
+            mask: (B, 1, S, S) bool, True where row may look at column; None: causal. Several questions packed behind
+                one image are given a mask and positions, so that each sees the image and itself.
+            positions: (B, S) int64; None: 0, 1, 2, ...
+        """
+        if positions is None:
+            positions = torch.arange(embeds.shape[1], device=embeds.device)[None]
+        rotary = self._rotary_at(positions)
+        for layer in self.model.layers:
+            embeds = layer(embeds, rotary, mask)
+        return self.model.norm(embeds)  # type: ignore[no-any-return]
+
+    def forward(self, embeds: Tensor, mask: Tensor | None = None, positions: Tensor | None = None) -> Tensor:
+        """Logits (B, S, V) of a whole sequence of embeddings (B, S, C); arguments as `hidden_states`."""
+        return self.lm_head(self.hidden_states(embeds, mask, positions))  # type: ignore[no-any-return]
+
+    def new_cache(self, *, rows: int, capacity: int) -> KVCache:
+        """An empty cache in the model's own dtype and on its device.
+
+        Raises:
+            ModelError: the capacity exceeds the positions that the model knows.
+        """
+        config = self.config
+        if capacity > config.max_positions:
+            raise ModelError(
+                f"a context of {capacity} tokens exceeds the {config.max_positions} positions of this model; "
+                "lower the capacity"
+            )
+        return KVCache(
+            layers=config.num_layers,
+            rows=rows,
+            kv_heads=config.num_kv_heads,
+            capacity=capacity,
+            head_dim=config.head_dim,
+            dtype=self.dtype,
+            device=self.device,
+        )
+
+    def prefill(self, embeds: Tensor, cache: KVCache, row: int) -> Tensor:
+        """Appends a prompt, (S, C) embeddings, to one row of the cache. Gives the logits after it, (V,)."""
+        span = cache.prefill(row, len(embeds))
+        x = self._cached(embeds[None], self._rotary_at(span.positions), span, cache.keys, cache.values, row)
+        cache.advance(row, len(embeds))
+        return self.lm_head(self.model.norm(x[0, -1]))  # type: ignore[no-any-return]
+
+    def decode(self, token_ids: Tensor, span: Span, cache: KVCache) -> Tensor:
+        """Logits (B, Q, V) after each of the new tokens (B, Q) int64 that `cache.decode` made the span for.
+
+        The tokens are written to the cache but count only once the caller advances it: a draft may be refused.
+        """
+        rotary = self._rotary_at(span.positions)
+        x = self._cached(self.embed(token_ids), rotary, span, cache.keys, cache.values, 0)
+        return self.lm_head(self.model.norm(x))  # type: ignore[no-any-return]
+
+    def _cached(
+        self,
+        x: Tensor,
+        rotary: tuple[Tensor, Tensor],
+        span: Span,
+        keys: list[Tensor],
+        values: list[Tensor],
+        row: int,
+    ) -> Tensor:
+        for index, layer in enumerate(self.model.layers):
+            x = layer(x, rotary, span.mask, (keys[index], values[index], span, row))
+        return x
+
+    def _rotary_at(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Cosines and signed sines (B, S, 1, D) of positions (B, S), in the model's dtype."""
+        # Not a buffer: a model built on the meta device has no buffers to fill, and casting must start from float32.
+        if self._rotary is None or self._rotary[0].device != positions.device or self._rotary[0].dtype != self.dtype:
+            self._rotary = rotary_table(self.config, positions.device, self.dtype)
+        cos, sin = self._rotary
+        return cos[positions], sin[positions]
+
+
+def rotary_table(config: LanguageConfig, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Cosines and signed sines of every position, each (max_positions, 1, D) (RoPE, arXiv 2104.09864)."""
+    half = torch.arange(0, config.head_dim, 2, device=device, dtype=torch.float32) / config.head_dim
+    positions = torch.arange(config.max_positions, device=device, dtype=torch.float32)
+    angles = positions[:, None, None] * (1.0 / config.rope_theta**half)
+    cos, sin = angles.cos(), angles.sin()
+    return torch.cat([cos, cos], -1).to(dtype), torch.cat([-sin, sin], -1).to(dtype)
+
+
+def rotate(x: Tensor, rotary: tuple[Tensor, Tensor]) -> Tensor:
+    """Turns each pair (d, d + D/2) of x (B, S, H, D) by the angle of its position."""
+    cos, sin = rotary
+    return x * cos + x.roll(x.shape[-1] // 2, -1) * sin
