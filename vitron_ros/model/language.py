@@ -16,7 +16,7 @@ from vitron_ros.model.kv_cache import KVCache, Span, update
 
 
 class RMSNorm(nn.Module):
-    """Root mean square norm over the last axis, computed in float32 (arXiv 1910.07467)."""
+    """Root mean square norm over the last axis (arXiv 1910.07467)."""
 
     def __init__(self, width: int, eps: float) -> None:
         super().__init__()
@@ -24,9 +24,7 @@ class RMSNorm(nn.Module):
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
-        x32 = x.float()
-        x32 = x32 * torch.rsqrt(x32.square().mean(-1, keepdim=True) + self.eps)
-        return self.weight * x32.to(x.dtype)
+        return F.rms_norm(x, self.weight.shape, self.weight, self.eps)
 
 
 class Attention(nn.Module):
@@ -35,6 +33,7 @@ class Attention(nn.Module):
     def __init__(self, config: LanguageConfig) -> None:
         super().__init__()
         self.num_heads, self.num_kv_heads, self.head_dim = config.num_heads, config.num_kv_heads, config.head_dim
+        self.is_grouped = config.num_heads != config.num_kv_heads
         self.q_proj = nn.Linear(config.hidden_size, config.num_heads * config.head_dim, bias=False)
         self.k_proj = nn.Linear(config.hidden_size, config.num_kv_heads * config.head_dim, bias=False)
         self.v_proj = nn.Linear(config.hidden_size, config.num_kv_heads * config.head_dim, bias=False)
@@ -52,16 +51,19 @@ class Attention(nn.Module):
         q = rotate(self.q_proj(x).view(batch, width, self.num_heads, self.head_dim), rotary)
         k = rotate(self.k_proj(x).view(batch, width, self.num_kv_heads, self.head_dim), rotary)
         v = self.v_proj(x).view(batch, width, self.num_kv_heads, self.head_dim)
-        is_causal = mask is None and width > 1
         if memory is None:
             k, v = k.transpose(1, 2), v.transpose(1, 2)
         else:
             keys, values, span, row = memory
             k, v = update(keys, values, k, v, span, row)
-        out = F.scaled_dot_product_attention(
-            q.transpose(1, 2), k, v, attn_mask=mask, is_causal=is_causal, enable_gqa=self.num_heads != self.num_kv_heads
-        )
-        return self.o_proj(out.transpose(1, 2).reshape(batch, width, -1))  # type: ignore[no-any-return]
+        if width == 1:  # the heads of a group stand in for queries, so that keys are not repeated for them
+            q = q.view(batch, self.num_kv_heads, -1, self.head_dim)
+            out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        else:
+            out = F.scaled_dot_product_attention(
+                q.transpose(1, 2), k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=self.is_grouped
+            ).transpose(1, 2)
+        return self.o_proj(out.reshape(batch, width, -1))  # type: ignore[no-any-return]
 
 
 class MLP(nn.Module):
