@@ -1,6 +1,10 @@
-"""The texts of the vitron_msgs interfaces, for reading and writing bags where nothing is compiled."""
+"""The messages of bags without ROS: the texts of vitron_msgs, and a store of types that can read and write them."""
 
+from functools import cache
 from pathlib import Path
+
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from rosbags.typesys.store import Typestore
 
 from vitron_ros.errors import SourceError
 
@@ -19,3 +23,18 @@ def message_texts() -> dict[str, str]:
         if texts:
             return texts
     raise SourceError(f"no .msg files in {' or '.join(map(str, _FOLDERS))}; install vitron_ros again")
+
+
+@cache
+def bag_types() -> Typestore:
+    """The standard messages of ROS 2 and vitron_msgs. What we read and write of them is equal in Humble to Lyrical."""
+    types = get_typestore(Stores.ROS2_JAZZY)
+    for name, text in message_texts().items():
+        types.register(get_types_from_msg(text, name))
+    return types
+
+
+@cache
+def ros1_types() -> Typestore:
+    """The standard messages of ROS 1 Noetic."""
+    return get_typestore(Stores.ROS1_NOETIC)

@@ -1,0 +1,132 @@
+"""The core's values as the messages that rosbags writes. `vitron_ros.ros.conversions` does the same for rclpy."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from vitron_ros.frame import Frame
+from vitron_ros.interfaces import bag_types
+from vitron_ros.tracking.track import SECOND_NS, TrackEvent, TrackSnapshot
+
+
+def make(type_name: str, **fields: Any) -> Any:
+    """A message of any type in `bag_types`, e.g. make("std_msgs/msg/String", data="...")."""
+    return bag_types().types[type_name](**fields)
+
+
+def time_from_ns(stamp_ns: int) -> Any:
+    return make("builtin_interfaces/msg/Time", sec=stamp_ns // SECOND_NS, nanosec=stamp_ns % SECOND_NS)
+
+
+def header(stamp_ns: int, frame_id: str = "") -> Any:
+    return make("std_msgs/msg/Header", stamp=time_from_ns(stamp_ns), frame_id=frame_id)
+
+
+def image(frame: Frame) -> Any:
+    """A sensor_msgs/Image in rgb8."""
+    return make(
+        "sensor_msgs/msg/Image",
+        header=header(frame.stamp_ns, frame.frame_id),
+        height=frame.height,
+        width=frame.width,
+        encoding="rgb8",
+        is_bigendian=0,
+        step=3 * frame.width,
+        data=np.ascontiguousarray(frame.rgb).reshape(-1),
+    )
+
+
+def compressed_image(data: bytes, stamp_ns: int, frame_id: str = "", format: str = "jpeg") -> Any:
+    """A sensor_msgs/CompressedImage around the bytes of an image file."""
+    return make(
+        "sensor_msgs/msg/CompressedImage",
+        header=header(stamp_ns, frame_id),
+        format=format,
+        data=np.frombuffer(data, np.uint8),
+    )
+
+
+def camera_info(width: int, height: int, stamp_ns: int, frame_id: str = "") -> Any:
+    """A sensor_msgs/CameraInfo of a camera that was never calibrated: sizes, and zeros for all that is not known."""
+    roi = make("sensor_msgs/msg/RegionOfInterest", x_offset=0, y_offset=0, height=0, width=0, do_rectify=False)
+    return make(
+        "sensor_msgs/msg/CameraInfo",
+        header=header(stamp_ns, frame_id),
+        height=height,
+        width=width,
+        distortion_model="",
+        d=np.zeros(0),
+        k=np.zeros(9),
+        r=np.zeros(9),
+        p=np.zeros(12),
+        binning_x=0,
+        binning_y=0,
+        roi=roi,
+    )
+
+
+def track(snapshot: TrackSnapshot) -> Any:
+    """A vitron_msgs/Track without a mask."""
+    return make(
+        "vitron_msgs/msg/Track",
+        id=snapshot.id,
+        phrase=snapshot.phrase,
+        label=snapshot.label,
+        state=int(snapshot.state),
+        box=snapshot.box_xyxy.astype(np.float32),
+        score=snapshot.score,
+        velocity=snapshot.velocity.astype(np.float32),
+        grounded=time_from_ns(snapshot.grounded_ns),
+        age=make(
+            "builtin_interfaces/msg/Duration", sec=snapshot.age_ns // SECOND_NS, nanosec=snapshot.age_ns % SECOND_NS
+        ),
+        mask=[],
+        mask_x=0,
+        mask_y=0,
+    )
+
+
+def track_array(
+    snapshots: Sequence[TrackSnapshot],
+    stamp_ns: int,
+    size: tuple[int, int],
+    *,
+    frame_id: str = "",
+    camera: str = "",
+    skipped: int = 0,
+) -> Any:
+    """A vitron_msgs/TrackArray of one image. `size`: its width and height in px."""
+    return make(
+        "vitron_msgs/msg/TrackArray",
+        header=header(stamp_ns, frame_id),
+        camera=camera,
+        width=size[0],
+        height=size[1],
+        grounded=time_from_ns(max((snapshot.grounded_ns for snapshot in snapshots), default=0)),
+        skipped=skipped,
+        tracks=[track(snapshot) for snapshot in snapshots],
+    )
+
+
+def track_event(event: TrackEvent) -> Any:
+    """A vitron_msgs/TrackEvent."""
+    return make(
+        "vitron_msgs/msg/TrackEvent",
+        header=header(event.stamp_ns, event.frame_id),
+        camera=event.camera,
+        track_id=event.track_id,
+        phrase=event.phrase,
+        event=int(event.kind),
+        reason=int(event.reason),
+        text=event.text,
+    )
+
+
+def diagnostics(name: str, level: int, text: str, values: Mapping[str, object], stamp_ns: int) -> Any:
+    """A diagnostic_msgs/DiagnosticArray with one status. `level`: 0 OK, 1 warning, 2 error, 3 stale."""
+    pairs = [make("diagnostic_msgs/msg/KeyValue", key=key, value=str(value)) for key, value in values.items()]
+    status = make(
+        "diagnostic_msgs/msg/DiagnosticStatus", level=level, name=name, message=text, hardware_id="", values=pairs
+    )
+    return make("diagnostic_msgs/msg/DiagnosticArray", header=header(stamp_ns), status=[status])
