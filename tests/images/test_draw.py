@@ -1,0 +1,106 @@
+"""What a person sees on a debug image."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vitron_ros.images.draw import Overlay, colour_of, draw_tracks
+from vitron_ros.tracking.track import TrackState
+
+GREY = np.full((120, 160, 3), 128, np.uint8)
+BOX = np.array([40.0, 50, 120, 100])
+
+
+def overlay(**changes) -> Overlay:
+    return Overlay(**({"id": 1, "box_xyxy": BOX, "label": "cup", "state": "tracked", "score": 0.9} | changes))
+
+
+def is_coloured(image, track_id=1):
+    return (image == np.array(colour_of(track_id))).all(axis=-1)
+
+
+def test_the_input_stays_as_it_is():
+    frame = GREY.copy()
+    frame.flags.writeable = False
+    drawn = draw_tracks(frame, [overlay()], "30 fps")
+    assert not np.array_equal(drawn, frame)
+    assert (frame == 128).all()
+
+
+def test_the_box_is_drawn_on_its_edges_and_nowhere_inside():
+    drawn = draw_tracks(GREY, [overlay()])
+    coloured = is_coloured(drawn)
+    assert coloured[60:95, 40].all() and coloured[60:95, 119].all() and coloured[99, 45:115].all()
+    assert (drawn[60:95, 50:110] == 128).all()
+
+
+def side_of(state: str) -> np.ndarray:
+    return is_coloured(draw_tracks(GREY, [overlay(state=state)]))[55:97, 38:43].any(axis=1)
+
+
+def test_a_tracked_box_is_solid_and_a_predicted_one_dashed():
+    assert side_of("tracked").all()
+    dashed = side_of("predicted")
+    assert 0.2 < dashed.mean() < 0.9
+
+
+def test_a_lost_box_is_fainter_than_any_other():
+    contrast = {
+        state: np.abs(draw_tracks(GREY, [overlay(state=state)])[55:97, 36:46].astype(int) - 128).sum()
+        for state in ("tracked", "predicted", "lost")
+    }
+    assert contrast["lost"] < contrast["predicted"] < contrast["tracked"]
+
+
+def test_every_state_of_a_track_can_be_drawn_and_looks_different():
+    drawn = [draw_tracks(GREY, [overlay(state=state.name.lower())]).tobytes() for state in TrackState]
+    assert len(set(drawn)) == len(TrackState)
+
+
+def test_colours_are_stable_and_those_of_neighbours_far_apart():
+    assert colour_of(7) == colour_of(7)
+    for number in range(1, 12):
+        assert np.abs(np.subtract(colour_of(number), colour_of(number + 1))).sum() > 150
+
+
+def test_a_mask_tints_its_pixels_only():
+    mask = np.zeros((120, 160), bool)
+    mask[60:80, 60:90] = True
+    drawn = draw_tracks(GREY, [overlay(mask=mask)])
+    assert (drawn[60:80, 60:90] != 128).any(axis=-1).all()
+    assert (drawn[82:95, 60:90] == 128).all()
+
+
+def test_a_label_stays_inside_the_image():
+    """A box in the lower right corner, with words that are wider than what is left of the image."""
+    drawn = draw_tracks(GREY, [overlay(box_xyxy=np.array([120.0, 2, 158, 118]), label="a long phrase")])
+    background = is_coloured(drawn)
+    assert background[:, :110].sum() > 200  # pushed to the left, so that all of it can be read
+
+
+def test_the_status_is_written_at_the_lower_edge():
+    drawn = draw_tracks(GREY, [], "29.8 fps")
+    assert (drawn[:90] == 128).all()
+    assert drawn[-12:].max() > 200
+
+
+coordinates = st.floats(-1e9, 1e9)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    box=st.tuples(coordinates, coordinates, coordinates, coordinates),
+    label=st.text(max_size=200),
+    state=st.sampled_from([state.name.lower() for state in TrackState]),
+    shape=st.sampled_from([(1, 1), (8, 8), (20, 400), (120, 160)]),
+)
+def test_any_box_and_any_words_can_be_drawn(box, label, state, shape):
+    frame = np.zeros((*shape, 3), np.uint8)
+    drawn = draw_tracks(frame, [overlay(box_xyxy=np.array(box), label=label, state=state)], "status")
+    assert drawn.shape == frame.shape
+
+
+def test_an_unknown_state_is_a_bug_and_not_drawn_as_something_else():
+    with pytest.raises(KeyError):
+        draw_tracks(GREY, [overlay(state="sleeping")])
