@@ -1,0 +1,10 @@
+"""Generated worlds: seed in, clip out, with exact truth and language.
+
+`python -m training.worlds preview --out sheet.png` shows them, `python -m training.worlds speed` times them.
+"""
+
+from training.worlds.clip import Clip, ObjectSpec, Sample, Task, Turn
+from training.worlds.config import WorldConfig
+from training.worlds.render import make_clip
+
+__all__ = ["Clip", "ObjectSpec", "Sample", "Task", "Turn", "WorldConfig", "make_clip"]

@@ -1,0 +1,168 @@
+"""The scene: what is where when, before a pixel is drawn."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from training.worlds.clip import ObjectSpec
+from training.worlds.config import WorldConfig
+from training.worlds.motion import Array, CameraPath, camera_path, object_path, pick_motion
+from training.worlds.shapes import silhouette
+from training.worlds.splits import is_held_out_pair
+from training.worlds.vocabulary import COLOURS, PATTERNS, SHAPES, SIZES, Split
+
+SIZE_RANGES = {"small": (0.130, 0.158), "medium": (0.202, 0.240), "large": (0.315, 0.385)}
+"""Side of an object (square root of its box's area) in shorter sides of the image, at zoom 1."""
+
+SIZE_WEIGHTS = (0.36, 0.40, 0.24)
+PATTERN_WEIGHTS = (0.49, 0.17, 0.17, 0.17)
+COUNT_WEIGHTS = (1.0, 1.6, 1.8, 1.8, 1.4, 1.0, 0.8, 0.6)  # of 1..8 objects
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SceneObject:
+    """One object's life: centres (T, 2) and side in world units, angle (T,) in radians, mirrored or not."""
+
+    spec: ObjectSpec
+    centres: Array
+    side: float
+    angles: Array
+    is_mirrored: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A tall foreground thing that hides what passes behind it: world x of its edges, how many objects are nearer."""
+
+    left: float
+    right: float
+    nearer_objects: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scene:
+    """Objects, nearest first in `order` (indices), the camera, and a post or none."""
+
+    objects: tuple[SceneObject, ...]
+    order: tuple[int, ...]
+    camera: CameraPath
+    post: Post | None
+
+
+def _pick(weights: tuple[float, ...], rng: np.random.Generator) -> int:
+    edges = np.cumsum(weights)
+    return int(np.searchsorted(edges, rng.random() * edges[-1], side="right"))
+
+
+def sample_pair(split: Split, held_out_share: float, rng: np.random.Generator) -> tuple[str, str]:
+    """A colour and a shape that go together in this split."""
+    wanted = split == "val" and rng.random() < held_out_share
+    while True:
+        colour, shape = COLOURS[int(rng.integers(len(COLOURS)))], SHAPES[int(rng.integers(len(SHAPES)))]
+        if is_held_out_pair(colour, shape) == wanted:
+            return colour, shape
+
+
+def sample_spec(split: Split, config: WorldConfig, rng: np.random.Generator) -> ObjectSpec:
+    """An object of any kind that the split allows."""
+    colour, shape = sample_pair(split, config.held_out_share, rng)
+    return ObjectSpec(shape, colour, SIZES[_pick(SIZE_WEIGHTS, rng)], PATTERNS[_pick(PATTERN_WEIGHTS, rng)])
+
+
+def look_alike(spec: ObjectSpec, split: Split, config: WorldConfig, rng: np.random.Generator) -> ObjectSpec:
+    """An object that differs from another in one attribute, or in none."""
+    other = sample_spec(split, config, rng)
+    choice = rng.random()
+    if choice < 0.15:
+        return spec
+    if choice < 0.35:
+        return ObjectSpec(spec.shape, spec.colour, other.size, spec.pattern)
+    if choice < 0.5:
+        return ObjectSpec(spec.shape, spec.colour, spec.size, other.pattern)
+    shape, colour = (spec.shape, other.colour) if choice < 0.75 else (other.shape, spec.colour)
+    if split == "train" and is_held_out_pair(colour, shape):
+        return spec
+    return ObjectSpec(shape, colour, spec.size, spec.pattern)
+
+
+def _sample_specs(count: int, split: Split, config: WorldConfig, rng: np.random.Generator) -> list[ObjectSpec]:
+    specs = [sample_spec(split, config, rng)]
+    while len(specs) < count:
+        copied = rng.random() < config.look_alike
+        spec = (
+            look_alike(specs[int(rng.integers(len(specs)))], split, config, rng)
+            if copied
+            else sample_spec(split, config, rng)
+        )
+        crowded = spec.size == "large" and sum(other.size == "large" for other in specs) >= (2 if count < 5 else 1)
+        specs.append(
+            ObjectSpec(spec.shape, spec.colour, SIZES[int(rng.integers(2))], spec.pattern) if crowded else spec
+        )
+    return specs
+
+
+def _place(sides: list[float], half: Array, rng: np.random.Generator) -> list[Array]:
+    """Starting points that mostly keep clear of each other."""
+    placed: list[Array] = []
+    for index, side in enumerate(sides):
+        room = half - side * 0.45
+        crowding = rng.uniform(0.15, 0.5) if rng.random() < 0.12 else 0.62
+        best, best_gap = np.zeros(2), -np.inf
+        for _ in range(24):
+            point = rng.uniform(-room, room)
+            gaps = [np.abs(point - other).max() - (side + sides[j]) * crowding for j, other in enumerate(placed)]
+            gap = min(gaps, default=1.0)
+            if gap > best_gap:
+                best, best_gap = point, gap
+            if gap > 0:
+                break
+        if best_gap < -0.12 and index >= 2:
+            break
+        placed.append(best)
+    return placed
+
+
+def sample_scene(
+    frames: int, width: int, height: int, split: Split, config: WorldConfig, rng: np.random.Generator
+) -> Scene:
+    """A scene for a clip of so many frames of width x height pixels."""
+    half = np.array([width, height]) / min(width, height) / 2
+    numbers = range(config.min_objects, config.max_objects + 1)
+    count = numbers[_pick(tuple(COUNT_WEIGHTS[number - 1] for number in numbers), rng)]
+    specs = _sample_specs(count, split, config, rng)
+    sides = [float(rng.uniform(*SIZE_RANGES[spec.size])) for spec in specs]
+    starts = _place(sides, half, rng)
+    has_post = frames > 2 and rng.random() < config.post
+    pace = float(np.exp(rng.uniform(np.log(0.18), np.log(0.7))))
+    post_x, objects = float(rng.uniform(-0.5, 0.5) * half[0]), []
+    for index, (spec, side, start) in enumerate(zip(specs, sides, starts, strict=False)):
+        if has_post and index == 0:
+            centres = _behind(post_x, frames, start, half, rng)
+        else:
+            centres = object_path(pick_motion(rng) if frames > 1 else "still", frames, start, half, side, pace, rng)
+        drawing = silhouette(spec.shape)
+        lean = rng.normal(0, 0.14) if drawing.upright else rng.uniform(-np.pi, np.pi)
+        spin = rng.normal(0, 0.10) if rng.random() < 0.4 else 0.0
+        angles = np.clip(lean, -np.pi, np.pi) + spin * np.linspace(0, 1, frames)
+        objects.append(SceneObject(spec, centres, side, angles, drawing.mirrored and rng.random() < 0.5))
+    order = tuple(int(index) for index in rng.permutation(len(objects)))
+    post = None
+    if has_post:
+        breadth = sides[0] * 1.35 + 0.06
+        post = Post(post_x - breadth / 2, post_x + breadth / 2, int(rng.integers(order.index(0) + 1)))
+    camera = camera_path(frames, rng.random() < config.camera_motion, min(config.degrade, 1.0), rng)
+    return Scene(tuple(objects), order, camera, post)
+
+
+def _behind(post_x: float, frames: int, start: Array, half: Array, rng: np.random.Generator) -> Array:
+    """From one side of the post to the other, dwelling behind it."""
+    side = 1.0 if post_x < 0 else -1.0
+    if rng.random() < 0.5 and abs(post_x) < half[0] * 0.35:
+        side = -side
+    reach = min(0.42, float(half[0]) - 0.1)
+    y = start[1] + np.array([0.0, rng.normal(0, 0.06)])
+    time = np.linspace(0, 1, frames)
+    dwell = np.clip((time - 0.5) * 1.35, -0.5, 0.5) * 2
+    along = np.sign(dwell) * np.abs(dwell) ** 1.6
+    x = post_x + side * reach * along
+    return np.stack([x, y[0] + (y[1] - y[0]) * time], axis=-1)

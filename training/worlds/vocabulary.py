@@ -1,0 +1,42 @@
+"""The names that the worlds know. Order is part of the data format: indices are class numbers of the dense stage."""
+
+from typing import Literal
+
+Split = Literal["train", "val"]
+
+SHAPES = (
+    "circle",
+    "square",
+    "triangle",
+    "star",
+    "ring",
+    "cross",
+    "heart",
+    "arrow",
+    "moon",
+    "mug",
+    "car",
+    "bottle",
+    "tree",
+    "house",
+    "fish",
+)
+COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white")
+SIZES = ("small", "medium", "large")
+PATTERNS = ("plain", "striped", "dotted", "checked")
+
+SYNONYMS = {"circle": ("ball",), "mug": ("cup",)}
+"""Other everyday names of a shape, used in expressions and never in answers."""
+
+MOTIONS = ("moving left", "moving right", "moving up", "moving down", "not moving")
+
+MODULES = {
+    "A": "image generation",
+    "B": "image segmentation",
+    "C": "image editing",
+    "D": "video generation",
+    "E": "video segmentation",
+    "F": "video editing",
+    "G": "image to video",
+}
+"""Letters of the expert modules, as in VITRON's invocation text."""
