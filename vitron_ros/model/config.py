@@ -111,7 +111,7 @@ class RegionConfig(Checked):
         (), "hidden states of the vision model that are pooled, 1 is the first layer's; empty: four, evenly"
     )
     mask_size: int = setting(
-        16, "side of the small mask that tells a region's shape; published: of the pooling mask", low=1, high=256
+        16, "side of the small mask that tells a region's shape; multi_level only", low=1, high=256
     )
     transposed: bool = setting(
         False, "published only: fill the box with x and y exchanged, as VITRON's released weights expect"
