@@ -41,7 +41,15 @@ class KVCache:
     """
 
     def __init__(
-        self, *, layers: int, rows: int, kv_heads: int, capacity: int, head_dim: int, dtype: torch.dtype, device: torch.device
+        self,
+        *,
+        layers: int,
+        rows: int,
+        kv_heads: int,
+        capacity: int,
+        head_dim: int,
+        dtype: torch.dtype,
+        device: torch.device,
     ) -> None:
         if rows < 1 or capacity < 1:
             raise ModelError(f"a cache needs at least one row and one slot, not {rows} rows of {capacity}")
@@ -69,32 +77,31 @@ class KVCache:
         mask = None if start == 0 else self._slots[: start + count] <= positions[:, None, :, None]
         return Span(start, positions, positions, start + count, mask)
 
-    def decode(self, counts: Sequence[int], length: int | None = None) -> Span:
-        """Plan of `counts[b]` more tokens of row b, for the first len(counts) rows, padded to the largest count.
+    def decode(self, counts: Sequence[int], *, width: int | None = None, length: int | None = None) -> Span:
+        """Plan of `counts[b]` more tokens of row b, for the first len(counts) rows, padded to `width` tokens a row.
 
         Args:
-            length: slots that attention reads; None: as few as are needed. A compiled step is given a fixed one,
-                so that its shapes stay the same.
+            width: tokens a row, with padding; None: the largest count.
+            length: slots that attention reads; None: as few as are needed. A compiled step is given both, so that
+                its shapes stay the same.
 
         Raises:
             ModelError: the tokens do not fit.
         """
-        width = max(counts)
         for row, count in enumerate(counts):
             self._check_room(row, count)
         starts = self.lengths[: len(counts)]
-        if length is None and all(s == starts[0] for s in starts) and all(c == width for c in counts):
-            start = starts[0]
+        if width is None and length is None and len(set(starts)) == len(set(counts)) == 1:
+            start, width = starts[0], counts[0]
             positions = self._slots[None, start : start + width].expand(len(counts), -1)
             mask = None if width == 1 else self._slots[: start + width] <= positions[:, None, :, None]
             return Span(start, positions, positions, start + width, mask)
-        needed = max(start + count for start, count in zip(starts, counts, strict=True))
-        length = needed if length is None else length
-        positions = torch.tensor([[s + i if i < c else 0 for i in range(width)] for s, c in zip(starts, counts, strict=True)])
-        slots = torch.tensor(
-            [[s + i if i < c else self.capacity for i in range(width)] for s, c in zip(starts, counts, strict=True)]
-        )
-        positions, slots = positions.to(self._slots.device), slots.to(self._slots.device)
+        width = max(counts) if width is None else width
+        length = max(start + count for start, count in zip(starts, counts, strict=True)) if length is None else length
+        step = self._slots[:width]
+        first, count = torch.tensor([starts, list(counts)], device=step.device)[:, :, None]
+        positions = torch.where(step < count, first + step, 0)
+        slots = torch.where(step < count, positions, self.capacity)
         return Span(None, positions, slots, length, self._slots[:length] <= positions[:, None, :, None])
 
     def advance(self, row: int, count: int) -> None:

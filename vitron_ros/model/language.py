@@ -1,4 +1,4 @@
-"""The language model: LLaMA (Touvron et al., arXiv 2302.13971), with the weight names of transformers' LlamaForCausalLM.
+"""The language model: LLaMA (Touvron et al., arXiv 2302.13971) with the weight names of LlamaForCausalLM.
 
 Three ways through the same layers: `forward` for training, `prefill` for a prompt and `decode` for its answer, the last
 two over a `KVCache`. Knows nothing of images or text: embeddings go in, logits come out.
@@ -175,20 +175,23 @@ class LanguageModel(nn.Module):
             device=self.device,
         )
 
-    def prefill(self, embeds: Tensor, cache: KVCache, row: int) -> Tensor:
-        """Appends a prompt, (S, C) embeddings, to one row of the cache. Gives the logits after it, (V,)."""
+    def prefill(self, embeds: Tensor, cache: KVCache, row: int, keep: int = 1) -> Tensor:
+        """Appends a prompt, (S, C) embeddings, to one row of the cache. Gives the logits after its last `keep` tokens.
+
+        Returns:
+            (keep, V). The tokens are written to the cache but count only once the caller advances it: the end of a
+            prompt may be a draft of its answer, which may be refused.
+        """
         span = cache.prefill(row, len(embeds))
         x = self._cached(embeds[None], self._rotary_at(span.positions), span, cache.keys, cache.values, row)
-        cache.advance(row, len(embeds))
-        return self.lm_head(self.model.norm(x[0, -1]))  # type: ignore[no-any-return]
+        return self.lm_head(self.model.norm(x[0, -keep:]))  # type: ignore[no-any-return]
 
     def decode(self, token_ids: Tensor, span: Span, cache: KVCache) -> Tensor:
         """Logits (B, Q, V) after each of the new tokens (B, Q) int64 that `cache.decode` made the span for.
 
-        The tokens are written to the cache but count only once the caller advances it: a draft may be refused.
+        As in `prefill`, the caller advances the cache.
         """
-        rotary = self._rotary_at(span.positions)
-        x = self._cached(self.embed(token_ids), rotary, span, cache.keys, cache.values, 0)
+        x = self._cached(self.embed(token_ids), self._rotary_at(span.positions), span, cache.keys, cache.values, 0)
         return self.lm_head(self.model.norm(x))  # type: ignore[no-any-return]
 
     def _cached(
