@@ -1,0 +1,247 @@
+"""What frames come from, by a word on the command line: a video file, a folder, a webcam's number, a bag."""
+
+import logging
+import re
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice, pairwise
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from vitron_ros.errors import ImageError, SourceError
+from vitron_ros.evaluation.bag_storage import is_bag
+from vitron_ros.evaluation.bags import Bag, log_bad_frame, read_images
+from vitron_ros.frame import Frame, Image
+from vitron_ros.images.decode import decode_compressed
+
+DEFAULT_FPS = 25.0
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
+
+OnBad = Callable[[int, ImageError], None]
+
+_SECOND_NS = 1_000_000_000
+_START_NS = _SECOND_NS
+_MAX_MISSING = 0.05  # of a video's frames: containers estimate their count
+_FPS_SAMPLE = 31  # the first images of a bag say how many it has a second
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Source:
+    """A stream of frames that has been opened once to see what it is. Iterating starts it from its beginning.
+
+    Attributes:
+        name: what the user called it.
+        width, height: px of the first frame; later frames of a bag or folder may differ.
+        fps: frames a second, as recorded or as told.
+        count: how many frames there are; None: it is live, or its file does not say.
+        frames: opens the stream; it raises SourceError where it breaks off.
+        paths: the image files of a folder, in order; empty for anything else.
+    """
+
+    name: str
+    width: int
+    height: int
+    fps: float
+    count: int | None
+    frames: Callable[[], Iterator[Frame]]
+    paths: tuple[Path, ...] = ()
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self.frames()
+
+
+def open_source(
+    text: str, *, fps: float | None = None, topic: str | None = None, on_bad: OnBad = log_bad_frame
+) -> Source:
+    """The source that `text` names.
+
+    A number is a webcam. A directory or file of a recording is a bag. A folder with image files, directly or in its
+    `frames/`, is played in the order of their names. Any other file is a video.
+
+    Stamps are a video's own time, or index / fps, on a clock that starts at 1 s, since a stamp of 0 means "none"; a
+    bag's are its headers', a webcam's are the time of capture by the system's clock.
+
+    Args:
+        fps: rate of a folder (default 25) or of a webcam, or the rate to assume instead of a video's own.
+        topic: the image topic of a bag that has several.
+        on_bad: takes the index of each image that cannot be decoded.
+
+    Raises:
+        SourceError: nothing there, nothing to see in it, or more than one thing to choose from.
+    """
+    if fps is not None and not (np.isfinite(fps) and fps > 0):
+        raise SourceError(f"{fps} frames a second is no rate; give a number above 0")
+    path = Path(text)
+    if re.fullmatch(r"\d+", text) and not path.exists():
+        return _webcam(int(text), fps)
+    if not path.exists():
+        raise SourceError(f"{text} does not exist; give a video, a folder of images, a bag or a webcam's number")
+    if is_bag(path):
+        return _bag(path, topic, on_bad)
+    if path.is_dir():
+        return _folder(path, DEFAULT_FPS if fps is None else fps, on_bad)
+    return _video(path, fps)
+
+
+def image_files(folder: Path) -> list[Path]:
+    """The images of a sequence in the order of their names: those in `frames/`, else those in the folder itself."""
+    place = folder / "frames" if (folder / "frames").is_dir() else folder
+    return sorted(path for path in place.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+
+
+def stamp_ns(index: int, fps: float) -> int:
+    """The stamp of the frame of this number in a video or folder; frame 0 has 1 s."""
+    return _START_NS + round(index * _SECOND_NS / fps)
+
+
+def _folder(folder: Path, fps: float, on_bad: OnBad) -> Source:
+    paths = tuple(image_files(folder))
+    if not paths:
+        raise SourceError(f"{folder} has no images; put {', '.join(IMAGE_SUFFIXES)} files there or in {folder}/frames")
+    first = next(_images(paths, fps, lambda index, error: None), None)
+    if first is None:
+        raise SourceError(f"none of the {len(paths)} images in {folder} can be decoded; copy them again")
+    return Source(
+        name=str(folder),
+        width=first.width,
+        height=first.height,
+        fps=fps,
+        count=len(paths),
+        frames=lambda: _images(paths, fps, on_bad),
+        paths=paths,
+    )
+
+
+def _images(paths: tuple[Path, ...], fps: float, on_bad: OnBad) -> Iterator[Frame]:
+    for index, path in enumerate(paths):
+        try:
+            rgb = decode_compressed(path.suffix[1:], path.read_bytes())
+        except ImageError as error:
+            on_bad(index, ImageError(f"{path.name}: {error}"))
+            continue
+        except OSError as error:
+            raise SourceError(f"{path} cannot be read: {error.strerror}") from error
+        yield Frame(rgb=rgb, stamp_ns=stamp_ns(index, fps), index=index)
+
+
+def _bag(path: Path, topic: str | None, on_bad: OnBad) -> Source:
+    bag = Bag(path)
+    found = bag.image_topic(topic)
+    try:
+        first = list(islice(read_images(path, found.name, lambda index, error: None), _FPS_SAMPLE))
+    except SourceError:  # it breaks off early; whoever iterates gets the frames first and then the error
+        first = list(islice(read_images(path, found.name, lambda index, error: None), 1))
+    if not first:
+        raise SourceError(f"no image on {found.name} of {path} can be decoded; look at its encoding")
+    periods = [b.stamp_ns - a.stamp_ns for a, b in pairwise(first) if b.stamp_ns > a.stamp_ns]
+    return Source(
+        name=str(path),
+        width=first[0].width,
+        height=first[0].height,
+        fps=_SECOND_NS / statistics.median(periods) if periods else DEFAULT_FPS,
+        count=found.count,
+        frames=lambda: read_images(path, found.name, on_bad),
+    )
+
+
+def _video(path: Path, fps: float | None) -> Source:
+    capture = _open_capture(str(path), f"{path} is no video that can be read; give mp4, mkv, avi or webm, or a bag")
+    try:
+        own_fps = float(capture.get(cv2.CAP_PROP_FPS))
+        count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        is_read, image = capture.read()
+    finally:
+        capture.release()
+    if not is_read:
+        raise SourceError(f"{path} holds no frame that can be decoded; it may be cut off, or its codec is unknown")
+    rate = fps or _usable_rate(own_fps, str(path))
+    return Source(
+        name=str(path),
+        width=image.shape[1],
+        height=image.shape[0],
+        fps=rate,
+        count=count if count > 0 else None,
+        frames=lambda: _video_frames(path, rate, count, uses_own_time=fps is None),
+    )
+
+
+def _video_frames(path: Path, fps: float, count: int, *, uses_own_time: bool) -> Iterator[Frame]:
+    capture = _open_capture(str(path), f"{path} can no longer be opened as a video")
+    index, last_ns = 0, 0
+    try:
+        while True:
+            is_read, image = capture.read()
+            if not is_read:
+                break
+            time_ns = stamp_ns(index, fps)
+            if uses_own_time:
+                own_ns = _START_NS + round(capture.get(cv2.CAP_PROP_POS_MSEC) * 1_000_000)
+                # Files without times of their own report the same time for every frame.
+                time_ns = own_ns if own_ns > last_ns else max(time_ns, last_ns + 1)
+            last_ns = time_ns
+            yield Frame(rgb=_rgb(image), stamp_ns=last_ns, index=index)
+            index += 1
+    finally:
+        capture.release()
+    if index < count * (1 - _MAX_MISSING) - 1:
+        raise SourceError(f"{path} breaks off after {index} of {count} frames; what came before was read")
+
+
+def _webcam(number: int, fps: float | None) -> Source:
+    missing = f"webcam {number} cannot be opened; is it there, is it free, may you read /dev/video{number}?"
+    capture = _open_capture(number, missing)
+    try:
+        is_read, image = capture.read()
+        own_fps = float(capture.get(cv2.CAP_PROP_FPS))
+    finally:
+        capture.release()
+    if not is_read:
+        raise SourceError(f"webcam {number} gives no image; close other programs that use it")
+    return Source(
+        name=f"webcam {number}",
+        width=image.shape[1],
+        height=image.shape[0],
+        fps=fps or _usable_rate(own_fps, f"webcam {number}"),
+        count=None,
+        frames=lambda: _webcam_frames(number, fps, missing),
+    )
+
+
+def _webcam_frames(number: int, fps: float | None, missing: str) -> Iterator[Frame]:
+    capture = _open_capture(number, missing)
+    if fps is not None:
+        capture.set(cv2.CAP_PROP_FPS, fps)
+    index = 0
+    try:
+        while True:
+            is_read, image = capture.read()
+            if not is_read:
+                raise SourceError(f"webcam {number} stopped after {index} frames; plug it in again")
+            yield Frame(rgb=_rgb(image), stamp_ns=time.time_ns(), index=index)
+            index += 1
+    finally:
+        capture.release()
+
+
+def _open_capture(name: str | int, failure: str) -> cv2.VideoCapture:
+    capture = cv2.VideoCapture(name)
+    if not capture.isOpened():
+        capture.release()
+        raise SourceError(failure)
+    return capture
+
+
+def _usable_rate(fps: float, name: str) -> float:
+    if np.isfinite(fps) and fps > 0:
+        return fps
+    _log.warning("%s does not say how many frames a second it has; %g is assumed", name, DEFAULT_FPS)
+    return DEFAULT_FPS
+
+
+def _rgb(bgr: cv2.typing.MatLike) -> Image:
+    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr), np.uint8)
