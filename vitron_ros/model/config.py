@@ -158,6 +158,15 @@ class LanguageConfig(Checked):
 
 
 @dataclass(frozen=True, kw_only=True)
+class GenerationConfig(Checked):
+    """How answers are decoded, unless a request says otherwise."""
+
+    max_new_tokens: int = setting(256, "tokens of an answer at most", low=1)
+    temperature: float = setting(0.0, "of sampling; 0: greedy", low=0.0, high=100.0)
+    top_p: float = setting(1.0, "tokens beyond this share of the probability are never sampled", low=0.0, high=1.0)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelConfig(Checked):
     """One `VitronModel`. Images and video are one path: T frames.
 
@@ -172,6 +181,7 @@ class ModelConfig(Checked):
     projector: ProjectorConfig = field(default_factory=ProjectorConfig)
     region: RegionConfig = field(default_factory=RegionConfig)
     language: LanguageConfig = field(default_factory=LanguageConfig)
+    generation: GenerationConfig = field(default_factory=GenerationConfig)
     temporal: str = setting(
         "frames",
         "video to the language model: frame by frame (Elysium) or averaged over time (VITRON)",
@@ -187,11 +197,10 @@ class ModelConfig(Checked):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        bad = [level for level in self.region_levels if not 1 <= level <= self.vision.used_layers]
+        layers = min(self.vision.used_layers, self.video.used_layers if self.video else self.vision.used_layers)
+        bad = [level for level in self.region_levels if not 1 <= level <= layers]
         if bad:
-            raise ConfigError(
-                f"region levels {bad} are not among the vision layers that are run, 1 to {self.vision.used_layers}"
-            )
+            raise ConfigError(f"region levels {bad} are not among the vision layers that are run, 1 to {layers}")
         if self.video and (self.video.num_patches, self.video.hidden_size) != (
             self.vision.num_patches,
             self.vision.hidden_size,
@@ -242,6 +251,7 @@ PARTS: dict[str, type[Checked]] = {
     "projector": ProjectorConfig,
     "region": RegionConfig,
     "language": LanguageConfig,
+    "generation": GenerationConfig,
 }
 
 C = TypeVar("C", bound=Checked)
@@ -319,6 +329,7 @@ PROFILES: dict[str, ModelConfig] = {
         selector=SelectorConfig(kind="published", alpha=0.1875),
         region=RegionConfig(kind="none"),
         language=VICUNA_7B,
+        generation=GenerationConfig(max_new_tokens=2048),
         tokenisation="published",
         prompt_profile="elysium",
     ),
@@ -336,6 +347,7 @@ PROFILES: dict[str, ModelConfig] = {
         selector=SelectorConfig(kind="none", alpha=1.0),
         region=RegionConfig(kind="published", transposed=True),
         language=VICUNA_7B,
+        generation=GenerationConfig(max_new_tokens=1024, temperature=1.0, top_p=0.01),
         max_frames=8,
         tokenisation="published",
         prompt_profile="vitron",
