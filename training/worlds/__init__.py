@@ -6,5 +6,6 @@
 from training.worlds.clip import Clip, ObjectSpec, Sample, Task, Turn
 from training.worlds.config import WorldConfig
 from training.worlds.render import make_clip
+from training.worlds.samples import TASKS, make_samples
 
-__all__ = ["Clip", "ObjectSpec", "Sample", "Task", "Turn", "WorldConfig", "make_clip"]
+__all__ = ["TASKS", "Clip", "ObjectSpec", "Sample", "Task", "Turn", "WorldConfig", "make_clip", "make_samples"]

@@ -58,7 +58,7 @@ class Clip:
     def masks(self) -> NDArray[np.bool_]:
         """(T, N, H, W) bool, the visible pixels of every object; made anew on every call."""
         numbers = np.arange(1, len(self.objects) + 1, dtype=np.uint8)
-        return self.instances[:, None] == numbers[None, :, None, None]
+        return np.equal(self.instances[:, None], numbers[None, :, None, None])
 
     @property
     def height(self) -> int:

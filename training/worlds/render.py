@@ -43,8 +43,9 @@ def make_clip(
         size: side in pixels, or (height, width); at least 32.
         split: "train" never shows a held-out colour-shape pair; "val" shows both.
         config: what the worlds hold.
-        background: real frames (h, w, 3) uint8 to draw the objects into, as many as T, or one that the camera
-            moves over; they are cut to the middle and resized. With T of them, motion is judged in the picture. None: a generated background.
+        background: real frames (h, w, 3) uint8 to draw the objects into, cut to the middle and resized: one that the
+            camera moves over, or as many as T, in which case the camera rests and motion is judged in the picture.
+            None: a generated background.
 
     Raises:
         ConfigError: a size, number of frames, seed or background does not fit.

@@ -77,7 +77,7 @@ def pattern_mask(pattern: str, side: int, rng: np.random.Generator) -> Pixels:
         return np.asarray(du**2 + dv**2 < 0.32**2, np.float32)
     if pattern == "checked":
         period = rng.uniform(0.42, 0.5)
-        return np.asarray(((u / period) % 1 < 0.5) ^ ((v / period) % 1 < 0.5), np.float32)
+        return np.asarray(((u / period) % 1 < 0.5) != ((v / period) % 1 < 0.5), np.float32)
     raise ValueError(f"{pattern} is no pattern of two shades")
 
 

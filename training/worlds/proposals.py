@@ -1,0 +1,113 @@
+"""Queries worth asking about a view: near the truth, so that a wrong guess is tempting."""
+
+from typing import Literal
+
+import numpy as np
+
+from training.worlds.facts import NO, YES, View
+from training.worlds.queries import Beside, Closest, Extreme, Farthest, Kind, Moving, Nth, Query
+from training.worlds.vocabulary import COLOURS, PATTERNS, SHAPES, SIZES, Split
+
+QueryFamily = Literal["attribute", "superlative", "ordinal", "size", "relation", "closest", "motion", "event"]
+
+IMAGE_FAMILIES: dict[QueryFamily, float] = {
+    "attribute": 0.42, "superlative": 0.12, "ordinal": 0.14, "size": 0.07, "relation": 0.19, "closest": 0.06,
+}  # fmt: skip
+VIDEO_FAMILIES: dict[QueryFamily, float] = {
+    "attribute": 0.34, "superlative": 0.08, "ordinal": 0.09, "size": 0.03, "relation": 0.12, "closest": 0.03,
+    "motion": 0.21, "event": 0.10,
+}  # fmt: skip
+DIRECTIONS = ("left", "right", "up", "down")
+EVENTS = ("returns", "leaves", "appears")
+
+
+def _one_of(values: tuple[str, ...], rng: np.random.Generator) -> str:
+    return values[int(rng.integers(len(values)))]
+
+
+def pick_family(families: dict[QueryFamily, float], rng: np.random.Generator) -> QueryFamily:
+    """A family by its weight."""
+    edges = np.cumsum(list(families.values()))
+    return list(families)[int(np.searchsorted(edges, rng.random() * edges[-1], side="right"))]
+
+
+def propose_kind(
+    view: View, split: Split, rng: np.random.Generator, *, keep: float = 1.0, change: bool = False
+) -> Kind:
+    """A kind after the attributes of an object in view.
+
+    Args:
+        view: what there is.
+        split: training never names a held-out colour-shape pair.
+        rng: source of the choice.
+        keep: factor on the chance that colour, size and pattern are named.
+        change: swap one named attribute for another value, as for an absent object.
+    """
+    there = np.flatnonzero(view.present != NO)
+    if not len(there):
+        return Kind(shape=_one_of(SHAPES, rng))
+    spec = view.objects[int(there[int(rng.integers(len(there)))])]
+    shape = spec.shape if rng.random() < 0.85 else None
+    colour = spec.colour if rng.random() < 0.75 * keep or shape is None else None
+    size = spec.size if rng.random() < 0.3 * keep else None
+    pattern = spec.pattern if rng.random() < 0.3 * keep and (spec.pattern != "plain" or rng.random() < 0.5) else None
+    other_than = _one_of(COLOURS, rng) if colour is None and rng.random() < 0.06 * keep else None
+    if change:
+        choice = rng.random()
+        if choice < 0.4:
+            colour = _one_of(COLOURS, rng)
+        elif choice < 0.8:
+            shape = _one_of(SHAPES, rng)
+        elif choice < 0.9:
+            size = _one_of(SIZES, rng)
+        else:
+            pattern = _one_of(PATTERNS, rng)
+    kind = Kind(shape, colour, size, pattern, None if colour else other_than)
+    if split == "train" and kind.is_held_out:
+        return Kind(shape=kind.shape, size=kind.size, pattern=kind.pattern)
+    return kind
+
+
+def propose(family: QueryFamily, view: View, split: Split, rng: np.random.Generator, *, change: bool = False) -> Query:
+    """A query of a family about a view, true or not. `change` asks for one that is likely to fit nothing."""
+    if family == "attribute":
+        return propose_kind(view, split, rng, change=change)
+    group = propose_kind(view, split, rng, keep=0.35, change=change and rng.random() < 0.5)
+    if rng.random() < 0.2:
+        group = Kind()
+    if family == "superlative":
+        return Farthest(group, _one_of(DIRECTIONS, rng))
+    if family == "ordinal":
+        return Nth(group, int(rng.integers(2, 5)), _one_of(("left", "right", "left", "right", "up", "down"), rng))
+    if family == "size":
+        return Extreme(group, bool(rng.random() < 0.5))
+    if family == "motion":
+        return Moving(group, _one_of((*DIRECTIONS, *DIRECTIONS, "still"), rng))
+    if family == "event":
+        return Moving(Kind() if rng.random() < 0.4 else group, _one_of(EVENTS, rng))
+    anchor = propose_kind(view, split, rng, change=change and rng.random() < 0.3)
+    if family == "closest":
+        return Closest(group, anchor)
+    return Beside(group, _one_of(DIRECTIONS, rng), anchor)
+
+
+def describe_kind(view: View, index: int, rng: np.random.Generator) -> Kind | None:
+    """The shortest kind, taken in random order, that fits an object and no other; None where there is none."""
+    spec = view.objects[index]
+    full = Kind(spec.shape, spec.colour, spec.size, spec.pattern)
+    options = [
+        Kind(spec.shape),
+        Kind(spec.shape, spec.colour),
+        Kind(None, spec.colour),
+        Kind(spec.shape, None, spec.size),
+        Kind(spec.shape, None, None, spec.pattern),
+        Kind(spec.shape, spec.colour, spec.size),
+        Kind(spec.shape, spec.colour, None, spec.pattern),
+        full,
+    ]
+    start = 1 if rng.random() < 0.6 else int(rng.integers(len(options)))
+    for kind in options[start:] + options[:start]:
+        truth = kind.truth(view)
+        if truth[index] == YES and int((truth != NO).sum()) == 1:
+            return kind
+    return None
