@@ -166,8 +166,8 @@ def read_config(directory: Path) -> ModelConfig:
         raise ConfigError(f"{path} is no JSON: {error}") from error
     if isinstance(values, dict) and "model_type" in values:
         raise ModelError(
-            f"{directory} holds a {values['model_type']} checkpoint of another project; bring it into this layout with: "
-            f"vitron models convert {directory} OUT"
+            f"{directory} holds a checkpoint of another project ({values['model_type']}); bring it into this layout "
+            f"with: vitron models convert {directory} OUT"
         )
     return ModelConfig.from_json(text)
 

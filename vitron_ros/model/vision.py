@@ -63,7 +63,8 @@ class VisionEncoder(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
-        return self.embeddings.class_embedding.dtype
+        dtype: torch.dtype = self.embeddings.class_embedding.dtype
+        return dtype
 
     def forward(self, pixels: Tensor, *, levels: Sequence[int] = (), attention: bool = False) -> VisionFeatures:
         """Features of prepared frames, pixels (T, 3, S, S) float.
