@@ -65,7 +65,8 @@ def pattern_mask(pattern: str, side: int, rng: np.random.Generator) -> Pixels:
     axis = (np.arange(side, dtype=np.float32) + 0.5) / side * (2 * HALF_EXTENT) - HALF_EXTENT
     x, y = axis[None, :], axis[:, None]
     angle = rng.uniform(-0.3, 0.3) + rng.choice([0.0, np.pi / 4, np.pi / 2])
-    u, v = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+    cos, sin = float(np.cos(angle)), float(np.sin(angle))
+    u, v = x * cos + y * sin, y * cos - x * sin
     u, v = u + rng.uniform(0, 1), v + rng.uniform(0, 1)
     if pattern == "striped":
         period = rng.uniform(0.27, 0.33)
@@ -90,7 +91,8 @@ def _fill(contours: tuple[Points, ...], side: int, holes: tuple[Points, ...] = (
         for points in group:
             corners = np.round((points + HALF_EXTENT) * factor - (1 << _SHIFT) / 2).astype(np.int32)
             cv2.fillPoly(canvas, [corners], (value,), lineType=cv2.LINE_8, shift=_SHIFT)
-    return np.asarray(cv2.resize(canvas, (side, side), interpolation=cv2.INTER_AREA), np.float32) / 255
+    coverage = cv2.resize(canvas, (side, side), interpolation=cv2.INTER_AREA)
+    return np.asarray(coverage * np.float32(1 / 255), np.float32)
 
 
 def draw_sprite(spec: ObjectSpec, side: int, outline: float, rng: np.random.Generator) -> Sprite:

@@ -136,7 +136,7 @@ def say(query: Query, split: Split, rng: np.random.Generator, *, anchor: str | N
     family: tuple[str, ...]
     values: dict[str, str]
     if isinstance(query, Kind):
-        family, values = KIND, {"kind": say_kind(query, rng)}
+        family, values = KIND, {}
     elif isinstance(query, Farthest):
         family = FARTHEST
         values = {"farthest": FARTHEST_WORDS[query.direction], "edge": EDGE_WORDS[query.direction]}
@@ -153,6 +153,6 @@ def say(query: Query, split: Split, rng: np.random.Generator, *, anchor: str | N
     else:
         raise TypeError(f"no wording for {type(query).__name__}")
     phrase = pick(family, split, rng)
-    values.setdefault("kind", "" if isinstance(query, Kind) else say_kind(query.kind, rng))
+    values["kind"] = say_kind(query if isinstance(query, Kind) else query.kind, rng)
     text = phrase.template.replace("the {anchor}", "{anchor}").format(**values)
     return Phrase(text, phrase.template, phrase.is_held_out)
