@@ -1,6 +1,42 @@
-"""Prompts: what the language model is asked, as pieces of text, images and regions in their order."""
+"""Prompts: what the language model is asked, as pieces of text, images and regions in their order.
 
-from dataclasses import dataclass
+The wording is data: a prompt profile is a YAML file, built in or the user's own. Tasks, after the papers (Elysium,
+arXiv 2403.16558; VITRON, arXiv 2412.19806): REC, the box of a phrase in an image; REG, words for a box; RSOT, the boxes
+of a phrase in every frame; SOT, the boxes in every frame of what a box marks in the first; Video-REG, words for what it
+marks; captions, questions, conversation, and invocation of expert modules.
+"""
+
+import string
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+
+from vitron_ros.errors import ConfigError, ModelError
+from vitron_ros.model.answers import Box, Dialect, box_text
+from vitron_ros.model.tokenizer import Tokenizer
+
+PROFILES = Path(__file__).parent / "prompt_profiles"
+
+# What the templates of a task must name: {text} is the user's phrase or question, {target} a box or a marked region.
+TASKS: dict[str, str | None] = {
+    "rec": "text",
+    "reg": "target",
+    "rsot": "text",
+    "sot": "target",
+    "video_reg": "target",
+    "caption": None,
+    "grounded_caption": None,
+    "vqa": "text",
+    "video_qa": "text",
+    "grounded_vqa": "text",
+    "grounded_video_qa": "text",
+    "conversation": "text",
+    "invocation": "text",
+}
+WITHOUT_IMAGES = ("conversation", "invocation")  # these may be asked of no image at all
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +68,320 @@ class Prompt:
     """A prompt without any tensors: `VitronModel.splice` turns it into embeddings."""
 
     segments: tuple[Segment, ...]
+
+    def length(self, tokens_per_image: int, tokens_per_region: int = 1) -> int:
+        """Tokens that it takes of the context."""
+        each = {ImageSegment: tokens_per_image, RegionSegment: tokens_per_region}
+        return sum(len(part.token_ids) if isinstance(part, TextSegment) else each[type(part)] for part in self.segments)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One turn of the user, with the answer where it has been given.
+
+    Attributes:
+        task: a key of `TASKS`.
+        text: the user's phrase or question.
+        images: images that this turn shows, in order of time.
+        times_s: s from the first frame, one an image; empty: frames are only numbered.
+        box: the box that the turn is about, as fractions; None: none, or a region is marked.
+        regions: marked regions of this turn.
+        paraphrase: which of the profile's templates for the task.
+        answer: None for the turn that is to be answered.
+    """
+
+    task: str
+    text: str = ""
+    images: int = 0
+    times_s: tuple[float, ...] = ()
+    box: Box | None = None
+    regions: int = 0
+    paraphrase: int = 0
+    answer: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Markers:
+    """How images stand in a prompt. Placeholders: {image}, {number} from 1, {seconds} from the first frame."""
+
+    image: str
+    frame: str
+    timed_frame: str
+    separator: str
+    end: str
+
+
+MARKER_PLACEHOLDERS = {
+    "image": {"image"},
+    "frame": {"image", "number"},
+    "timed_frame": {"image", "number", "seconds"},
+    "separator": set[str](),
+    "end": set[str](),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptProfile:
+    """The wording of prompts, checked.
+
+    Attributes:
+        text: the YAML text it came from; a checkpoint keeps it.
+        system: first words of every conversation.
+        user, assistant: words before the user's and before the model's part of a turn.
+        region: what stands for a marked region before the text of a task that does not place it; has {region}.
+        dialect: how boxes are written.
+        published_bos_after: where published weights expect BOS before a piece of text: after an image, a region.
+        templates: paraphrases of each task.
+        markers: how images stand in the prompts of each task.
+    """
+
+    text: str
+    system: str
+    user: str
+    assistant: str
+    region: str
+    dialect: Dialect
+    published_bos_after: tuple[str, ...]
+    templates: Mapping[str, tuple[str, ...]]
+    markers: Mapping[str, Markers]
+
+    @classmethod
+    def load(cls, name: str | Path) -> "PromptProfile":
+        """The built-in profile of that name, or the one in a file.
+
+        Raises:
+            ConfigError: there is none, or it is not valid; the sentence names the file and the key.
+        """
+        path = PROFILES / f"{name}.yaml"
+        if not path.is_file():
+            path = Path(name)
+        if not path.is_file():
+            known = ", ".join(sorted(item.stem for item in PROFILES.glob("*.yaml")))
+            raise ConfigError(f"there is no prompt profile {name}; give a file or one of {known}")
+        return cls.from_text(path.read_text(encoding="utf-8"), str(path))
+
+    @classmethod
+    def from_text(cls, text: str, where: str) -> "PromptProfile":
+        """The profile in YAML text; `where` names it in errors.
+
+        Raises:
+            ConfigError: it is not valid.
+        """
+        try:
+            values = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"{where} is not YAML: {error}") from error
+        reader = _Reader(where)
+        keys = ("system", "user", "assistant", "region", "dialect", "published_bos_after", "markers", "tasks")
+        table = reader.table(values, "the profile", keys)
+        tasks = reader.table(table["tasks"], "tasks", tuple(TASKS))
+        dialect = reader.choice(table["dialect"], "dialect", get_args(Dialect))
+        after = reader.strings(table["published_bos_after"], "published_bos_after")
+        for item in after:
+            reader.choice(item, "published_bos_after", ("image", "region"))
+        shared = reader.markers(table["markers"], "markers", {})
+        templates, markers = {}, {}
+        for task, required in TASKS.items():
+            entry = tasks[task] if isinstance(tasks[task], Mapping) else {"templates": tasks[task]}
+            key = f"tasks.{task}"
+            entry = reader.table(entry, key, ("templates", "markers"), optional=("markers",))
+            templates[task] = reader.strings(entry["templates"], f"{key}.templates")
+            for template in templates[task]:
+                reader.template(template, f"{key}.templates", {required} if required else set())
+            markers[task] = reader.markers(entry.get("markers", {}), f"{key}.markers", vars(shared))
+        return cls(
+            text=text,
+            system=reader.string(table["system"], "system"),
+            user=reader.string(table["user"], "user"),
+            assistant=reader.string(table["assistant"], "assistant"),
+            region=reader.template(table["region"], "region", {"region"}),
+            dialect=dialect,  # type: ignore[arg-type]
+            published_bos_after=after,
+            templates=templates,
+            markers=markers,
+        )
+
+
+@dataclass(frozen=True)
+class PromptBuilder:
+    """Makes prompts for one model.
+
+    Attributes:
+        is_published: each text between images is encoded by itself, with BOS where the profile says that the
+            published weights expect it. Else BOS stands only at the very beginning.
+    """
+
+    profile: PromptProfile
+    tokenizer: Tokenizer
+    is_published: bool = False
+
+    def build(self, turns: Sequence[Turn]) -> Prompt:
+        """The prompt of a conversation whose last turn is to be answered.
+
+        A conversation that goes on begins with the very tokens of its earlier prompts and answers.
+
+        Raises:
+            ModelError: a task is unknown, a turn lacks what its task needs, or the answers do not fit the turns.
+        """
+        if not turns:
+            raise ModelError("a prompt needs at least one turn")
+        page = _Page(self)
+        page.write(self.profile.system)
+        for index, turn in enumerate(turns):
+            is_last = index == len(turns) - 1
+            if (turn.answer is None) != is_last:
+                raise ModelError(
+                    "the last turn of a prompt is to be answered, and has no answer yet"
+                    if is_last
+                    else f"turn {index + 1} has no answer; only the last one is to be answered"
+                )
+            page.write(self.profile.user)
+            self._turn(turn, page)
+            page.write(self.profile.assistant)
+            if turn.answer is not None:
+                page.end_text()
+                page.tokens += [*self.tokenizer.encode_answer(turn.answer), self.tokenizer.eos_id]
+        return page.prompt()
+
+    def _turn(self, turn: Turn, page: "_Page") -> None:
+        if turn.task not in TASKS:
+            raise ModelError(f"there is no task {turn.task!r}; there are {', '.join(TASKS)}")
+        needs = TASKS[turn.task]
+        templates = self.profile.templates[turn.task]
+        if needs == "text" and not turn.text.strip():
+            raise ModelError(f"{turn.task} needs a phrase or a question, and the text is empty")
+        if needs == "target" and turn.box is None and turn.regions == 0:
+            raise ModelError(f"{turn.task} needs a box or a marked region")
+        if turn.images == 0 and turn.task not in WITHOUT_IMAGES:
+            raise ModelError(f"{turn.task} needs at least one image")
+        if turn.times_s and len(turn.times_s) != turn.images:
+            raise ModelError(f"{len(turn.times_s)} times do not fit {turn.images} images")
+        if not 0 <= turn.paraphrase < len(templates):
+            raise ModelError(f"{turn.task} has paraphrases 0 to {len(templates) - 1}, not {turn.paraphrase}")
+        self._images(turn, page)
+        regions = turn.regions
+        if needs == "target" and turn.box is None:
+            regions -= 1  # the template places the first
+        first = page.regions + turn.regions - regions
+        for index in range(regions):
+            page.fill(self.profile.region, {"region": RegionSegment(first + index)})
+        target = RegionSegment(page.regions) if turn.box is None else box_text(turn.box, self.profile.dialect)
+        page.fill(templates[turn.paraphrase], {"text": turn.text.strip(), "target": target})
+        page.regions += turn.regions
+
+    def _images(self, turn: Turn, page: "_Page") -> None:
+        markers = self.profile.markers[turn.task]
+        frame = markers.image if turn.images == 1 else markers.timed_frame if turn.times_s else markers.frame
+        for index in range(turn.images):
+            seconds = turn.times_s[index] if turn.times_s else 0.0
+            values = {"image": ImageSegment(page.images), "number": index + 1, "seconds": seconds}
+            page.write(markers.separator if index else "")
+            page.fill(frame, values)
+            page.images += 1
+        page.write(markers.end if turn.images else "")
+
+
+@dataclass
+class _Page:
+    """A prompt while it is written."""
+
+    builder: PromptBuilder
+    images: int = 0
+    regions: int = 0
+    tokens: list[int] = field(default_factory=list)
+    _pending: str = ""
+    _segments: list[Segment] = field(default_factory=list)
+
+    def write(self, text: str) -> None:
+        self._pending += text
+
+    def fill(self, template: str, values: Mapping[str, Any]) -> None:
+        """Writes a template. What a user typed is only ever text, whatever signs it has."""
+        for literal, name, spec, _ in string.Formatter().parse(template):
+            self.write(literal)
+            if name is None:
+                continue
+            value = values[name]
+            if isinstance(value, ImageSegment | RegionSegment):
+                self.end_text()
+                self._end_tokens()
+                self._segments.append(value)
+            else:
+                self.write(format(value, spec or ""))
+
+    def end_text(self) -> None:
+        """Encodes the text since the last image, region or answer."""
+        before = self._segments[-1] if self._segments and not self.tokens else None
+        bos = not self._segments and not self.tokens
+        if self.builder.is_published and before is not None:
+            kind = "image" if isinstance(before, ImageSegment) else "region"
+            bos = kind in self.builder.profile.published_bos_after
+        if self._pending or bos:
+            self.tokens += self.builder.tokenizer.encode(self._pending, bos=bos)
+        self._pending = ""
+
+    def prompt(self) -> Prompt:
+        self.end_text()
+        self._end_tokens()
+        return Prompt(tuple(self._segments))
+
+    def _end_tokens(self) -> None:
+        if self.tokens:
+            self._segments.append(TextSegment(tuple(self.tokens)))
+        self.tokens = []
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Checks the values of a profile; every error names the file and the key."""
+
+    where: str
+
+    def table(
+        self, value: object, key: str, known: tuple[str, ...], optional: tuple[str, ...] = ()
+    ) -> Mapping[str, Any]:
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{self.where}: {key} is {value!r}; it must be a table")
+        if unknown := [str(name) for name in value if name not in known]:
+            raise ConfigError(f"{self.where}: {key} has no key {', '.join(unknown)}; it has {', '.join(known)}")
+        if missing := [name for name in known if name not in value and name not in optional]:
+            raise ConfigError(f"{self.where}: {key} lacks {', '.join(missing)}")
+        return value
+
+    def string(self, value: object, key: str) -> str:
+        if not isinstance(value, str):
+            raise ConfigError(f"{self.where}: {key} is {value!r}; it must be text")
+        return value
+
+    def strings(self, value: object, key: str) -> tuple[str, ...]:
+        if not isinstance(value, list) or (not value and key != "published_bos_after"):
+            raise ConfigError(f"{self.where}: {key} is {value!r}; it must be a list of texts")
+        return tuple(self.string(item, key) for item in value)
+
+    def choice(self, value: object, key: str, choices: tuple[str, ...]) -> str:
+        if value not in choices:
+            raise ConfigError(f"{self.where}: {key} is {value!r}; it must be one of {', '.join(choices)}")
+        return str(value)
+
+    def template(self, value: object, key: str, required: set[str], allowed: set[str] | None = None) -> str:
+        """Text that has all of the required placeholders and no other than those allowed, by default the same."""
+        text = self.string(value, key)
+        try:
+            found = {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+        except ValueError as error:
+            raise ConfigError(f"{self.where}: {key} {text!r} has a lone brace; write {{{{ or }}}}") from error
+        allowed = required if allowed is None else allowed
+        if not required <= found <= allowed:
+            expected = ", ".join("{" + name + "}" for name in sorted(allowed)) or "no placeholder"
+            raise ConfigError(f"{self.where}: {key} {text!r} must have {expected}")
+        return text
+
+    def markers(self, value: object, key: str, default: Mapping[str, str]) -> Markers:
+        table = self.table(value, key, tuple(MARKER_PLACEHOLDERS), optional=tuple(default))
+        texts = {**default, **table}
+        return Markers(
+            **{
+                name: self.template(texts[name], f"{key}.{name}", allowed & {"image"}, allowed)
+                for name, allowed in MARKER_PLACEHOLDERS.items()
+            }
+        )
