@@ -41,6 +41,7 @@ class Source:
         count: how many frames there are; None: it is live, or its file does not say.
         frames: opens the stream; it raises SourceError where it breaks off.
         paths: the image files of a folder, in order; empty for anything else.
+        is_live: it never ends by itself, and it cannot be had twice.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Source:
     count: int | None
     frames: Callable[[], Iterator[Frame]]
     paths: tuple[Path, ...] = ()
+    is_live: bool = False
 
     def __iter__(self) -> Iterator[Frame]:
         return self.frames()
@@ -209,6 +211,7 @@ def _webcam(number: int, fps: float | None) -> Source:
         fps=fps or _usable_rate(own_fps, f"webcam {number}"),
         count=None,
         frames=lambda: _webcam_frames(number, fps, missing),
+        is_live=True,
     )
 
 
