@@ -3,11 +3,26 @@
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 NAME = "vitron_ros"
 
+
+class BuildPackage(build_py):
+    """Adds the .msg texts of the interface package, which reading and writing bags needs at run time."""
+
+    def run(self) -> None:
+        super().run()
+        if not self.editable_mode:  # an editable install finds them in the checkout
+            folder = Path(self.build_lib, NAME, "assets", "msg")
+            self.mkpath(str(folder))
+            for text in sorted(Path("msg").glob("*.msg")):
+                self.copy_file(str(text), str(folder / text.name))
+
+
 setup(
     name=NAME,
+    cmdclass={"build_py": BuildPackage},
     version="0.1.0",
     description="Real-time, language-commanded perception for ROS 2",
     long_description=Path("README.md").read_text(encoding="utf-8"),
