@@ -1,0 +1,248 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from tiny_language import CONFIG, bpe, sentencepiece, tiny_language
+
+from vitron_ros.errors import ConfigError, ModelError
+from vitron_ros.model.answers import track_text
+from vitron_ros.model.decoding import Decoder, Request, Sampling
+from vitron_ros.model.grammar import box_grammar, track_grammar
+from vitron_ros.model.kv_cache import KVCache, Span
+
+
+def prompts(*lengths: int, seed: int = 0) -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.randn(length, CONFIG.hidden_size, generator=generator) for length in lengths]
+
+
+def decoder(capacity: int = 160, rows: int = 1, model=None, **options) -> Decoder:
+    return Decoder(model or tiny_language(), bpe(), capacity=capacity, rows=rows, **options)
+
+
+@torch.inference_mode()
+def greedy_without_cache(model, embeds: torch.Tensor, count: int) -> list[int]:
+    """The oracle: the whole sequence is computed again for every token."""
+    tokens: list[int] = []
+    while len(tokens) < count:
+        whole = torch.cat([embeds, model.embed(torch.tensor(tokens, dtype=torch.long))])
+        tokens.append(int(model(whole[None])[0, -1].argmax()))
+    return tokens
+
+
+class Script:
+    """Stands in for a trained model: after a prompt of `prompt` tokens it wants to write `answer`, then EOS."""
+
+    config = CONFIG
+    device = torch.device("cpu")
+
+    def __init__(self, answer: list[int], prompt: int = 5) -> None:
+        self.answer, self.prompt = torch.tensor([*answer, CONFIG.eos_token_id]), prompt
+
+    def new_cache(self, *, rows: int, capacity: int) -> KVCache:
+        return KVCache(
+            layers=0, rows=rows, kv_heads=1, capacity=capacity, head_dim=1, dtype=torch.float32, device=self.device
+        )
+
+    def embed(self, ids: torch.Tensor) -> torch.Tensor:
+        return ids[..., None].float().expand(*ids.shape, CONFIG.hidden_size)
+
+    def prefill(self, embeds: torch.Tensor, cache: KVCache, row: int, keep: int = 1) -> torch.Tensor:
+        return self.logits(cache.prefill(row, len(embeds)).positions[0, -keep:])
+
+    def decode(self, ids: torch.Tensor, span: Span, cache: KVCache) -> torch.Tensor:
+        return self.logits(span.positions)
+
+    def logits(self, positions: torch.Tensor) -> torch.Tensor:
+        place = (positions - self.prompt + 1).clamp(0, len(self.answer) - 1)
+        return torch.nn.functional.one_hot(self.answer[place], CONFIG.vocab_size).float()
+
+
+TRACK = {1: (0.12, 0.03, 0.5, 1.0), 2: (0.1, 0.1, 0.1, 0.11), 3: None, 4: (0.99, 0.0, 1.0, 0.42)}
+
+
+def test_cached_decoding_equals_decoding_without_a_cache():
+    model = tiny_language()
+    for embeds in prompts(1, 7, 40):
+        answer = decoder(model=model).decode([Request(embeds=embeds, max_new_tokens=30)])[0]
+        assert list(answer.token_ids) == greedy_without_cache(model, embeds, 30)
+        assert (answer.passes, answer.finish) == (30, "length")
+
+
+@pytest.mark.parametrize("grammar", [None, track_grammar(bpe(), 3)], ids=["free", "grammar"])
+def test_four_requests_side_by_side_equal_four_alone(grammar):
+    requests = [Request(embeds=embeds, max_new_tokens=40, grammar=grammar) for embeds in prompts(31, 4, 18, 60)]
+    requests[2] = replace(requests[2], max_new_tokens=9)
+    together = decoder(rows=4).decode(requests)
+    assert together == [decoder().decode([request])[0] for request in requests]
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_decodes_from_its_cache_what_it_decodes_without(dtype):
+    model = tiny_language().to(dtype)
+    embeds = prompts(20)[0].to(dtype)
+    answer = decoder(model=model).decode([Request(embeds=embeds, max_new_tokens=12)])[0]
+    assert list(answer.token_ids) == greedy_without_cache(model, embeds, 12)
+
+
+@pytest.mark.slow
+def test_compiled_decoding_gives_the_same_tokens():
+    model = tiny_language()
+    compiled, eager = decoder(model=model, rows=2, compiled=True), decoder(model=model, rows=2)
+    for grammar in (None, track_grammar(bpe(), 2)):
+        requests = [Request(embeds=embeds, max_new_tokens=24, grammar=grammar) for embeds in prompts(30, 11)]
+        assert compiled.decode(requests) == eager.decode(requests)
+
+
+def test_a_prefix_in_the_cache_is_not_computed_again_and_changes_nothing():
+    model = tiny_language()
+    first, more, other = prompts(40, 12, 12)
+    used = decoder(model=model)
+    answer = used.decode([Request(embeds=first, max_new_tokens=8)])[0]
+    with torch.inference_mode():
+        said = model.embed(torch.tensor(answer.token_ids))
+    # The last token of an answer was never fed, so it is not in the cache.
+    for embeds, reused in ((torch.cat([first, said, more]), 47), (torch.cat([first, other]), 40), (first, 39)):
+        again = used.decode([Request(embeds=embeds, max_new_tokens=8)])[0]
+        assert again.reused_tokens == reused
+        assert again == replace(decoder(model=model).decode([Request(embeds=embeds, max_new_tokens=8)])[0],
+                                reused_tokens=reused)  # fmt: skip
+
+
+def test_questions_about_the_same_images_share_them():
+    model = tiny_language()
+    images, *questions = prompts(50, 6, 9, 4)
+    requests = [Request(embeds=torch.cat([images, question]), max_new_tokens=8) for question in questions]
+    answers = decoder(model=model, rows=3).decode(requests)
+    assert [answer.reused_tokens for answer in answers] == [0, 50, 50]
+    assert [answer.token_ids for answer in answers] == [
+        decoder(model=model).decode([request])[0].token_ids for request in requests
+    ]
+
+
+@pytest.mark.parametrize("tokenizer", [bpe(), sentencepiece()], ids=["bpe", "sentencepiece"])
+@pytest.mark.parametrize("boxes", [TRACK, dict.fromkeys(TRACK)], ids=["boxes", "none"])
+def test_the_grammar_changes_nothing_in_a_well_formed_answer_and_saves_passes(tokenizer, boxes):
+    script = Script(tokenizer.encode_answer(track_text(boxes)))
+    answers = [
+        Decoder(script, tokenizer, capacity=200).decode([Request(embeds=torch.zeros(5, 48), grammar=grammar)])[0]
+        for grammar in (None, track_grammar(tokenizer, 4))
+    ]
+    assert answers[0].token_ids == answers[1].token_ids
+    assert answers[1].text == track_text(boxes)
+    assert answers[0].finish == answers[1].finish == "stop"
+    assert answers[1].passes <= 0.7 * answers[0].passes
+
+
+def test_the_grammar_forces_a_model_that_rambles():
+    answer = decoder().decode([Request(embeds=prompts(10)[0], grammar=box_grammar(bpe()))])[0]
+    assert answer.finish == "stop"
+    assert answer.text == "none" or answer.text[0] + answer.text[-1] == "[]"
+
+
+def test_a_right_draft_is_confirmed_in_one_pass():
+    model, embeds = tiny_language(), prompts(25)[0]
+    plain = decoder(model=model).decode([Request(embeds=embeds, max_new_tokens=20)])[0]
+    drafted = decoder(model=model).decode([Request(embeds=embeds, max_new_tokens=20, draft=plain.token_ids)])[0]
+    assert drafted == replace(plain, passes=1)
+
+
+@pytest.mark.parametrize("grammar", [None, track_grammar(bpe(), 3)], ids=["free", "grammar"])
+@pytest.mark.parametrize("wrong", [(0,), (7,), (3, 9, 10)], ids=str)
+def test_a_wrong_draft_changes_nothing(grammar, wrong):
+    model, embeds = tiny_language(), prompts(25, seed=5)[0]
+    request = Request(embeds=embeds, max_new_tokens=40, grammar=grammar)
+    plain = decoder(model=model).decode([request])[0]
+    draft = [(token + 1) % 400 if place in wrong else token for place, token in enumerate(plain.token_ids)]
+    for rows in ([request], [request, request]):
+        drafted = decoder(model=model, rows=2).decode([replace(rows[0], draft=tuple(draft)), *rows[1:]])
+        assert [answer.token_ids for answer in drafted] == [plain.token_ids] * len(rows)
+    assert drafted[0].passes <= min(plain.passes, len(wrong) + 1)
+
+
+def test_a_draft_that_goes_on_too_long_ends_where_the_model_does():
+    script = Script([5, 6, 7])
+    answer = Decoder(script, bpe(), capacity=60).decode([Request(embeds=torch.zeros(5, 48), draft=(5, 6, 7, 8, 9))])[0]
+    assert (answer.token_ids, answer.finish, answer.passes) == ((5, 6, 7), "stop", 1)
+
+
+def test_sampling_repeats_with_its_seed_and_differs_without():
+    def sample(seed: int, **options) -> tuple[int, ...]:
+        sampling = Sampling(temperature=2.0, seed=seed, **options)
+        request = Request(embeds=prompts(10)[0], max_new_tokens=15, sampling=sampling)
+        return decoder().decode([request])[0].token_ids
+
+    assert sample(1) == sample(1)
+    assert len({sample(seed) for seed in range(4)}) > 1
+    greedy = decoder().decode([Request(embeds=prompts(10)[0], max_new_tokens=15)])[0]
+    assert sample(3, top_p=1e-6) == greedy.token_ids
+
+
+def test_no_pass_starts_after_the_deadline():
+    clock = iter(range(0, 1000, 10))
+    late = decoder(now_ns=lambda: next(clock))
+    answer = late.decode([Request(embeds=prompts(10)[0], deadline_ns=45)])[0]
+    assert (answer.finish, answer.passes, len(answer.token_ids)) == ("deadline", 5, 5)
+    over = decoder(now_ns=lambda: 45).decode([Request(embeds=prompts(10)[0], deadline_ns=45)])[0]
+    assert (over.finish, over.passes, over.text) == ("deadline", 0, "")
+
+
+def test_a_cancelled_request_stops_and_its_neighbours_go_on():
+    stops = iter([False, False, True])
+    one, two = prompts(10, 12)
+    requests = [Request(embeds=one, is_cancelled=lambda: next(stops)), Request(embeds=two, max_new_tokens=9)]
+    used = decoder(rows=2)
+    answers = used.decode(requests)
+    assert (answers[0].finish, len(answers[0].token_ids)) == ("cancelled", 2)
+    assert answers[1].token_ids == decoder().decode([requests[1]])[0].token_ids
+    again = used.decode([Request(embeds=one, max_new_tokens=9)])[0]
+    assert again.token_ids == decoder().decode([Request(embeds=one, max_new_tokens=9)])[0].token_ids
+
+
+def test_text_is_told_as_it_grows_and_ends_before_a_stop_text():
+    told: list[str] = []
+    script = Script(bpe().encode_answer("a red ring. USER: more"))
+    request = Request(embeds=torch.zeros(5, 48), stop_texts=("USER:",), on_text=told.append)
+    answer = Decoder(script, bpe(), capacity=60).decode([request])[0]
+    assert (answer.text, answer.finish) == ("a red ring.", "stop")
+    assert told[-1] == "a red ring."
+    assert all(later.startswith(earlier[:9]) for earlier, later in zip(told, told[1:], strict=False))
+
+
+def test_the_context_ends_an_answer_and_the_cache_stays_usable():
+    full = decoder(capacity=20)
+    answer = full.decode([Request(embeds=prompts(15)[0])])[0]
+    assert (answer.finish, len(answer.token_ids)) == ("length", 5)
+    assert full.decode([Request(embeds=prompts(15)[0])])[0].token_ids == answer.token_ids
+
+
+@pytest.mark.parametrize(
+    ("embeds", "message"),
+    [
+        (torch.zeros(20, 48), r"a prompt of 20 tokens and its answer exceed the context of 20; send fewer frames"),
+        (torch.zeros(0, 48), r"a prompt is \(S, 48\) with S above 0, this is \(0, 48\)"),
+        (torch.zeros(5, 47), r"this is \(5, 47\)"),
+    ],
+)
+def test_a_prompt_that_cannot_be_answered_is_refused(embeds, message):
+    with pytest.raises(ModelError, match=message):
+        decoder(capacity=20).decode([Request(embeds=embeds)])
+
+
+def test_more_requests_than_rows_are_refused():
+    with pytest.raises(ModelError, match="2 requests exceed the 1 rows"):
+        decoder().decode([Request(embeds=embeds) for embeds in prompts(3, 3)])
+
+
+def test_a_model_that_gives_nan_says_so():
+    model = tiny_language()
+    with torch.no_grad():
+        model.model.norm.weight[0] = float("nan")
+    with pytest.raises(ModelError, match="NaN or infinity; its weights are damaged"):
+        decoder(model=model).decode([Request(embeds=prompts(3)[0])])
+
+
+@pytest.mark.parametrize("options", [{"temperature": 0.0}, {"temperature": -1.0}, {"top_p": 0.0}, {"top_p": 1.5}])
+def test_sampling_out_of_range_is_refused(options):
+    with pytest.raises(ConfigError, match=next(iter(options))):
+        Sampling(**options)
