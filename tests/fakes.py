@@ -27,5 +27,5 @@ class ScriptedTracker:
         self._box = np.asarray(box_xyxy, np.float64)
 
     def step(self, view: View) -> BoxEstimate:
-        self._box = self._box + [1, 0, 1, 0]
+        self._box = self._box + np.array([1, 0, 1, 0])
         return BoxEstimate(self._box, self._scores.pop(0) if self._scores else 1.0)

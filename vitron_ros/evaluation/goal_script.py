@@ -1,6 +1,6 @@
 """Goals written down beforehand, for replay: what to follow, and when."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,14 @@ from vitron_ros.errors import ConfigError, RegionError
 from vitron_ros.region import Region
 from vitron_ros.streaming.goals import TrackRequest
 
-REGIONS = {
+REGIONS: dict[str, Callable[[Any], Region]] = {
     "box": Region.from_box,
     "point": lambda point: Region.from_point(*point),
     "polygon": Region.from_polygon,
     "scribble": Region.from_scribble,
 }
-TIMES = ("timeout", "lost_timeout", "min_score", "duration")
-KEYS = ("at", "cancel_at", "prompt", "camera", *REGIONS, *TIMES)
+LIMITS = ("timeout", "lost_timeout", "min_score", "duration")
+KEYS = ("at", "cancel_at", "prompt", "camera", *REGIONS, *LIMITS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -61,11 +61,12 @@ def _goal(item: Any, where: str) -> ScriptedGoal:
         raise ConfigError(f"{where} has {' and '.join(kinds)}; give one of them")
     try:
         region = REGIONS[kinds[0]](np.asarray(item[kinds[0]], np.float64)) if kinds else None
+        limits: dict[str, Any] = {name: float(item[name]) for name in LIMITS if name in item}
         request = TrackRequest(
             prompt=str(item.get("prompt", "")),
             camera=str(item.get("camera", "")),
             region=region,
-            **{name: float(item[name]) for name in TIMES if name in item},
+            **limits,
         )
         cancel_at_s = float(item["cancel_at"]) if "cancel_at" in item else None
         return ScriptedGoal(request=request, at_s=float(item.get("at", 0)), cancel_at_s=cancel_at_s)

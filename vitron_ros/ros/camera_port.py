@@ -2,8 +2,9 @@
 
 import itertools
 from collections.abc import Callable
+from typing import Any
 
-from rclpy.event_handler import QoSRequestedIncompatibleInfo, SubscriptionEventCallbacks
+from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import qos_policy_name_from_kind
 from sensor_msgs.msg import CompressedImage, Image
@@ -11,9 +12,10 @@ from vitron_msgs.msg import TrackArray
 
 from vitron_ros.config import PerceptionConfig
 from vitron_ros.frame import Frame
-from vitron_ros.images.draw import Overlay, draw_tracks
+from vitron_ros.images.draw import draw_tracks
 from vitron_ros.ros import qos
 from vitron_ros.ros.conversions import frame_from_message, header_of, image_message, track_array
+from vitron_ros.streaming.overlays import overlays
 from vitron_ros.streaming.pipeline import CameraPipeline, Report
 from vitron_ros.streaming.statistics import StreamSummary
 from vitron_ros.streaming.worker import CameraWorker, Command
@@ -150,23 +152,9 @@ class CameraPort:
         self._debug_ns = now_ns
         self._debug.publish(image_message(draw_tracks(frame.rgb, overlays(tracks)), header_of(frame)))
 
-    def _on_incompatible_qos(self, info: QoSRequestedIncompatibleInfo) -> None:
+    def _on_incompatible_qos(self, info: Any) -> None:
         policy = qos_policy_name_from_kind(info.last_policy_kind)
         self.qos_problem = (
             f"a camera on {self._subscription.topic_name} offers another {policy} than image_qos="
             f"{self.config.image_qos} asks for; set image_qos to sensor_data, or change the camera"
         )
-
-
-def overlays(tracks: tuple[TrackSnapshot, ...]) -> list[Overlay]:
-    """What to draw of each track."""
-    return [
-        Overlay(
-            id=track.id,
-            box_xyxy=track.box_xyxy,
-            label=track.phrase or track.label,
-            state=track.state.name.lower(),
-            score=track.score,
-        )
-        for track in tracks
-    ]

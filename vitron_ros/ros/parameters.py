@@ -6,6 +6,7 @@ from dataclasses import Field, fields, replace
 from typing import Any, TypeVar
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
+from rclpy.exceptions import InvalidParameterValueException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
@@ -22,13 +23,19 @@ def declare_parameters(node: Node, config: Any) -> None:
 
     The node must have been made with `automatically_declare_parameters_from_overrides=True`, so that parameters
     given from outside are there already, misspelt ones too.
+
+    Raises:
+        ConfigError: a parameter given from outside is out of range.
     """
     for item in fields(config):
         descriptor = describe(item)
-        if node.has_parameter(item.name):
-            node.set_descriptor(item.name, descriptor)
-        else:
+        if not node.has_parameter(item.name):
             node.declare_parameter(item.name, _to_ros(getattr(config, item.name)), descriptor)
+            continue
+        try:
+            node.set_descriptor(item.name, descriptor)
+        except InvalidParameterValueException as error:
+            raise ConfigError(f"parameter {item.name}: {error}") from error
 
 
 def read_parameters(node: Node, config: Config) -> Config:

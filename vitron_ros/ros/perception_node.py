@@ -28,7 +28,7 @@ from vitron_ros.ros.run import run_node
 from vitron_ros.ros.track_action import TrackAction
 from vitron_ros.streaming.pipeline import Report
 from vitron_ros.tracking.track import EventKind, Reason
-from vitron_ros.tracking.trackers import check_tracker
+from vitron_ros.tracking.trackers import make_tracker
 
 
 class PerceptionNode(LifecycleNode):
@@ -60,7 +60,7 @@ class PerceptionNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         try:
             self._config = read_parameters(self, self._config)
-            check_tracker(self._config.tracker)
+            make_tracker(self._config.tracker)
         except ConfigError as error:
             self.get_logger().error(f"cannot configure: {error}")
             return TransitionCallbackReturn.FAILURE

@@ -8,7 +8,10 @@ from typing import Protocol
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode
+from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
+
+from vitron_ros.errors import ConfigError
 
 POLL_S = 0.1  # how soon a signal is noticed
 GOODBYE_S = 0.5  # for results and last messages to leave
@@ -24,7 +27,7 @@ class Runnable(Protocol):
 
 
 def run_node(make_node: Callable[[], LifecycleNode], argv: Sequence[str] | None = None) -> int:
-    """Exit code of a process that hosts one node: 0 after SIGINT or SIGTERM, 1 if the node failed.
+    """Exit code of a process that hosts one node: 0 after SIGINT or SIGTERM, 1 if the node failed or could not be made.
 
     rclpy's own signal handlers shut the context down before anybody can say goodbye, so ours only set a flag.
     """
@@ -32,8 +35,13 @@ def run_node(make_node: Callable[[], LifecycleNode], argv: Sequence[str] | None 
     stop: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda received, _: stop.append(received))
+    try:
+        node = make_node()
+    except ConfigError as error:
+        get_logger("vitron_ros").fatal(str(error))
+        rclpy.shutdown()
+        return 1
     executor = SingleThreadedExecutor()
-    node = make_node()
     executor.add_node(node)
     try:
         while not stop and not node.has_failed:

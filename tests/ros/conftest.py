@@ -1,0 +1,41 @@
+"""A probe, a perception node and a camera, each test its own."""
+
+import itertools
+
+import pytest
+
+pytest.importorskip("rclpy", reason="rclpy is not installed")
+pytest.importorskip("vitron_msgs", reason="vitron_msgs is not installed")
+
+import rclpy
+
+from tests.ros.rig import Camera, running_node
+from vitron_ros.ros.probe import Probe
+
+DOMAINS = itertools.cycle(range(20, 100))
+
+
+@pytest.fixture(autouse=True)
+def domain(monkeypatch):
+    """A domain of its own for each test: a node of the test before, not yet forgotten, would take its requests."""
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(next(DOMAINS)))
+
+
+@pytest.fixture
+def probe():
+    rclpy.init(args=[])
+    made = Probe()
+    yield made
+    made.close()
+    rclpy.shutdown()
+
+
+@pytest.fixture
+def node():
+    with running_node(feedback_rate=1000.0, diagnostics_period=0.2) as made:
+        yield made
+
+
+@pytest.fixture
+def camera(probe, node):
+    return Camera(probe).connect()

@@ -1,0 +1,86 @@
+"""A perception node in a thread of its own and a probe, each in its own context, over real DDS."""
+
+import threading
+import time
+from contextlib import contextmanager
+
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from vitron_ros.ros import qos
+from vitron_ros.ros.conversions import image_message
+from vitron_ros.ros.pattern_camera import pictures
+from vitron_ros.ros.perception_node import PerceptionNode
+
+
+@contextmanager
+def running_node(**parameters):
+    """A perception node that is spun by a thread until the block ends, and is then closed as its process would be."""
+    context = Context()
+    rclpy.init(args=[], context=context)
+    overrides = [Parameter(name, value=value) for name, value in parameters.items()]
+    node = PerceptionNode(context=context, parameter_overrides=overrides)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    stop = threading.Event()
+
+    def spin():
+        while not stop.is_set():
+            executor.spin_once(timeout_sec=0.02)
+        node.close()
+        for _ in range(10):
+            executor.spin_once(timeout_sec=0.01)
+
+    thread = threading.Thread(target=spin)
+    thread.start()
+    try:
+        yield node
+    finally:
+        stop.set()
+        thread.join(30)
+        executor.shutdown()
+        node.destroy_node()
+        rclpy.shutdown(context=context)
+        assert not thread.is_alive()
+
+
+class Camera:
+    """Publishes pictures from the test's own thread, each when it is asked for."""
+
+    def __init__(self, probe, topic="image", targets=2, size=(320, 240), reliability="sensor_data"):
+        self.targets, self.size = targets, size
+        self.pictures = pictures(targets, *size)
+        self.index = 0
+        self._probe = probe
+        self._topic = probe.resolve_topic_name(topic)
+        self._publisher = probe.create_publisher(Image, topic, qos.IMAGE[reliability])
+
+    def message(self):
+        stamp = self._probe.get_clock().now().to_msg()
+        return image_message(self.pictures[self.index % len(self.pictures)], Header(stamp=stamp, frame_id="lens"))
+
+    def show(self, message=None):
+        """Publish the next picture, or another message, and let 1/30 s pass; the message that was published."""
+        message = message or self.message()
+        self._publisher.publish(message)
+        self.index += 1
+        self._probe.spin_for(1 / 30)
+        return message
+
+    def run(self, frames):
+        for _ in range(frames):
+            self.show()
+
+    def run_until(self, condition, timeout_s=20.0):
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            assert time.monotonic() < deadline, "the condition never came true"
+            self.show()
+
+    def connect(self):
+        self._probe.spin_until(lambda: self._publisher.get_subscription_count() > 0, 20, "the node's subscription")
+        return self

@@ -1,0 +1,426 @@
+"""The perception node as its clients see it: real messages over real DDS."""
+
+import threading
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="rclpy is not installed")
+pytest.importorskip("vitron_msgs", reason="vitron_msgs is not installed")
+
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+from rcl_interfaces.srv import SetParameters
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
+from std_srvs.srv import Trigger
+from vitron_msgs.action import TrackObject
+from vitron_msgs.msg import Region, Track, TrackArray, TrackEvent
+
+from tests.ros.rig import Camera, running_node
+from vitron_ros.boxes import iou
+from vitron_ros.images.codec import encode_jpeg
+from vitron_ros.ros import qos
+from vitron_ros.ros.pattern_camera import target_boxes
+
+pytestmark = pytest.mark.ros
+Result, Feedback = TrackObject.Result, TrackObject.Feedback
+
+
+def box_region(box):
+    return Region(kind=Region.BOX, x=[float(box[0]), float(box[2])], y=[float(box[1]), float(box[3])])
+
+
+def goal_for(rig, number=0, **fields):
+    """A goal for one of the camera's targets, drawn on the picture that it will show next."""
+    box = target_boxes(rig.index, rig.targets, *rig.size)[number]
+    return TrackObject.Goal(region=[box_region(box)], **fields)
+
+
+def start(camera, probe, number=0, **fields):
+    handle = probe.send(goal_for(camera, number, **fields))
+    assert handle.accepted
+    camera.run_until(lambda: probe.tracks and any(probe.tracks[-1][1].tracks))
+    return handle
+
+
+def call(probe, kind, name, request):
+    client = probe.create_client(kind, name)
+    probe.spin_until(client.service_is_ready, 10, name)
+    future = client.call_async(request)
+    probe.spin_until(future.done, 10, f"the answer of {name}")
+    probe.destroy_client(client)
+    return future.result()
+
+
+def change_state(probe, transition):
+    return call(
+        probe, ChangeState, "perception/change_state", ChangeState.Request(transition=Transition(id=transition))
+    )
+
+
+def state(probe):
+    return call(probe, GetState, "perception/get_state", GetState.Request()).current_state.label
+
+
+def set_parameter(probe, name, value):
+    request = SetParameters.Request(parameters=[Parameter(name, value=value).to_parameter_msg()])
+    return call(probe, SetParameters, "perception/set_parameters", request).results[0]
+
+
+def newest_status(probe, camera):
+    """The first status of the next diagnostics, while the camera goes on."""
+    count = len(probe.diagnostics)
+    camera.run_until(lambda: len(probe.diagnostics) > count + 1)
+    return probe.diagnostics[-1][1].status[0]
+
+
+def test_every_image_gets_an_answer_with_its_own_header(camera, probe):
+    camera.run_until(lambda: probe.tracks)
+    sent = {}
+    for _ in range(10):
+        message = camera.show()
+        sent[message.header.stamp.nanosec] = message.header
+    probe.spin_for(0.2)
+    answers = [message for _, message in probe.tracks if message.header.stamp.nanosec in sent]
+    assert len(answers) >= 5
+    for answer in answers:
+        assert answer.header == sent[answer.header.stamp.nanosec]
+        assert answer.header.frame_id == "lens"
+        assert (answer.width, answer.height) == camera.size
+        assert answer.tracks == [], "nothing is tracked, and that is said"
+
+
+def test_a_box_is_followed_and_cancel_gives_a_partial_result(camera, probe):
+    handle = start(camera, probe, prompt="the square")
+    camera.run(30)
+    track = probe.tracks[-1][1].tracks[0]
+    # The newest answer is for one of the last pictures; the target moves about a pixel a picture.
+    truths = [target_boxes(camera.index - back, camera.targets, *camera.size)[0] for back in range(1, 6)]
+    assert max(float(iou(track.box, truth)) for truth in truths) > 0.6
+    assert track.state == Track.TRACKED
+    assert track.phrase == "the square"
+    assert 0 < track.score <= 1
+    assert any(feedback.phase == Feedback.TRACKING and feedback.tracks.tracks for feedback in probe.feedback)
+    result = probe.cancel(handle)
+    assert result.outcome == Result.CANCELED
+    assert result.frames_tracked >= 20
+    assert [track.phrase for track in result.tracks] == ["the square"]
+    camera.run(5)
+    assert probe.tracks[-1][1].tracks == []
+    assert [event.event for event in probe.events] == [TrackEvent.STARTED, TrackEvent.ENDED]
+
+
+def test_two_goals_side_by_side_and_ending_one_leaves_the_other_alone(camera, probe):
+    first = start(camera, probe, 0, prompt="first")
+    second = probe.send(goal_for(camera, 1, prompt="second"))
+    camera.run_until(lambda: len(probe.tracks[-1][1].tracks) == 2)
+    assert [track.id for track in probe.tracks[-1][1].tracks] == [1, 2]
+    assert probe.cancel(first).outcome == Result.CANCELED
+    camera.run(10)
+    (kept,) = probe.tracks[-1][1].tracks
+    assert (kept.id, kept.phrase, kept.state) == (2, "second", Track.TRACKED)
+    assert probe.cancel(second).outcome == Result.CANCELED
+
+
+def test_a_goal_with_a_duration_succeeds_by_itself(camera, probe):
+    handle = start(camera, probe, duration=0.3)
+    future = handle.get_result_async()
+    camera.run_until(future.done)
+    assert future.result().result.outcome == Result.OK
+    assert future.result().status == 4  # action_msgs/GoalStatus.STATUS_SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    ("goal", "reason", "says"),
+    [
+        (TrackObject.Goal(), TrackEvent.REASON_NONE, "say what to follow"),
+        (TrackObject.Goal(prompt=" "), TrackEvent.REASON_NONE, "say what to follow"),
+        (TrackObject.Goal(prompt="x", camera="rear"), TrackEvent.REASON_NONE, "no camera 'rear'"),
+        (TrackObject.Goal(prompt="x", timeout=float("nan")), TrackEvent.REASON_NONE, "timeout is nan"),
+        (TrackObject.Goal(prompt="x", min_score=2.0), TrackEvent.REASON_NONE, "min_score"),
+        (TrackObject.Goal(region=[Region(kind=9)]), TrackEvent.REASON_BAD_REGION, "kind 9"),
+        (TrackObject.Goal(region=[Region(kind=Region.BOX, x=[1.0])]), TrackEvent.REASON_BAD_REGION, "as many x as y"),
+        (TrackObject.Goal(region=[Region(kind=Region.POLYGON)]), TrackEvent.REASON_BAD_REGION, "0 points"),
+        (TrackObject.Goal(region=[Region(kind=Region.MASK)]), TrackEvent.REASON_BAD_REGION, "needs a mask"),
+        (
+            TrackObject.Goal(region=[Region(kind=Region.MASK, mask=[Image(encoding="mono8", width=9, height=9)])]),
+            TrackEvent.REASON_BAD_REGION,
+            "mask cannot be decoded",
+        ),
+        (
+            TrackObject.Goal(region=[Region(kind=Region.POINT, x=[float("nan")], y=[0.0])]),
+            TrackEvent.REASON_BAD_REGION,
+            "finite",
+        ),
+    ],
+)
+def test_goals_that_cannot_be_carried_out_are_refused_with_a_reason(camera, probe, goal, reason, says):
+    camera.run_until(lambda: probe.tracks)
+    assert not probe.send(goal).accepted
+    probe.spin_until(lambda: probe.events, 10, "the event")
+    event = probe.events[-1]
+    assert (event.event, event.reason) == (TrackEvent.REJECTED, reason)
+    assert says in event.text
+    count = len(probe.tracks)
+    camera.run_until(lambda: len(probe.tracks) > count)
+
+
+@pytest.mark.parametrize(
+    ("box", "says"),
+    [
+        ([10, 10, 10, 40], "no area"),
+        ([-90, -90, -10, -10], "outside"),
+        ([1000, 1000, 1100, 1100], "outside"),
+        ([float("inf"), 0, 10, 10], "finite"),
+    ],
+)
+def test_boxes_that_mark_nothing_abort_the_goal_or_are_refused(camera, probe, box, says):
+    camera.run_until(lambda: probe.tracks)
+    handle = probe.send(TrackObject.Goal(region=[box_region(box)]))
+    if handle.accepted:
+        camera.run(3)
+        result = probe.result(handle)
+        assert result.outcome == Result.BAD_REGION
+        assert says in result.message
+    probe.spin_until(lambda: probe.events, 10, "the event")
+    assert probe.events[-1].reason == TrackEvent.REASON_BAD_REGION
+    assert says in probe.events[-1].text
+
+
+def test_a_prompt_alone_says_that_no_model_is_loaded(camera, probe):
+    handle = probe.send(TrackObject.Goal(prompt="the red mug"))
+    camera.run(3)
+    result = probe.result(handle)
+    assert result.outcome == Result.MODEL_ERROR
+    assert "no model loaded" in result.message
+    assert probe.events[-1].reason == TrackEvent.REASON_MODEL_ERROR
+
+
+def test_too_many_goals_are_refused_and_room_is_made_when_one_ends(probe):
+    with running_node(max_goals=2):
+        camera = Camera(probe).connect()
+        handles = [start(camera, probe, number) for number in (0, 1)]
+        assert not probe.send(goal_for(camera)).accepted
+        probe.spin_until(lambda: "max_goals=2" in probe.events[-1].text, 10, "the reason")
+        probe.cancel(handles[0])
+        assert probe.send(goal_for(camera)).accepted
+
+
+def test_the_life_of_the_node(probe):
+    """Every transition, twice around; goals end with SHUTDOWN, ids go on, and no thread is left behind."""
+    threads = threading.active_count()
+    with running_node(autostart=False):
+        assert state(probe) == "unconfigured"
+        for turn in (1, 2):
+            assert change_state(probe, Transition.TRANSITION_CONFIGURE).success
+            assert state(probe) == "inactive"
+            assert not probe.send(TrackObject.Goal(prompt="too early")).accepted
+            assert change_state(probe, Transition.TRANSITION_ACTIVATE).success
+            camera = Camera(probe).connect()
+            handle = start(camera, probe)
+            assert probe.tracks[-1][1].tracks[0].id == turn
+            assert change_state(probe, Transition.TRANSITION_DEACTIVATE).success
+            assert probe.result(handle).outcome == Result.SHUTDOWN
+            count = len(probe.tracks)
+            camera.run(5)
+            assert len(probe.tracks) == count, "an inactive node says nothing"
+            assert threading.active_count() <= threads + 1, "only the node's own spinning thread is left"
+            assert change_state(probe, Transition.TRANSITION_CLEANUP).success
+            probe.tracks.clear()
+        assert state(probe) == "unconfigured"
+
+
+def test_reset_drops_every_target(camera, probe):
+    handle = start(camera, probe)
+    answer = call(probe, Trigger, "perception/reset", Trigger.Request())
+    assert answer.success
+    camera.run(3)
+    assert "reset" in probe.result(handle).message
+    assert probe.tracks[-1][1].tracks == []
+
+
+def test_parameters_change_while_active_or_say_why_not(camera, probe):
+    camera.run_until(lambda: probe.tracks)
+    assert set_parameter(probe, "max_targets", 1).successful
+    start(camera, probe)
+    handle = probe.send(goal_for(camera, 1))
+    camera.run(3)
+    assert probe.result(handle).outcome == Result.OVERLOADED
+    refused = set_parameter(probe, "image_transport", "compressed")
+    assert not refused.successful
+    assert "deactivate" in refused.reason
+    assert "out of range" in set_parameter(probe, "min_score", 1.5).reason
+    assert "must be a float" in set_parameter(probe, "min_score", "high").reason
+    assert set_parameter(probe, "timeout", 5).successful, "a whole number is a number"
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{"miin_score": 0.5}, {"tracker": "magic"}, {"cameras": ["a", "a"]}, {"image_qos": "best"}, {"timeout": "soon"}],
+)
+def test_wrong_parameters_fail_configure_and_can_be_mended(probe, parameters):
+    with running_node(autostart=False, **parameters):
+        assert not change_state(probe, Transition.TRANSITION_CONFIGURE).success
+        assert state(probe) == "unconfigured"
+
+
+def bad_images():
+    good = np.zeros((48, 64, 3), np.uint8)
+    return {
+        "short data": Image(width=64, height=48, step=192, encoding="rgb8", data=b"\0" * 100),
+        "wrong step": Image(width=64, height=48, step=5, encoding="rgb8", data=good.tobytes()),
+        "unknown encoding": Image(width=64, height=48, step=192, encoding="sepia8", data=good.tobytes()),
+        "no pixels": Image(width=0, height=0, step=0, encoding="rgb8"),
+        "absurd size": Image(width=4_000_000_000, height=4_000_000_000, step=4_000_000_000, encoding="mono8"),
+    }
+
+
+def test_bad_images_are_counted_and_tracking_goes_on(camera, probe):
+    start(camera, probe)
+    for message in bad_images().values():
+        camera.show(message)
+        camera.run(2)
+    camera.run(10)
+    assert probe.tracks[-1][1].tracks[0].state == Track.TRACKED
+    assert probe.tracks[-1][1].skipped >= len(bad_images())
+    status = newest_status(probe, camera)
+    assert status.level == b"\x01"  # WARN
+    assert int({value.key: value.value for value in status.values}["bad"]) == len(bad_images())
+
+
+def test_a_new_image_size_ends_the_target_and_the_stream_goes_on(camera, probe):
+    handle = start(camera, probe)
+    picture = np.zeros((48, 64, 3), np.uint8)
+    small = Image(width=64, height=48, step=192, encoding="rgb8", data=picture.tobytes())
+    small.header.stamp = probe.get_clock().now().to_msg()
+    camera.show(small)
+    assert probe.result(handle).outcome == Result.LOST
+    assert probe.events[-1].reason == TrackEvent.REASON_IMAGE_CHANGED
+    probe.spin_until(lambda: probe.tracks[-1][1].width == 64, 10, "the small image's answer")
+
+
+def test_stamps_that_jump_back_end_the_target_with_the_reason(camera, probe):
+    handle = start(camera, probe)
+    old = camera.message()
+    old.header.stamp.sec -= 100
+    camera.show(old)
+    assert probe.result(handle).outcome == Result.LOST
+    assert probe.events[-1].reason == TrackEvent.REASON_TIME_JUMP
+
+
+def test_images_without_stamps_are_tracked(camera, probe):
+    def unstamped():
+        message = camera.message()
+        message.header = Header(frame_id="lens")
+        return message
+
+    camera.show(unstamped())
+    handle = probe.send(goal_for(camera))
+    for _ in range(20):
+        camera.show(unstamped())
+    message = probe.tracks[-1][1]
+    assert message.header.stamp.sec == 0, "headers are the camera's own"
+    assert message.tracks[0].state == Track.TRACKED
+    probe.cancel(handle)
+
+
+def test_a_camera_that_stops_is_stale_and_its_target_survives_the_pause(probe):
+    with running_node(max_image_age=0.3, diagnostics_period=0.1, feedback_rate=1000.0):
+        camera = Camera(probe).connect()
+        start(camera, probe)
+        camera.run(5)
+        probe.feedback.clear()
+        probe.spin_for(1.0)
+        assert probe.diagnostics[-1][1].status[0].level == b"\x03"  # STALE
+        assert probe.feedback[-1].phase == Feedback.INPUT_STALE
+        camera.run(10)
+        assert probe.tracks[-1][1].tracks[0].id == 1
+        assert newest_status(probe, camera).level == b"\x00"
+
+
+def test_a_camera_that_can_never_match_is_an_error_with_both_policies(probe):
+    with running_node(image_qos="reliable", diagnostics_period=0.1):
+        Camera(probe, reliability="sensor_data")
+        probe.spin_until(
+            lambda: probe.diagnostics and probe.diagnostics[-1][1].status[0].level == b"\x02", 20, "an error"
+        )
+        message = probe.diagnostics[-1][1].status[0].message
+        assert "RELIABILITY" in message
+        assert "image_qos=reliable" in message
+
+
+def test_cameras_have_their_own_topics_and_share_the_ids(probe):
+    with running_node(cameras=["left", "right"]):
+        heard = {name: [] for name in ("left", "right")}
+        for name, messages in heard.items():
+            probe.create_subscription(TrackArray, f"{name}/tracks", messages.append, qos.TRACKS)
+        cameras = {name: Camera(probe, topic=f"{name}/image").connect() for name in heard}
+        for name, camera in cameras.items():
+            probe.send(goal_for(camera, camera=name, prompt=name))
+        for _ in range(20):
+            for camera in cameras.values():
+                camera.show()
+        for name, messages in heard.items():
+            assert messages[-1].camera == name
+            assert [track.phrase for track in messages[-1].tracks] == [name]
+        assert sorted(messages[-1].tracks[0].id for messages in heard.values()) == [1, 2]
+
+
+def test_compressed_images(probe):
+    with running_node(image_transport="compressed"):
+        publisher = probe.create_publisher(CompressedImage, "image/compressed", qos.IMAGE["sensor_data"])
+        picture = encode_jpeg(Camera(probe, topic="unused").pictures[0])
+
+        def publish_until(data, condition):
+            def sent_and_true():
+                message = CompressedImage(format="jpeg", data=data)
+                message.header.stamp = probe.get_clock().now().to_msg()
+                publisher.publish(message)
+                probe.spin_for(0.05)
+                return condition()
+
+            probe.spin_until(sent_and_true, 20)
+
+        publish_until(picture, lambda: probe.tracks)
+        publish_until(
+            b"\xff\xd8 cut off", lambda: probe.diagnostics and probe.diagnostics[-1][1].status[0].level == b"\x01"
+        )
+        count = len(probe.tracks)
+        publish_until(picture, lambda: len(probe.tracks) > count)
+        assert probe.tracks[-1][1].skipped >= 1
+
+
+def test_the_debug_image_is_drawn_only_while_somebody_looks(camera, probe):
+    start(camera, probe)
+    seen = []
+    subscription = probe.create_subscription(Image, "debug_image", seen.append, qos.DEBUG_IMAGE)
+    camera.run_until(lambda: seen)
+    picture = np.frombuffer(seen[-1].data, np.uint8).reshape(seen[-1].height, seen[-1].width, 3)
+    assert seen[-1].header.frame_id == "lens"
+    assert not any(np.array_equal(picture, plain) for plain in camera.pictures), "the box is drawn in"
+    probe.destroy_subscription(subscription)
+
+
+def test_a_region_drawn_on_an_earlier_image_is_carried_to_now(camera, probe):
+    camera.run_until(lambda: probe.tracks)
+    index, drawn_on = camera.index, camera.show()
+    camera.run(10)
+    box = target_boxes(index, camera.targets, *camera.size)[0]
+    probe.send(TrackObject.Goal(region=[box_region(box)], region_stamp=drawn_on.header.stamp))
+    camera.run_until(lambda: probe.tracks[-1][1].tracks)
+    track = probe.tracks[-1][1].tracks[0]
+    assert track.grounded == drawn_on.header.stamp
+    truths = [target_boxes(camera.index - back, camera.targets, *camera.size)[0] for back in range(1, 6)]
+    assert max(float(iou(track.box, truth)) for truth in truths) > 0.6
+
+
+def test_detections_speak_the_standard_type(camera, probe):
+    vision_msgs = pytest.importorskip("vision_msgs.msg", reason="vision_msgs has no wheel; it comes with an apt ROS")
+    seen = []
+    probe.create_subscription(vision_msgs.Detection2DArray, "detections", seen.append, qos.TRACKS)
+    start(camera, probe, prompt="square")
+    camera.run_until(lambda: seen and seen[-1].detections)
+    assert seen[-1].detections[0].id == "1"
+    assert seen[-1].detections[0].results[0].hypothesis.class_id == "square"

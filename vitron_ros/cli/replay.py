@@ -1,0 +1,84 @@
+"""Run goals over a recording through the same pipeline as the node's. No DDS and no clock but the stamps: two runs of
+one recording give the same JSON, byte for byte."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from vitron_ros.config import PipelineConfig
+from vitron_ros.evaluation.film import Film
+from vitron_ros.evaluation.goal_script import ScriptedGoal, read_goals
+from vitron_ros.evaluation.json_file import write_json
+from vitron_ros.evaluation.replay import Recording, replay
+from vitron_ros.evaluation.sources import open_source
+from vitron_ros.streaming.overlays import overlays
+from vitron_ros.streaming.pipeline import Report
+
+EPILOG = "example: vitron replay bags/sample --goals bags/goals.yaml --out out/replay"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", help="a ROS 2 bag, video file, folder of images or webcam number")
+    parser.add_argument("--goals", type=Path, required=True, help="YAML file with what to follow, and when")
+    add_common_arguments(parser)
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of every command that runs a recording through the pipeline."""
+    parser.add_argument("--out", type=Path, help="folder for tracks.json and the film tracks.mp4")
+    parser.add_argument("--no-film", action="store_true", help="write tracks.json only")
+    parser.add_argument("--tracker", default="default", help="box tracker (default: default)")
+    parser.add_argument("--topic", help="image topic, where a bag has several")
+    parser.add_argument("--fps", type=float, help="images a second of a folder or webcam (default: 25)")
+    parser.add_argument("--frames", type=int, help="stop after so many frames")
+    parser.add_argument("--json", action="store_true", help="print the whole result as JSON on stdout")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    return run_goals(arguments, read_goals(arguments.goals))
+
+
+def run_goals(arguments: argparse.Namespace, goals: Sequence[ScriptedGoal]) -> int:
+    """Replay the source, write what was asked for, print the result."""
+    config = PipelineConfig(tracker=arguments.tracker)
+    bad: list[int] = []
+    source = open_source(
+        arguments.source, fps=arguments.fps, topic=arguments.topic, on_bad=lambda index, error: bad.append(index)
+    )
+    total = arguments.frames if source.count is None else min(source.count, arguments.frames or source.count)
+    frames = (frame for _, frame in zip(range(arguments.frames or sys.maxsize), source, strict=False))
+    progress = tqdm(frames, total=total, unit="frame", file=sys.stderr, disable=None, desc=source.name)
+    has_film = arguments.out is not None and not arguments.no_film
+    if has_film:
+        with Film(arguments.out / "tracks.mp4", source.fps, (source.width, source.height)) as film:
+            recording = replay(progress, goals, config, lambda report: _show(film, report))
+    else:
+        recording = replay(progress, goals, config)
+    result = {"source": source.name, "tracker": config.tracker, "bad_frames": bad, **recording.as_json()}
+    if arguments.out is not None:
+        write_json(arguments.out / "tracks.json", result)
+    if arguments.json:
+        print(json.dumps(result))
+    else:
+        _print_summary(recording, len(bad))
+    return 0
+
+
+def _show(film: Film, report: Report) -> None:
+    if report.frame is not None:
+        film.show(report.frame.rgb, overlays(report.tracks))
+
+
+def _print_summary(recording: Recording, bad: int) -> None:
+    print(f"{len(recording.frames)} frames, {bad} unreadable")
+    for index in sorted(recording.results):
+        result = recording.results[index]
+        share = result.frames_tracked / max(1, result.frames_tracked + result.frames_lost)
+        print(
+            f"goal {index + 1}: seen in {result.frames_tracked} frames ({share:.0%}), found again "
+            f"{result.times_reacquired} times; {result.outcome.name}: {result.message}"
+        )

@@ -1,0 +1,110 @@
+"""A camera of moving pictures that needs no camera: textured squares over a textured wall."""
+
+import argparse
+import itertools
+import sys
+import time
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import rclpy
+from numpy.typing import NDArray
+from rclpy.node import Node
+from rclpy.utilities import remove_ros_args
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from vitron_ros.boxes import Boxes
+from vitron_ros.frame import Image as Rgb
+from vitron_ros.ros import qos
+from vitron_ros.ros.conversions import image_message, time_from_ns
+
+RATE_HZ = 30.0
+PERIOD_FRAMES = 60  # then the pictures repeat; every target is back where it began
+GRID = 4  # targets stand in a grid of 4 by 4, each swinging around its own place
+
+
+def texture(rng: np.random.Generator, height: int, width: int, low: int, high: int) -> Rgb:
+    """Smooth coloured noise with detail at two scales, (H, W, 3)."""
+    coarse = cv2.resize(rng.integers(low, high, (height // 16 + 1, width // 16 + 1, 3), np.uint8), (width, height))
+    fine = cv2.resize(rng.integers(0, 40, (height // 4 + 1, width // 4 + 1, 3), np.uint8), (width, height))
+    return np.asarray(cv2.add(coarse, fine), np.uint8)
+
+
+def target_boxes(index: int, count: int, width: int, height: int) -> Boxes:
+    """Where the targets are in a frame, (count, 4) px."""
+    number = np.arange(count)
+    cell = np.array([width, height]) / GRID
+    middle = (np.stack([number % GRID, number // GRID], axis=-1) + 0.5) * cell
+    phase = 2 * np.pi * (index / PERIOD_FRAMES + number / count)
+    middle = middle + 0.2 * cell * np.stack([np.cos(phase), np.sin(phase)], axis=-1)
+    half = np.round(cell.min() * 0.2)
+    return np.round(np.concatenate([middle - half, middle + half], axis=-1))
+
+
+def frame_index(stamp_ns: int, rate: float = RATE_HZ) -> int:
+    """Number of the picture that the camera stamped so; stamps are whole multiples of the period."""
+    return stamp_ns // int(1e9 / rate)
+
+
+def pictures(count: int, width: int, height: int) -> list[Rgb]:
+    """One period of frames with `count` targets, 1 to 16."""
+    rng = np.random.default_rng(0)
+    wall = texture(rng, height, width, 40, 120)
+    size = int(target_boxes(0, 1, width, height)[0, 2] - target_boxes(0, 1, width, height)[0, 0])
+    faces = [texture(rng, size, size, 60, 215) for _ in range(count)]
+    frames: list[NDArray[np.uint8]] = []
+    for index in range(PERIOD_FRAMES):
+        frame = wall.copy()
+        for (left, top, right, bottom), face in zip(
+            target_boxes(index, count, width, height).astype(int), faces, strict=True
+        ):
+            frame[top:bottom, left:right] = face[: bottom - top, : right - left]
+        frames.append(frame)
+    return frames
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        prog="pattern_camera", description=__doc__, epilog="example: pattern_camera --width 1280 --height 720 --rate 30"
+    )
+    made.add_argument("--width", type=int, default=640, help="px (default: 640)")
+    made.add_argument("--height", type=int, default=480, help="px (default: 480)")
+    made.add_argument("--rate", type=float, default=RATE_HZ, help="Hz (default: 30)")
+    made.add_argument("--targets", type=int, default=1, choices=range(1, GRID * GRID + 1), help="default: 1")
+    made.add_argument("--frames", type=int, default=0, help="how many to publish; 0: until stopped")
+    return made
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The console script `pattern_camera`. Publishes `image` with best effort."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    arguments = parser().parse_args(remove_ros_args(["pattern_camera", *words])[1:])
+    rclpy.init(args=["pattern_camera", *words])
+    node = Node("pattern_camera")
+    publisher = node.create_publisher(Image, "image", qos.IMAGE["sensor_data"])
+    messages = [
+        image_message(picture, Header(frame_id="pattern"))
+        for picture in pictures(arguments.targets, arguments.width, arguments.height)
+    ]
+    period_ns = int(1e9 / arguments.rate)
+    first = time.time_ns() // period_ns + 1
+    try:
+        for index in itertools.count(first):
+            if not rclpy.ok() or (arguments.frames and index == first + arguments.frames):
+                break
+            time.sleep(max(0.0, (index * period_ns - time.time_ns()) / 1e9))
+            message = messages[index % PERIOD_FRAMES]
+            message.header.stamp = time_from_ns(index * period_ns)
+            publisher.publish(message)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        node.destroy_node()
+        rclpy.try_shutdown()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

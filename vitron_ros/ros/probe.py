@@ -1,0 +1,124 @@
+"""A client of the perception node that remembers everything it hears: for the demo, the benchmark and tests."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.action import ActionClient
+from rclpy.action.client import ClientGoalHandle
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from vitron_msgs.action import TrackObject
+from vitron_msgs.msg import TrackArray, TrackEvent
+
+from vitron_ros.errors import SourceError
+from vitron_ros.ros import qos
+
+SPIN_S = 0.02
+STOP_TIMEOUT_S = 10.0
+
+
+class Probe(Node):
+    """Subscribes to a perception node's topics and sends it goals. Single-threaded: whoever made it spins it.
+
+    Attributes:
+        tracks, diagnostics: (arrival in ns by this node's clock, message) in order of arrival.
+    """
+
+    def __init__(self, name: str = "probe", *, camera: str = "", node_name: str = "perception") -> None:
+        super().__init__(name)
+        prefix = f"{camera}/" if camera else ""
+        self.tracks: list[tuple[int, TrackArray]] = []
+        self.events: list[TrackEvent] = []
+        self.diagnostics: list[tuple[int, DiagnosticArray]] = []
+        self.feedback: list[TrackObject.Feedback] = []
+        self.create_subscription(TrackArray, f"{prefix}tracks", self._on_tracks, qos.TRACKS)
+        self.create_subscription(TrackEvent, "events", self.events.append, qos.EVENTS)
+        self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.DIAGNOSTICS)
+        self.track = ActionClient(self, TrackObject, "track")
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self)
+
+    def _on_tracks(self, message: TrackArray) -> None:
+        self.tracks.append((self.get_clock().now().nanoseconds, message))
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        self.diagnostics.append((self.get_clock().now().nanoseconds, message))
+
+    def spin_until(self, condition: Callable[[], bool], timeout_s: float, what: str = "an answer") -> None:
+        """Spin until the condition holds. Raises SourceError if it does not in time."""
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            if time.monotonic() > deadline:
+                raise SourceError(f"waited {timeout_s:g} s for {what}, in vain")
+            self._executor.spin_once(timeout_sec=SPIN_S)
+
+    def spin_for(self, duration_s: float) -> None:
+        deadline = time.monotonic() + duration_s
+        while time.monotonic() < deadline:
+            self._executor.spin_once(timeout_sec=SPIN_S)
+
+    def wait_for_node(self, timeout_s: float = 30.0) -> None:
+        """Wait until the action server is there and the node publishes tracks."""
+        self.spin_until(self.track.server_is_ready, timeout_s, "the perception node")
+
+    def send(self, goal: TrackObject.Goal, timeout_s: float = 10.0) -> ClientGoalHandle:
+        """The handle of the goal, accepted or not."""
+        future = self.track.send_goal_async(
+            goal, feedback_callback=lambda message: self.feedback.append(message.feedback)
+        )
+        self.spin_until(future.done, timeout_s, "the answer to a goal")
+        return future.result()
+
+    def cancel(self, handle: ClientGoalHandle, timeout_s: float = 10.0) -> TrackObject.Result:
+        """Cancel a goal and return its result."""
+        handle.cancel_goal_async()
+        return self.result(handle, timeout_s)
+
+    def result(self, handle: ClientGoalHandle, timeout_s: float = 10.0) -> TrackObject.Result:
+        """The goal's result, once it has ended."""
+        future = handle.get_result_async()
+        self.spin_until(future.done, timeout_s, "the result of a goal")
+        return future.result().result
+
+    def close(self) -> None:
+        self._executor.shutdown()
+        self.track.destroy()
+        self.destroy_node()
+
+
+@contextmanager
+def probe(**kwargs: str) -> Iterator[Probe]:
+    """A probe in a context of its own."""
+    rclpy.init()
+    made = Probe(**kwargs)
+    try:
+        yield made
+    finally:
+        made.close()
+        rclpy.shutdown()
+
+
+@contextmanager
+def node_process(
+    module: str, *arguments: str, environment: Mapping[str, str] | None = None
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """A process that runs a module of `vitron_ros.ros`, stopped with SIGINT at the end, with SIGKILL if it must be."""
+    command: Sequence[str] = [sys.executable, "-m", f"vitron_ros.ros.{module}", *arguments]
+    process = subprocess.Popen(command, env={**os.environ, **(environment or {})})
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
