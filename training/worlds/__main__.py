@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from training.worlds.preview import contact_sheet
 from training.worlds.sheet import write_shapes_pdf
@@ -30,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     if arguments.command == "preview":
         paths = sorted(arguments.background.glob("*.jpg"))[:24] if arguments.background else []
-        real = [cv2.imread(str(path), cv2.IMREAD_COLOR_RGB) for path in paths] or None
+        real = [np.asarray(cv2.imread(str(path), cv2.IMREAD_COLOR_RGB), np.uint8) for path in paths] or None
         sheet = contact_sheet(
             arguments.seed, rows=arguments.rows, size=arguments.size, split=arguments.split, background=real
         )

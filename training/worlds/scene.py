@@ -134,10 +134,10 @@ def sample_scene(
     starts = _place(sides, half, rng)
     has_post = frames > 2 and rng.random() < config.post
     pace = float(np.exp(rng.uniform(np.log(0.18), np.log(0.7))))
-    post_x, objects = float(rng.uniform(-0.5, 0.5) * half[0]), []
+    post_x, objects = float(rng.uniform(-0.35, 0.35) * half[0]), []
     for index, (spec, side, start) in enumerate(zip(specs, sides, starts, strict=False)):
         if has_post and index == 0:
-            centres = _behind(post_x, frames, start, half, rng)
+            centres = _behind(post_x, frames, start, half, side, rng)
         else:
             centres = object_path(pick_motion(rng) if frames > 1 else "still", frames, start, half, side, pace, rng)
         drawing = silhouette(spec.shape)
@@ -154,15 +154,11 @@ def sample_scene(
     return Scene(tuple(objects), order, camera, post)
 
 
-def _behind(post_x: float, frames: int, start: Array, half: Array, rng: np.random.Generator) -> Array:
-    """From one side of the post to the other, dwelling behind it."""
-    side = 1.0 if post_x < 0 else -1.0
-    if rng.random() < 0.5 and abs(post_x) < half[0] * 0.35:
-        side = -side
-    reach = min(0.42, float(half[0]) - 0.1)
-    y = start[1] + np.array([0.0, rng.normal(0, 0.06)])
-    time = np.linspace(0, 1, frames)
-    dwell = np.clip((time - 0.5) * 1.35, -0.5, 0.5) * 2
-    along = np.sign(dwell) * np.abs(dwell) ** 1.6
-    x = post_x + side * reach * along
-    return np.stack([x, y[0] + (y[1] - y[0]) * time], axis=-1)
+def _behind(post_x: float, frames: int, start: Array, half: Array, side: float, rng: np.random.Generator) -> Array:
+    """From one end of the view to the other, dwelling behind the post. (T, 2)."""
+    edge = (1.0 if rng.random() < 0.5 else -1.0) * (half[0] - 0.08 - side * 0.4)
+    dwell = np.clip(np.linspace(-1, 1, frames) * 1.35, -1, 1)
+    along = np.abs(dwell) ** 1.6
+    x = post_x + (np.where(dwell < 0, edge, -edge) - post_x) * along
+    y = start[1] + rng.normal(0, 0.06) * np.linspace(0, 1, frames)
+    return np.stack([x, y], axis=-1)

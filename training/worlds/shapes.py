@@ -133,9 +133,9 @@ def _car() -> Silhouette:
 
 
 def _bottle() -> Silhouette:
-    right = ((0.17, -1.3), (0.17, -0.75), (0.45, -0.35), (0.5, -0.2), (0.5, 1.2), (0.42, 1.3))
+    right = ((0.17, -1.3), (0.17, -0.75), (0.5, -0.35), (0.56, -0.2), (0.56, 1.2), (0.48, 1.3))
     left = tuple((-x, y) for x, y in reversed(right))
-    cap, label = _rectangle(-0.19, -1.3, 0.19, -1.08), _rectangle(-0.5, 0.1, 0.5, 0.75)
+    cap, label = _rectangle(-0.19, -1.3, 0.19, -1.08), _rectangle(-0.56, 0.1, 0.56, 0.75)
     return Silhouette((_points(*right, *left),), details=((cap, 0.45), (label, 1.5)))
 
 

@@ -13,7 +13,7 @@ from training.worlds.vocabulary import COLOURS, SHAPES
 PAGE = (595, 842)  # points, A4
 MARGIN = 36
 COLUMNS = 5
-FILL_SHARE = 0.62  # of a cell that a shape takes
+FILL_SHARE = 0.72  # of a cell that a shape takes
 
 
 def write_shapes_pdf() -> bytes:
@@ -25,6 +25,7 @@ def write_shapes_pdf() -> bytes:
 def middle_colour(colour: str) -> tuple[float, float, float]:
     """The middle of a colour's range, RGB in 0..1."""
     hue, saturation, value = (sum(limits) / 2 for limits in COLOUR_RANGES[colour])
+    saturation = 0.0 if saturation < 0.1 else saturation  # black and white have no hue
     rgb = cv2.cvtColor(np.array([[[hue % 360, saturation, value]]], np.float32), cv2.COLOR_HSV2RGB)[0, 0]
     return (float(rgb[0]), float(rgb[1]), float(rgb[2]))
 
@@ -62,6 +63,7 @@ def _path(points: Points, x: float, y: float, side: float) -> str:
 def _shape(shape: str, colour: str, x: float, y: float, side: float) -> str:
     """A silhouette with its details; a thin grey rim shows white on white."""
     drawing, rgb = silhouette(shape), middle_colour(colour)
+    side /= float(np.ptp(np.concatenate(drawing.contours), axis=0).max())
     lines = [f"{rgb[0]:.3f} {rgb[1]:.3f} {rgb[2]:.3f} rg 0.45 G 0.6 w"]
     for contour in drawing.contours:
         holes = [_path(hole, x, y, side) for hole in drawing.holes]
@@ -91,7 +93,8 @@ def _pdf(pages: list[str]) -> bytes:
         resources = "<< /Font << /F1 3 0 R >> >>"
         box = f"[0 0 {PAGE[0]} {PAGE[1]}]"
         bodies.append(
-            f"<< /Type /Page /Parent 2 0 R /MediaBox {box} /Resources {resources} /Contents {number + 1} 0 R >>".encode()
+            f"<< /Type /Page /Parent 2 0 R /MediaBox {box} "
+            f"/Resources {resources} /Contents {number + 1} 0 R >>".encode()
         )
         content = page.encode()
         bodies.append(b"<< /Length %d >>\nstream\n%b\nendstream" % (len(content), content))

@@ -54,9 +54,9 @@ def second_shade(rgb: Pixels, rng: np.random.Generator) -> Pixels:
     brightness = float(rgb.mean()) / 255
     lighter = rgb * 0.22 + 255 * 0.78
     if brightness < 0.15:
-        return np.asarray(rgb + rng.uniform(105, 150), np.float32)
+        return np.asarray(rgb + rng.uniform(70, 100), np.float32)
     if brightness > 0.85:
-        return np.asarray(rgb * rng.uniform(0.45, 0.6), np.float32)
+        return np.asarray(rgb * rng.uniform(0.6, 0.7), np.float32)
     return np.asarray(rgb * rng.uniform(0.3, 0.42) if brightness > 0.45 or rng.random() < 0.3 else lighter, np.float32)
 
 
