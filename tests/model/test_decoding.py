@@ -1,4 +1,5 @@
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
@@ -206,7 +207,7 @@ def test_text_is_told_as_it_grows_and_ends_before_a_stop_text():
     answer = Decoder(script, bpe(), capacity=60).decode([request])[0]
     assert (answer.text, answer.finish) == ("a red ring.", "stop")
     assert told[-1] == "a red ring."
-    assert all(later.startswith(earlier[:9]) for earlier, later in zip(told, told[1:], strict=False))
+    assert all(later.startswith(earlier[:9]) for earlier, later in pairwise(told))
 
 
 def test_the_context_ends_an_answer_and_the_cache_stays_usable():

@@ -62,7 +62,7 @@ def test_a_track_of_other_frames_is_refused(tokenizer, text):
 
 
 def test_number_tokens_leave_one_choice_a_number_one_a_frame_and_one_at_the_start():
-    text = track_text({frame: (0.23, 0.45, 0.46, 1.0) for frame in range(1, 9)})
+    text = track_text(dict.fromkeys(range(1, 9), (0.23, 0.45, 0.46, 1.0)))
     assert free_places(track_grammar(bpe(), 8), bpe(), text) == 1 + 8 * 5
 
 

@@ -82,7 +82,7 @@ BOX = re.compile(
 ABSENT = re.compile(rf"{_GAP}[\[(]?{_GAP}{NONE}\b{_GAP}[\])]?", re.IGNORECASE)
 ATTEMPT = re.compile(rf"{_GAP}(?:[-+.,\]\d]|nan\b|inf)", re.IGNORECASE)  # after "[": it was to be a box
 WORDS = re.compile(rf"{_GAP}(?!{NONE}\b|nan\b|inf\b|frame\b)[^\W\d_]", re.IGNORECASE)  # after a frame marker
-AFTER = re.compile(r"[\s,;.]{0,16}(?=[^\s,;.\d])")  # text goes on, and not with another number
+AFTER = re.compile(r"[\s,;.]{0,16}(?=[^\s,;.\d|])")  # text goes on, and not with another number
 LABEL_LENGTH = 80
 
 MODULES: dict[str, Module] = {

@@ -1,0 +1,295 @@
+import random
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vitron_ros.errors import RegionError
+from vitron_ros.model import parsing
+from vitron_ros.model.answers import (
+    Box,
+    Invocation,
+    Module,
+    box_text,
+    grounded_text,
+    invocation_text,
+    one_box_text,
+    span_text,
+    track_text,
+)
+from vitron_ros.model.parsing import GroundedBox, Status, parse_reply
+
+BOX = (0.1, 0.2, 0.3, 0.4)
+SEGMENT = Invocation(Module.IMAGE_SEGMENTATION, ("segmentation: zebra",))
+
+hundredths = st.integers(0, 100).map(lambda number: number / 100)
+boxes = (
+    st.tuples(hundredths, hundredths, hundredths, hundredths)
+    .map(lambda b: (min(b[0], b[2]), min(b[1], b[3]), max(b[0], b[2]), max(b[1], b[3])))
+    .filter(lambda b: b[0] < b[2] and b[1] < b[3])
+)
+dialects = st.sampled_from(["integers", "fractions"])
+words = (
+    st.text("abcdefghij klmnop", min_size=1, max_size=30).map(str.strip).filter(lambda text: text not in ("", "none"))
+)
+
+
+# Writers and parser agree.
+
+
+@given(box=st.one_of(st.none(), boxes), dialect=dialects)
+def test_one_box_is_read_as_it_was_written(box, dialect):
+    reply = parse_reply(one_box_text(box, dialect))
+    assert (reply.status, reply.repairs) == (Status.OK, ())
+    assert reply.is_absent == (box is None)
+    assert [grounded.box for grounded in reply.boxes] == ([] if box is None else [box])
+
+
+@given(
+    frames=st.dictionaries(st.integers(1, 99), st.one_of(st.none(), boxes), min_size=1, max_size=9),
+    dialect=dialects,
+)
+def test_a_track_is_read_as_it_was_written_with_its_gaps(frames, dialect):
+    reply = parse_reply(track_text(frames, dialect))
+    assert (reply.status, reply.repairs) == (Status.OK, ())
+    if set(frames.values()) == {None}:
+        assert reply.is_absent
+    else:
+        assert dict(reply.frames) == frames
+
+
+@given(
+    reply=words,
+    module=st.sampled_from([module for module in Module if module]),
+    instructions=st.lists(words, min_size=1, max_size=3),
+    region=st.one_of(st.none(), boxes),
+    by=st.sampled_from(["name", "letter"]),
+)
+def test_an_invocation_is_read_as_it_was_written(reply, module, instructions, region, by):
+    invocation = Invocation(module, tuple(instructions), region)
+    parsed = parse_reply(invocation_text(reply, invocation, by))
+    assert (parsed.status, parsed.text, parsed.invocation) == (Status.OK, reply, invocation)
+
+
+@given(boxes=st.dictionaries(words, boxes, min_size=1, max_size=4))
+def test_a_grounded_caption_keeps_the_names_of_its_boxes(boxes):
+    reply = parse_reply(grounded_text("A girl sits on a bench.", boxes))
+    assert {grounded.label: grounded.box for grounded in reply.boxes} == boxes
+
+
+def test_a_box_with_its_time_is_read_as_it_was_written():
+    reply = parse_reply(span_text(BOX, 0, 2.5))
+    assert reply.boxes == (GroundedBox(BOX, "", (0.0, 2.5)),)
+
+
+@pytest.mark.parametrize("box", [(float("nan"), 0, 1, 1), (0, 0, float("inf"), 1)])
+def test_a_box_that_is_not_finite_is_not_written(box):
+    with pytest.raises(RegionError, match="four finite numbers"):
+        box_text(box)
+
+
+def test_a_box_is_written_within_the_image():
+    assert box_text((-0.2, 0.125, 1.7, 1.0)) == "[0,12,100,100]"
+
+
+# Damaged replies: what is read of each, and what is said about the rest.
+
+REPLIES: list[tuple[str, Status, dict[int, Box | None], list[Box], str]] = [
+    # text, status, frames, other boxes, part of the repairs and problems
+    ("", Status.EMPTY, {}, [], ""),
+    (" \n\t ", Status.EMPTY, {}, [], ""),
+    ("The mug is blue.", Status.OK, {}, [], ""),
+    ("I see (3 of them), a sign [EXIT] and a price (4, 50).", Status.OK, {}, [], ""),
+    ("In frame 3 it turns left.", Status.OK, {}, [], ""),
+    ("Frame 1: a man sits. Frame 2: he runs.", Status.OK, {}, [], ""),
+    ("[10,20,30,40]", Status.OK, {}, [BOX], ""),
+    (" [ 10, 20 ,30 , 40 ] ", Status.OK, {}, [BOX], ""),
+    ("It is at [10,20,30,40] now", Status.OK, {}, [BOX], ""),
+    ("[0,0,100,100]", Status.OK, {}, [(0.0, 0.0, 1.0, 1.0)], ""),
+    ("[10,20,30,40] and [10,20,30,41]", Status.OK, {}, [BOX, (0.1, 0.2, 0.3, 0.41)], ""),
+    ("(0.1, 0.2, 0.3, 0.4)", Status.OK, {}, [BOX], ""),
+    ("(.1, .2, .3, .4)", Status.OK, {}, [BOX], ""),
+    ("(0, 0, 1, 1)", Status.OK, {}, [(0.0, 0.0, 1.0, 1.0)], ""),
+    # cut off
+    ("[10,20,30,40", Status.MALFORMED, {}, [], "cut off"),
+    ("[10,20,30,4.", Status.MALFORMED, {}, [], "cut off"),
+    ("[10,20,", Status.MALFORMED, {}, [], "2 numbers in place of 4"),
+    ("[", Status.OK, {}, [], ""),
+    ("Frame 1: [10,20,30,40], Frame 2: [10,2", Status.PARTIAL, {1: BOX}, [], "frame 2 has 2 numbers"),
+    ("Frame 1: [10,20,30,40], Frame 2: [10,20,30,4", Status.PARTIAL, {1: BOX}, [], "frame 2 is cut off"),
+    ("Frame 1: [10,20,30,40], Frame 2", Status.OK, {1: BOX}, [], ""),
+    ("Frame 1: [10,20,30,40], Frame 2:", Status.PARTIAL, {1: BOX}, [], "frame 2 has no box"),
+    ("(0.1, 0.2, 0.3, 0.4 | 0", Status.MALFORMED, {}, [], "cut off"),
+    # wrong numbers
+    ("[1,2,3]", Status.MALFORMED, {}, [], "3 numbers in place of 4"),
+    ("[1,2,3,4,5]", Status.MALFORMED, {}, [], "5 numbers in place of 4"),
+    ("[5,6,,8]", Status.MALFORMED, {}, [], "2 numbers in place of 4"),
+    ("[ ]", Status.MALFORMED, {}, [], "brackets without a box"),
+    ("[101,2,3,4]", Status.MALFORMED, {}, [], "leaves the image"),
+    ("[-1,2,3,4]", Status.MALFORMED, {}, [], "leaves the image"),
+    ("(0.1, 0.2, 1.3, 0.4)", Status.MALFORMED, {}, [], "leaves the image"),
+    ("[10.5,20,30,40]", Status.MALFORMED, {}, [], "leaves the image"),
+    ("[nan,1,2,3]", Status.MALFORMED, {}, [], "brackets without a box"),
+    ("[1e9,1,2,3]", Status.MALFORMED, {}, [], "in place of 4"),
+    (f"[{'9' * 50},1,2,3]", Status.MALFORMED, {}, [], "brackets without a box"),
+    ("[1.2.3,1,2,3]", Status.MALFORMED, {}, [], "brackets without a box"),
+    # corners
+    ("[40,40,40,60]", Status.MALFORMED, {}, [], "no area"),
+    ("[0,0,0,0]", Status.MALFORMED, {}, [], "no area"),
+    ("[40,40,30,30]", Status.MALFORMED, {}, [], "two ways"),  # swapped, or 30 wide and 30 high
+    ("[40,20,30,40]", Status.MALFORMED, {}, [], "two ways"),
+    ("[80,70,30,40]", Status.OK, {}, [(0.3, 0.4, 0.8, 0.7)], "corners swapped"),  # too wide to be a size
+    ("[10,90,30,40]", Status.OK, {}, [(0.1, 0.4, 0.3, 0.9)], "corners swapped"),
+    # brackets
+    ("[10,20,30,40)", Status.OK, {}, [BOX], "brackets mended"),
+    ("[10,20,30,40 is the mug", Status.OK, {}, [BOX], "brackets mended"),
+    ("[0.1,0.2,0.3,0.4]", Status.OK, {}, [BOX], "other dialect"),
+    ("(10, 20, 30, 40)", Status.OK, {}, [BOX], "other dialect"),
+    ("Frame 1: 10,20,30,40], Frame 2: 10,20,30,40.", Status.PARTIAL, {1: BOX}, [], "frame 2 is cut off"),
+    ("Frame 1: [10,20,30,40, Frame 2: [10,20,30,40]", Status.OK, {1: BOX, 2: BOX}, [], "frame 1: brackets mended"),
+    ("10,20,30,40", Status.OK, {}, [], ""),
+    # frames
+    ("Frame 1: [10,20,30,40], Frame 3: none.", Status.OK, {1: BOX, 3: None}, [], ""),
+    ("frame 1 : [10,20,30,40]\nFRAME 2: NONE", Status.OK, {1: BOX, 2: None}, [], ""),
+    ("Frame [1]: [10,20,30,40]; Frame #2=[10,20,30,40]", Status.OK, {1: BOX, 2: BOX}, [], ""),
+    ("Frame 2 (0.5 s): (0.1, 0.2, 0.3, 0.4)", Status.OK, {2: BOX}, [], ""),
+    ("Frame 1: [10,20,30,40] Frame 1: [10,20,30,40]", Status.OK, {1: BOX}, [], ""),
+    ("Frame 1: [10,20,30,40], Frame 1: [1,2,3,4]", Status.PARTIAL, {1: BOX}, [], "frame 1 is given twice"),
+    ("Frame 1: [10,20,30,40] [1,2,3,4]", Status.PARTIAL, {1: BOX}, [], "more than one box"),
+    ("Frame 0: [10,20,30,40]", Status.MALFORMED, {}, [], "frames count from 1"),
+    ("Frame 1: [10,20,30,40], Frame 2: gone", Status.PARTIAL, {1: BOX}, [], "words in place of a box"),
+    ("Frame 1: [1,2], Frame 2: [10,20,30,40]", Status.PARTIAL, {2: BOX}, [], "frame 1 has 2 numbers"),
+    ("Frame 1: [10,20,30,40]. mug: (0.1, 0.2, 0.3, 0.4)", Status.OK, {1: BOX}, [BOX], ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "status", "frames", "others", "note"), REPLIES, ids=[row[0][:40] for row in REPLIES])
+def test_damaged_replies(text, status, frames, others, note):
+    reply = parse_reply(text)
+    assert reply.status is status, reply
+    assert dict(reply.frames) == frames
+    assert [grounded.box for grounded in reply.boxes] == others
+    notes = " ".join((*reply.repairs, *reply.problems))
+    assert note in notes
+    assert bool(notes) == bool(note)
+
+
+@pytest.mark.parametrize("text", ["none", "None.", " NONE \n", "none!"])
+def test_an_absent_target_is_an_answer(text):
+    reply = parse_reply(text)
+    assert (reply.status, reply.is_absent) == (Status.OK, True)
+
+
+def test_words_that_begin_with_none_are_words():
+    assert not parse_reply("None of the mugs is red").is_absent
+
+
+PAPER = """Sure, I track the clock.
+<Module> Video Segmentation </Module>
+<Instruction> segmentation: clock </Instruction>
+<Region> (0.23, 0.35, 0.11, 0.26) </Region>"""
+
+INVOCATIONS: list[tuple[str, Status, Invocation | None, str]] = [
+    ("Sure. <module>B</module> <instruction>segmentation: zebra</instruction>", Status.OK, SEGMENT, ""),
+    ("Sure. <MODULE> b </MODULE>\n<Instruction>\nsegmentation: zebra\n</instruction>", Status.OK, SEGMENT, ""),
+    ("<module>image_segmentation</module><instruction>segmentation: zebra</instruction>", Status.OK, SEGMENT, ""),
+    (PAPER, Status.OK, Invocation(Module.VIDEO_SEGMENTATION, ("segmentation: clock",), (0.23, 0.35, 0.34, 0.61)),
+     "region: read as x, y, width, height"),
+    ("<module>F</module> <instruction>a: b: c</instruction> <instruction>d</instruction>", Status.OK,
+     Invocation(Module.VIDEO_EDITING, ("a: b: c", "d")), ""),
+    ("<module>B<instruction>segmentation: zebra</instruction>", Status.OK, SEGMENT, "<module> is not closed"),
+    ("</region><module>B</module><instruction>segmentation: zebra</instruction>", Status.OK, SEGMENT, "closes nothing"),
+    ("<module>B</module><instruction>segmentation: zeb", Status.MALFORMED, None, "<instruction> is cut off"),
+    ("<module>B</module><instruction>segmentation: zebra</instruction><region>(0.1, 0.", Status.MALFORMED, None, "cut"),
+    ("<module>B</module><instruction>x</instruction><region>(0.1, 0.2)</region>", Status.MALFORMED, None, "2 numbers"),
+    ("<module>B</module><instruction>x</instruction><region>left</region>", Status.MALFORMED, None, "no box"),
+    ("<module>Z</module><instruction>x</instruction>", Status.MALFORMED, None, "there is no module 'Z'"),
+    ("<module></module><instruction>x</instruction>", Status.MALFORMED, None, "there is no module ''"),
+    ("<module>B</module>", Status.MALFORMED, None, "given no instruction"),
+    ("<module>B</module><instruction> </instruction>", Status.MALFORMED, None, "given no instruction"),
+    ("<instruction>x</instruction>", Status.MALFORMED, None, "no module is named"),
+    ("<module>B</module><instruction>segmentation: zebra</instruction><module>C</module>", Status.PARTIAL, SEGMENT,
+     "more than one module"),
+    ("a < b and <b>bold</b>", Status.OK, None, ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "invocation", "note"), INVOCATIONS, ids=[row[0][:60] for row in INVOCATIONS]
+)
+def test_invocations(text, status, invocation, note):
+    reply = parse_reply(text)
+    assert (reply.status, reply.invocation) == (status, invocation), reply
+    notes = " ".join((*reply.repairs, *reply.problems))
+    assert note in notes
+    assert bool(notes) == bool(note)
+
+
+def test_the_reply_that_is_shown_has_no_tags():
+    assert parse_reply(PAPER).text == "Sure, I track the clock."
+    assert parse_reply("a <module>B</module> b <instruction>x</instruction> c").text == "a b c"
+
+
+# Totality.
+
+VALID = [
+    track_text({1: BOX, 2: None, 3: (0.0, 0.5, 0.99, 1.0)}),
+    track_text({5: BOX}, "fractions"),
+    invocation_text("Sure.", Invocation(Module.VIDEO_EDITING, ("a: b", "c: d"), BOX)),
+    grounded_text("A girl.", {"girl": BOX, "dress": BOX}),
+    span_text(BOX, 1, 2),
+]
+ALPHABET = "[]()<>{}/|,.:;-+ \n\t0123456789framenoduligstc漢é\x00Frame 1:none"
+
+
+def check(text: str) -> None:
+    reply = parse_reply(text)
+    assert reply.status in Status
+    found = [box for box in reply.frames.values() if box is not None] + [grounded.box for grounded in reply.boxes]
+    if reply.invocation is not None and reply.invocation.region is not None:
+        found.append(reply.invocation.region)
+    assert all(0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1 for x1, y1, x2, y2 in found)
+    assert (reply.status is Status.EMPTY) == (not text.strip())
+    assert (reply.status in (Status.PARTIAL, Status.MALFORMED)) == bool(reply.problems)
+    assert not (reply.is_absent and found)
+
+
+def test_100_000_random_strings_and_mutations_are_read_without_an_exception():
+    draw = random.Random(0)
+    for _ in range(50_000):
+        check("".join(draw.choices(ALPHABET, k=draw.randrange(40))))
+    for _ in range(50_000):
+        text = list(draw.choice(VALID))
+        for _ in range(draw.randrange(1, 6)):
+            place = draw.randrange(len(text))
+            text[place : place + draw.choice((0, 1, 1, 9))] = draw.choices(ALPHABET, k=draw.choice((0, 1, 1, 3)))
+            text = text or ["x"]
+        check("".join(text))
+
+
+@settings(max_examples=300)
+@given(st.one_of(st.text(), st.text(ALPHABET, max_size=200)))
+def test_any_string_is_read(text):
+    check(text)
+
+
+ADVERSARIAL = [
+    *("[", "(", "<", "-", ".", "1", " ", "\n", "< ", "none", "[1,", "[1,2,3,4", "a:(1,2,3,4)", "(0.1,0.2,0.3,0.4"),
+    *("frame 1", "frame    ", "Frame 1:", "Frame 1: [1,", "girl: ", "<module>", "</module>", "<region>("),
+]
+
+
+@pytest.mark.parametrize("piece", ADVERSARIAL)
+def test_a_megabyte_of_anything_is_read(piece):
+    text = (piece * (1_000_000 // len(piece) + 1))[:1_000_000]
+    check(text)
+
+
+def test_no_pattern_looks_further_than_a_constant():
+    """Every repetition is bounded, so that a match costs a constant and a reply no more than its length."""
+    patterns = [value.pattern for value in vars(parsing).values() if isinstance(value, re.Pattern)]
+    assert len(patterns) > 5
+    for pattern in patterns:
+        signs = re.sub(r"\[[^\]]*\]", "", re.sub(r"\\.", "", pattern))  # without escapes and sets
+        assert not re.search(r"[*+]|,\}", signs), pattern
