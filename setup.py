@@ -47,7 +47,7 @@ setup(
         "numpy>=1.24",
         "opencv-contrib-python-headless>=4.8",
         "pyyaml>=6",
-        "rosbags>=0.10",
+        "rosbags>=0.11",
         "safetensors>=0.4",
         "tokenizers>=0.20",
         "torch>=2.6",

@@ -2,19 +2,23 @@
 one recording give the same JSON, byte for byte."""
 
 import argparse
+import itertools
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from tqdm import tqdm
 
 from vitron_ros.config import PipelineConfig
-from vitron_ros.evaluation.film import Film
 from vitron_ros.evaluation.goal_script import ScriptedGoal, read_goals
-from vitron_ros.evaluation.json_file import write_json
+from vitron_ros.evaluation.output import make_folder, write_json
 from vitron_ros.evaluation.replay import Recording, replay
-from vitron_ros.evaluation.sources import open_source
+from vitron_ros.evaluation.sources import Source, open_source
+from vitron_ros.evaluation.video_writer import VideoWriter
+from vitron_ros.frame import Frame
+from vitron_ros.images.draw import draw_tracks
 from vitron_ros.streaming.overlays import overlays
 from vitron_ros.streaming.pipeline import Report
 
@@ -43,21 +47,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def run_goals(arguments: argparse.Namespace, goals: Sequence[ScriptedGoal]) -> int:
-    """Replay the source, write what was asked for, print the result."""
+    """Replay the source, write what was asked for, print the result. 1 if the source broke off before its end."""
     config = PipelineConfig(tracker=arguments.tracker)
     bad: list[int] = []
     source = open_source(
         arguments.source, fps=arguments.fps, topic=arguments.topic, on_bad=lambda index, error: bad.append(index)
     )
-    total = arguments.frames if source.count is None else min(source.count, arguments.frames or source.count)
-    frames = (frame for _, frame in zip(range(arguments.frames or sys.maxsize), source, strict=False))
-    progress = tqdm(frames, total=total, unit="frame", file=sys.stderr, disable=None, desc=source.name)
-    has_film = arguments.out is not None and not arguments.no_film
-    if has_film:
-        with Film(arguments.out / "tracks.mp4", source.fps, (source.width, source.height)) as film:
-            recording = replay(progress, goals, config, lambda report: _show(film, report))
-    else:
-        recording = replay(progress, goals, config)
+    with _film(arguments, source) as show:
+        recording = replay(_frames(source, arguments.frames), goals, config, show)
     result = {"source": source.name, "tracker": config.tracker, "bad_frames": bad, **recording.as_json()}
     if arguments.out is not None:
         write_json(arguments.out / "tracks.json", result)
@@ -65,12 +62,37 @@ def run_goals(arguments: argparse.Namespace, goals: Sequence[ScriptedGoal]) -> i
         print(json.dumps(result))
     else:
         _print_summary(recording, len(bad))
-    return 0
+    if recording.broken_off:
+        print(f"vitron: {recording.broken_off}", file=sys.stderr)
+    return 1 if recording.broken_off else 0
 
 
-def _show(film: Film, report: Report) -> None:
-    if report.frame is not None:
-        film.show(report.frame.rgb, overlays(report.tracks))
+def _frames(source: Source, limit: int | None) -> Iterator[Frame]:
+    """The first frames of the source with a progress bar; Ctrl-C ends them early, as a webcam must be ended somehow."""
+    total = min((count for count in (source.count, limit) if count is not None), default=None)
+    with tqdm(total=total, unit="frame", file=sys.stderr, disable=None, desc=source.name) as bar:
+        try:
+            for frame in itertools.islice(source, limit):
+                yield frame
+                bar.update()
+        except KeyboardInterrupt:
+            print("interrupted; what was tracked so far is kept", file=sys.stderr)
+
+
+@contextmanager
+def _film(arguments: argparse.Namespace, source: Source) -> Iterator[Callable[[Report], None]]:
+    """What to do with each report: add it to the film, if one is wanted."""
+    if arguments.out is None or arguments.no_film:
+        yield lambda report: None
+        return
+    make_folder(arguments.out)
+    with VideoWriter(arguments.out / "tracks.mp4", source.fps, (source.width, source.height)) as film:
+
+        def show(report: Report) -> None:
+            if report.frame is not None:
+                film.write(draw_tracks(report.frame.rgb, overlays(report.tracks)))
+
+        yield show
 
 
 def _print_summary(recording: Recording, bad: int) -> None:

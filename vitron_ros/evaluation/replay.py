@@ -1,11 +1,12 @@
 """A recording through the same pipeline as the node's, with the stamps as the clock: twice the same, bit for bit."""
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from vitron_ros.config import PipelineConfig
+from vitron_ros.errors import SourceError
 from vitron_ros.evaluation.goal_script import ScriptedGoal
 from vitron_ros.frame import Frame
 from vitron_ros.streaming.goals import GoalResult
@@ -20,12 +21,14 @@ class Recording:
 
     Attributes:
         frames: (stamp_ns, tracks) of every frame.
-        results: how each goal ended, in the order of the script.
+        results: how each goal ended, by its number in the script, from 0.
+        broken_off: why the frames ended before their time; empty if they did not.
     """
 
     frames: list[tuple[int, tuple[TrackSnapshot, ...]]] = field(default_factory=list)
     events: list[TrackEvent] = field(default_factory=list)
     results: dict[int, GoalResult] = field(default_factory=dict)
+    broken_off: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Everything, rounded to what is meaningful: px to 1/100, scores to 1/10000."""
@@ -36,6 +39,7 @@ class Recording:
             ],
             "events": [event_json(event) for event in self.events],
             "goals": [result_json(self.results[index]) for index in sorted(self.results)],
+            "broken_off": self.broken_off,
         }
 
 
@@ -51,7 +55,7 @@ def replay(
     cancels = sorted((goal.cancel_at_s, index) for index, goal in enumerate(goals) if goal.cancel_at_s is not None)
     recording = Recording()
     first_ns: int | None = None
-    for frame in frames:
+    for frame in _readable(frames, recording):
         first_ns = frame.stamp_ns if first_ns is None else first_ns
         elapsed_s = (frame.stamp_ns - first_ns) / SECOND_NS
         while waiting and waiting[0][1].at_s <= elapsed_s:
@@ -64,6 +68,14 @@ def replay(
         watch(report)
     _record(recording, pipeline.shutdown())
     return recording
+
+
+def _readable(frames: Iterable[Frame], recording: Recording) -> Iterator[Frame]:
+    """The frames up to where their source breaks off, if it does."""
+    try:
+        yield from frames
+    except SourceError as error:
+        recording.broken_off = str(error)
 
 
 def _record(recording: Recording, report: Report) -> None:

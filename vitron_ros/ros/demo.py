@@ -22,9 +22,9 @@ from vitron_ros.boxes import Boxes, iou
 from vitron_ros.errors import SourceError
 from vitron_ros.evaluation.bag_writer import BagWriter
 from vitron_ros.evaluation.bags import TrueBox, read_ground_truth, read_images
-from vitron_ros.evaluation.film import Film
+from vitron_ros.evaluation.video_writer import VideoWriter
 from vitron_ros.images.codec import encode_jpeg
-from vitron_ros.images.draw import Overlay
+from vitron_ros.images.draw import Overlay, draw_tracks
 from vitron_ros.region import Region
 from vitron_ros.ros.conversions import ns_from_time, region_message, time_from_ns
 from vitron_ros.ros.probe import node_process, probe
@@ -160,9 +160,10 @@ def measure(recording: Recording, scene: Scene) -> dict[str, Any]:
         seen += all(target.phrase in answers and answers[target.phrase].state in SEEN for target in in_sight)
         for target in in_sight:
             answer = answers.get(target.phrase)
-            has_box = answer is not None and answer.state != Track.LOST
-            overlap = float(iou(answer.box, true_boxes[target.id].box_xyxy)) if has_box else 0.0
-            overlaps[target.id].append(overlap)
+            if answer is None or answer.state == Track.LOST:
+                overlaps[target.id].append(0.0)
+            else:
+                overlaps[target.id].append(float(iou(answer.box, true_boxes[target.id].box_xyxy)))
     p50, p95, p99 = percentiles_ms([latency_ns for latency_ns, _ in recording.tracks.values()])
     return {
         "frames_in": len(scene.stamps_ns),
@@ -185,17 +186,16 @@ def measure(recording: Recording, scene: Scene) -> dict[str, Any]:
 
 
 def write_film(path: Path, recording: Recording, scene: Scene, progress: Callable[[], object]) -> None:
-    """The bag's images with the tracks that the node published for them, and true boxes for none."""
+    """The bag's images with the tracks that the node published for them."""
     frames = read_images(scene.bag)
     first = next(frames)
-    with Film(path, scene.fps, (first.width, first.height)) as film:
+    with VideoWriter(path, scene.fps, (first.width, first.height)) as film:
         for frame in itertools.chain([first], frames):
-            played_ns = _played_ns(frame.stamp_ns, recording, scene)
-            if played_ns in recording.tracks:
-                latency_ns, message = recording.tracks[played_ns]
-                film.show(frame.rgb, _overlays(message), f"{latency_ns / 1e6:.0f} ms from image to track")
+            latency_ns, message = recording.tracks.get(_played_ns(frame.stamp_ns, recording, scene), (0, None))
+            if message is None:
+                film.write(draw_tracks(frame.rgb, [], "no tracks for this image"))
             else:
-                film.show(frame.rgb, [], "no tracks for this image")
+                film.write(draw_tracks(frame.rgb, _overlays(message), f"{latency_ns / 1e6:.0f} ms from image to track"))
             progress()
 
 
