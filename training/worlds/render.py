@@ -21,7 +21,7 @@ from vitron_ros.errors import ConfigError
 Image = NDArray[np.uint8]
 Pixels = NDArray[np.float32]
 
-MARGIN = 0.45  # shorter sides of background beyond the view, for the camera to move over
+MARGIN = 0.15  # shorter sides of background beyond what the camera pans over
 _CORNERS = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], np.float64) * HALF_EXTENT
 _INVISIBLE = np.full(4, np.nan)
 
@@ -131,7 +131,7 @@ class _Painter:
     def _backgrounds(self, cameras: Array) -> list[Pixels]:
         """One fresh canvas a frame, (H, W, 3) float32."""
         side = min(self.width, self.height)
-        margin = round(MARGIN * side)
+        margin = round((MARGIN + float(np.abs(self.scene.camera.pan).max())) * side)
         wide, tall = self.width + 2 * margin, self.height + 2 * margin
         if self.background is not None and len(self.background) == self.frames and self.frames > 1:
             return [_fit(image, self.width, self.height) for image in self.background]

@@ -108,10 +108,10 @@ def _place(sides: list[float], half: Array, rng: np.random.Generator) -> list[Ar
         room = half - side * 0.45
         crowding = rng.uniform(0.15, 0.5) if rng.random() < 0.12 else 0.62
         best, best_gap = np.zeros(2), -np.inf
+        others, reach = np.array(placed).reshape(-1, 2), (side + np.array(sides[: len(placed)])) * crowding
         for _ in range(24):
             point = rng.uniform(-room, room)
-            gaps = [np.abs(point - other).max() - (side + sides[j]) * crowding for j, other in enumerate(placed)]
-            gap = min(gaps, default=1.0)
+            gap = float((np.abs(point - others).max(axis=1) - reach).min(initial=1.0))
             if gap > best_gap:
                 best, best_gap = point, gap
             if gap > 0:

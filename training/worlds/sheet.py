@@ -1,4 +1,4 @@
-"""The sheet to print: every shape in every colour, as vector drawings in a PDF of two A4 pages.
+"""The sheet to print: every shape in every colour, as vector drawings in a PDF of A4 pages.
 
 Hold one page, or cut-out shapes, before a camera. The colours are the middles of the ranges that the worlds use.
 """

@@ -162,9 +162,7 @@ def test_a_pronoun_points_back_at_the_object_of_the_first_turn(seed: int) -> Non
     clip, samples = spoken(seed, "val", 1, ("rec", "vqa", "invocation"))
     for sample in samples:
         for turn in sample.history:
-            name = re.fullmatch(
-                "|".join(regex(template).replace("?P<kind>", "") for template in FIND), turn.user
-            )
+            name = re.fullmatch("|".join(regex(template).replace("?P<kind>", "") for template in FIND), turn.user)
             assert name, turn
             (kind,) = [group for group in name.groups() if group]
             assert World(clip, sample.frames[0], 0.2, is_video=False).members(kind) == {turn.target}
