@@ -1,8 +1,9 @@
 """Checkpoints: a directory with config.json, safetensors and the tokenizer. Pickles are never opened here.
 
-    config.json                      ModelConfig: sizes, generation, prompt profile
+    config.json                      ModelConfig: sizes, choices, generation
     model.safetensors                or model-00001-of-00003.safetensors, ... with model.safetensors.index.json
     tokenizer.json                   or tokenizer.model
+    prompt_profile.yaml              wording of prompts
 
 A model is built on the meta device first and takes its weights one tensor at a time, so that loading needs little more
 memory than the model itself.
@@ -13,6 +14,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -21,10 +23,12 @@ from torch import Tensor, nn
 
 from vitron_ros.errors import ConfigError, ModelError
 from vitron_ros.model.config import ModelConfig
+from vitron_ros.model.prompts import PromptBuilder, PromptProfile
 from vitron_ros.model.tokenizer import Tokenizer
 from vitron_ros.model.vitron import VitronModel
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
+PROMPT_PROFILE = "prompt_profile.yaml"
 ASSETS = Path(__file__).parents[1] / "assets"
 SHARD_BYTES = 4 * 1024**3
 
@@ -92,18 +96,23 @@ def save_pretrained(
     directory: Path,
     *,
     tokenizer: Tokenizer | None = None,
+    prompt_profile: PromptProfile | None = None,
     dtype: torch.dtype | None = None,
     shard_bytes: int = SHARD_BYTES,
 ) -> None:
     """Writes a checkpoint directory; config.json comes last, so that a broken-off save cannot be loaded.
 
     Args:
+        tokenizer: None: it is copied in by hand.
+        prompt_profile: None: the one that the config names.
         dtype: of the stored weights; None: as they are.
         shard_bytes: size of one weight file at most, unless a single weight is larger.
 
     Raises:
         ModelError: the model is quantised, or its weights were never loaded.
+        ConfigError: the prompt profile that the config names is not there.
     """
+    prompt_profile = prompt_profile or PromptProfile.load(model.config.prompt_profile)
     weights = _weights(model)
     if any(type(weight.data) is not Tensor or weight.is_meta for weight in weights.values()):
         raise ModelError("a quantised model, or one without weights, cannot be saved; save the plain model instead")
@@ -124,7 +133,31 @@ def save_pretrained(
         (directory / INDEX).write_text(json.dumps({"metadata": {}, "weight_map": weight_map}, indent=1) + "\n")
     if tokenizer is not None:
         tokenizer.save(directory)
+    (directory / PROMPT_PROFILE).write_text(prompt_profile.text, encoding="utf-8")
     (directory / CONFIG).write_text(model.config.to_json())
+
+
+class Checkpoint(NamedTuple):
+    """All that answers a prompt: the model, its tokenizer, and the builder of its prompts."""
+
+    model: VitronModel
+    tokenizer: Tokenizer
+    prompts: PromptBuilder
+
+
+def load_checkpoint(
+    source: str | Path, *, device: torch.device | str = "cpu", dtype: torch.dtype | None = None
+) -> Checkpoint:
+    """A whole checkpoint; arguments and errors as `from_pretrained`, which loads the model alone.
+
+    Raises:
+        ModelError: the tokenizer is missing, too.
+    """
+    directory = find_checkpoint(source)
+    model = from_pretrained(directory, device=device, dtype=dtype)
+    tokenizer = Tokenizer.from_pretrained(directory)
+    profile = read_prompt_profile(directory, model.config)
+    return Checkpoint(model, tokenizer, PromptBuilder(profile, tokenizer, model.config.tokenisation == "published"))
 
 
 def from_pretrained(
@@ -170,6 +203,16 @@ def read_config(directory: Path) -> ModelConfig:
             f"with: vitron models convert {directory} OUT"
         )
     return ModelConfig.from_json(text)
+
+
+def read_prompt_profile(directory: Path, config: ModelConfig) -> PromptProfile:
+    """The wording that a checkpoint keeps, or else the one that its config names.
+
+    Raises:
+        ConfigError: it is not there, or not valid.
+    """
+    kept = directory / PROMPT_PROFILE
+    return PromptProfile.load(kept if kept.is_file() else config.prompt_profile)
 
 
 def build_empty(config: ModelConfig) -> VitronModel:
@@ -240,6 +283,7 @@ def load_weights(
     """
     expected = {name: tuple(weight.shape) for name, weight in _weights(model).items()}
     loaded: set[str] = set()
+    wrong: set[str] = set()
     unexpected, misshaped, unused = [], [], []
     for file in files:
         for theirs, tensor in read(file):
@@ -249,6 +293,7 @@ def load_weights(
             elif name not in expected:
                 unexpected.append(theirs)
             elif tuple(tensor.shape) != expected[name]:
+                wrong.add(name)
                 misshaped.append(f"{theirs}: file {tuple(tensor.shape)}, model {expected[name]}")
             else:
                 if not torch.isfinite(tensor).all():
@@ -256,8 +301,9 @@ def load_weights(
                 _put(model, name, tensor.to(device=device, dtype=dtype or tensor.dtype))
                 loaded.add(name)
     _tie(model)
-    model.to(device)  # the buffers
-    missing = tuple(name for name in expected if name not in loaded)
+    if not any(weight.is_meta for weight in model.parameters()):
+        model.to(device)  # the buffers
+    missing = tuple(name for name in expected if name not in loaded and name not in wrong)
     return LoadReport(len(loaded), missing, tuple(unexpected), tuple(misshaped), tuple(unused))
 
 

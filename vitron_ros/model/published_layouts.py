@@ -153,9 +153,10 @@ def load_vitron(
         load_weights(model, files, rename=partial(rename, rules=rules), device=device, dtype=dtype, read=read)
         for files, rules in sources
     ]
-    if lora is not None:
+    report = _joined(reports, model)
+    if lora is not None and not report.missing and not report.misshaped:
         load_lora(model, lora, tensors=dict(read(_one_file(lora, "adapter_model", read_pickles))), merge=True)
-    return Loaded(model.eval(), _joined(reports, model))
+    return Loaded(model.eval(), report)
 
 
 def layout_of(directory: Path) -> str:

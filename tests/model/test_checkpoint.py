@@ -1,0 +1,275 @@
+"""Checkpoints come back as they were saved, and every kind of damage is a sentence."""
+
+import json
+import pickle
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from tiny_language import bpe
+from tiny_vitron import CONFIG, tiny_vitron
+
+from vitron_ros.errors import ConfigError, ModelError
+from vitron_ros.model.checkpoint import (
+    INDEX,
+    WEIGHTS,
+    build_empty,
+    find_checkpoint,
+    from_pretrained,
+    load_checkpoint,
+    read_config,
+    save_pretrained,
+    weight_files,
+)
+from vitron_ros.model.config import SelectorConfig, profile
+from vitron_ros.model.prompts import ImageSegment, Prompt, PromptProfile, TextSegment, Turn
+from vitron_ros.model.quantise import quantise
+from vitron_ros.model.vitron import VitronModel
+
+PROMPT = Prompt((TextSegment((1, 2)), ImageSegment(0), ImageSegment(1), TextSegment((3,))))
+PIXELS = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+
+
+def answer(model: VitronModel) -> torch.Tensor:
+    with torch.no_grad():
+        return model(PROMPT, PIXELS)
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    save_pretrained(tiny_vitron(), tmp_path / "ck", tokenizer=bpe())
+    return tmp_path / "ck"
+
+
+def shards(tmp_path: Path) -> Path:
+    save_pretrained(tiny_vitron(), tmp_path / "ck", shard_bytes=100_000)
+    return tmp_path / "ck"
+
+
+@pytest.mark.parametrize("kind", ["gated", "published", "concat", "cross_attention", "pool", "attention"])
+def test_a_model_comes_back_as_it_was(tmp_path, kind):
+    model = tiny_vitron(replace(CONFIG, selector=SelectorConfig(kind=kind, alpha=0.25)))
+    save_pretrained(model, tmp_path)
+    loaded = from_pretrained(tmp_path)
+    assert loaded.config == model.config and not loaded.training
+    assert torch.equal(answer(loaded), answer(model))
+
+
+def test_shards_hold_the_same_model_and_none_is_too_large(tmp_path):
+    directory = shards(tmp_path)
+    files = sorted(directory.glob("*.safetensors"))
+    assert len(files) > 3 and files[0].name == f"model-00001-of-{len(files):05}.safetensors"
+    assert all(sum(t.nbytes for t in load_file(file).values()) <= 100_000 for file in files)
+    assert torch.equal(answer(from_pretrained(directory)), answer(tiny_vitron()))
+
+
+def test_saving_again_leaves_no_old_weights(tmp_path):
+    directory = shards(tmp_path)
+    save_pretrained(tiny_vitron(seed=1), directory)
+    assert [file.name for file in directory.glob("*.safetensors")] == [WEIGHTS] and not (directory / INDEX).exists()
+    assert torch.equal(answer(from_pretrained(directory)), answer(tiny_vitron(seed=1)))
+
+
+def test_tied_embeddings_are_stored_once_and_stay_tied(tmp_path):
+    config = replace(CONFIG, language=replace(CONFIG.language, tie_embeddings=True))
+    model = tiny_vitron(config)
+    save_pretrained(model, tmp_path)
+    assert "language.lm_head.weight" not in load_file(tmp_path / WEIGHTS)
+    loaded = from_pretrained(tmp_path)
+    assert loaded.language.lm_head.weight is loaded.language.model.embed_tokens.weight
+    assert torch.equal(answer(loaded), answer(model))
+
+
+def test_half_the_bytes_on_disk_and_full_precision_in_memory(tmp_path):
+    model = tiny_vitron()
+    save_pretrained(model, tmp_path, dtype=torch.float16)
+    assert {t.dtype for t in load_file(tmp_path / WEIGHTS).values()} == {torch.float16}
+    assert from_pretrained(tmp_path).dtype == torch.float16
+    loaded = from_pretrained(tmp_path, dtype=torch.float32)
+    assert loaded.dtype == torch.float32
+    torch.testing.assert_close(loaded.language.state_dict(), model.half().float().language.state_dict(), atol=0, rtol=0)
+
+
+def test_a_checkpoint_is_all_that_answers_a_prompt(saved):
+    model, tokenizer, prompts = load_checkpoint(saved)
+    prompt = prompts.build([Turn(task="rsot", text="the red ring", images=2)])
+    assert tokenizer.encode("ring") == bpe().encode("ring")
+    with torch.no_grad():
+        assert model(prompt, PIXELS).shape == (prompt.length(model.config.tokens_per_frame), 400)
+
+
+def test_a_checkpoint_keeps_its_wording_when_the_file_is_gone(tmp_path):
+    text = PromptProfile.load("default").text.replace("system: ", "system: 'Mine. ' #", 1)
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(text)
+    save_pretrained(tiny_vitron(replace(CONFIG, prompt_profile=str(mine))), tmp_path / "ck", tokenizer=bpe())
+    mine.unlink()
+    assert load_checkpoint(tmp_path / "ck").prompts.profile.system == "Mine. "
+
+
+def test_weights_can_be_trained_after_loading(saved):
+    model = from_pretrained(saved).train()
+    model(PROMPT, PIXELS).sum().backward()
+    assert model.vision.layers[0].self_attn.q_proj.weight.grad.any()
+
+
+def test_a_seven_billion_model_is_built_without_memory():
+    model = build_empty(profile("elysium-7b"))
+    assert all(weight.is_meta for weight in model.parameters())
+    # vicuna-7b's published 6,738,415,616 weights.
+    assert sum(weight.numel() for weight in model.language.parameters()) == 6_738_415_616
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_found(saved, value):
+    weights = load_file(saved / WEIGHTS)
+    weights["projector.0.weight"][3, 2] = value
+    save_file(weights, saved / WEIGHTS)
+    with pytest.raises(ModelError, match=r"projector\.0\.weight in .* holds NaN or infinity"):
+        from_pretrained(saved)
+
+
+def test_a_missing_shard_is_named(tmp_path):
+    directory = shards(tmp_path)
+    lost = sorted(directory.glob("*.safetensors"))[1]
+    lost.unlink()
+    with pytest.raises(ModelError, match=f"lacks the weight file {lost.name}; fetch the checkpoint again"):
+        from_pretrained(directory)
+
+
+def test_a_shard_cut_off_is_named(tmp_path):
+    directory = shards(tmp_path)
+    cut = sorted(directory.glob("*.safetensors"))[0]
+    cut.write_bytes(cut.read_bytes()[:-100])
+    with pytest.raises(ModelError, match=f"{cut.name} is damaged"):
+        from_pretrained(directory)
+
+
+def drop(weights: dict[str, torch.Tensor]) -> None:
+    del weights["language.model.norm.weight"]
+
+
+def add(weights: dict[str, torch.Tensor]) -> None:
+    weights["language.model.extra"] = torch.zeros(3)
+
+
+def reshape(weights: dict[str, torch.Tensor]) -> None:
+    weights["projector.0.bias"] = torch.zeros(7)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (drop, r"1 missing: language\.model\.norm\.weight"),
+        (add, r"1 unexpected: language\.model\.extra"),
+        (reshape, r"1 misshaped: projector\.0\.bias: file \(7,\), model \(48,\)"),
+    ],
+)
+def test_weights_that_do_not_fit_are_named(saved, change, sentence):
+    weights = load_file(saved / WEIGHTS)
+    change(weights)
+    save_file(weights, saved / WEIGHTS)
+    with pytest.raises(ModelError, match=sentence):
+        from_pretrained(saved)
+
+
+class Bomb:
+    """What a pickle can do when it is opened."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return (Path.touch, (self.path,))
+
+
+def test_a_pickle_is_never_opened(saved, tmp_path):
+    (saved / WEIGHTS).unlink()
+    (saved / "pytorch_model.bin").write_bytes(pickle.dumps(Bomb(tmp_path / "exploded")))
+    with pytest.raises(ModelError, match=f"pickles .* vitron models convert {saved} OUT"):
+        from_pretrained(saved)
+    assert not (tmp_path / "exploded").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "sentence"),
+    [
+        (None, ModelError, "has no config.json"),
+        ("{", ConfigError, "is no JSON"),
+        ('{"model_type": "llava"}', ModelError, r"another project \(llava\).* vitron models convert"),
+        ('{"wheels": 4}', ConfigError, "unknown settings wheels"),
+    ],
+)
+def test_a_config_that_is_not_ours(saved, text, error, sentence):
+    (saved / "config.json").unlink()
+    if text is not None:
+        (saved / "config.json").write_text(text)
+    with pytest.raises(error, match=sentence):
+        from_pretrained(saved)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"weight_map": 3}'])
+def test_a_damaged_index(saved, text):
+    (saved / INDEX).write_text(text)
+    with pytest.raises(ModelError, match="is no index of weights"):
+        weight_files(saved)
+
+
+def test_an_empty_directory(tmp_path):
+    (tmp_path / "config.json").write_text(CONFIG.to_json())
+    with pytest.raises(ModelError, match="has no weights"):
+        from_pretrained(tmp_path)
+
+
+def test_a_checkpoint_without_its_tokenizer(saved):
+    (saved / "tokenizer.json").unlink()
+    with pytest.raises(ModelError, match="neither tokenizer"):
+        load_checkpoint(saved)
+
+
+@pytest.mark.parametrize("source", ["nowhere", "/not/there/at/all", "a/b/c"])
+def test_a_source_that_is_nowhere(source):
+    with pytest.raises(ModelError, match="no directory, bundled model or hub id"):
+        find_checkpoint(source)
+
+
+def test_a_hub_id_without_a_network(monkeypatch):
+    def offline(*args, **kwargs):
+        raise OSError("no network")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", offline)
+    with pytest.raises(ModelError, match=r"owner/name is no local directory .*hub \(OSError\); download it by hand"):
+        find_checkpoint("owner/name")
+
+
+def test_only_safe_files_are_fetched_from_the_hub(monkeypatch, saved):
+    asked = {}
+
+    def fetch(name, allow_patterns):
+        asked[name] = allow_patterns
+        return str(saved)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fetch)
+    assert find_checkpoint("owner/name") == saved
+    assert not [pattern for pattern in asked["owner/name"] if pattern.endswith((".bin", ".py", "*"))]
+
+
+def test_a_quantised_model_is_not_saved(tmp_path):
+    model = tiny_vitron()
+    quantise(model, "int8")
+    with pytest.raises(ModelError, match="save the plain model"):
+        save_pretrained(model, tmp_path / "ck")
+    assert not (tmp_path / "ck").exists()
+
+
+def test_a_model_without_weights_is_not_saved(tmp_path):
+    with pytest.raises(ModelError, match="without weights"):
+        save_pretrained(build_empty(CONFIG), tmp_path / "ck")
+
+
+def test_the_config_is_json_that_a_person_can_read(saved):
+    values = json.loads((saved / "config.json").read_text())
+    assert values["language"]["vocab_size"] == 400 and values["selector"]["kind"] == "gated"
+    assert read_config(saved) == CONFIG
