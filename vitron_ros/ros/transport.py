@@ -1,10 +1,10 @@
 """How large images reach another process whole. Measured in docs/benchmarks/transport.md; needs no ROS."""
 
+import os
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 PROFILE = Path(__file__).with_name("fastdds_profile.xml")
-SEGMENT_BYTES = 64 * 2**20  # of shared memory, one for each process; as the profile says
 FIRST_RCLPY_WITH_FAST_DDS_3 = 8  # Jazzy has rclpy 7 and Fast DDS 2, Kilted rclpy 9 and Fast DDS 3
 
 
@@ -18,8 +18,9 @@ def profile_variable(rclpy_version: str | None) -> str:
 
 
 def transport_environment() -> dict[str, str]:
-    """What to set for every process that sends or receives images, before it starts rclpy."""
-    return {profile_variable(installed_rclpy()): str(PROFILE)}
+    """What to set for a process that sends or receives images, before it starts rclpy. A user's own profile stays."""
+    name = profile_variable(installed_rclpy())
+    return {name: os.environ.get(name, str(PROFILE))}
 
 
 def installed_rclpy() -> str | None:

@@ -25,14 +25,14 @@ from sensor_msgs.msg import Image
 from vitron_ros.errors import SourceError
 from vitron_ros.ros import qos
 from vitron_ros.ros.conversions import ns_from_time, time_from_ns
-from vitron_ros.ros.transport import transport_environment
+from vitron_ros.ros.transport import PROFILE, installed_rclpy, profile_variable
 from vitron_ros.streaming.statistics import percentiles_ms
 
 # "profile" is what vitron_ros ships.
 TRANSPORTS: dict[str, dict[str, str]] = {
     "default": {},
     "large_data": {"FASTDDS_BUILTIN_TRANSPORTS": "LARGE_DATA"},
-    "profile": transport_environment(),
+    "profile": {profile_variable(installed_rclpy()): str(PROFILE)},
 }
 CASES = ("default:default", "large_data:large_data", "profile:profile")
 SIZES = ("640x480", "1280x720", "1920x1080")
@@ -113,7 +113,8 @@ def measure(case: str, size: str, rate_hz: float, count: int, domain: int) -> di
 def _start(words: Sequence[str], transport: str, domain: int) -> "subprocess.Popen[bytes]":
     chosen = {name for settings in TRANSPORTS.values() for name in settings}
     environment = {name: value for name, value in os.environ.items() if name not in chosen}
-    environment.update(TRANSPORTS[transport], ROS_DOMAIN_ID=str(domain), ROS_AUTOMATIC_DISCOVERY_RANGE="LOCALHOST")
+    environment.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    environment.update(TRANSPORTS[transport], ROS_DOMAIN_ID=str(domain))
     return subprocess.Popen([sys.executable, "-m", MODULE, *words], env=environment, stdout=subprocess.PIPE)
 
 
