@@ -1,6 +1,6 @@
 """Cameras in, tracks out: the perception node, lifecycle managed, with the settings of one file.
 
-    ros2 launch vitron_ros track.launch.py image:=/camera/image_raw
+ros2 launch vitron_ros track.launch.py image:=/camera/image_raw
 """
 
 from pathlib import Path
@@ -28,7 +28,7 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument("params_file", default_value=PARAMS, description="YAML file with the node's parameters"),
         DeclareLaunchArgument("use_sim_time", default_value="false", description="take the time from /clock"),
         DeclareLaunchArgument(
-            "autostart", default_value="true", description="false: a lifecycle manager configures and activates the node"
+            "autostart", default_value="true", description="false: wait for a lifecycle manager's transitions"
         ),
     ]
     image = LaunchConfiguration("image")

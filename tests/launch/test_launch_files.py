@@ -79,8 +79,9 @@ def flatten(value):
 @pytest.mark.ros
 def test_the_launch_file_starts_an_active_node():
     pytest.importorskip("launch_ros", reason="launch_ros has no wheel; it comes with an apt ROS")
-    import launch
     from launch.launch_description_sources import PythonLaunchDescriptionSource
+
+    import launch
 
     service = launch.LaunchService()
     source = PythonLaunchDescriptionSource(str(LAUNCH / "track.launch.py"))
