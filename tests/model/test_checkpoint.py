@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from published import Bomb
 from safetensors.torch import load_file, save_file
 from tiny_language import bpe
 from tiny_vitron import CONFIG, tiny_vitron
@@ -173,16 +174,6 @@ def test_weights_that_do_not_fit_are_named(saved, change, sentence):
     save_file(weights, saved / WEIGHTS)
     with pytest.raises(ModelError, match=sentence):
         from_pretrained(saved)
-
-
-class Bomb:
-    """What a pickle can do when it is opened."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self):
-        return (Path.touch, (self.path,))
 
 
 def test_a_pickle_is_never_opened(saved, tmp_path):

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from oracles import released_extractor
 from tiny_vitron import CONFIG, VISION
 
 from vitron_ros.errors import ModelError, RegionError
@@ -36,38 +37,6 @@ def ours() -> MultiLevelRegionEncoder:
     return MultiLevelRegionEncoder(CONFIG).eval()
 
 
-def bilinear_positive(mask: np.ndarray, grid: int) -> np.ndarray:
-    """Where a mask, resized bilinearly to (grid, grid) with half-pixel centres and no antialiasing, exceeds 0."""
-    size = len(mask)
-    centre = (np.arange(grid) + 0.5) * size / grid - 0.5
-    low = np.floor(centre).astype(int)
-    share = centre - low
-    near, far = np.clip(low, 0, size - 1), np.clip(low + 1, 0, size - 1)
-    rows = mask[near] * (1 - share)[:, None] + mask[far] * share[:, None]
-    return (rows[:, near] * (1 - share) + rows[:, far] * share) > 0
-
-
-def released_extractor(
-    patches: np.ndarray, xyxy: list[int], weights: dict[str, np.ndarray], *, transposed: bool
-) -> np.ndarray:
-    """What the released code does to one image (N, C) and one box on the model's square: (D,)."""
-    x1, y1, x2, y2 = xyxy
-    mask = np.zeros((SIZE, SIZE))
-    if transposed:
-        mask[x1:x2, y1:y2] = 1
-    else:
-        mask[y1:y2, x1:x2] = 1
-    inside = bilinear_positive(mask, GRID).ravel()
-    x = patches[inside].sum(0) / (inside.sum() + 1e-8)
-    for layer in (0, 2, 4):
-        x = x @ weights[f"looks.{layer}.weight"].T + weights[f"looks.{layer}.bias"]
-        x = np.maximum(x, 0) if layer < 4 else x
-    place = np.array(xyxy, float)
-    for layer in (0, 2):
-        place = np.maximum(place @ weights[f"place.{layer}.weight"].T + weights[f"place.{layer}.bias"], 0)
-    return x + place
-
-
 @pytest.mark.parametrize("transposed", [False, True])
 @pytest.mark.parametrize("xyxy", [[8, 16, 40, 24], [0, 0, 64, 64], [3, 50, 5, 63], [0, 0, 1, 1], [20, 21, 45, 23]])
 def test_published_equals_the_released_code(xyxy, transposed):
@@ -78,7 +47,7 @@ def test_published_equals_the_released_code(xyxy, transposed):
     with torch.no_grad():
         token = encoder(seen, [box(*on_image, frame=1)])
     weights = {name: value.numpy() for name, value in encoder.state_dict().items()}
-    expected = released_extractor(seen.patches[1].numpy(), xyxy, weights, transposed=transposed)
+    expected = released_extractor(seen.patches[1].numpy(), xyxy, weights, size=SIZE, transposed=transposed)
     assert token.shape == (1, 1, 48)
     np.testing.assert_allclose(token[0, 0].numpy(), expected, atol=1e-5, rtol=1e-5)
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from oracles import released_t_selector
 from tiny_vitron import CONFIG, VISION
 from torch import nn
 
@@ -29,22 +30,6 @@ def seen(frames: int = 3, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
     attention = torch.rand(frames, 4, 1 + N, 1 + N, generator=generator).softmax(-1)
     return torch.randn(frames, N, C, generator=generator), attention
-
-
-def released_t_selector(
-    patches: np.ndarray, weights: dict[str, np.ndarray], count: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """What the released code does to one video, (F, N, C): kept tokens and their indices."""
-    tokens, indices = [], []
-    for frame in patches.astype(np.float64):
-        score = frame @ weights["pre_proj.weight"][0] + weights["pre_proj.bias"][0]
-        logits = score @ weights["trans_weight"] + weights["trans_bias"]
-        share = np.exp(logits - logits.max())
-        share /= share.sum()
-        kept = np.sort(np.argsort(-share, kind="stable")[:count])
-        indices.append(kept)
-        tokens.append(frame[kept])
-    return np.stack(tokens), np.stack(indices)
 
 
 @pytest.mark.parametrize("count", [1, 7, 16, 63, 64])

@@ -1,0 +1,154 @@
+"""`vitron models`: what it prints, what it writes, and what it refuses."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from published import ELYSIUM_CONFIG, FRAMES, VITRON_CONFIG, assert_same_answers, save_elysium, save_vitron
+from safetensors.torch import load_file, save_file
+from tiny_language import bpe
+from tiny_vitron import CONFIG, tiny_vitron
+
+from vitron_ros.cli.main import main
+from vitron_ros.model.checkpoint import from_pretrained, save_pretrained
+from vitron_ros.model.config import PROFILES, ModelConfig
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    save_pretrained(tiny_vitron(), tmp_path / "ck", tokenizer=bpe())
+    return tmp_path / "ck"
+
+
+def written(config: ModelConfig, directory: Path) -> Path:
+    directory.mkdir()
+    (directory / "config.json").write_text(config.to_json())
+    return directory
+
+
+def result(capsys: pytest.CaptureFixture[str]) -> object:
+    return json.loads(capsys.readouterr().out)
+
+
+def test_list_names_every_profile(capsys):
+    assert main(["models", "list", "--json"]) == 0
+    rows = result(capsys)
+    assert [row["name"] for row in rows] == list(PROFILES)
+    assert main(["models", "list"]) == 0
+    assert "7,050.70 M" in capsys.readouterr().out
+
+
+def test_show_tells_memory_by_part_without_taking_it(capsys):
+    assert main(["models", "show", "elysium-7b", "--json"]) == 0
+    shown = result(capsys)
+    assert shown["parameters"] == {
+        "vision": 290_909_184,
+        "selector": 395_693,
+        "projector": 20_979_712,
+        "language": 6_738_415_616,
+    }
+    assert shown["float16_bytes"] == 2 * shown["total"] == 2 * sum(shown["parameters"].values())
+    # Keys and values, 32 layers of 4096 channels, 2 bytes: half a MiB a token.
+    assert shown["cache_bytes_per_token"] == 2 * 32 * 4096 * 2
+    assert shown["cache_bytes"] == 2 * 1024**3
+    assert shown["config"]["language"]["num_layers"] == 32
+
+
+def test_show_takes_a_checkpoint_too(capsys, saved):
+    assert main(["models", "show", str(saved)]) == 0
+    assert "16 tokens a frame" in capsys.readouterr().out
+
+
+def test_show_lists_the_profiles_when_there_is_no_such_model(capsys):
+    assert main(["models", "show", "vitron-huge"]) == 1
+    assert "Profiles: vitron-tiny, elysium-7b" in capsys.readouterr().err
+
+
+def test_verify_finds_a_good_checkpoint_good(capsys, saved):
+    assert main(["models", "verify", str(saved), "--json"]) == 0
+    verdict = result(capsys)
+    assert verdict["ok"] and verdict["weights"]["loaded"] == len(list(tiny_vitron().parameters()))
+
+
+def lose_weight(directory: Path) -> None:
+    weights = load_file(directory / "model.safetensors")
+    del weights["projector.0.bias"]
+    save_file(weights, directory / "model.safetensors")
+
+
+def lose_tokenizer(directory: Path) -> None:
+    (directory / "tokenizer.json").unlink()
+
+
+def shrink_vocabulary(directory: Path) -> None:
+    config = replace(CONFIG, language=replace(CONFIG.language, vocab_size=300))
+    save_pretrained(tiny_vitron(config), directory, tokenizer=bpe())
+
+
+def exchange_end(directory: Path) -> None:
+    config = replace(CONFIG, language=replace(CONFIG.language, eos_token_id=5))
+    (directory / "config.json").write_text(config.to_json())
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (lose_weight, "1 missing: projector.0.bias"),
+        (lose_tokenizer, "neither tokenizer.json nor tokenizer.model"),
+        (shrink_vocabulary, "tokens, the model only 300"),
+        (exchange_end, "begins and ends text with tokens (1, 2), the model with (1, 5)"),
+    ],
+)
+def test_verify_names_each_fault(capsys, saved, damage, sentence):
+    damage(saved)
+    assert main(["models", "verify", str(saved)]) == 1
+    out = capsys.readouterr().out
+    assert sentence in out and out.endswith("not ok\n")
+
+
+def test_convert_elysium(capsys, tmp_path):
+    theirs = save_elysium(tmp_path / "elysium")
+    (tmp_path / "vicuna").mkdir()
+    bpe().save(tmp_path / "vicuna")
+    sizes = written(ELYSIUM_CONFIG, tmp_path / "sizes")
+    words = ["models", "convert", str(tmp_path / "elysium"), str(tmp_path / "out"), "--config", str(sizes)]
+    assert main([*words, "--tokenizer", str(tmp_path / "vicuna"), "--dtype", "float32", "--json"]) == 0
+    converted = result(capsys)
+    assert converted["tokenizer"] == "tokenizer.json" and not converted["unexpected"]
+    assert_same_answers(from_pretrained(tmp_path / "out"), theirs, (2,))
+    assert main(["models", "verify", str(tmp_path / "out")]) == 0
+
+
+def test_convert_reads_vitrons_pickles_and_writes_safetensors(capsys, tmp_path):
+    theirs = save_vitron(tmp_path / "base", tmp_path / "lora", pickled=True)
+    sizes = written(VITRON_CONFIG, tmp_path / "sizes")
+    words = ["models", "convert", str(tmp_path / "base"), str(tmp_path / "out"), "--lora", str(tmp_path / "lora")]
+    assert main([*words, "--config", str(sizes), "--dtype", "float32"]) == 0
+    assert "has no tokenizer; copy tokenizer.model" in capsys.readouterr().err
+    assert not list((tmp_path / "out").glob("*.bin"))
+    assert_same_answers(from_pretrained(tmp_path / "out"), theirs, (1, FRAMES))
+
+
+def test_convert_halves_by_default(tmp_path):
+    save_elysium(tmp_path / "elysium")
+    sizes = written(ELYSIUM_CONFIG, tmp_path / "sizes")
+    assert main(["models", "convert", str(tmp_path / "elysium"), str(tmp_path / "out"), "--config", str(sizes)]) == 0
+    assert from_pretrained(tmp_path / "out").dtype == torch.float16
+
+
+def test_convert_says_when_the_sizes_are_others(capsys, tmp_path):
+    save_elysium(tmp_path / "elysium")
+    sizes = written(CONFIG, tmp_path / "sizes")  # another selector, and regions
+    assert main(["models", "convert", str(tmp_path / "elysium"), str(tmp_path / "out"), "--config", str(sizes)]) == 1
+    assert "missing: selector.gate.0.weight" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_convert_writes_over_nothing(capsys, saved, tmp_path):
+    save_elysium(tmp_path / "elysium")
+    assert main(["models", "convert", str(tmp_path / "elysium"), str(saved)]) == 1
+    assert "exists already" in capsys.readouterr().err
+    assert main(["models", "convert", str(saved), str(tmp_path / "out")]) == 1
+    assert "in this project's layout already" in capsys.readouterr().err

@@ -1,0 +1,80 @@
+"""Quantisation: what it does to the logits and to the bytes, and what it refuses."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from tiny_vitron import CONFIG, tiny_vitron
+from torch import nn
+
+from vitron_ros.errors import ModelError
+from vitron_ros.model.footprint import footprint
+from vitron_ros.model.quantise import quantise
+from vitron_ros.model.vitron import VitronModel
+
+
+def logits(model: VitronModel, embeds: torch.Tensor) -> torch.Tensor:
+    with torch.no_grad():
+        return model.language(embeds)
+
+
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_int8_moves_the_logits_little(tied, dtype):
+    config = replace(CONFIG, language=replace(CONFIG.language, tie_embeddings=tied))
+    plain, small = tiny_vitron(config).to(dtype), tiny_vitron(config).to(dtype)
+    quantise(small, "int8")
+    embeds = torch.randn(4, 32, 48, dtype=dtype)
+    before, after = logits(plain, embeds).float(), logits(small, embeds).float()
+    error = (before - after).pow(2).mean().sqrt() / before.std()
+    print(f"int8, {dtype}, tied {tied}: relative error of the logits {error:.4f}")
+    assert 0 < error < 0.03
+    assert (before.argmax(-1) == after.argmax(-1)).float().mean() > 0.9
+
+
+def test_int8_keeps_one_byte_of_each_linear_weight():
+    model = tiny_vitron()
+    quantise(model, "int8")
+    linear = [module for module in model.language.modules() if isinstance(module, nn.Linear)]
+    stored = sum(module.weight.qdata.nbytes for module in linear)
+    assert stored == sum(module.weight.numel() for module in linear) == footprint(CONFIG).int8_parameters
+
+
+def test_only_the_language_model_is_quantised():
+    plain, small = tiny_vitron(), tiny_vitron()
+    quantise(small, "int8")
+    pixels = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.equal(plain.encode_frames(pixels), small.encode_frames(pixels))
+    assert torch.equal(plain.language.model.embed_tokens.weight, small.language.model.embed_tokens.weight)
+
+
+def test_a_shared_output_layer_stays_shared():
+    model = tiny_vitron(replace(CONFIG, language=replace(CONFIG.language, tie_embeddings=True)))
+    quantise(model, "int8")
+    assert model.language.lm_head.weight is model.language.model.embed_tokens.weight
+
+
+def test_int4_needs_a_gpu():
+    with pytest.raises(ModelError, match="int4 needs a GPU, this model is on cpu; use int8"):
+        quantise(tiny_vitron(), "int4")
+
+
+def test_an_unknown_kind():
+    with pytest.raises(ModelError, match="cannot quantise to 'int2'; choose int8 or int4"):
+        quantise(tiny_vitron(), "int2")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize(("kind", "limit"), [("int8", 0.03), ("int4", 0.3)])
+def test_on_a_gpu(kind, limit):
+    language = replace(
+        CONFIG.language, hidden_size=256, intermediate_size=512, num_heads=4, num_kv_heads=4, head_dim=64
+    )
+    config = replace(CONFIG, language=language)
+    plain, small = (tiny_vitron(config).to("cuda", torch.bfloat16) for _ in range(2))
+    quantise(small, kind)
+    embeds = torch.randn(2, 16, 256, device="cuda", dtype=torch.bfloat16)
+    before, after = logits(plain, embeds).float(), logits(small, embeds).float()
+    assert (before - after).pow(2).mean().sqrt() / before.std() < limit
