@@ -11,6 +11,7 @@ import itertools
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 import time
@@ -136,6 +137,12 @@ def _case(text: str) -> str:
     return text
 
 
+def _size(text: str) -> str:
+    if not re.fullmatch(r"[1-9]\d*x[1-9]\d*", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not WIDTHxHEIGHT in pixels, such as 640x480")
+    return text
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Print a table, then one line of JSON."""
     parser = argparse.ArgumentParser(
@@ -145,7 +152,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--cases", nargs="+", type=_case, default=CASES, metavar="PUBLISHER:SUBSCRIBER")
-    parser.add_argument("--sizes", nargs="+", default=SIZES, metavar="WxH")
+    parser.add_argument("--sizes", nargs="+", type=_size, default=SIZES, metavar="WIDTHxHEIGHT")
     parser.add_argument("--rate", type=float, default=30.0, help="images a second (default: 30)")
     parser.add_argument("--count", type=int, default=150, help="images sent in each case (default: 150)")
     parser.add_argument("--repeat", type=int, default=1, help="times that all cases run (default: 1)")
