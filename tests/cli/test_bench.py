@@ -1,0 +1,35 @@
+import json
+
+import pytest
+
+from vitron_ros.cli import bench
+
+QUICK = ["model", "--frames", "2", "--tokens", "6", "--rounds", "1", "--no-compile"]
+
+
+def test_the_benchmark_of_the_model_checks_its_tokens_and_ends_with_json(capsys):
+    assert bench.main(QUICK) == 0
+    lines = capsys.readouterr().out.splitlines()
+    figures = json.loads(lines[-1])
+    assert figures["tokens_equal"] is True
+    assert figures["tokens"] == 6
+    stages = ["encode_ms_per_frame", "select_ms_per_frame", "project_ms_per_frame", "prefill_ms_per_token"]
+    for key in (*stages, "decode_generate_ms_per_token", "decode_eager_ms_per_token", "ceiling_ms_per_token"):
+        assert figures[key] > 0
+    ceiling = next(index for index, line in enumerate(lines) if line.startswith("ceiling"))
+    assert ceiling < next(index for index, line in enumerate(lines) if line.startswith("encode"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--profile", "huge"], "there is no model profile 'huge'; there are vitron-tiny"),
+        (["--frames", "0"], "--frames is 0; it must be at least 1"),
+        (["--frames", "99"], "99 frames are more than the 16"),
+        (["--tokens", "1"], "--tokens is 1; the first comes with the prompt"),
+        (["--tokens", "2000"], "exceeds the 1024 positions"),
+    ],
+)
+def test_what_cannot_be_measured_is_said(arguments, message, capsys):
+    assert bench.main([*QUICK, *arguments]) == 1
+    assert message in capsys.readouterr().err
