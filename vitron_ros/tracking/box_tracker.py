@@ -6,10 +6,9 @@ from typing import Protocol
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from vitron_ros.boxes import Boxes
-from vitron_ros.frame import Frame
+from vitron_ros.frame import Frame, Image
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,10 +33,25 @@ class View:
     def __init__(self, frame: Frame) -> None:
         self.frame = frame
 
+        self._levels = [frame.rgb]
+
     @cached_property
-    def grey(self) -> NDArray[np.uint8]:
-        """(H, W) uint8."""
-        return np.asarray(cv2.cvtColor(self.frame.rgb, cv2.COLOR_RGB2GRAY), np.uint8)
+    def bgr(self) -> Image:
+        """(H, W, 3) uint8, contiguous: the channel order of OpenCV's own trackers."""
+        return np.asarray(cv2.cvtColor(self.frame.rgb, cv2.COLOR_RGB2BGR), np.uint8)
+
+    def level(self, index: int) -> tuple[Image, int]:
+        """The frame made smaller `index` times by two, and the factor reached: no side falls below 16 px.
+
+        Pixels are averaged in blocks of 2 x 2, so that the pixel (x, y) of a level covers [x, x + 1) * factor of the frame.
+        """
+        while len(self._levels) <= index and min(self._levels[-1].shape[:2]) >= 32:
+            rgb = self._levels[-1]
+            height, width = rgb.shape[0] // 2, rgb.shape[1] // 2
+            half = cv2.resize(rgb[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
+            self._levels.append(np.asarray(half, np.uint8))
+        index = min(index, len(self._levels) - 1)
+        return self._levels[index], 2**index
 
 
 class BoxTracker(Protocol):

@@ -1,0 +1,52 @@
+"""One-pass evaluation (OPE) of single-object tracking: start at the first true box, never correct, compare every frame.
+
+Success and precision follow Wu, Lim and Yang, "Online Object Tracking: A Benchmark", CVPR 2013; normalised precision follows
+Mueller et al., "TrackingNet", ECCV 2018. Choices that toolkits make differently, and ours:
+
+- A box covers [x_min, x_max) by [y_min, y_max): no pixel is added to widths, as in the pysot and GOT-10k toolkits (OTB's adds one).
+- Success counts IoU > threshold strictly, so a perfect tracker has an AUC of 20/21; errors count up to and with their threshold.
+- Normalised precision is the value at one threshold, not the mean of its curve.
+- The first frame, where the box is given, counts. A data set's score is the mean over sequences, not over frames.
+"""
+
+import numpy as np
+
+from vitron_ros.boxes import Boxes, center, iou
+
+SUCCESS_THRESHOLDS = np.arange(21) / 20
+PRECISION_PX = 20.0
+NORM_PRECISION = 0.2
+
+
+def success_curve(predicted_xyxy: Boxes, true_xyxy: Boxes) -> Boxes:
+    """Share of frames whose IoU exceeds each of the 21 thresholds 0, 0.05, ..., 1. Boxes (T, 4), px; result (21,), in [0, 1]."""
+    overlap = iou(*_checked(predicted_xyxy, true_xyxy))
+    return np.asarray((overlap[:, None] > SUCCESS_THRESHOLDS).mean(axis=0))
+
+
+def success_auc(predicted_xyxy: Boxes, true_xyxy: Boxes) -> float:
+    """Area under the success curve: its mean over the 21 thresholds, in [0, 20/21]. Boxes (T, 4), px."""
+    return float(success_curve(predicted_xyxy, true_xyxy).mean())
+
+
+def precision(predicted_xyxy: Boxes, true_xyxy: Boxes, threshold_px: float = PRECISION_PX) -> float:
+    """Share of frames whose centre lies within threshold_px of the true centre, in [0, 1]. Boxes (T, 4), px."""
+    predicted, true = _checked(predicted_xyxy, true_xyxy)
+    error = np.linalg.norm(center(predicted) - center(true), axis=-1)
+    return float((error <= threshold_px).mean())
+
+
+def norm_precision(predicted_xyxy: Boxes, true_xyxy: Boxes, threshold: float = NORM_PRECISION) -> float:
+    """Share of frames whose centre error, divided by the true width and height, is within the threshold, in [0, 1]. Boxes (T, 4), px."""
+    predicted, true = _checked(predicted_xyxy, true_xyxy)
+    error = np.linalg.norm((center(predicted) - center(true)) / (true[:, 2:] - true[:, :2]), axis=-1)
+    return float((error <= threshold).mean())
+
+
+def _checked(predicted_xyxy: Boxes, true_xyxy: Boxes) -> tuple[Boxes, Boxes]:
+    predicted, true = np.asarray(predicted_xyxy, np.float64), np.asarray(true_xyxy, np.float64)
+    if predicted.shape != true.shape or true.ndim != 2 or true.shape[1] != 4 or not len(true):
+        raise ValueError(f"one predicted box for each true box, (T, 4): these are {predicted.shape} and {true.shape}")
+    if not (true[:, 2:] > true[:, :2]).all():
+        raise ValueError("a true box has no area")
+    return predicted, true

@@ -1,0 +1,56 @@
+"""The colours of a target and of what surrounds it, as two histograms (as in Staple, Bertinetto et al., CVPR 2016)."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vitron_ros.frame import Image
+
+BINS = 16  # a channel
+FLOOR = 2e-5  # probability that any colour has in either histogram
+MAX_EVIDENCE = 3.0
+
+Histogram = NDArray[np.float64]
+
+
+def colour_bins(rgb: Image) -> NDArray[np.int32]:
+    """The histogram bin of each pixel, (H, W), of (H, W, 3)."""
+    bins = (rgb >> 4).astype(np.int32)
+    return np.asarray((bins[..., 0] << 8) | (bins[..., 1] << 4) | bins[..., 2])
+
+
+def histogram(bins: NDArray[np.int32], weight: NDArray[np.floating]) -> Histogram:
+    """Share of each colour, (BINS³,), blurred over neighbouring bins; all 0 where nothing has weight."""
+    counts = np.bincount(bins.ravel(), weight.ravel(), BINS**3)
+    cube = (counts / (counts.sum() + 1e-9)).reshape(BINS, BINS * BINS)
+    for _ in range(3):  # each pass blurs one axis and brings the next one to the front
+        padded = np.pad(cube, ((1, 1), (0, 0)))
+        cube = 0.2 * padded[:-2] + 0.6 * cube + 0.2 * padded[2:]
+        cube = np.moveaxis(cube.reshape(BINS, BINS, BINS), 0, 2).reshape(BINS, BINS * BINS)
+    return cube.ravel()
+
+
+class ColourModel:
+    """What the target and its surroundings are coloured like."""
+
+    def __init__(self, target: Histogram, surroundings: Histogram) -> None:
+        self._target, self._surroundings = target, surroundings
+
+    def learn(self, target: Histogram, surroundings: Histogram, rate: float) -> None:
+        """Move towards new histograms by `rate`, in [0, 1]."""
+        self._target = self._target + rate * (target - self._target)
+        self._surroundings = self._surroundings + rate * (surroundings - self._surroundings)
+
+    def evidence(self, bins: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Log odds that each pixel is the target's by its colour, in [-MAX_EVIDENCE, MAX_EVIDENCE]."""
+        odds = np.log((self._target + FLOOR) / (self._surroundings + FLOOR))
+        return np.asarray(np.clip(odds, -MAX_EVIDENCE, MAX_EVIDENCE).astype(np.float32)[bins])
+
+    def likeness(self, target: Histogram) -> float:
+        """Bhattacharyya coefficient of another histogram and the target's, in [0, 1]."""
+        return float(np.sqrt(self._target * target).sum())
+
+
+def shrink_bins(rgb: Image, side: int) -> NDArray[np.int32]:
+    """The histogram bins of an image averaged down to (side, side)."""
+    return colour_bins(np.asarray(cv2.resize(rgb, (side, side), interpolation=cv2.INTER_AREA), np.uint8))

@@ -1,0 +1,109 @@
+"""A correlation filter over gradient and colour channels: where in a crop does it look most like the target.
+
+The filter is that of DSST without its scale part (Danelljan et al., BMVC 2014): per channel a numerator, one common
+denominator, both averaged over time in the Fourier domain.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vitron_ros.boxes import Boxes
+from vitron_ros.tracking.crop import CROP_PX, Crop
+
+CELL_PX = 4
+CELLS = CROP_PX // CELL_PX
+DIRECTIONS = np.arange(6) * np.pi / 6
+LABEL_WIDTH = 0.08  # of the target's mean size
+REGULARISATION = 0.05  # of the mean spectral energy
+SEARCH_WIDTH = 0.3  # of the target's mean size: how far the peak may lie from where motion puts the target
+
+_WINDOW = np.outer(np.hanning(CELLS + 2)[1:-1], np.hanning(CELLS + 2)[1:-1]).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Peak:
+    """The best place in a crop.
+
+    Attributes:
+        offset: (2,) crop px from the middle of the crop.
+        height: the filter's answer there; 1 on the crop it was made from.
+        sharpness: how many standard deviations the highest answer anywhere stands above the mean.
+    """
+
+    offset: Boxes
+    height: float
+    sharpness: float
+
+
+class CorrelationFilter:
+    """Learns crops with the target in their middle; finds it in others."""
+
+    def __init__(self, crop: Crop, size: Boxes) -> None:
+        """size: (2,) crop px, the target's width and height."""
+        self._numerator, self._energy = _statistics(crop, size)
+
+    def learn(self, crop: Crop, size: Boxes, rate: float) -> None:
+        """Move towards a new crop by `rate`, in [0, 1]."""
+        numerator, energy = _statistics(crop, size)
+        self._numerator += rate * (numerator - self._numerator)
+        self._energy += rate * (energy - self._energy)
+
+    def find(self, crop: Crop, size: Boxes, expected: Boxes | None = None) -> Peak:
+        """The target's place, near the `expected` offset (2,) crop px from the middle if one is given, else anywhere."""
+        spectrum = np.fft.rfft2(_features(crop))
+        filters = self._numerator / (self._energy + REGULARISATION * self._energy.mean())
+        response = np.fft.fftshift(np.fft.irfft2((filters.conj() * spectrum).sum(axis=0), (CELLS, CELLS)))
+        likely = np.maximum(response, 0)
+        if expected is not None:
+            axis = np.arange(CELLS) - CELLS // 2
+            x, y = expected / CELL_PX
+            width = SEARCH_WIDTH * np.sqrt(size.prod()) / CELL_PX
+            likely = likely * np.outer(
+                np.exp(-0.5 * ((axis - y) / width) ** 2), np.exp(-0.5 * ((axis - x) / width) ** 2)
+            )
+        row, column = divmod(int(likely.argmax()), CELLS)
+        cell = np.array([column + _vertex(response[row], column), row + _vertex(response[:, column], row)])
+        sharpness = (response.max() - response.mean()) / (response.std() + 1e-6)
+        return Peak((cell - CELLS // 2) * CELL_PX, float(response[row, column]), float(sharpness))
+
+
+def _vertex(line: NDArray[np.float32], index: int) -> float:
+    """Offset, within half a cell, of the top of the parabola through three neighbours."""
+    if not 0 < index < len(line) - 1:
+        return 0.0
+    left, middle, right = (float(value) for value in line[index - 1 : index + 2])
+    curvature = left - 2 * middle + right
+    return float(np.clip((left - right) / (2 * curvature), -0.5, 0.5)) if curvature < 0 else 0.0
+
+
+def _statistics(crop: Crop, size: Boxes) -> tuple[NDArray[np.complex64], NDArray[np.float32]]:
+    spectrum = np.fft.rfft2(_features(crop))
+    axis = np.fft.fftfreq(CELLS, 1 / CELLS)
+    width = LABEL_WIDTH * np.sqrt(size.prod()) / CELL_PX
+    bump = np.exp(-0.5 * (axis / width) ** 2)
+    label = np.fft.rfft2(np.outer(bump, bump)).astype(np.complex64)
+    return label.conj() * spectrum, (np.abs(spectrum) ** 2).sum(axis=0)
+
+
+def _features(crop: Crop) -> NDArray[np.float32]:
+    """(9, CELLS, CELLS): six gradient directions, normalised by their neighbourhood, then L, a and b; windowed."""
+    lab = cv2.cvtColor(crop.rgb, cv2.COLOR_RGB2LAB)
+    smooth = cv2.GaussianBlur(lab[..., 0], (3, 3), 0)
+    x, y = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, ksize=1), cv2.Sobel(smooth, cv2.CV_32F, 0, 1, ksize=1)
+    squared = x * x + y * y + 1
+    weight = 1 / (squared * np.sqrt(squared))
+    channels = np.empty((9, CELLS, CELLS), np.float32)
+    for channel, angle in zip(channels, DIRECTIONS, strict=False):
+        along = x * np.float32(np.cos(angle)) + y * np.float32(np.sin(angle))
+        along *= along
+        along *= along
+        along *= weight  # |gradient| cos^4 of the angle between
+        cv2.resize(along, (CELLS, CELLS), dst=channel, interpolation=cv2.INTER_AREA)
+    energy = cv2.blur(channels[:6].sum(axis=0), (3, 3))
+    channels[:6] = np.minimum(channels[:6] / (energy + 4), 0.6) * 2
+    colours = cv2.resize(lab, (CELLS, CELLS), interpolation=cv2.INTER_AREA).astype(np.float32) / 255 - 0.5
+    channels[6], channels[7], channels[8] = colours[..., 0], 2 * colours[..., 1], 2 * colours[..., 2]
+    return channels * _WINDOW

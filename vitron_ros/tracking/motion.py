@@ -1,0 +1,113 @@
+"""How a target and what lies behind it moved between two crops: dense optical flow and robust similarities.
+
+The flow is DIS (Kroeger et al., "Fast Optical Flow using Dense Inverse Search", ECCV 2016); vectors that do not lead back to
+where they came from count less, as in Kalal et al., "Forward-Backward Error", ICPR 2010.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vitron_ros.boxes import Boxes
+from vitron_ros.tracking.crop import CROP_PX, Crop
+
+FLOW_STEP_PX = 4
+FINEST_SCALE = 1  # Half resolution. A quarter is four times as fast, and lost 0.03 of mean AUC.
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Flow:
+    """Where a regular grid of points went. Coordinates are px from the middle of each crop.
+
+    Attributes:
+        start: (N, 2) in the earlier crop, row by row.
+        end: (N, 2) in the later crop.
+        trust: (N,) in [0, 1]; 0 outside the image.
+    """
+
+    start: Array
+    end: Array
+    trust: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Similarity:
+    """Rotation, scaling and shift: `end = matrix @ start + shift`.
+
+    Attributes:
+        matrix: (2, 2).
+        shift: (2,) px.
+        spread: px; one and a half times the weighted median residual of the fit.
+        support: weighted share of points within twice the spread, in [0, 1].
+    """
+
+    matrix: Array
+    shift: Array
+    spread: float
+    support: float
+
+    @property
+    def scale(self) -> float:
+        """Growth of lengths."""
+        return float(np.sqrt(np.linalg.det(self.matrix)))
+
+    def residual_sq(self, flow: Flow) -> Array:
+        """Squared distance of each point from where the similarity takes it, (N,), px²."""
+        return np.asarray(((flow.start @ self.matrix.T + self.shift - flow.end) ** 2).sum(axis=1))
+
+
+STILL = Similarity(np.eye(2), np.zeros(2), 1.0, 0.0)
+
+
+class FlowEstimator:
+    """Dense flow between crops of one scale, sampled every FLOW_STEP_PX."""
+
+    def __init__(self) -> None:
+        self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+        self._dis.setFinestScale(FINEST_SCALE)
+        axis = np.arange(FLOW_STEP_PX // 2, CROP_PX, FLOW_STEP_PX) + 0.5
+        self._grid = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
+
+    def __call__(self, earlier: Crop, later: Crop) -> Flow:
+        forward = self._dis.calc(earlier.grey, later.grey, None)
+        backward = self._dis.calc(later.grey, earlier.grey, None)
+        half = FLOW_STEP_PX // 2
+        moved = forward[half::FLOW_STEP_PX, half::FLOW_STEP_PX].reshape(-1, 2).astype(np.float64)
+        end = self._grid + moved
+        column, row = np.clip(end, 0, CROP_PX - 1).astype(int).T
+        way_back_sq = ((moved + backward[row, column]) ** 2).sum(axis=1)
+        in_image = earlier.to_image(self._grid)
+        is_inside = ((in_image > 1) & (in_image < earlier.image_size - 1)).all(axis=1)
+        return Flow(self._grid - CROP_PX / 2, end - CROP_PX / 2, is_inside / (1 + way_back_sq))
+
+
+def fit_similarity(start: Array, end: Array, weight: Array, rounds: int) -> Similarity:
+    """The similarity most points agree on: least squares, reweighted `rounds` times from the weighted median shift.
+
+    start and end (N, 2) px, weight (N,) > 0, N at least 2. Deterministic: nothing is drawn at random.
+    """
+    matrix, shift = np.eye(2), np.array([_weighted_median(axis, weight) for axis in (end - start).T])
+    residual = np.linalg.norm(start + shift - end, axis=1)
+    spread = 1.0
+    for _ in range(rounds):
+        spread = max(0.6, 1.5 * _weighted_median(residual, weight))
+        share = weight / (1 + (residual / spread) ** 2) ** 2
+        share = share / share.sum()
+        start_mean, end_mean = share @ start, share @ end
+        a, b = start - start_mean, end - end_mean
+        size = share @ (a**2).sum(axis=1) + 1e-6
+        along, across = share @ (a * b).sum(axis=1) / size, share @ (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]) / size
+        matrix = np.array([[along, -across], [across, along]])
+        shift = end_mean - matrix @ start_mean
+        residual = np.linalg.norm(start @ matrix.T + shift - end, axis=1)
+    return Similarity(matrix, shift, spread, float(weight[residual < 2 * spread].sum() / weight.sum()))
+
+
+def _weighted_median(values: Array, weight: Array) -> float:
+    order = np.argsort(values, kind="stable")
+    total = np.cumsum(weight[order])
+    return float(values[order[np.searchsorted(total, total[-1] / 2)]])

@@ -1,0 +1,86 @@
+"""OpenCV's own trackers behind the `BoxTracker` protocol, to compare with and to choose from.
+
+CSRT (Lukezic et al., CVPR 2017) and KCF (Henriques et al., TPAMI 2015) come with opencv-contrib. Nano and Vit are small
+networks; their ONNX files are the user's (OpenCV model zoo).
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from vitron_ros.boxes import Boxes, ltwh_from_xyxy, xyxy_from_ltwh
+from vitron_ros.errors import ConfigError
+from vitron_ros.tracking.box_tracker import BoxEstimate, View
+
+MODEL_ZOO = "https://github.com/opencv/opencv_zoo/tree/main/models"
+
+
+class OpenCvTracker:
+    """One of OpenCV's trackers. Where it reports failure the box stays where it was last seen, with a score of 0.
+
+    The score of CSRT and KCF, which have none, is 1 or 0: their own verdict. Nano and Vit give their network's score, which
+    OpenCV does not calibrate.
+    """
+
+    def __init__(self, create: Callable[[], Any]) -> None:
+        """`create` makes a fresh cv2 tracker; OpenCV's cannot be started twice."""
+        self._create = create
+        self._tracker: Any = None
+        self._box_xyxy = np.zeros(4)
+
+    def start(self, view: View, box_xyxy: Boxes) -> None:
+        left, top, width, height = np.round(ltwh_from_xyxy(box_xyxy)).astype(int).tolist()
+        self._tracker = self._create()
+        self._tracker.init(view.bgr, (left, top, max(width, 1), max(height, 1)))
+        self._box_xyxy = np.array(box_xyxy, np.float64)
+
+    def step(self, view: View) -> BoxEstimate:
+        found, box_ltwh = self._tracker.update(view.bgr)
+        if found:
+            self._box_xyxy = xyxy_from_ltwh(box_ltwh)
+        score = float(self._tracker.getTrackingScore()) if hasattr(self._tracker, "getTrackingScore") else 1.0
+        return BoxEstimate(self._box_xyxy, min(max(score, 0.0), 1.0) if found else 0.0)
+
+
+def csrt() -> OpenCvTracker:
+    """Raises ConfigError where OpenCV was built without its contrib modules."""
+    return OpenCvTracker(_contrib("TrackerCSRT"))
+
+
+def kcf() -> OpenCvTracker:
+    """Raises ConfigError where OpenCV was built without its contrib modules."""
+    return OpenCvTracker(_contrib("TrackerKCF"))
+
+
+def nano(folder: Path) -> OpenCvTracker:
+    """NanoTrack v2 from the two files of the model zoo in `folder`. Raises ConfigError where one is missing."""
+    params = cv2.TrackerNano_Params()
+    params.backbone = _model(folder / "nanotrack_backbone_sim.onnx", "object_tracking_nanotrack")
+    params.neckhead = _model(folder / "nanotrack_head_sim.onnx", "object_tracking_nanotrack")
+    return OpenCvTracker(lambda: cv2.TrackerNano.create(params))
+
+
+def vit(folder: Path) -> OpenCvTracker:
+    """VitTrack from its file of the model zoo in `folder`. Raises ConfigError where it is missing."""
+    params = cv2.TrackerVit_Params()
+    params.net = _model(folder / "object_tracking_vittrack_2023sep.onnx", "object_tracking_vittrack")
+    return OpenCvTracker(lambda: cv2.TrackerVit.create(params))
+
+
+def _contrib(name: str) -> Callable[[], Any]:
+    tracker = getattr(cv2, name, None)
+    if tracker is None:
+        raise ConfigError(
+            f"this OpenCV ({cv2.__version__}) has no {name}; install its contrib modules instead: "
+            "pip uninstall opencv-python opencv-python-headless && pip install opencv-contrib-python-headless"
+        )
+    return tracker.create  # type: ignore[no-any-return]
+
+
+def _model(path: Path, entry: str) -> str:
+    if not path.is_file():
+        raise ConfigError(f"{path} is missing; download {path.name} from {MODEL_ZOO}/{entry}")
+    return str(path)

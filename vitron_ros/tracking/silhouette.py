@@ -1,0 +1,196 @@
+"""Which pixels of a crop belong to the target, and the box that they ask for.
+
+Each pixel carries a probability. In every frame the last silhouette, moved along with the target, is weighed against the
+colours, against which of the two motions (the target's or its surroundings') a pixel follows, and against the target's
+usual shape; a guided filter (He et al., ECCV 2010) then draws the result to the edges of the image.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vitron_ros.boxes import Boxes, center
+from vitron_ros.tracking.appearance import ColourModel, Histogram, histogram, shrink_bins
+from vitron_ros.tracking.crop import CROP_PX, MASK_PX, Crop, Mask
+from vitron_ros.tracking.motion import FLOW_STEP_PX, Flow, Similarity
+
+PIXEL = CROP_PX / MASK_PX  # crop px per mask px
+SHAPE_PX = 48
+SHAPE_BOX_PX = 32  # the box's part of the usual shape
+REACH = 1.4  # how far beyond the expected box the silhouette may ask for a box
+MEMORY_WEIGHT = 0.6
+COLOUR_WEIGHT = 0.7
+MOTION_WEIGHT = 0.7
+SHAPE_WEIGHT = 0.5
+SHAPE_RATE = 0.05
+INNER_SURROUNDINGS = 0.5  # weight, as surroundings, of pixels inside the box that are not the target
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Observation:
+    """A silhouette seen in one crop, not yet believed.
+
+    Attributes:
+        mask: (MASK_PX, MASK_PX) probability.
+        bins: (MASK_PX, MASK_PX) colour bins.
+        box_xyxy: (4,) crop px that the mask asks for; None if hardly a pixel is the target's.
+    """
+
+    mask: Mask
+    bins: NDArray[np.int32]
+    box_xyxy: Boxes | None
+
+
+class Silhouette:
+    """The target's mask in the latest crop, its usual shape, and its colours."""
+
+    def __init__(self, crop: Crop, box_xyxy: Boxes) -> None:
+        """box_xyxy: (4,) crop px. Inside it, four rounds of colours from mask and mask from colours."""
+        box = box_xyxy / PIXEL
+        bins, grey = shrink_bins(crop.rgb, MASK_PX), _guide(crop)
+        is_box = _inside(box)
+        axis = (np.arange(MASK_PX) + 0.5 - center(box)[:, None]) / (box[2:] - box[:2])[:, None] * 2
+        radius = np.hypot(axis[0], axis[1][:, None])
+        prior = np.where(is_box, np.clip(1.1 - 0.6 * radius, 0.3, 0.9), 0.02).astype(np.float32)
+        mask = prior
+        for _ in range(4):
+            self.colours = ColourModel(*_histograms(bins, mask, crop, is_box))
+            mask = np.where(is_box, _refined(self.colours.evidence(bins) + _logit(prior), grey), 0).astype(np.float32)
+        self._mask = mask
+        self._shape: Mask = cv2.GaussianBlur(_warped(mask, _shape_to_mask(box), SHAPE_PX), (0, 0), 1.5)
+        asked = _asked_box(mask, box)
+        # Boxes differ in how tightly they are drawn; this one's manner is kept.
+        self._margin = None if asked is None else (box - asked) / np.tile(asked[2:] - asked[:2], 2)
+
+    def weight_at(self, flow: Flow) -> NDArray[np.float64]:
+        """Probability that each start of a flow vector lies on the target, (N,)."""
+        column, row = ((flow.start + CROP_PX / 2) / PIXEL).astype(int).T
+        return np.asarray(self._mask[row, column], np.float64)
+
+    def observe(self, crop: Crop, box_xyxy: Boxes, motion: Similarity, motion_odds: Mask | None) -> Observation:
+        """The silhouette in a new crop, given where motion puts the target.
+
+        Args:
+            box_xyxy: (4,) crop px, the expected box.
+            motion: the target's, from the crop before.
+            motion_odds: log odds for the target by motion, at the starts of the flow vectors; None: not known.
+        """
+        box = box_xyxy / PIXEL
+        back = np.linalg.inv(motion.matrix)
+        middle = np.full(2, (MASK_PX - 1) / 2)
+        to_last = np.column_stack([back, middle - back @ (middle + motion.shift / PIXEL)])
+        memory = cv2.GaussianBlur(_warped(self._mask, to_last, MASK_PX), (5, 5), 0)
+        shape = np.clip(_warped(self._shape, _inverted(_shape_to_mask(box)), MASK_PX), 0.05, 0.95)
+        bins = shrink_bins(crop.rgb, MASK_PX)
+        odds = (
+            MEMORY_WEIGHT * _logit(memory) + SHAPE_WEIGHT * _logit(shape) + COLOUR_WEIGHT * self.colours.evidence(bins)
+        )
+        if motion_odds is not None:
+            odds = odds + MOTION_WEIGHT * _warped(cv2.resize(motion_odds, (MASK_PX, MASK_PX)), to_last, MASK_PX)
+        mask = _refined(odds, _guide(crop))
+        asked = None if self._margin is None else _asked_box(mask, box)
+        if asked is not None and self._margin is not None:
+            asked = (asked + self._margin * np.tile(asked[2:] - asked[:2], 2)) * PIXEL
+        return Observation(mask, bins, asked)
+
+    def likeness(self, seen: Observation, crop: Crop, box_xyxy: Boxes) -> float:
+        """How like the target's usual colours those of the silhouette in the box (4,) crop px are, in [0, 1]."""
+        box = box_xyxy / PIXEL
+        return self.colours.likeness(histogram(seen.bins, seen.mask * _inside(box) * crop.is_inside))
+
+    def accept(
+        self, seen: Observation, crop: Crop, box_xyxy: Boxes, following: Crop, colour_rate: float, shape_rate: float
+    ) -> None:
+        """Believe an observation: the target is at box_xyxy (4,) px of its crop; `following` is the crop to come from."""
+        box = box_xyxy / PIXEL
+        mask = seen.mask * _inside(_grown(box, 1.1))
+        if colour_rate > 0:
+            self.colours.learn(*_histograms(seen.bins, mask, crop, _inside(box)), colour_rate)
+            self._shape += shape_rate * (_warped(mask, _shape_to_mask(box), SHAPE_PX) - self._shape)
+        ratio = crop.scale / following.scale
+        origin = crop.from_image(following.to_image(np.zeros(2))) / PIXEL
+        to_crop = np.column_stack([np.eye(2) * ratio, origin + 0.5 * ratio - 0.5])
+        self._mask = _warped(mask, to_crop, MASK_PX)
+
+
+def motion_odds(flow: Flow, target: Similarity, surroundings: Similarity) -> Mask:
+    """Log odds that each point moves with the target rather than with its surroundings, on the flow's own grid."""
+    side = CROP_PX // FLOW_STEP_PX
+    against = np.log1p(target.residual_sq(flow) / (1 + target.spread**2))
+    in_favour = np.log1p(surroundings.residual_sq(flow) / (1 + surroundings.spread**2))
+    return ((in_favour - against) * flow.trust).reshape(side, side).astype(np.float32)
+
+
+def _histograms(
+    bins: NDArray[np.int32], mask: Mask, crop: Crop, is_box: NDArray[np.bool_]
+) -> tuple[Histogram, Histogram]:
+    surroundings = np.where(is_box, INNER_SURROUNDINGS * (1 - mask), 1) * crop.is_inside
+    return histogram(bins, mask * crop.is_inside), histogram(bins, surroundings)
+
+
+def _asked_box(mask: Mask, box: Boxes) -> Boxes | None:
+    """The mean of two boxes: the reach of the mask, and its centre with sqrt(3) deviations (a filled box's own half size)."""
+    near = _inside(_grown(box, REACH))
+    is_target = ((mask > 0.5) & near).astype(np.uint8)
+    is_target = cv2.morphologyEx(is_target, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
+    parts = cv2.connectedComponentsWithStats(is_target, connectivity=8)[2][1:]
+    if not len(parts) or parts[:, 4].sum() < 16:
+        return None
+    parts = parts[parts[:, 4] >= 0.1 * parts[:, 4].max()]
+    reach = np.concatenate([parts[:, :2].min(axis=0), (parts[:, :2] + parts[:, 2:4]).max(axis=0)])
+    weight = np.where((mask > 0.3) & near, mask, 0)
+    axis = np.arange(MASK_PX) + 0.5
+    spans = [_span(weight.sum(axis=0), axis), _span(weight.sum(axis=1), axis)]
+    return np.asarray((reach + np.transpose(spans).ravel()) / 2)
+
+
+def _span(weight: NDArray[np.floating], axis: Boxes) -> tuple[float, float]:
+    mean = weight @ axis / weight.sum()
+    half = np.sqrt(3) * (np.sqrt(weight @ (axis - mean) ** 2 / weight.sum()) + 0.3)
+    return mean - half, mean + half
+
+
+def _refined(odds: NDArray[np.floating], guide: Mask) -> Mask:
+    mask = (1 / (1 + np.exp(-odds))).astype(np.float32)
+    blur = lambda image: cv2.blur(image, (5, 5))  # noqa: E731
+    guide_mean, mask_mean = blur(guide), blur(mask)
+    slope = (blur(guide * mask) - guide_mean * mask_mean) / (blur(guide * guide) - guide_mean**2 + 0.01)
+    return np.asarray(np.clip(blur(slope) * guide + blur(mask_mean - slope * guide_mean), 0, 1))
+
+
+def _guide(crop: Crop) -> Mask:
+    grey = cv2.resize(crop.grey, (MASK_PX, MASK_PX), interpolation=cv2.INTER_AREA)
+    return np.asarray(grey.astype(np.float32) / 255)
+
+
+def _logit(probability: Mask) -> Mask:
+    clipped = np.clip(probability, 0.01, 0.99)
+    return np.asarray(np.log(clipped / (1 - clipped)))
+
+
+def _inside(box: Boxes) -> NDArray[np.bool_]:
+    axis = np.arange(MASK_PX) + 0.5
+    column, row = ((axis >= box[i]) & (axis <= box[i + 2]) for i in (0, 1))
+    return np.asarray(row[:, None] & column)
+
+
+def _grown(box: Boxes, factor: float) -> Boxes:
+    middle = np.tile(center(box), 2)
+    return middle + (box - middle) * factor
+
+
+def _shape_to_mask(box: Boxes) -> Boxes:
+    """(2, 3): the usual shape's pixels -> mask pixels, for a box in mask pixels."""
+    step = (box[2:] - box[:2]) / SHAPE_BOX_PX
+    return np.column_stack([np.diag(step), center(box) - 0.5 - step * (SHAPE_PX - 1) / 2])
+
+
+def _inverted(to: Boxes) -> Boxes:
+    return np.asarray(cv2.invertAffineTransform(to))
+
+
+def _warped(image: Mask, to_source: Boxes, side: int) -> Mask:
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(image, to_source, (side, side), flags=flags))
