@@ -79,9 +79,8 @@ def flatten(value):
 @pytest.mark.ros
 def test_the_launch_file_starts_an_active_node():
     pytest.importorskip("launch_ros", reason="launch_ros has no wheel; it comes with an apt ROS")
-    from launch.launch_description_sources import PythonLaunchDescriptionSource
-
     import launch
+    from launch.launch_description_sources import PythonLaunchDescriptionSource
 
     service = launch.LaunchService()
     source = PythonLaunchDescriptionSource(str(LAUNCH / "track.launch.py"))
