@@ -95,6 +95,21 @@ def test_compiled_decoding_gives_the_same_tokens():
         assert compiled.decode(requests) == eager.decode(requests)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@torch.inference_mode()
+def test_compiled_half_precision_stays_near_eager(dtype):
+    model = tiny_language(replace(CONFIG, num_layers=1)).to(dtype)
+    cache = model.new_cache(rows=1, capacity=64)
+    model.prefill(prompts(20)[0].to(dtype), cache, 0)
+    cache.advance(0, 20)
+    span = cache.decode([1], width=4, length=64)
+    ids = torch.tensor([[7, 0, 0, 0]])
+    eager, compiled = model.decode(ids, span, cache), torch.compile(model.decode, dynamic=False)(ids, span, cache)
+    assert compiled.dtype == dtype
+    torch.testing.assert_close(compiled[0, 0].float(), eager[0, 0].float(), atol=0.02, rtol=0.02)
+
+
 def test_a_prefix_in_the_cache_is_not_computed_again_and_changes_nothing():
     model = tiny_language()
     first, more, other = prompts(40, 12, 12)
@@ -247,3 +262,14 @@ def test_a_model_that_gives_nan_says_so():
 def test_sampling_out_of_range_is_refused(options):
     with pytest.raises(ConfigError, match=next(iter(options))):
         Sampling(**options)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
+def test_a_gpu_gives_the_same_tokens(compiled):
+    grammar = track_grammar(bpe(), 2)
+    requests = [Request(embeds=embeds, max_new_tokens=24, grammar=grammar) for embeds in prompts(30, 11)]
+    on_gpu = [replace(request, embeds=request.embeds.cuda()) for request in requests]
+    answers = decoder(model=tiny_language().cuda(), rows=2, compiled=compiled).decode(on_gpu)
+    assert answers == decoder(rows=2).decode(requests)
