@@ -45,28 +45,17 @@ def start(camera, probe, number=0, **fields):
     return handle
 
 
-def call(probe, kind, name, request):
-    client = probe.create_client(kind, name)
-    probe.spin_until(client.service_is_ready, 10, name)
-    future = client.call_async(request)
-    probe.spin_until(future.done, 10, f"the answer of {name}")
-    probe.destroy_client(client)
-    return future.result()
-
-
 def change_state(probe, transition):
-    return call(
-        probe, ChangeState, "perception/change_state", ChangeState.Request(transition=Transition(id=transition))
-    )
+    return probe.call(ChangeState, "perception/change_state", ChangeState.Request(transition=Transition(id=transition)))
 
 
 def state(probe):
-    return call(probe, GetState, "perception/get_state", GetState.Request()).current_state.label
+    return probe.call(GetState, "perception/get_state", GetState.Request()).current_state.label
 
 
 def set_parameter(probe, name, value):
     request = SetParameters.Request(parameters=[Parameter(name, value=value).to_parameter_msg()])
-    return call(probe, SetParameters, "perception/set_parameters", request).results[0]
+    return probe.call(SetParameters, "perception/set_parameters", request).results[0]
 
 
 def newest_status(probe, camera):
@@ -234,7 +223,7 @@ def test_the_life_of_the_node(probe):
 
 def test_reset_drops_every_target(camera, probe):
     handle = start(camera, probe)
-    answer = call(probe, Trigger, "perception/reset", Trigger.Request())
+    answer = probe.call(Trigger, "perception/reset", Trigger.Request())
     assert answer.success
     camera.run(3)
     assert "reset" in probe.result(handle).message

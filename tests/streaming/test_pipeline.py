@@ -94,6 +94,14 @@ def test_a_region_of_an_image_yet_to_come_waits_for_it():
     np.testing.assert_array_equal(rig.run().tracks[0].box_xyxy, BOX)
 
 
+def test_a_region_of_an_image_that_was_dropped_starts_in_the_next():
+    rig = Rig()
+    rig.add(request=boxed(region_stamp_ns=frame(0).stamp_ns))
+    rig.pipeline.tick(rig.now_ns)
+    rig.index = 1
+    np.testing.assert_array_equal(rig.run().tracks[0].box_xyxy, BOX)
+
+
 def test_a_region_of_an_image_long_gone_is_refused():
     rig = Rig(history=0.1)
     rig.run(30)

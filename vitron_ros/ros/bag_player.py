@@ -13,6 +13,7 @@ from rclpy.publisher import Publisher
 from rclpy.utilities import remove_ros_args
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
+from std_srvs.srv import Trigger
 
 from vitron_ros.errors import SourceError, VitronError
 from vitron_ros.evaluation.bags import read_images
@@ -21,6 +22,7 @@ from vitron_ros.ros import qos
 from vitron_ros.ros.conversions import image_message, time_from_ns
 
 MATCH_TIMEOUT_S = 30.0
+START_DELAY_NS = 500_000_000  # for the caller to hear when it starts
 POLL_S = 0.02
 
 
@@ -31,6 +33,23 @@ def wait_for_subscriber(publisher: Publisher) -> None:
         if time.monotonic() > deadline:
             raise SourceError(f"nobody subscribed to {publisher.topic_name} within {MATCH_TIMEOUT_S:g} s")
         time.sleep(POLL_S)
+
+
+def wait_for_start(node: Node) -> int:
+    """Offer the service `~/start` until somebody calls it; the stamp of the first image, which the caller is told."""
+    start_ns = 0
+
+    def answer(request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        nonlocal start_ns
+        start_ns = time.time_ns() + START_DELAY_NS
+        response.success, response.message = True, str(start_ns)
+        return response
+
+    service = node.create_service(Trigger, "~/start", answer)
+    while not start_ns:
+        rclpy.spin_once(node)
+    node.destroy_service(service)
+    return start_ns
 
 
 def play(publisher: Publisher, frames: Iterable[Frame], start_ns: int, rate: float) -> int:
@@ -62,7 +81,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--topic", help="the image topic of the bag, where it has several")
     made.add_argument("--rate", type=float, default=1.0, help="how many times faster than recorded (default: 1)")
     made.add_argument("--loop", type=int, default=1, help="how often to play the bag (default: 1)")
-    made.add_argument("--start-ns", type=int, default=0, help="stamp of the first image; 0: when somebody subscribes")
+    made.add_argument("--wait", action="store_true", help="begin when the service ~/start is called")
     made.add_argument("--reliable", action="store_true", help="publish reliably instead of with best effort")
     return made
 
@@ -76,8 +95,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     publisher = node.create_publisher(Image, "image", qos.IMAGE["reliable" if arguments.reliable else "sensor_data"])
     try:
         wait_for_subscriber(publisher)
+        start_ns = wait_for_start(node) if arguments.wait else time.time_ns()
         for turn in range(arguments.loop):
-            start_ns = arguments.start_ns if arguments.start_ns and turn == 0 else time.time_ns()
+            start_ns = time.time_ns() if turn else start_ns
             count = play(publisher, read_images(arguments.bag, arguments.topic), start_ns, arguments.rate)
             node.get_logger().info(f"published {count} images of {arguments.bag}")
         return 0

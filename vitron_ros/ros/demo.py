@@ -3,7 +3,6 @@
 import itertools
 import os
 import shutil
-import time
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Header
+from std_srvs.srv import Trigger
 from vitron_msgs.action import TrackObject
 from vitron_msgs.msg import Track, TrackArray, TrackEvent
 
@@ -33,7 +33,7 @@ from vitron_ros.streaming.goals import Outcome
 from vitron_ros.streaming.statistics import percentiles_ms
 from vitron_ros.tracking.track import TrackState
 
-LEAD_S = 1.5  # from the start of the player's process to the first image: room to import and to be discovered
+START_TIMEOUT_S = 60.0  # for the player to come up and find its subscriber
 TAIL_S = 1.0  # for the last tracks to arrive
 VISIBLE = 0.5  # share of a target that must be in sight for its frame to count in the mean IoU
 SEEN = (Track.TENTATIVE, Track.TRACKED)
@@ -113,14 +113,17 @@ def play_and_track(scene: Scene) -> Recording:
         **transport_environment(),
     }
     os.environ.update({name: value for name, value in environment.items() if name not in os.environ})
-    with node_process("perception_node") as node, probe() as client:
+    with (
+        node_process("perception_node") as node,
+        node_process("bag_player", str(scene.bag), "--wait") as player,
+        probe() as client,
+    ):
         client.wait_for_node()
-        start_ns = time.time_ns() + int(LEAD_S * 1e9)
+        start_ns = int(client.call(Trigger, "bag_player/start", Trigger.Request(), START_TIMEOUT_S).message)
         handles = [client.send(_goal(target, start_ns)) for target in scene.targets]
         if not all(handle.accepted for handle in handles):
             raise SourceError(f"a goal was refused: {client.events[-1].text if client.events else 'no reason given'}")
-        with node_process("bag_player", str(scene.bag), "--start-ns", str(start_ns)) as player:
-            client.spin_until(lambda: player.poll() is not None, scene.duration_s + 60, "the end of the bag")
+        client.spin_until(lambda: player.poll() is not None, scene.duration_s + 60, "the end of the bag")
         client.spin_for(TAIL_S)
         if player.returncode or node.poll() is not None:
             raise SourceError("the player or the node stopped with an error; it is printed above")

@@ -5,6 +5,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
+import cv2
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock
@@ -29,6 +30,7 @@ from vitron_ros.ros.track_action import TrackAction
 from vitron_ros.streaming.pipeline import Report
 from vitron_ros.tracking.track import EventKind, Reason
 from vitron_ros.tracking.trackers import make_tracker
+from vitron_ros.tracking.warm_up import warm_up
 
 
 class PerceptionNode(LifecycleNode):
@@ -60,7 +62,7 @@ class PerceptionNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         try:
             self._config = read_parameters(self, self._config)
-            make_tracker(self._config.tracker)
+            warm_up(make_tracker(self._config.tracker))
         except ConfigError as error:
             self.get_logger().error(f"cannot configure: {error}")
             return TransitionCallbackReturn.FAILURE
@@ -174,6 +176,7 @@ class PerceptionNode(LifecycleNode):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The console script `perception`."""
+    cv2.setNumThreads(1)  # a worker a camera is what there is to share out; OpenCV's own threads would only compete
     return run_node(PerceptionNode, argv)
 
 

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
@@ -67,6 +68,15 @@ class Probe(Node):
     def wait_for_node(self, timeout_s: float = 30.0) -> None:
         """Wait until the action server is there and the node publishes tracks."""
         self.spin_until(self.track.server_is_ready, timeout_s, "the perception node")
+
+    def call(self, kind: Any, name: str, request: Any, timeout_s: float = 10.0) -> Any:
+        """The response of a service, once it is there."""
+        client = self.create_client(kind, name)
+        self.spin_until(client.service_is_ready, timeout_s, f"the service {name}")
+        future = client.call_async(request)
+        self.spin_until(future.done, timeout_s, f"the answer of {name}")
+        self.destroy_client(client)
+        return future.result()
 
     def send(self, goal: TrackObject.Goal, timeout_s: float = 10.0) -> ClientGoalHandle:
         """The handle of the goal, accepted or not."""

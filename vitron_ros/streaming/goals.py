@@ -90,6 +90,7 @@ class Goal:
     id: str
     request: TrackRequest
     accepted_ns: int
+    is_ahead: bool = False  # its region was drawn on an image that had not come yet
     found_ns: int | None = None
     seen_ns: int = 0  # time of the last frame with a target in sight
     phase: Phase = Phase.GROUNDING

@@ -69,7 +69,8 @@ class CameraPipeline:
 
     def add(self, goal_id: str, request: TrackRequest, now_ns: int) -> None:
         """Take on a wish; it is acted on in the next step."""
-        self._goals[goal_id] = Goal(id=goal_id, request=request, accepted_ns=now_ns)
+        is_ahead = request.region_stamp_ns > self._image_ns
+        self._goals[goal_id] = Goal(id=goal_id, request=request, accepted_ns=now_ns, is_ahead=is_ahead)
 
     def cancel(self, goal_id: str) -> None:
         """Give up a wish. Nothing happens if it has ended already."""
@@ -138,11 +139,17 @@ class CameraPipeline:
                 f"already following {len(self._manager)} targets, the limit is max_targets={self._config.max_targets}"
             )
             self._reject(goal, Outcome.OVERLOADED, Reason.NONE, text)
-        elif not (views := self._ring.since(stamp_ns) if stamp_ns else self._ring.newest()):
+        elif not (views := self._views_since(goal)):
             text = f"the image that the region was drawn on is not kept any more; history is {self._config.history:g} s"
             self._reject(goal, Outcome.BAD_REGION, Reason.BAD_REGION, text)
         else:
             self._start(goal, region, views)
+
+    def _views_since(self, goal: Goal) -> list[View]:
+        """From the image that the region was drawn on to the newest; if that one never came, from the next."""
+        stamp_ns = goal.request.region_stamp_ns
+        views = self._ring.since(stamp_ns) if stamp_ns else []
+        return views or (self._ring.newest() if goal.is_ahead or not stamp_ns else [])
 
     def _start(self, goal: Goal, region: Region, views: list[View]) -> None:
         frame = views[0].frame
