@@ -9,6 +9,7 @@ from vitron_ros.frame import Image
 BINS = 16  # a channel
 FLOOR = 2e-5  # probability that any colour has in either histogram
 MAX_EVIDENCE = 3.0
+BLUR = np.array([[0.2], [0.6], [0.2]])
 
 Histogram = NDArray[np.float64]
 
@@ -24,9 +25,8 @@ def histogram(bins: NDArray[np.int32], weight: NDArray[np.floating]) -> Histogra
     counts = np.bincount(bins.ravel(), weight.ravel(), BINS**3)
     cube = (counts / (counts.sum() + 1e-9)).reshape(BINS, BINS * BINS)
     for _ in range(3):  # each pass blurs one axis and brings the next one to the front
-        padded = np.pad(cube, ((1, 1), (0, 0)))
-        cube = 0.2 * padded[:-2] + 0.6 * cube + 0.2 * padded[2:]
-        cube = np.moveaxis(cube.reshape(BINS, BINS, BINS), 0, 2).reshape(BINS, BINS * BINS)
+        cube = cv2.filter2D(cube, -1, BLUR, borderType=cv2.BORDER_CONSTANT)
+        cube = np.ascontiguousarray(cube.reshape(BINS, -1).T).reshape(BINS, -1)
     return cube.ravel()
 
 

@@ -1,27 +1,36 @@
 """The default tracker: dense motion, a correlation filter and a silhouette, on a crop of fixed size; no weights.
 
 Motion says how the target went on from the last frame, the filter pulls it to where it looks like itself, the silhouette
-corrects the box's sides. What is learned depends on how sure the tracker is, and a target that is lost is searched for.
+corrects the box's sides. Nothing is learned while the target is doubted, and then it is searched for elsewhere, too.
 """
 
 import numpy as np
 
 from vitron_ros.boxes import Boxes, center, clip, iou
 from vitron_ros.tracking.box_tracker import BoxEstimate, View
+from vitron_ros.tracking.confidence import Cues
 from vitron_ros.tracking.correlation_filter import CorrelationFilter
-from vitron_ros.tracking.crop import Crop, crop_scale, take_crop
+from vitron_ros.tracking.crop import CROP_PX, Crop, Mask, crop_scale, take_crop
 from vitron_ros.tracking.motion import STILL, Flow, FlowEstimator, Similarity, fit_similarity
+from vitron_ros.tracking.search import Search
 from vitron_ros.tracking.silhouette import Observation, Silhouette, motion_odds
 
 FILTER_PULL = 0.3
 VELOCITY_KEPT = 0.6
 MASK_PULL = 0.3
-MASK_PULL_LIMIT = 0.15  # of the box's size a frame, a side
+MASK_PULL_LIMIT = 0.15  # of the box's size, a side and frame
+AGREEMENT_RATE = 0.1
+MIN_AGREEMENT = 0.3  # below, the silhouette does not move the box
 FILTER_RATE = 0.02
 COLOUR_RATE = 0.04
 SHAPE_RATE = 0.05
+USUAL_RATE = 0.1
 MIN_SIZE_PX = 4.0
 MAX_GROWTH = 1.1  # a frame
+LEARN_FROM = 0.4  # score
+DOUBTED_FRAMES = 5  # in a row, until the search begins
+FOUND_HEIGHT = 0.6  # of the usual height of the filter's answer
+FOUND_LIKENESS = 0.8  # of the usual likeness
 
 
 class DefaultTracker:
@@ -38,64 +47,95 @@ class DefaultTracker:
         self._filter = CorrelationFilter(self._last, self._size * self._last.scale)
         self._silhouette = Silhouette(self._last, self._last.from_image(self._box()))
         self._agreement = 1.0
-        self.cues = None
+        self._usual = Cues(1.0, 1.0)
+        self._sure_size = self._size
+        self._doubted = 0
+        self._search: Search | None = None
 
     def step(self, view: View) -> BoxEstimate:
+        score = self._follow(view)
+        self._doubted = 0 if score >= LEARN_FROM else self._doubted + 1
+        if self._doubted < DOUBTED_FRAMES:
+            self._search = None
+        elif self._look_elsewhere(view):
+            score = LEARN_FROM
+        return BoxEstimate(clip(self._box(), view.frame.width, view.frame.height), score)
+
+    def _follow(self, view: View) -> float:
         crop = take_crop(view, self._center + self._velocity, self._last.scale)
         flow = self._flow(self._last, crop)
         target, odds = self._motions(flow)
         peak = self._filter.find(crop, self._size * crop.scale, target.shift)
-        moved = Similarity(
-            target.matrix, target.shift + FILTER_PULL * (peak.offset - target.shift), target.spread, target.support
-        )
+        shift = target.shift + FILTER_PULL * (peak.offset - target.shift)
+        moved = Similarity(target.matrix, shift, target.spread, target.support)
         growth = np.clip(target.scale, 1 / MAX_GROWTH, MAX_GROWTH)
-        expected = _box(moved.shift + crop.rgb.shape[0] / 2, self._size * growth * crop.scale)
+        expected = _box(shift + CROP_PX / 2, self._size * growth * crop.scale)
         seen = self._silhouette.observe(crop, expected, moved, odds)
-        before = self._center
-        box = crop.to_image(self._pulled(expected, seen, crop))
-        self._center, self._size = center(box), box[2:] - box[:2]
-        self._keep_in_range(view)
-        self._velocity = VELOCITY_KEPT * (crop.center + moved.shift / crop.scale - before)
-        likeness = self._silhouette.likeness(seen, crop, crop.from_image(self._box()))
-        agreement = 0.0 if seen.box_xyxy is None else float(iou(seen.box_xyxy, expected))
-        weight = self._silhouette.weight_at(flow)
-        nok = float((flow.trust * weight).sum() / (weight.sum() + 1e-9))
-        gap = float(np.linalg.norm(peak.offset - target.shift) / np.sqrt((self._size * crop.scale).prod()))
-        self.cues = np.array([peak.height, peak.sharpness, likeness, agreement, nok, gap, target.support])
-        self._learn(view, crop, seen)
-        return BoxEstimate(clip(self._box(), view.frame.width, view.frame.height), 1.0)
+        box = crop.to_image(self._pulled(expected, seen))
+        self._velocity = VELOCITY_KEPT * (crop.center + shift / crop.scale - self._center)
+        image = np.array([view.frame.width, view.frame.height], np.float64)
+        self._center, self._size = np.clip(center(box), 0, image), np.clip(box[2:] - box[:2], MIN_SIZE_PX, 4 * image)
+        cues = Cues(peak.height, self._silhouette.likeness(seen, crop, crop.from_image(self._box())))
+        self.cues = cues
+        score = cues.probability()
+        self._go_on(view, crop, seen, cues, score >= LEARN_FROM)
+        return score
 
-    def _motions(self, flow: Flow):
-        probability = self._silhouette.weight_at(flow)
-        weight = flow.trust * probability**2
-        on_target = weight > 0.05
-        if on_target.sum() < 10:
+    def _motions(self, flow: Flow) -> tuple[Similarity, Mask | None]:
+        """The target's motion between two crops, and for which points it explains the flow better than what lies behind."""
+        likely = self._silhouette.weight_at(flow)
+        weight = flow.trust * likely**2
+        is_target, is_behind = weight > 0.05, (likely < 0.2) & (flow.trust > 0.2)
+        if is_target.sum() < 10:
             return STILL, None
-        target = fit_similarity(flow.start[on_target], flow.end[on_target], weight[on_target], rounds=5)
-        behind = (probability < 0.2) & (flow.trust > 0.2)
-        if behind.sum() < 30:
+        target = fit_similarity(flow.start[is_target], flow.end[is_target], weight[is_target], rounds=5)
+        if is_behind.sum() < 30:
             return target, None
-        surroundings = fit_similarity(flow.start[behind], flow.end[behind], flow.trust[behind], rounds=3)
-        return target, motion_odds(flow, target, surroundings)
+        behind = fit_similarity(flow.start[is_behind], flow.end[is_behind], flow.trust[is_behind], rounds=3)
+        return target, motion_odds(flow, target, behind)
 
-    def _pulled(self, expected: Boxes, seen: Observation, crop: Crop) -> Boxes:
+    def _pulled(self, expected: Boxes, seen: Observation) -> Boxes:
+        """The expected box, its sides drawn towards the silhouette's; in crop px."""
         if seen.box_xyxy is None:
             return expected
-        self._agreement += 0.1 * (float(iou(seen.box_xyxy, expected)) - self._agreement)
+        self._agreement += AGREEMENT_RATE * (float(iou(seen.box_xyxy, expected)) - self._agreement)
+        trust = np.clip((self._agreement - MIN_AGREEMENT) / (1 - MIN_AGREEMENT), 0, 1)
         limit = MASK_PULL_LIMIT * np.tile(expected[2:] - expected[:2], 2)
-        trust = np.clip((self._agreement - 0.3) / 0.7, 0, 1)
-        return expected + MASK_PULL * trust * np.clip(seen.box_xyxy - expected, -limit, limit)
+        return np.asarray(expected + MASK_PULL * trust * np.clip(seen.box_xyxy - expected, -limit, limit))
 
-    def _keep_in_range(self, view: View) -> None:
-        image = np.array([view.frame.width, view.frame.height], np.float64)
-        self._size = np.clip(self._size, MIN_SIZE_PX, 4 * image)
-        self._center = np.clip(self._center, 0, image)
-
-    def _learn(self, view: View, crop: Crop, seen: Observation) -> None:
+    def _go_on(self, view: View, crop: Crop, seen: Observation, cues: Cues, is_sure: bool) -> None:
         following = take_crop(view, self._center, crop_scale(self._size))
-        self._silhouette.accept(seen, crop, crop.from_image(self._box()), following, COLOUR_RATE, SHAPE_RATE)
-        self._filter.learn(following, self._size * following.scale, FILTER_RATE)
+        rates = (COLOUR_RATE, SHAPE_RATE) if is_sure else (0.0, 0.0)
+        self._silhouette.accept(seen, crop, crop.from_image(self._box()), following, *rates)
         self._last = following
+        if is_sure:
+            self._filter.learn(following, self._size * following.scale, FILTER_RATE)
+            self._sure_size = self._size
+            self._usual = self._usual.towards(cues, USUAL_RATE)
+
+    def _look_elsewhere(self, view: View) -> bool:
+        """Look at a few more places for the target as it was when last sure; move there if it is found."""
+        if self._search is None:
+            self._search = Search(view, self._center, self._sure_size)
+        scale = crop_scale(self._sure_size)
+        size = self._sure_size * scale
+        best = None
+        for place in self._search.places(view, self._silhouette.colours):
+            peak = self._filter.find(take_crop(view, place, scale), size)
+            if best is None or peak.height > best[0]:
+                best = peak.height, place + peak.offset / scale
+        assert best is not None
+        crop = take_crop(view, np.clip(best[1], 0, [view.frame.width, view.frame.height]), scale)
+        peak = self._filter.find(crop, size, np.zeros(2))
+        likeness = self._silhouette.usual_likeness(crop, _box(np.full(2, CROP_PX / 2) + peak.offset, size))
+        self.found = (peak.height / self._usual.height, likeness / self._usual.likeness)
+        if peak.height < FOUND_HEIGHT * self._usual.height or likeness < FOUND_LIKENESS * self._usual.likeness:
+            return False
+        self._center, self._size, self._velocity = crop.center + peak.offset / scale, self._sure_size, np.zeros(2)
+        self._last = take_crop(view, self._center, scale)
+        self._silhouette.recall(self._last.from_image(self._box()))
+        self._agreement, self._doubted, self._search = 1.0, 0, None
+        return True
 
     def _box(self) -> Boxes:
         return _box(self._center, self._size)

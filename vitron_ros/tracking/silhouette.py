@@ -100,6 +100,15 @@ class Silhouette:
         box = box_xyxy / PIXEL
         return self.colours.likeness(histogram(seen.bins, seen.mask * _inside(box) * crop.is_inside))
 
+    def usual_likeness(self, crop: Crop, box_xyxy: Boxes) -> float:
+        """The same for a target of the usual shape in the box (4,) crop px."""
+        shape = _warped(self._shape, _inverted(_shape_to_mask(box_xyxy / PIXEL)), MASK_PX)
+        return self.colours.likeness(histogram(shrink_bins(crop.rgb, MASK_PX), shape**2 * crop.is_inside))
+
+    def recall(self, box_xyxy: Boxes) -> None:
+        """Take the usual shape in the box (4,) crop px as the latest silhouette."""
+        self._mask = _warped(self._shape, _inverted(_shape_to_mask(box_xyxy / PIXEL)), MASK_PX)
+
     def accept(
         self, seen: Observation, crop: Crop, box_xyxy: Boxes, following: Crop, colour_rate: float, shape_rate: float
     ) -> None:

@@ -1,0 +1,107 @@
+"""Sequences on disk: what is read, and what is refused with a sentence that helps."""
+
+import numpy as np
+import pytest
+
+from vitron_ros.errors import SourceError
+from vitron_ros.evaluation.datasets import load_sequence, load_sequences
+from vitron_ros.images.codec import encode_jpeg
+
+
+def write_sequence(folder, lines, frames=3):
+    (folder / "frames").mkdir(parents=True)
+    for index in range(frames):
+        (folder / "frames" / f"{index:06d}.jpg").write_bytes(
+            encode_jpeg(np.full((24, 32, 3), (250, 40 * index, 10), np.uint8))
+        )
+    (folder / "groundtruth.txt").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+GOOD = ["1,2,10,20", "1.5,2,10,20", "2,2,10,20"]
+
+
+def test_frames_and_boxes_come_in_order(tmp_path):
+    sequence = load_sequence(write_sequence(tmp_path / "cup", GOOD))
+    assert sequence.name == "cup"
+    assert len(sequence) == 3
+    assert sequence.boxes_xyxy.tolist() == [[1, 2, 11, 22], [1.5, 2, 11.5, 22], [2, 2, 12, 22]]
+    frames = list(sequence.frames())
+    assert [frame.index for frame in frames] == [0, 1, 2]
+    assert [round(float(frame.rgb[..., 1].mean()), -1) for frame in frames] == [0, 40, 80]
+    assert frames[0].rgb[..., 0].mean() > 240  # red first: RGB, not OpenCV's BGR
+
+
+def test_a_data_set_is_read_by_name_and_other_folders_are_left_alone(tmp_path):
+    write_sequence(tmp_path / "b", GOOD)
+    write_sequence(tmp_path / "a", GOOD)
+    (tmp_path / "notes").mkdir()
+    assert [sequence.name for sequence in load_sequences(tmp_path)] == ["a", "b"]
+    assert [sequence.name for sequence in load_sequences(tmp_path / "b")] == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("", "line 2"),
+        ("1,2,3", "line 2"),
+        ("1,2,3,4,5", "line 2"),
+        ("1 2 3 4", "line 2"),
+        ("1,2,x,4", "line 2"),
+        ("nan,2,3,4", "line 2"),
+        ("1,2,inf,4", "line 2"),
+        ("1,2,0,4", "above 0"),
+        ("1,2,3,-4", "above 0"),
+    ],
+)
+def test_a_line_that_is_no_box_is_named(tmp_path, line, words):
+    folder = write_sequence(tmp_path / "cup", ["1,2,10,20", line, "2,2,10,20"])
+    with pytest.raises(SourceError, match=words):
+        load_sequence(folder)
+
+
+def test_counts_must_match(tmp_path):
+    with pytest.raises(SourceError, match="3 frames but 2 boxes"):
+        load_sequence(write_sequence(tmp_path / "cup", GOOD[:2]))
+
+
+def test_an_empty_box_file_is_a_count_too(tmp_path):
+    folder = write_sequence(tmp_path / "cup", GOOD)
+    (folder / "groundtruth.txt").write_text("")
+    with pytest.raises(SourceError, match="3 frames but 0 boxes"):
+        load_sequence(folder)
+
+
+def test_binary_boxes_are_refused(tmp_path):
+    folder = write_sequence(tmp_path / "cup", GOOD)
+    (folder / "groundtruth.txt").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SourceError, match="cannot be read"):
+        load_sequence(folder)
+
+
+def test_missing_parts_are_named(tmp_path):
+    folder = write_sequence(tmp_path / "cup", GOOD)
+    (folder / "groundtruth.txt").unlink()
+    with pytest.raises(SourceError, match=r"groundtruth\.txt cannot be read"):
+        load_sequence(folder)
+    with pytest.raises(SourceError, match="holds no sequence"):
+        load_sequences(tmp_path)
+    with pytest.raises(SourceError, match="is no folder"):
+        load_sequences(tmp_path / "nowhere")
+    with pytest.raises(SourceError, match=r"holds no \.jpg frames"):
+        load_sequence(tmp_path)
+
+
+def test_a_damaged_frame_is_named_when_it_is_reached(tmp_path):
+    folder = write_sequence(tmp_path / "cup", GOOD)
+    (folder / "frames" / "000001.jpg").write_bytes(b"not a picture")
+    frames = load_sequence(folder).frames()
+    next(frames)
+    with pytest.raises(SourceError, match=r"000001\.jpg cannot be decoded"):
+        next(frames)
+
+
+def test_the_development_footage_is_whole(footage):
+    sequences = load_sequences(footage)
+    assert len(sequences) == 11
+    assert sum(map(len, sequences)) == 958
