@@ -25,7 +25,8 @@ from vitron_ros.model.checkpoint import (
     weight_files,
 )
 from vitron_ros.model.config import SelectorConfig, profile
-from vitron_ros.model.prompts import ImageSegment, Prompt, PromptProfile, TextSegment, Turn
+from vitron_ros.model.prompt_profile import PromptProfile
+from vitron_ros.model.prompts import ImageSegment, Prompt, TextSegment, Turn
 from vitron_ros.model.quantise import quantise
 from vitron_ros.model.vitron import VitronModel
 

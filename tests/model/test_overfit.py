@@ -14,7 +14,8 @@ from vitron_ros.model.config import LanguageConfig, ModelConfig, SelectorConfig,
 from vitron_ros.model.decoding import Decoder, Request
 from vitron_ros.model.grammar import track_grammar
 from vitron_ros.model.parsing import Status, parse_reply
-from vitron_ros.model.prompts import Prompt, PromptBuilder, PromptProfile, Turn
+from vitron_ros.model.prompt_profile import PromptProfile
+from vitron_ros.model.prompts import Prompt, PromptBuilder, Turn
 from vitron_ros.model.tokenizer import Tokenizer, train_tokenizer
 from vitron_ros.model.vitron import VitronModel
 

@@ -3,13 +3,11 @@ import yaml
 from tiny_language import bpe, sentencepiece
 
 from vitron_ros.errors import ConfigError, ModelError
+from vitron_ros.model.prompt_profile import PROFILES, TASKS, PromptProfile
 from vitron_ros.model.prompts import (
-    PROFILES,
-    TASKS,
     ImageSegment,
     Prompt,
     PromptBuilder,
-    PromptProfile,
     RegionSegment,
     TextSegment,
     Turn,

@@ -53,15 +53,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     model.add_argument("--threads", type=int, default=1, help="CPU threads; 0: as torch chooses (default: 1)")
     model.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
     model.add_argument("--no-compile", action="store_true", help="leave out the compiled way: no compiler is needed")
-    stream = subjects.add_parser("stream", help="the perception node over DDS; needs ROS", add_help=False)
-    stream.add_argument("rest", nargs=argparse.REMAINDER)
+    stream = subjects.add_parser("stream", help="the perception node over DDS; needs ROS")
+    stream.add_argument("--seconds", type=float, default=12.0, help="length of each measurement (default: 12)")
+    stream.add_argument("--soak", type=float, default=300.0, help="length of the memory run; 0: none (default: 300)")
 
 
 def run(arguments: argparse.Namespace) -> int:
     if arguments.subject == "stream":
         from vitron_ros.ros import stream_bench
 
-        return stream_bench.main(arguments.rest)
+        return stream_bench.main([f"--seconds={arguments.seconds}", f"--soak={arguments.soak}"])
     for name in ("frames", "rounds"):
         if getattr(arguments, name) < 1:
             raise ConfigError(f"--{name} is {getattr(arguments, name)}; it must be at least 1")

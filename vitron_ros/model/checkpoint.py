@@ -23,7 +23,8 @@ from torch import Tensor, nn
 
 from vitron_ros.errors import ConfigError, ModelError
 from vitron_ros.model.config import ModelConfig
-from vitron_ros.model.prompts import PromptBuilder, PromptProfile
+from vitron_ros.model.prompt_profile import PromptProfile
+from vitron_ros.model.prompts import PromptBuilder
 from vitron_ros.model.tokenizer import Tokenizer
 from vitron_ros.model.vitron import VitronModel
 
