@@ -71,6 +71,28 @@ def test_every_selector_answers(kind):
     assert logits.shape == (3 + 2 * 17 + 2, 400) and torch.isfinite(logits).all()
 
 
+class Encoder(nn.Module):
+    """What an engine is built from: pixels to visual tokens."""
+
+    def __init__(self, model: VitronModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        return self.model.encode_frames(pixels)
+
+
+@pytest.mark.parametrize("kind", ["gated", "cross_attention", "pool"])
+def test_the_number_of_frames_stays_free_in_an_exported_graph(kind):
+    """len(pixels) fixes it, and a tensor that is made while tracing and kept breaks the next call."""
+    encoder = Encoder(tiny_vitron(replace(CONFIG, selector=SelectorConfig(kind=kind, alpha=0.25)))).eval()
+    pixels, free = torch.randn(5, 3, 64, 64), {0: torch.export.Dim("frames", min=1, max=8)}
+    graph = torch.export.export(encoder, (pixels[:2],), dynamic_shapes=(free,), strict=False).module()
+    with torch.no_grad():
+        for count in (1, 5):
+            torch.testing.assert_close(graph(pixels[:count]), encoder(pixels[:count]), atol=1e-5, rtol=1e-5)
+
+
 def test_an_image_is_a_video_of_one_frame():
     model = tiny_vitron()
     pixels = model.pixels(frames(3))

@@ -9,7 +9,6 @@ Shapes: T frames, N patches, K kept tokens, C channels.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from typing import Protocol
 
 import torch
@@ -43,8 +42,8 @@ class TokenSelector(Protocol):
 
 
 def gather_top(patches: Tensor, scores: Tensor, count: int) -> Selected:
-    """The `count` patches of the highest scores (T, N), in raster order; of equal ones the first."""
-    order = scores.argsort(dim=-1, descending=True, stable=True)
+    """The `count` patches of the highest scores (T, N), in raster order. Which of equal ones stay is undefined."""
+    order = scores.sort(dim=-1, descending=True).indices  # a stable sort has no ONNX counterpart
     indices = order[:, :count].sort(dim=-1).values
     return Selected(patches.gather(1, indices[..., None].expand(-1, -1, patches.shape[-1])), indices)
 
@@ -83,7 +82,7 @@ class PublishedTSelector(nn.Module):
 
     def forward(self, patches: Tensor, attention: Tensor | None = None) -> Selected:
         logits = self.pre_proj(patches).squeeze(-1) @ self.trans_weight + self.trans_bias  # (T, N)
-        return gather_top(patches, logits.softmax(dim=-1), self.count)
+        return gather_top(patches, logits.softmax(dim=-1, dtype=torch.float32), self.count)
 
 
 class GatedTSelector(nn.Module):
@@ -104,13 +103,14 @@ class GatedTSelector(nn.Module):
         self.gate = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, 1))
 
     def forward(self, patches: Tensor, attention: Tensor | None = None) -> Selected:
-        log_p = self.gate(patches).squeeze(-1).log_softmax(dim=-1)  # (T, N)
+        log_p = self.gate(patches).squeeze(-1).log_softmax(dim=-1, dtype=torch.float32)  # (T, N)
         scores = log_p
         if self.training and self.gumbel_noise:
             scores = log_p - self.gumbel_noise * torch.empty_like(log_p).exponential_().log()
         kept = gather_top(patches, scores.detach(), self.count)
         gate = log_p.gather(1, kept.indices)
-        return Selected(kept.tokens * (gate - gate.detach()).exp()[..., None], kept.indices)
+        scale = (gate - gate.detach()).exp().to(patches.dtype)  # 1
+        return Selected(kept.tokens * scale[..., None], kept.indices)
 
 
 class AttentionSelector(nn.Module):
@@ -166,7 +166,7 @@ class CrossAttention(nn.Module):
 
     def forward(self, patches: Tensor, attention: Tensor | None = None) -> Selected:
         memory = self.norm(patches)
-        queries = self.queries.expand(len(patches), -1, -1)
+        queries = self.queries.expand(patches.shape[0], -1, -1)
         return Selected(self.attend(queries, memory, memory, need_weights=False)[0], None)
 
 
@@ -177,13 +177,13 @@ class AveragePool(nn.Module):
 
     def __init__(self, grid: int, count: int) -> None:
         super().__init__()
-        self.grid, self.count = grid, count
+        # Made on the CPU even where the model is built on the meta device: no checkpoint holds it.
+        self.register_buffer("weights", pool_weights(grid, count), persistent=False)
 
     def forward(self, patches: Tensor, attention: Tensor | None = None) -> Selected:
-        return Selected(pool_weights(self.grid, self.count).to(patches) @ patches, None)
+        return Selected(self.get_buffer("weights") @ patches, None)
 
 
-@cache
 def pool_weights(grid: int, count: int) -> Tensor:
     """(count, grid²) float32, rows sum to 1: the share of each patch in each of `count` cells that tile the grid."""
     rows = min(grid, round(math.sqrt(count)))

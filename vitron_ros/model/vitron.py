@@ -82,8 +82,9 @@ class VitronModel(nn.Module):
         Raises:
             ModelError: no frames, more than the config allows, or of the wrong size.
         """
-        self._check_count(len(pixels))
-        encoder = self.video if self.video is not None and len(pixels) > 1 else self.vision
+        frames = pixels.shape[0]  # not len(): that would fix the number in an exported graph
+        self._check_count(frames)
+        encoder = self.video if self.video is not None and frames > 1 else self.vision
         levels = () if self.region is None else cast(RegionEncoder, self.region).levels
         selector = cast(TokenSelector, self.selector)
         features: VisionFeatures = encoder(pixels, levels=levels, attention=selector.needs_attention)
