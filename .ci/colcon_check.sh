@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Proves that colcon sees both packages by their ROS build types and builds the interfaces, in an environment of its own.
+# Proves that colcon sees both packages by their ROS build types and builds them, in an environment of its own.
 # ROS=jazzy checks against the Jazzy wheels. Needs a C and a C++ compiler, cmake, and Python with venv.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -16,8 +16,9 @@ trap 'rm -rf "$scratch"' EXIT
 test -x "$venv/bin/python" || "${PYTHON:-python3}" -m venv "$venv"
 export PATH="$PWD/$venv/bin:$PATH" PIP_DISABLE_PIP_VERSION_CHECK=1
 unset ROS_DISTRO AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH PYTHONPATH
-python -m pip install --quiet scikit-build-core==1.1.2 colcon-core==0.21.3 colcon-ros==0.5.0 colcon-cmake==0.2.30 \
-  colcon-defaults==0.2.9 colcon-library-path==0.2.1 colcon-package-selection==0.2.10 colcon-bash==0.5.0 colcon-package-information==0.4.1
+python -m pip install --quiet scikit-build-core==1.1.2 colcon-bash==0.5.0 colcon-cmake==0.2.30 colcon-core==0.21.3 \
+  colcon-defaults==0.2.9 colcon-library-path==0.2.1 colcon-package-information==0.4.1 colcon-python-setup-py==0.2.9 \
+  colcon-ros==0.5.0
 (cd msg && python -c "
 import ros_wheels_backend as backend
 print('\n'.join([*backend.TOOLS, *backend.ROS_WHEELS['$rclpy']]))") > "$scratch/requirements.txt"
@@ -32,10 +33,10 @@ for expected in 'vitron_msgs.*(ros\.ament_cmake)' 'vitron_ros.*(ros\.ament_pytho
   }
 done
 
-colcon --log-base "$scratch/log" build --base-paths . msg --packages-select vitron_msgs \
-  --build-base "$scratch/build" --install-base "$scratch/install" --cmake-args -DBUILD_TESTING=OFF > "$scratch/build.log" || {
+colcon --log-base "$scratch/log" build --base-paths . msg \
+  --build-base "$scratch/build" --install-base "$scratch/install" --cmake-args -DBUILD_TESTING=OFF &> "$scratch/build.log" || {
   tail -n 60 "$scratch/build.log" >&2
-  echo "colcon_check: vitron_msgs does not build" >&2
+  echo "colcon_check: colcon build fails" >&2
   exit 1
 }
 
@@ -46,4 +47,8 @@ import vitron_msgs.action, vitron_msgs.msg
 assert '$scratch' in vitron_msgs.__file__, vitron_msgs.__file__
 from rosidl_generator_py import import_type_support
 import_type_support('vitron_msgs')")
-echo "colcon_check: ${ROS:-kilted}: vitron_ros is ros.ament_python, vitron_msgs is ros.ament_cmake, and vitron_msgs builds and loads"
+for installed in lib/vitron_ros/perception share/vitron_ros/launch/track.launch.py \
+  share/ament_index/resource_index/packages/vitron_ros; do
+  test -e "$scratch/install/vitron_ros/$installed" || { echo "colcon_check: $installed is not installed" >&2; exit 1; }
+done
+echo "colcon_check: ${ROS:-kilted}: vitron_ros is ros.ament_python and vitron_msgs ros.ament_cmake, both build, vitron_msgs loads"
