@@ -26,7 +26,7 @@ class Diary:
 
     def step(self, view):
         self.diary.append((self.name, "step", view.frame.index))
-        self.box = self.box + [1, 0, 1, 0]
+        self.box = self.box + np.array([1, 0, 1, 0])
         return BoxEstimate(self.box, 0.7)
 
 

@@ -13,7 +13,7 @@ TRUE = xyxy_from_ltwh([[10, 20, 100, 50]])
 
 
 def moved(dx: float, dy: float = 0.0) -> np.ndarray:
-    return TRUE + [dx, dy, dx, dy]
+    return TRUE + np.array([dx, dy, dx, dy])
 
 
 def test_perfect_boxes_pass_every_threshold_but_one():
@@ -107,7 +107,7 @@ def test_agrees_with_the_oracle(seed):
 @given(arrays(np.float64, (7, 4), elements=st.floats(1, 500)), st.floats(0.01, 100))
 def test_success_and_norm_precision_do_not_depend_on_the_image_size(ltwh, scale):
     true = xyxy_from_ltwh(ltwh)
-    predicted = true + [3, 2, 5, 4]
+    predicted = true + np.array([3, 2, 5, 4])
     assert norm_precision(predicted * scale, true * scale) == pytest.approx(
         norm_precision(predicted, true), abs=1 / 7 + 1e-9
     )

@@ -60,7 +60,7 @@ def load_sequence(folder: Path) -> Sequence:
 
 
 def load_sequences(root: Path) -> list[Sequence]:
-    """Every sequence in a data set, by name: the folders in `root` with a groundtruth.txt, or `root` itself if it has one.
+    """Every sequence of a data set, by name: the folders in `root` with a groundtruth.txt, or `root` itself.
 
     Raises:
         SourceError: there is none, or one of them cannot be read.
@@ -80,9 +80,8 @@ def _read_boxes(path: Path) -> Boxes:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise SourceError(f"{path} cannot be read: {error}") from error
-    return xyxy_from_ltwh(
-        np.array([_parse_box(line, path, number) for number, line in enumerate(lines, 1)]).reshape(-1, 4)
-    )
+    boxes = [_parse_box(line, path, number) for number, line in enumerate(lines, 1)]
+    return xyxy_from_ltwh(np.array(boxes).reshape(-1, 4))
 
 
 def _parse_box(line: str, path: Path, number: int) -> list[float]:

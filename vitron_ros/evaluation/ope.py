@@ -1,10 +1,10 @@
-"""One-pass evaluation (OPE) of single-object tracking: start at the first true box, never correct, compare every frame.
+"""One-pass evaluation (OPE) of trackers: start at the first true box, never correct, compare every frame.
 
-Success and precision follow Wu, Lim and Yang, "Online Object Tracking: A Benchmark", CVPR 2013; normalised precision follows
-Mueller et al., "TrackingNet", ECCV 2018. Choices that toolkits make differently, and ours:
+Success and precision follow Wu, Lim and Yang, "Online Object Tracking: A Benchmark", CVPR 2013; normalised precision
+follows Mueller et al., "TrackingNet", ECCV 2018. Choices that toolkits make differently, and ours:
 
-- A box covers [x_min, x_max) by [y_min, y_max): no pixel is added to widths, as in the pysot and GOT-10k toolkits (OTB's adds one).
-- Success counts IoU > threshold strictly, so a perfect tracker has an AUC of 20/21; errors count up to and with their threshold.
+- A box covers [x_min, x_max) by [y_min, y_max): no pixel is added to widths (as in pysot and GOT-10k; OTB adds one).
+- Success counts IoU > threshold strictly, so a perfect tracker has an AUC of 20/21; an error at its threshold counts.
 - Normalised precision is the value at one threshold, not the mean of its curve.
 - The first frame, where the box is given, counts. A data set's score is the mean over sequences, not over frames.
 """
@@ -19,7 +19,7 @@ NORM_PRECISION = 0.2
 
 
 def success_curve(predicted_xyxy: Boxes, true_xyxy: Boxes) -> Boxes:
-    """Share of frames whose IoU exceeds each of the 21 thresholds 0, 0.05, ..., 1. Boxes (T, 4), px; result (21,), in [0, 1]."""
+    """Share of frames whose IoU exceeds each of 0, 0.05, ..., 1: (21,), in [0, 1]. Boxes (T, 4), px."""
     overlap = iou(*_checked(predicted_xyxy, true_xyxy))
     return np.asarray((overlap[:, None] > SUCCESS_THRESHOLDS).mean(axis=0))
 
@@ -37,7 +37,7 @@ def precision(predicted_xyxy: Boxes, true_xyxy: Boxes, threshold_px: float = PRE
 
 
 def norm_precision(predicted_xyxy: Boxes, true_xyxy: Boxes, threshold: float = NORM_PRECISION) -> float:
-    """Share of frames whose centre error, divided by the true width and height, is within the threshold, in [0, 1]. Boxes (T, 4), px."""
+    """The same with the error divided by the true width and height, so in fractions of the target. Boxes (T, 4), px."""
     predicted, true = _checked(predicted_xyxy, true_xyxy)
     error = np.linalg.norm((center(predicted) - center(true)) / (true[:, 2:] - true[:, :2]), axis=-1)
     return float((error <= threshold).mean())

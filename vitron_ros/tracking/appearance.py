@@ -27,7 +27,7 @@ def histogram(bins: NDArray[np.int32], weight: NDArray[np.floating]) -> Histogra
     for _ in range(3):  # each pass blurs one axis and brings the next one to the front
         cube = cv2.filter2D(cube, -1, BLUR, borderType=cv2.BORDER_CONSTANT)
         cube = np.ascontiguousarray(cube.reshape(BINS, -1).T).reshape(BINS, -1)
-    return cube.ravel()
+    return np.asarray(cube.ravel())
 
 
 class ColourModel:

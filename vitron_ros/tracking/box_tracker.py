@@ -43,7 +43,7 @@ class View:
     def level(self, index: int) -> tuple[Image, int]:
         """The frame made smaller `index` times by two, and the factor reached: no side falls below 16 px.
 
-        Pixels are averaged in blocks of 2 x 2, so that the pixel (x, y) of a level covers [x, x + 1) * factor of the frame.
+        Pixels are averaged in blocks of 2 x 2, so the pixel x, y of a level covers [x, x + 1) * factor of the frame.
         """
         while len(self._levels) <= index and min(self._levels[-1].shape[:2]) >= 32:
             rgb = self._levels[-1]

@@ -30,12 +30,10 @@ class Peak:
     Attributes:
         offset: (2,) crop px from the middle of the crop.
         height: the filter's answer there; 1 on the crop it was made from.
-        sharpness: how many standard deviations the highest answer anywhere stands above the mean.
     """
 
     offset: Boxes
     height: float
-    sharpness: float
 
 
 class CorrelationFilter:
@@ -52,7 +50,7 @@ class CorrelationFilter:
         self._energy += rate * (energy - self._energy)
 
     def find(self, crop: Crop, size: Boxes, expected: Boxes | None = None) -> Peak:
-        """The target's place, near the `expected` offset (2,) crop px from the middle if one is given, else anywhere."""
+        """The target's place: near the `expected` offset (2,) crop px from the middle, or anywhere."""
         spectrum = np.fft.rfft2(_features(crop))
         filters = self._numerator / (self._energy + REGULARISATION * self._energy.mean())
         response = np.fft.fftshift(np.fft.irfft2((filters.conj() * spectrum).sum(axis=0), (CELLS, CELLS)))
@@ -66,11 +64,10 @@ class CorrelationFilter:
             )
         row, column = divmod(int(likely.argmax()), CELLS)
         cell = np.array([column + _vertex(response[row], column), row + _vertex(response[:, column], row)])
-        sharpness = (response.max() - response.mean()) / (response.std() + 1e-6)
-        return Peak((cell - CELLS // 2) * CELL_PX, float(response[row, column]), float(sharpness))
+        return Peak((cell - CELLS // 2) * CELL_PX, float(response[row, column]))
 
 
-def _vertex(line: NDArray[np.float32], index: int) -> float:
+def _vertex(line: NDArray[np.floating], index: int) -> float:
     """Offset, within half a cell, of the top of the parabola through three neighbours."""
     if not 0 < index < len(line) - 1:
         return 0.0
@@ -79,13 +76,13 @@ def _vertex(line: NDArray[np.float32], index: int) -> float:
     return float(np.clip((left - right) / (2 * curvature), -0.5, 0.5)) if curvature < 0 else 0.0
 
 
-def _statistics(crop: Crop, size: Boxes) -> tuple[NDArray[np.complex64], NDArray[np.float32]]:
+def _statistics(crop: Crop, size: Boxes) -> tuple[NDArray[np.complexfloating], NDArray[np.floating]]:
     spectrum = np.fft.rfft2(_features(crop))
     axis = np.fft.fftfreq(CELLS, 1 / CELLS)
     width = LABEL_WIDTH * np.sqrt(size.prod()) / CELL_PX
     bump = np.exp(-0.5 * (axis / width) ** 2)
     label = np.fft.rfft2(np.outer(bump, bump)).astype(np.complex64)
-    return label.conj() * spectrum, (np.abs(spectrum) ** 2).sum(axis=0)
+    return np.asarray(label.conj() * spectrum), np.asarray((np.abs(spectrum) ** 2).sum(axis=0))
 
 
 def _features(crop: Crop) -> NDArray[np.float32]:

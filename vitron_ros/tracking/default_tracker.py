@@ -1,7 +1,7 @@
 """The default tracker: dense motion, a correlation filter and a silhouette, on a crop of fixed size; no weights.
 
-Motion says how the target went on from the last frame, the filter pulls it to where it looks like itself, the silhouette
-corrects the box's sides. Nothing is learned while the target is doubted, and then it is searched for elsewhere, too.
+Motion says how the target went on from the last frame, the filter pulls it to where it looks like itself, and the
+silhouette corrects the box's sides. While the target is doubted nothing is learned, and it is searched for elsewhere.
 """
 
 import numpy as np
@@ -76,13 +76,12 @@ class DefaultTracker:
         image = np.array([view.frame.width, view.frame.height], np.float64)
         self._center, self._size = np.clip(center(box), 0, image), np.clip(box[2:] - box[:2], MIN_SIZE_PX, 4 * image)
         cues = Cues(peak.height, self._silhouette.likeness(seen, crop, crop.from_image(self._box())))
-        self.cues = cues
         score = cues.probability()
         self._go_on(view, crop, seen, cues, score >= LEARN_FROM)
         return score
 
     def _motions(self, flow: Flow) -> tuple[Similarity, Mask | None]:
-        """The target's motion between two crops, and for which points it explains the flow better than what lies behind."""
+        """The target's motion between two crops, and the log odds of each point to follow it; None: not known."""
         likely = self._silhouette.weight_at(flow)
         weight = flow.trust * likely**2
         is_target, is_behind = weight > 0.05, (likely < 0.2) & (flow.trust > 0.2)
@@ -128,7 +127,6 @@ class DefaultTracker:
         crop = take_crop(view, np.clip(best[1], 0, [view.frame.width, view.frame.height]), scale)
         peak = self._filter.find(crop, size, np.zeros(2))
         likeness = self._silhouette.usual_likeness(crop, _box(np.full(2, CROP_PX / 2) + peak.offset, size))
-        self.found = (peak.height / self._usual.height, likeness / self._usual.likeness)
         if peak.height < FOUND_HEIGHT * self._usual.height or likeness < FOUND_LIKENESS * self._usual.likeness:
             return False
         self._center, self._size, self._velocity = crop.center + peak.offset / scale, self._sure_size, np.zeros(2)

@@ -1,7 +1,7 @@
 """How a target and what lies behind it moved between two crops: dense optical flow and robust similarities.
 
-The flow is DIS (Kroeger et al., "Fast Optical Flow using Dense Inverse Search", ECCV 2016); vectors that do not lead back to
-where they came from count less, as in Kalal et al., "Forward-Backward Error", ICPR 2010.
+The flow is DIS (Kroeger et al., "Fast Optical Flow using Dense Inverse Search", ECCV 2016); vectors that do not lead
+back to where they came from count less, after Kalal et al., "Forward-Backward Error", ICPR 2010.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vitron_ros.boxes import Boxes
 from vitron_ros.tracking.crop import CROP_PX, Crop
 
 FLOW_STEP_PX = 4

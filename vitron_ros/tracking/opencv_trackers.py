@@ -21,13 +21,15 @@ MODEL_ZOO = "https://github.com/opencv/opencv_zoo/tree/main/models"
 class OpenCvTracker:
     """One of OpenCV's trackers. Where it reports failure the box stays where it was last seen, with a score of 0.
 
-    The score of CSRT and KCF, which have none, is 1 or 0: their own verdict. Nano and Vit give their network's score, which
-    OpenCV does not calibrate.
+    The score of CSRT and KCF, which have none, is 1 or 0: their own verdict. Nano and Vit give their network's score,
+    which OpenCV does not calibrate.
     """
 
-    def __init__(self, create: Callable[[], Any]) -> None:
-        """`create` makes a fresh cv2 tracker; OpenCV's cannot be started twice."""
+    def __init__(self, create: Callable[[], Any], has_score: bool = False) -> None:
+        """`create` makes a fresh cv2 tracker, since OpenCV's cannot be started twice; `has_score`: a network's own."""
         self._create = create
+        # Every tracker of OpenCV 5 has getTrackingScore; that of CSRT and KCF is always 0.
+        self._has_score = has_score
         self._tracker: Any = None
         self._box_xyxy = np.zeros(4)
 
@@ -41,43 +43,43 @@ class OpenCvTracker:
         found, box_ltwh = self._tracker.update(view.bgr)
         if found:
             self._box_xyxy = xyxy_from_ltwh(box_ltwh)
-        score = float(self._tracker.getTrackingScore()) if hasattr(self._tracker, "getTrackingScore") else 1.0
+        score = float(self._tracker.getTrackingScore()) if self._has_score else 1.0
         return BoxEstimate(self._box_xyxy, min(max(score, 0.0), 1.0) if found else 0.0)
 
 
 def csrt() -> OpenCvTracker:
     """Raises ConfigError where OpenCV was built without its contrib modules."""
-    return OpenCvTracker(_contrib("TrackerCSRT"))
+    return OpenCvTracker(_class("TrackerCSRT").create)
 
 
 def kcf() -> OpenCvTracker:
     """Raises ConfigError where OpenCV was built without its contrib modules."""
-    return OpenCvTracker(_contrib("TrackerKCF"))
+    return OpenCvTracker(_class("TrackerKCF").create)
 
 
 def nano(folder: Path) -> OpenCvTracker:
     """NanoTrack v2 from the two files of the model zoo in `folder`. Raises ConfigError where one is missing."""
-    params = cv2.TrackerNano_Params()
+    params = _class("TrackerNano_Params")()
     params.backbone = _model(folder / "nanotrack_backbone_sim.onnx", "object_tracking_nanotrack")
     params.neckhead = _model(folder / "nanotrack_head_sim.onnx", "object_tracking_nanotrack")
-    return OpenCvTracker(lambda: cv2.TrackerNano.create(params))
+    return OpenCvTracker(lambda: _class("TrackerNano").create(params), has_score=True)
 
 
 def vit(folder: Path) -> OpenCvTracker:
     """VitTrack from its file of the model zoo in `folder`. Raises ConfigError where it is missing."""
-    params = cv2.TrackerVit_Params()
+    params = _class("TrackerVit_Params")()
     params.net = _model(folder / "object_tracking_vittrack_2023sep.onnx", "object_tracking_vittrack")
-    return OpenCvTracker(lambda: cv2.TrackerVit.create(params))
+    return OpenCvTracker(lambda: _class("TrackerVit").create(params), has_score=True)
 
 
-def _contrib(name: str) -> Callable[[], Any]:
-    tracker = getattr(cv2, name, None)
-    if tracker is None:
+def _class(name: str) -> Any:
+    found = getattr(cv2, name, None)
+    if found is None:
         raise ConfigError(
-            f"this OpenCV ({cv2.__version__}) has no {name}; install its contrib modules instead: "
+            f"this OpenCV ({cv2.__version__}) has no {name}; install one with its contrib modules: "
             "pip uninstall opencv-python opencv-python-headless && pip install opencv-contrib-python-headless"
         )
-    return tracker.create  # type: ignore[no-any-return]
+    return found
 
 
 def _model(path: Path, entry: str) -> str:

@@ -22,7 +22,8 @@ class Search:
         stride = max(STRIDE * float(np.sqrt(size.prod())), 1.0)
         columns = np.arange(stride / 2, view.frame.width, stride)
         rows = np.arange(stride / 2, view.frame.height, stride)
-        places = np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2)
+        grid = np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2)
+        places = np.concatenate([seen_at[None], grid])
         distance = np.linalg.norm(places - seen_at, axis=1)
         self._places = places[np.argsort(distance, kind="stable")]
         self._turn = 0

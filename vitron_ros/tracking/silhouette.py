@@ -1,7 +1,7 @@
 """Which pixels of a crop belong to the target, and the box that they ask for.
 
-Each pixel carries a probability. In every frame the last silhouette, moved along with the target, is weighed against the
-colours, against which of the two motions (the target's or its surroundings') a pixel follows, and against the target's
+Each pixel carries a probability. In every frame the last silhouette, moved along with the target, is weighed against
+the colours, against which of two motions (the target's or its surroundings') a pixel follows, and against the target's
 usual shape; a guided filter (He et al., ECCV 2010) then draws the result to the edges of the image.
 """
 
@@ -112,7 +112,7 @@ class Silhouette:
     def accept(
         self, seen: Observation, crop: Crop, box_xyxy: Boxes, following: Crop, colour_rate: float, shape_rate: float
     ) -> None:
-        """Believe an observation: the target is at box_xyxy (4,) px of its crop; `following` is the crop to come from."""
+        """Believe an observation with the target at box_xyxy (4,) crop px; `following` is the crop to go on from."""
         box = box_xyxy / PIXEL
         mask = seen.mask * _inside(_grown(box, 1.1))
         if colour_rate > 0:
@@ -140,7 +140,7 @@ def _histograms(
 
 
 def _asked_box(mask: Mask, box: Boxes) -> Boxes | None:
-    """The mean of two boxes: the reach of the mask, and its centre with sqrt(3) deviations (a filled box's own half size)."""
+    """The mean of the mask's reach and of its centre with sqrt(3) deviations (half the size of a filled box)."""
     near = _inside(_grown(box, REACH))
     is_target = ((mask > 0.5) & near).astype(np.uint8)
     is_target = cv2.morphologyEx(is_target, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
@@ -151,11 +151,11 @@ def _asked_box(mask: Mask, box: Boxes) -> Boxes | None:
     reach = np.concatenate([parts[:, :2].min(axis=0), (parts[:, :2] + parts[:, 2:4]).max(axis=0)])
     weight = np.where((mask > 0.3) & near, mask, 0)
     axis = np.arange(MASK_PX) + 0.5
-    spans = [_span(weight.sum(axis=0), axis), _span(weight.sum(axis=1), axis)]
+    spans = [_span(weight.sum(axis=side), axis) for side in (0, 1)]
     return np.asarray((reach + np.transpose(spans).ravel()) / 2)
 
 
-def _span(weight: NDArray[np.floating], axis: Boxes) -> tuple[float, float]:
+def _span(weight: NDArray[np.floating], axis: NDArray[np.floating]) -> tuple[float, float]:
     mean = weight @ axis / weight.sum()
     half = np.sqrt(3) * (np.sqrt(weight @ (axis - mean) ** 2 / weight.sum()) + 0.3)
     return mean - half, mean + half
@@ -163,10 +163,13 @@ def _span(weight: NDArray[np.floating], axis: Boxes) -> tuple[float, float]:
 
 def _refined(odds: NDArray[np.floating], guide: Mask) -> Mask:
     mask = (1 / (1 + np.exp(-odds))).astype(np.float32)
-    blur = lambda image: cv2.blur(image, (5, 5))  # noqa: E731
-    guide_mean, mask_mean = blur(guide), blur(mask)
-    slope = (blur(guide * mask) - guide_mean * mask_mean) / (blur(guide * guide) - guide_mean**2 + 0.01)
-    return np.asarray(np.clip(blur(slope) * guide + blur(mask_mean - slope * guide_mean), 0, 1))
+    guide_mean, mask_mean = _blur(guide), _blur(mask)
+    slope = (_blur(guide * mask) - guide_mean * mask_mean) / (_blur(guide * guide) - guide_mean**2 + 0.01)
+    return np.asarray(np.clip(_blur(slope) * guide + _blur(mask_mean - slope * guide_mean), 0, 1))
+
+
+def _blur(image: Mask) -> Mask:
+    return np.asarray(cv2.blur(image, (5, 5)))
 
 
 def _guide(crop: Crop) -> Mask:

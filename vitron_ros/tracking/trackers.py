@@ -1,5 +1,6 @@
 """The box trackers by name."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from vitron_ros.errors import ConfigError
@@ -7,8 +8,12 @@ from vitron_ros.tracking import opencv_trackers
 from vitron_ros.tracking.box_tracker import BoxTracker
 from vitron_ros.tracking.default_tracker import DefaultTracker
 
-PLAIN = {"default": DefaultTracker, "csrt": opencv_trackers.csrt, "kcf": opencv_trackers.kcf}
-WITH_MODEL = {"nano": opencv_trackers.nano, "vit": opencv_trackers.vit}
+PLAIN: dict[str, Callable[[], BoxTracker]] = {
+    "default": DefaultTracker,
+    "csrt": opencv_trackers.csrt,
+    "kcf": opencv_trackers.kcf,
+}
+WITH_MODEL: dict[str, Callable[[Path], BoxTracker]] = {"nano": opencv_trackers.nano, "vit": opencv_trackers.vit}
 TRACKERS = (*PLAIN, *(f"{name}:FOLDER" for name in WITH_MODEL))
 
 
