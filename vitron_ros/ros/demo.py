@@ -108,7 +108,7 @@ def play_and_track(scene: Scene) -> Recording:
         SourceError: the node or the player did not come up, or a goal was refused.
     """
     environment = {
-        "ROS_DOMAIN_ID": str(100 + os.getpid() % 100),
+        "ROS_DOMAIN_ID": str(20 + os.getpid() % 80),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
         **transport_environment(),
     }

@@ -146,7 +146,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--soak", type=float, default=300.0, help="length of the memory run; 0: none (default: 300)")
     arguments = parser.parse_args(argv)
     os.environ.update(
-        {"ROS_DOMAIN_ID": str(100 + os.getpid() % 100), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"},
+        {"ROS_DOMAIN_ID": str(20 + os.getpid() % 80), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"},
         **transport_environment(),
     )
     rows: list[dict[str, Any]] = []
