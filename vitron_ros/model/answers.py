@@ -94,14 +94,19 @@ def grounded_text(caption: str, boxes: Mapping[str, Box], dialect: Dialect = "fr
     return caption + "\n" + ", ".join(f"{label}: {box_text(box, dialect)}" for label, box in boxes.items())
 
 
-def invocation_text(reply: str, invocation: Invocation, by: Literal["name", "letter"] = "name") -> str:
+def invocation_text(
+    reply: str,
+    invocation: Invocation,
+    by: Literal["name", "letter"] = "name",
+    dialect: Dialect = "fractions",
+) -> str:
     """A reply with its invocation, in the form of VITRON's paper (by name) or of its released code (by letter).
 
     The released code has no letter for plain text.
     """
-    dialect = {module: letter for letter, module in LETTERS.items()} if by == "letter" else NAMES
-    parts = [f"<module>{dialect[invocation.module]}</module>"]
+    names = {module: letter for letter, module in LETTERS.items()} if by == "letter" else NAMES
+    parts = [f"<module>{names[invocation.module]}</module>"]
     parts += [f"<instruction>{instruction}</instruction>" for instruction in invocation.instructions]
     if invocation.region is not None:
-        parts.append(f"<region>{box_text(invocation.region, 'fractions')}</region>")
+        parts.append(f"<region>{box_text(invocation.region, dialect)}</region>")
     return f"{reply} " + " ".join(parts)

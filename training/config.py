@@ -1,0 +1,131 @@
+"""The settings of one training stage, from a YAML file whose first lines are the command that runs it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_type_hints
+
+import yaml
+
+from training.worlds.clip import Task
+from vitron_ros.config import Checked, setting
+from vitron_ros.errors import ConfigError
+
+GROUPS = ("vision", "selector", "projector", "region", "embeddings", "language")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipsConfig(Checked):
+    """Clips of one length in every batch, and what is asked about each."""
+
+    frames: int = setting(1, "frames of a clip", low=1, high=64)
+    count: int = setting(1, "clips in a batch", low=1, high=4096)
+    per_task: int = setting(2, "questions of each task about a clip at most", low=1, high=64)
+    tasks: tuple[str, ...] = setting((), "tasks of the worlds; empty: the clips are only looked at (dense stage)")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        unknown = sorted(set(self.tasks) - set(get_args(Task)))
+        if unknown:
+            raise ConfigError(f"tasks names {', '.join(unknown)}; the worlds have {', '.join(get_args(Task))}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsConfig(Checked):
+    """What each part of the loss counts; 0 leaves it out."""
+
+    text: float = setting(1.0, "cross entropy of answer tokens that are no numbers of a box", low=0.0)
+    number: float = setting(1.0, "cross entropy of the numbers of boxes with soft neighbours", low=0.0)
+    pointer: float = setting(1.0, "which patches the answer is about", low=0.0)
+    dense: float = setting(0.0, "objectness, box and attributes of every patch", low=0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig(Checked):
+    """One stage. A run is repeatable from these alone."""
+
+    name: str = setting("stage", "name of the stage, for records")
+    out: str = setting("out/training", "directory of checkpoints, log and record")
+    model: str = setting("vitron-tiny", "model profile of a fresh start")
+    start: str = setting("", "checkpoint, or `out` of the stage before, to start from; empty: fresh weights")
+    seed: int = setting(0, "of weights, clips and noise", low=0)
+    steps: int = setting(1000, "optimiser steps", low=1)
+    warmup: int = setting(50, "steps in which the learning rate rises", low=0)
+    learning_rate: float = setting(1e-3, "highest learning rate", low=0.0)
+    final_share: float = setting(0.02, "share of the learning rate at the end of the cosine", low=0.0, high=1.0)
+    weight_decay: float = setting(0.05, "of AdamW, on matrices", low=0.0)
+    clip_norm: float = setting(1.0, "norm to which gradients are cut", low=1e-6)
+    accumulation: int = setting(1, "batches of one optimiser step", low=1)
+    train: tuple[str, ...] = setting(GROUPS, f"what learns, among {', '.join(GROUPS)}; all else is frozen")
+    lora_rank: int = setting(0, "rank of adapters on the language model, which is then frozen; 0: none", low=0)
+    number_sigma: float = setting(1.0, "width of the soft neighbours of a number of 0..100", low=0.01, high=20.0)
+    tokenizer_clips: int = setting(1500, "clips whose language trains the tokenizer of a fresh start", low=1)
+    workers: int = setting(0, "processes that make batches; the data do not depend on it", low=0, high=256)
+    save_every: int = setting(500, "steps between checkpoints", low=1)
+    log_every: int = setting(10, "steps between lines of the log", low=1)
+    weights: WeightsConfig = field(default_factory=WeightsConfig)
+    clips: tuple[ClipsConfig, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        unknown = sorted(set(self.train) - set(GROUPS))
+        if unknown:
+            raise ConfigError(f"train names {', '.join(unknown)}; there are {', '.join(GROUPS)}")
+        if not self.train and not self.lora_rank:
+            raise ConfigError("train is empty; name at least one group that learns")
+        if self.lora_rank and "language" in self.train:
+            raise ConfigError("train names language, which lora_rank freezes; leave one of them out")
+        if not self.clips:
+            raise ConfigError("clips is empty; name at least one kind of clip")
+        asked = {task for clips in self.clips for task in clips.tasks}
+        if not asked and not self.weights.dense:
+            raise ConfigError("nothing is learned: no clip has tasks, and weights.dense is 0")
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+C = TypeVar("C")
+
+
+def load_config(path: Path) -> TrainConfig:
+    """The stage that a YAML file describes.
+
+    Raises:
+        ConfigError: the file is missing or no YAML, a key is unknown, or a value is wrong; names file and key.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not YAML: {error}") from error
+    return _read(TrainConfig, values, str(path))
+
+
+def _read(kind: type[C], values: object, where: str) -> C:
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{where} is {values!r}; it must be a table of settings")
+    hints = get_type_hints(kind)
+    known = [item.name for item in fields(kind)]  # type: ignore[arg-type]
+    if unknown := [str(key) for key in values if key not in known]:
+        raise ConfigError(f"{where} has no key {', '.join(unknown)}; it has {', '.join(known)}")
+    arguments = {key: _value(hints[key], value, f"{where}: {key}") for key, value in values.items()}
+    try:
+        return kind(**arguments)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def _value(kind: Any, value: Any, where: str) -> Any:
+    if get_args(kind):  # tuple[X, ...]
+        if not isinstance(value, list):
+            raise ConfigError(f"{where} is {value!r}; it must be a list")
+        return tuple(_value(get_args(kind)[0], item, f"{where}[{index}]") for index, item in enumerate(value))
+    if is_dataclass(kind):
+        return _read(kind, value, where)  # type: ignore[arg-type]
+    if kind is float and type(value) is int:
+        return float(value)
+    if type(value) is not kind:
+        raise ConfigError(f"{where} is {value!r}; it must be of type {kind.__name__}")
+    return value

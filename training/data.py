@@ -1,0 +1,117 @@
+"""Training batches, drawn on the fly: worlds to packed questions and dense targets.
+
+A batch depends on the seed and its number alone, not on which process makes it or where a run was resumed.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from training.config import ClipsConfig, TrainConfig
+from training.dense import DenseTargets, dense_targets, patch_shares
+from training.packing import Packer, Packs, PackSizes
+from training.questions import word_question
+from training.worlds import make_clip, make_samples
+from vitron_ros.model.config import ModelConfig, VisionConfig
+from vitron_ros.model.preprocess import CLIP_MEAN, CLIP_STD
+from vitron_ros.model.prompts import PromptBuilder
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Clips of one length.
+
+    Attributes:
+        images: (F, 3, S, S) uint8, the frames of all clips one after another.
+        dense: what their patches show.
+        packs: questions about them; None: none are asked.
+    """
+
+    images: Tensor
+    dense: DenseTargets
+    packs: Packs | None
+
+    def to(self, device: torch.device) -> "Part":
+        packs = None if self.packs is None else self.packs.to(device)
+        return Part(self.images.to(device, non_blocking=True), self.dense.to(device), packs)
+
+
+Batch = tuple[Part, ...]
+
+
+def normalise(images: Tensor) -> Tensor:
+    """Pixels (F, 3, S, S) float32 of rgb images uint8 that have the model's size already, as `pixels_from_images`.
+
+    On the device, so that a quarter of the bytes travels between processes.
+    """
+    mean, std = (torch.tensor(values, device=images.device)[:, None, None] for values in (CLIP_MEAN, CLIP_STD))
+    return (images.float() / 255 - mean) / std
+
+
+class Batches(Dataset[Batch]):
+    """The batches of a stage by number."""
+
+    def __init__(self, config: TrainConfig, model: ModelConfig, builder: PromptBuilder, tokens_per_region: int) -> None:
+        self._config, self._vision, self._builder = config, model.vision, builder
+        self._sizes = PackSizes(model.tokens_per_frame, tokens_per_region, model.language.max_positions)
+
+    def __len__(self) -> int:
+        return self._config.steps * self._config.accumulation
+
+    def __getitem__(self, number: int) -> Batch:
+        config = self._config
+        return tuple(
+            make_part(kind, self._vision, self._builder, self._sizes, (config.seed, number, index))
+            for index, kind in enumerate(config.clips)
+        )
+
+
+def make_part(
+    kind: ClipsConfig, vision: VisionConfig, builder: PromptBuilder, sizes: PackSizes, seed: tuple[int, ...]
+) -> Part:
+    """Clips of a kind with their questions, of a seed."""
+    images, dense, packer = [], [], Packer(builder, sizes)
+    for index in range(kind.count):
+        rng = np.random.Generator(np.random.PCG64([*seed, index]))
+        clip = make_clip(int(rng.integers(2**62)), frames=kind.frames, size=vision.image_size)
+        shares = patch_shares(clip, vision.grid)
+        # Questions about one frame of several belong to clips of one frame; here they would see all of them.
+        samples = make_samples(clip, clip.seed, per_task=kind.per_task, tasks=kind.tasks) if kind.tasks else []  # type: ignore[arg-type]
+        worded = [
+            word_question(clip, sample, builder.profile, rng, takes_regions=sizes.tokens_per_region > 0)
+            for sample in samples
+            if len(sample.frames) == kind.frames
+        ]
+        packer.add_clip([question for question in worded if question], index * kind.frames, shares)
+        images.append(torch.from_numpy(clip.frames).permute(0, 3, 1, 2))
+        dense.append(dense_targets(clip, shares))
+    joined = (torch.cat([getattr(d, name) for d in dense]) for name in ("objectness", "boxes", "attributes"))
+    return Part(torch.cat(images).contiguous(), DenseTargets(*joined), packer.packs())
+
+
+def load_batches(batches: Batches, first: int, workers: int) -> Iterator[Batch]:
+    """Batches from number `first` on, in order, made by worker processes or (0) by this one."""
+    options: dict[str, Any] = {"prefetch_factor": 4, "worker_init_fn": _start_worker} if workers else {}
+    loader: DataLoader[Batch] = DataLoader(
+        batches,
+        batch_size=None,
+        sampler=range(first, len(batches)),
+        num_workers=workers,
+        collate_fn=_same,
+        **options,
+    )
+    return iter(loader)
+
+
+def _same(batch: Any) -> Any:
+    return batch
+
+
+def _start_worker(_: int) -> None:
+    cv2.setNumThreads(0)  # one process a core is enough

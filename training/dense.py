@@ -1,0 +1,105 @@
+"""Dense pre-training: what every patch shows. The head is thrown away; the vision encoder that it taught stays.
+
+Shapes: F frames, N patches, C channels.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from training.worlds import Clip
+from training.worlds.vocabulary import COLOURS, PATTERNS, SHAPES, SIZES
+
+OBJECT_SHARE = 0.15  # of a patch; what covers less, but something, is neither object nor background
+IGNORE = -100
+ATTRIBUTES = {"colour": COLOURS, "shape": SHAPES, "pattern": PATTERNS, "size": SIZES}
+WIDTHS = (1, 4, *map(len, ATTRIBUTES.values()))
+BOX_WEIGHT = 10.0  # a box error is a fraction of the image, far below a cross entropy
+
+
+@dataclass(frozen=True, eq=False)
+class DenseTargets:
+    """What the patches of F frames show.
+
+    Attributes:
+        objectness: (F, N) int64, 1 object, 0 background, -100 neither.
+        boxes: (F, N, 4) float32, the visible box of the patch's object in fractions; 0 where there is none.
+        attributes: (F, N, 4) int64, colour, shape, pattern and size; -100 where there is no object.
+    """
+
+    objectness: Tensor
+    boxes: Tensor
+    attributes: Tensor
+
+    def to(self, device: torch.device) -> "DenseTargets":
+        return DenseTargets(*(value.to(device, non_blocking=True) for value in vars(self).values()))
+
+
+def patch_shares(clip: Clip, grid: int) -> NDArray[np.float32]:
+    """The share of each patch that each object covers: (T, objects, N), N in raster order."""
+    frames, height, width = clip.instances.shape
+    rows = np.arange(height) * grid // height
+    cells = rows[:, None] * grid + np.arange(width) * grid // width
+    count, objects = grid * grid, len(clip.objects)
+    keys = (np.arange(frames)[:, None, None] * (objects + 1) + clip.instances) * count + cells
+    pixels = np.bincount(keys.ravel(), minlength=frames * (objects + 1) * count).reshape(frames, objects + 1, count)
+    return (pixels[:, 1:] / np.bincount(cells.ravel(), minlength=count)).astype(np.float32)
+
+
+def dense_targets(clip: Clip, shares: NDArray[np.float32]) -> DenseTargets:
+    """Targets of every frame of a clip. A patch belongs to the object that covers most of it; every object that is
+    seen owns at least the patch that it covers most, unless another covers more of that one."""
+    owner = shares.argmax(axis=1)  # (T, N)
+    share = shares.max(axis=1)
+    objectness = np.where(share >= OBJECT_SHARE, 1, np.where(share == 0, 0, IGNORE))
+    best = shares.argmax(axis=2)  # (T, objects)
+    for frame, object_ in zip(*np.nonzero(shares.max(axis=2) > 0), strict=True):
+        patch = best[frame, object_]
+        if owner[frame, patch] == object_:
+            objectness[frame, patch] = 1
+    is_object = objectness == 1
+    names = np.array(
+        [[names.index(getattr(spec, key)) for key, names in ATTRIBUTES.items()] for spec in clip.objects], np.int64
+    )
+    boxes = np.nan_to_num(clip.boxes_xyxy / [clip.width, clip.height, clip.width, clip.height])
+    owned = np.take_along_axis(boxes, owner[..., None], axis=1)
+    return DenseTargets(
+        torch.from_numpy(objectness.astype(np.int64)),
+        torch.from_numpy(np.where(is_object[..., None], owned, 0.0).astype(np.float32)),
+        torch.from_numpy(np.where(is_object[..., None], names[owner], IGNORE)),
+    )
+
+
+class DenseHead(nn.Module):
+    """One linear map from a patch's features to all that is asked of it."""
+
+    def __init__(self, width: int, grid: int) -> None:
+        super().__init__()
+        self.grid = grid
+        self.norm = nn.LayerNorm(width)
+        self.out = nn.Linear(width, sum(WIDTHS))
+
+    def forward(self, patches: Tensor) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
+        """Of patches (F, N, C): objectness logits (F, N), boxes (F, N, 4) in fractions, logits of each attribute."""
+        objectness, offsets, *attributes = self.out(self.norm(patches)).float().split(WIDTHS, dim=-1)
+        cells = torch.arange(self.grid, device=patches.device)
+        centres = (torch.stack(torch.meshgrid(cells, cells, indexing="xy"), -1).reshape(-1, 2) + 0.5) / self.grid
+        return objectness.squeeze(-1), offsets + centres.repeat(1, 2), tuple(attributes)
+
+
+def dense_loss(head: DenseHead, patches: Tensor, targets: DenseTargets) -> dict[str, Tensor]:
+    """The mean loss of each thing that is asked, by name, and their sum as `dense`."""
+    objectness, boxes, attributes = head(patches)
+    known, is_object = targets.objectness != IGNORE, targets.objectness == 1
+    losses = {
+        "objectness": F.binary_cross_entropy_with_logits(objectness[known], targets.objectness[known].float()),
+        "box": BOX_WEIGHT * (boxes[is_object] - targets.boxes[is_object]).abs().sum() / is_object.sum().clamp(min=1),
+    }
+    for index, (name, logits) in enumerate(zip(ATTRIBUTES, attributes, strict=True)):
+        wanted = targets.attributes[..., index][is_object]
+        losses[name] = F.cross_entropy(logits[is_object], wanted, reduction="sum") / is_object.sum().clamp(min=1)
+    return losses | {"dense": torch.stack(list(losses.values())).sum()}

@@ -1,0 +1,113 @@
+"""What is optimised: a VitronModel and the heads that teach it, batches in, named losses out."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from training.config import TrainConfig
+from training.data import Batch, Part, normalise
+from training.dense import DenseHead, dense_loss
+from training.losses import PointerHead, number_loss, pointer_loss, soft_numbers, text_loss
+from training.packing import IGNORE, Packs, embed
+from vitron_ros.errors import ConfigError
+from vitron_ros.model.tokenizer import Tokenizer
+from vitron_ros.model.vision import VisionFeatures
+from vitron_ros.model.vitron import VitronModel
+
+HEADS = ("dense_head", "pointer_head")
+PARTS = ("text", "number", "pointer", "dense")  # of the loss, as `WeightsConfig` names them
+
+
+@dataclass(frozen=True, eq=False)
+class Losses:
+    """The weighted loss of a batch, and the means of all that it is made of, by name."""
+
+    total: Tensor
+    terms: dict[str, Tensor]
+
+
+class Learner(nn.Module):
+    """A model and its teaching heads, which no checkpoint of the model holds."""
+
+    def __init__(self, model: VitronModel, tokenizer: Tokenizer, config: TrainConfig) -> None:
+        super().__init__()
+        if model.video is not None or model.config.temporal != "frames":
+            raise ConfigError(f"the model {model.config.name} averages video over time; only frame by frame is trained")
+        vision, language = model.config.vision, model.config.language
+        self.model = model
+        self.weights = config.weights
+        self.dense_head = DenseHead(vision.hidden_size, vision.grid)
+        self.pointer_head = PointerHead(language.hidden_size, vision.hidden_size)
+        numbers = tokenizer.number_ids()
+        self.number_ids: Tensor
+        self.soft: Tensor
+        self.register_buffer("number_ids", torch.tensor([ids[0] for ids in numbers]), persistent=False)
+        self.register_buffer("soft", soft_numbers(config.number_sigma), persistent=False)
+
+    def freeze_all_but(self, groups: tuple[str, ...]) -> None:
+        """Leaves gradients to the named groups, adapters and the heads alone."""
+        for name, parameter in self.model.named_parameters():
+            parameter.requires_grad_(group_of(name) in groups or "lora_" in name)
+        for name in HEADS:
+            part = {"dense_head": self.weights.dense, "pointer_head": self.weights.pointer}[name]
+            self.get_submodule(name).requires_grad_(part > 0)
+
+    def forward(self, batch: Batch) -> Losses:
+        """The losses of a batch. Each part of the loss is a mean over all of the batch that it is about."""
+        sums: dict[str, Tensor] = {}
+        counts: dict[str, int] = {}
+        for part in batch:
+            for name, (value, count) in self._part(part).items():
+                sums[name] = sums[name] + value if name in sums else value
+                counts[name] = counts.get(name, 0) + count
+        terms = {name: value / max(1, counts[name]) for name, value in sums.items()}
+        total = torch.stack([getattr(self.weights, name) * terms[name] for name in PARTS if name in terms]).sum()
+        return Losses(total, {name: value.detach() for name, value in terms.items()})
+
+    def _part(self, part: Part) -> dict[str, tuple[Tensor, int]]:
+        """Sum and count of each loss of clips of one length."""
+        features = self._look(part.images)
+        sums: dict[str, tuple[Tensor, int]] = {}
+        if self.weights.dense:
+            frames = len(part.images)
+            losses = dense_loss(self.dense_head, features.patches, part.dense)
+            sums |= {name: (value * frames, frames) for name, value in losses.items()}
+        return sums if part.packs is None else sums | self._ask(part.packs, features)
+
+    def _look(self, images: Tensor) -> VisionFeatures:
+        model = self.model
+        levels = () if model.region is None else model.region.levels
+        is_learning = any(parameter.requires_grad for parameter in model.vision.parameters())
+        with torch.set_grad_enabled(is_learning and torch.is_grad_enabled()):
+            features: VisionFeatures = model.vision(
+                normalise(images), levels=levels, attention=model.selector.needs_attention
+            )
+        return features
+
+    def _ask(self, packs: Packs, features: VisionFeatures) -> dict[str, tuple[Tensor, int]]:
+        model = self.model
+        visual = model.visual_tokens(features).tokens
+        regions = model.region_tokens(features, packs.regions) if packs.regions else None
+        hidden = model.language.hidden_states(embed(model, packs, visual, regions), packs.mask(), packs.positions)
+        asked = packs.labels != IGNORE
+        labels, is_number = packs.labels[asked], packs.is_number[asked]
+        logits = model.language.lm_head(hidden[asked])  # (L, V): only where something is asked
+        is_text = ~is_number
+        numbers = int(is_number.sum())
+        sums = {
+            "text": (text_loss(logits[is_text], labels[is_text]), len(labels) - numbers),
+            "number": (number_loss(logits[is_number], labels[is_number], self.number_ids, self.soft), numbers),
+        }
+        if self.weights.pointer and len(packs.pointers):
+            rows, columns, frames = packs.pointers.unbind(1)
+            logits = self.pointer_head(hidden[rows, columns], features.patches, frames)
+            sums["pointer"] = (pointer_loss(logits, packs.pointer_targets), len(frames))
+        return sums
+
+
+def group_of(name: str) -> str:
+    """The group of `config.GROUPS` that a weight of a VitronModel belongs to."""
+    if name.startswith(("language.model.embed_tokens", "language.lm_head")):
+        return "embeddings"
+    return name.split(".")[0]

@@ -1,0 +1,238 @@
+"""Packed questions: several questions about one clip in one sequence, each of which sees the images and itself alone.
+
+The vision encoder and the visual tokens, most of the cost, are then paid once for all of them. A row of a pack is
+
+    prefix (text and images) | question 1 and its answer | question 2 and its answer | ...
+
+where every question's positions go on from the prefix, so that its logits are those of the question asked alone.
+Shapes: R rows, S sequence, N patches of a frame, K tokens of a frame, P pointers.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from training.questions import Question
+from vitron_ros.errors import ConfigError
+from vitron_ros.model.prompts import ImageSegment, PromptBuilder, RegionSegment, Segment, TextSegment
+from vitron_ros.model.region import MarkedRegion
+from vitron_ros.model.vitron import VitronModel
+
+IGNORE = -100
+BOX = re.compile(r"\[\d+,\d+,\d+,\d+\]")
+FRAME = re.compile(r"Frame (\d+): $")
+
+
+@dataclass(frozen=True)
+class PackSizes:
+    """What packing must know of a model: tokens of a frame, of a region, and of the longest context."""
+
+    tokens_per_frame: int
+    tokens_per_region: int
+    max_positions: int
+
+
+@dataclass(frozen=True, eq=False)
+class Packs:
+    """The packed questions of several clips.
+
+    Attributes:
+        token_ids: (R, S) int64; padding where an image or a region stands.
+        visual: (R, S) int64, place among the batch's visual tokens, frame after frame; -1 elsewhere.
+        region: (R, S) int64, place among the batch's region tokens; -1 elsewhere.
+        segments: (R, S) int64, 0 prefix, 1, 2, ... the question; -1 padding.
+        positions: (R, S) int64.
+        labels: (R, S) int64, the token to be said next; -100 where nothing is asked.
+        is_number: (R, S) bool, whether that is a number of a box in one token.
+        pointers: (P, 3) int64, row, column and frame of the batch: there the patches of an object are meant.
+        pointer_targets: (P, N) float32, the share of each patch in the object; rows sum to 1.
+        regions: marked regions, their frames counted in the batch.
+    """
+
+    token_ids: Tensor
+    visual: Tensor
+    region: Tensor
+    segments: Tensor
+    positions: Tensor
+    labels: Tensor
+    is_number: Tensor
+    pointers: Tensor
+    pointer_targets: Tensor
+    regions: tuple[MarkedRegion, ...]
+
+    def to(self, device: torch.device) -> "Packs":
+        moved: dict[str, Any] = {
+            name: value.to(device, non_blocking=True) for name, value in vars(self).items() if isinstance(value, Tensor)
+        }
+        return replace(self, **moved)
+
+    def mask(self) -> Tensor:
+        """(R, 1, S, S) bool, True where row may look at column."""
+        size = self.segments.shape[1]
+        rows, columns = self.segments[:, :, None], self.segments[:, None, :]
+        causal = torch.ones(size, size, dtype=torch.bool, device=self.segments.device).tril()
+        seen = causal & (columns >= 0) & ((columns == 0) | (columns == rows))
+        # Padding looks at itself, for a row that looks at nothing becomes NaN.
+        return (seen | torch.eye(size, dtype=torch.bool, device=seen.device))[:, None]
+
+
+@dataclass
+class _Row:
+    token_ids: list[int] = field(default_factory=list)
+    visual: list[int] = field(default_factory=list)
+    region: list[int] = field(default_factory=list)
+    segments: list[int] = field(default_factory=list)
+    positions: list[int] = field(default_factory=list)
+    labels: list[int] = field(default_factory=list)
+    is_number: list[bool] = field(default_factory=list)
+
+    def add(self, segment: int, position: int, token: int = 0, visual: int = -1, region: int = -1) -> None:
+        self.token_ids.append(token)
+        self.visual.append(visual)
+        self.region.append(region)
+        self.segments.append(segment)
+        self.positions.append(position)
+        self.labels.append(IGNORE)
+        self.is_number.append(False)
+
+
+class Packer:
+    """Collects the questions of a batch, clip by clip."""
+
+    def __init__(self, builder: PromptBuilder, sizes: PackSizes) -> None:
+        self._builder, self._sizes = builder, sizes
+        # One token a number, or the numbers of boxes are text like any other.
+        self._has_numbers = all(len(ids) == 1 for ids in builder.tokenizer.number_ids())
+        self._rows: list[_Row] = []
+        self._regions: list[MarkedRegion] = []
+        self._pointers: list[tuple[int, int, int]] = []
+        self._targets: list[NDArray[np.float32]] = []
+
+    def add_clip(self, questions: Iterable[Question], first_frame: int, shares: NDArray[np.float32]) -> None:
+        """Adds questions about one clip, every one of them about all of its frames.
+
+        Args:
+            first_frame: place of the clip's first frame in the batch.
+            shares: (T, objects, N), of each patch that an object covers.
+
+        Raises:
+            ConfigError: a question exceeds the context of the model.
+        """
+        rows: dict[tuple[Segment, ...], int] = {}
+        for question in questions:
+            segments = self._builder.build(question.turns).segments
+            last = max(index for index, part in enumerate(segments) if isinstance(part, ImageSegment))
+            prefix = segments[: last + 1]
+            if prefix not in rows:
+                rows[prefix] = len(self._rows)
+                self._rows.append(_Row())
+                self._write(self._rows[-1], prefix, 0, first_frame)
+            self._add(rows[prefix], segments[last + 1 :], question, first_frame, shares)
+
+    def packs(self) -> Packs | None:
+        """All that was added; None if that is nothing."""
+        if not self._rows:
+            return None
+
+        def padded(values: Sequence[Sequence[int]], fill: int, dtype: torch.dtype = torch.long) -> Tensor:
+            rows = [torch.tensor(row, dtype=dtype) for row in values]
+            return pad_sequence(rows, batch_first=True, padding_value=fill)
+
+        rows = self._rows
+        return Packs(
+            token_ids=padded([row.token_ids for row in rows], self._builder.tokenizer.pad_id),
+            visual=padded([row.visual for row in rows], -1),
+            region=padded([row.region for row in rows], -1),
+            segments=padded([row.segments for row in rows], -1),
+            positions=padded([row.positions for row in rows], 0),
+            labels=padded([row.labels for row in rows], IGNORE),
+            is_number=padded([row.is_number for row in rows], False, torch.bool),
+            pointers=torch.tensor(self._pointers, dtype=torch.long).reshape(-1, 3),
+            pointer_targets=torch.from_numpy(np.stack(self._targets)) if self._targets else torch.zeros(0, 0),
+            regions=tuple(self._regions),
+        )
+
+    def _write(self, row: _Row, parts: Sequence[Segment], segment: int, first_frame: int) -> None:
+        """Appends parts of a prompt to a row."""
+        count, first_region = self._sizes.tokens_per_region, len(self._regions) * self._sizes.tokens_per_region
+        place = _next_position(row, segment)
+        for part in parts:
+            start = len(row.token_ids)
+            if isinstance(part, TextSegment):
+                for token in part.token_ids:
+                    row.add(segment, place + len(row.token_ids) - start, token=token)
+            elif isinstance(part, ImageSegment):
+                first = (first_frame + part.index) * self._sizes.tokens_per_frame
+                for index in range(self._sizes.tokens_per_frame):
+                    row.add(segment, place + index, visual=first + index)
+            elif isinstance(part, RegionSegment):
+                for index in range(count):
+                    row.add(segment, place + index, region=first_region + part.index * count + index)
+            place += len(row.token_ids) - start
+
+    def _add(
+        self, number: int, parts: Sequence[Segment], question: Question, first: int, shares: NDArray[np.float32]
+    ) -> None:
+        row, tokenizer, sample = self._rows[number], self._builder.tokenizer, question.sample
+        segment = row.segments[-1] + 1
+        self._write(row, parts, segment, first)
+        self._regions += [replace(region, frame=first + region.frame) for region in question.regions]
+        asked = len(row.token_ids) - 1  # the prompt's last token, after which the answer begins
+        answer = [*tokenizer.encode_answer(question.answer), tokenizer.eos_id]
+        row.labels[asked] = answer[0]
+        for index, token in enumerate(answer[:-1]):
+            row.add(segment, row.positions[-1] + 1, token=token)
+            row.labels[-1] = answer[index + 1]
+        if row.positions[-1] >= self._sizes.max_positions:
+            raise ConfigError(
+                f"a {sample.task} over {len(sample.frames)} frames takes {row.positions[-1] + 1} tokens, more than the "
+                f"{self._sizes.max_positions} of this model; show fewer frames"
+            )
+        if sample.target is not None or sample.region is not None:
+            meant = sample.target if sample.target is not None else sample.region
+            seen = [frame for frame in range(len(shares)) if shares[frame, meant].any()]
+            if seen:
+                self._point(number, asked, first + seen[0], shares[seen[0], meant])
+        for match in BOX.finditer(question.answer):
+            start = asked + len(tokenizer.encode_answer(question.answer[: match.start() + 1]))
+            if self._has_numbers:
+                for offset in (0, 2, 4, 6):
+                    row.is_number[start + offset] = True
+            if sample.target is not None:
+                listed = FRAME.search(question.answer[: match.start()])
+                frame = int(listed[1]) - 1 if listed else 0
+                if shares[frame, sample.target].any():
+                    self._point(number, start, first + frame, shares[frame, sample.target])
+
+    def _point(self, row: int, column: int, frame: int, share: NDArray[np.float32]) -> None:
+        self._pointers.append((row, column, frame))
+        self._targets.append(share / share.sum())
+
+
+def _next_position(row: _Row, segment: int) -> int:
+    """The position after a row's end, or after its prefix for a question that begins."""
+    if row.segments and row.segments[-1] == segment:
+        return row.positions[-1] + 1
+    return row.segments.count(0)
+
+
+def embed(model: VitronModel, packs: Packs, visual: Tensor, regions: Tensor | None) -> Tensor:
+    """Embeddings (R, S, D) of packed questions.
+
+    Args:
+        visual: (frames, K, D) of the batch.
+        regions: (regions, tokens a region, D) of the batch; None: there are none.
+    """
+    embeds = model.language.embed(packs.token_ids)
+    for places, tokens in ((packs.visual, visual), (packs.region, regions)):
+        if tokens is not None:
+            flat = tokens.flatten(0, 1).to(embeds.dtype)
+            embeds = torch.where((places >= 0)[..., None], flat[places.clamp(min=0)], embeds)
+    return embeds

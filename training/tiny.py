@@ -1,0 +1,70 @@
+"""A fresh model: random weights, a tokenizer from the worlds' language, and numbers on a smooth curve."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from training.losses import fourier_numbers
+from training.questions import word_question
+from training.worlds import TASKS, make_clip, make_samples
+from vitron_ros.errors import ConfigError
+from vitron_ros.model.checkpoint import Checkpoint
+from vitron_ros.model.config import PROFILES, ModelConfig, profile
+from vitron_ros.model.language import INITIAL_STD
+from vitron_ros.model.prompt_profile import PromptProfile
+from vitron_ros.model.prompts import PromptBuilder
+from vitron_ros.model.tokenizer import train_tokenizer
+from vitron_ros.model.vitron import VitronModel
+
+CORPUS_SEED = 1 << 40  # its clips are those of no batch
+
+
+def corpus(prompt_profile: PromptProfile, clips: int) -> Iterator[str]:
+    """The language of the worlds' training split, and the wording of prompts."""
+    for index in range(clips):
+        clip = make_clip(CORPUS_SEED + index, frames=1 + 2 * (index % 2), size=48)
+        for sample in make_samples(clip, clip.seed, tasks=TASKS):
+            question = word_question(clip, sample, prompt_profile, None, takes_regions=True)
+            if question is not None:
+                yield from (turn.text for turn in question.turns)
+                yield " " + question.answer  # an answer follows its prompt with a space
+        if index % 20 == 0:
+            yield prompt_profile.system
+            yield from (text for texts in prompt_profile.templates.values() for text in texts)
+            yield from (prompt_profile.user, prompt_profile.assistant)
+
+
+def read_model(name: str) -> ModelConfig:
+    """The model config of a profile name, or of a JSON file.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    if Path(name).is_file():
+        return ModelConfig.from_json(Path(name).read_text(encoding="utf-8"))
+    if name not in PROFILES:
+        raise ConfigError(f"model is {name!r}, which is no JSON file, nor a profile: {', '.join(PROFILES)}")
+    return profile(name)
+
+
+def fresh(name: str, *, seed: int, tokenizer_clips: int) -> Checkpoint:
+    """A model with the weights of a seed, its tokenizer and its prompts."""
+    config = read_model(name)
+    wording = PromptProfile.load(config.prompt_profile)
+    tokenizer = train_tokenizer(corpus(wording, tokenizer_clips), config.language.vocab_size)
+    language = replace(
+        config.language,
+        vocab_size=tokenizer.size,
+        bos_token_id=tokenizer.bos_id,
+        eos_token_id=tokenizer.eos_id,
+        pad_token_id=tokenizer.pad_id,
+    )
+    torch.manual_seed(seed)
+    model = VitronModel(replace(config, language=language))
+    ids = [numbers[0] for numbers in tokenizer.number_ids()]
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        model.language.model.embed_tokens.weight[ids] = fourier_numbers(language.hidden_size, INITIAL_STD, generator)
+    return Checkpoint(model, tokenizer, PromptBuilder(wording, tokenizer))

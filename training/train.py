@@ -1,0 +1,41 @@
+"""`python -m training.train training/configs/tiny_0_dense.yaml` runs a stage, or goes on where it stopped."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from training.config import load_config
+from training.trainer import Trainer
+from vitron_ros.errors import VitronError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs stages one after another; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training.train",
+        description="Trains stages. A stage that was stopped goes on at its last checkpoint.",
+        epilog="example: python -m training.train training/configs/tiny_*.yaml --workers 14",
+    )
+    parser.add_argument("configs", type=Path, nargs="+", help="YAML files of stages, in order")
+    parser.add_argument("--minutes", type=float, help="stop each stage after so long, with a checkpoint")
+    parser.add_argument("--workers", type=int, help="processes that make batches, in place of the config's")
+    parser.add_argument("--device", help="such as cpu or cuda:1; by default a GPU where there is one")
+    arguments = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        for path in arguments.configs:
+            config = load_config(path)
+            if arguments.workers is not None:
+                config = replace(config, workers=arguments.workers)
+            print(Trainer(config, arguments.device).run(arguments.minutes))
+    except VitronError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,226 @@
+"""One trainer for all stages. Plain torch: one process, one device; resumes to the step."""
+
+import csv
+import logging
+import math
+import os
+import platform
+import subprocess
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from tqdm import tqdm
+
+from training.adapters import add_adapters
+from training.checkpointing import find_start, latest, read_record, restore, save, step_of
+from training.config import TrainConfig
+from training.data import Batches, load_batches
+from training.learner import Learner, group_of
+from training.tiny import fresh
+from vitron_ros.errors import ConfigError
+from vitron_ros.model.checkpoint import Checkpoint, load_checkpoint
+from vitron_ros.model.region import RegionEncoder
+
+LOG = "log.csv"
+MAY_CHANGE = ("workers", "save_every", "log_every")  # between a run and its resumption
+BETAS = (0.9, 0.98)
+
+logger = logging.getLogger(__name__)
+
+
+class Trainer:
+    """Runs one stage, from its newest checkpoint if it has one."""
+
+    def __init__(self, config: TrainConfig, device: torch.device | str | None = None) -> None:
+        """
+        Raises:
+            ConfigError: the stage cannot start, or its directory holds a run of another config.
+        """
+        self.config = config
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.out = Path(config.out)
+        resumed = latest(self.out)
+        self.checkpoint, self.past = self._load(resumed)
+        if config.lora_rank:
+            torch.manual_seed(config.seed)
+            add_adapters(self.checkpoint.model, config.lora_rank)
+        torch.manual_seed(config.seed)  # of the heads
+        self.learner = Learner(self.checkpoint.model, self.checkpoint.tokenizer, config).to(self.device).train()
+        self.learner.freeze_all_but(config.train)
+        self.optimizer = torch.optim.AdamW(self._groups(), lr=config.learning_rate, betas=BETAS)
+        self.step = 0
+        self.seconds = 0.0
+        if resumed is not None:
+            restore(resumed, self.learner, self.optimizer)
+            self.step, self.seconds = step_of(resumed), read_record(resumed)["stages"][-1]["seconds"]
+            logger.info("goes on from %s", resumed)
+
+    def run(self, minutes: float | None = None) -> Path:
+        """Trains to the last step, or until the time is up; gives the directory of the last checkpoint."""
+        config, begin = self.config, time.monotonic()
+        already = self.seconds
+        region = self.checkpoint.model.region
+        tokens_per_region = 0 if region is None else cast(RegionEncoder, region).tokens_per_region
+        batches = Batches(config, self.checkpoint.model.config, self.checkpoint.prompts, tokens_per_region)
+        stream = load_batches(batches, self.step * config.accumulation, config.workers)
+        log = _Log(self.out / LOG, self.step)
+        written = latest(self.out)
+        with tqdm(total=config.steps, initial=self.step, desc=config.name, disable=None) as bar:
+            while self.step < config.steps:
+                terms = self._update([next(stream) for _ in range(config.accumulation)])
+                self.step += 1
+                self.seconds = already + time.monotonic() - begin
+                bar.update()
+                log.add(terms)
+                if self.step % config.log_every == 0 or self.step == config.steps:
+                    terms = log.write(self.step, self.seconds, self._rate(self.step - 1))
+                    bar.set_postfix({name: f"{value:.3f}" for name, value in terms.items()})
+                is_over = self.step == config.steps or (minutes is not None and time.monotonic() - begin > 60 * minutes)
+                if is_over or self.step % config.save_every == 0:
+                    log.flush()
+                    written = save(
+                        self.out, self.step, self.checkpoint, self.learner, self.optimizer, self._record(log.last)
+                    )
+                if is_over:
+                    break
+        assert written is not None
+        return written
+
+    def _update(self, batches: list[Any]) -> dict[str, float]:
+        """One optimiser step; gives the mean losses."""
+        config = self.config
+        # Noise of the step alone: a resumed run draws the same without any saved state.
+        torch.manual_seed(config.seed * 1_000_003 + self.step)
+        sums: dict[str, float] = defaultdict(float)
+        for batch in batches:
+            parts = tuple(part.to(self.device) for part in batch)
+            with torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda"):
+                losses = self.learner(parts)
+            (losses.total / len(batches)).backward()
+            for name, value in {"loss": losses.total.detach(), **losses.terms}.items():
+                sums[name] += float(value) / len(batches)
+        if not math.isfinite(sums["loss"]):
+            raise ArithmeticError(f"the loss of step {self.step + 1} is {sums['loss']}; lower the learning rate")
+        norm = torch.nn.utils.clip_grad_norm_(self.learner.parameters(), config.clip_norm)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._rate(self.step)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return {**sums, "norm": float(norm)}
+
+    def _rate(self, step: int) -> float:
+        """The learning rate of a step, counted from 0: a linear rise, then a cosine."""
+        config = self.config
+        if step < config.warmup:
+            return config.learning_rate * (step + 1) / config.warmup
+        done = (step - config.warmup) / max(1, config.steps - config.warmup)
+        share = config.final_share + (1 - config.final_share) * 0.5 * (1 + math.cos(math.pi * done))
+        return config.learning_rate * share
+
+    def _groups(self) -> list[dict[str, Any]]:
+        """Weights that learn: matrices with decay, all else without."""
+        groups: dict[bool, list[torch.nn.Parameter]] = {True: [], False: []}
+        for name, weight in self.learner.named_parameters():
+            if weight.requires_grad:
+                is_embedding = group_of(name.removeprefix("model.")) == "embeddings"
+                groups[weight.ndim >= 2 and not is_embedding].append(weight)
+        return [
+            {"params": weights, "weight_decay": self.config.weight_decay if decays else 0.0}
+            for decays, weights in groups.items()
+        ]
+
+    def _load(self, resumed: Path | None) -> tuple[Checkpoint, list[dict[str, Any]]]:
+        """The model to start from, and the records of the stages before this one."""
+        config = self.config
+        if resumed is not None:
+            stages = read_record(resumed)["stages"]
+            changed = [
+                key
+                for key, value in _plain(config.to_dict()).items()
+                if key not in MAY_CHANGE and stages[-1]["config"].get(key) != value
+            ]
+            if changed:
+                raise ConfigError(
+                    f"{self.out} holds a run with other {', '.join(changed)}; give another out, or remove it"
+                )
+            # Adapters are merged in a checkpoint; to train on, they go back on the weights of the start.
+            source = find_start(config.start) if config.lora_rank else resumed
+            return load_checkpoint(source, dtype=torch.float32), stages[:-1]
+        if config.start:
+            start = find_start(config.start)
+            return load_checkpoint(start, dtype=torch.float32), read_record(start).get("stages", [])
+        return fresh(config.model, seed=config.seed, tokenizer_clips=config.tokenizer_clips), []
+
+    def _record(self, terms: dict[str, float]) -> dict[str, Any]:
+        stage = {
+            "config": _plain(self.config.to_dict()),
+            "commit": _commit(),
+            "step": self.step,
+            "seconds": round(self.seconds, 1),
+            "hardware": _hardware(self.device),
+            "versions": {"python": platform.python_version(), "torch": torch.__version__},
+            "losses": terms,
+        }
+        return {"stages": [*self.past, stage]}
+
+
+class _Log:
+    """Means of the losses in a CSV file, a line every few steps. Lines after the step of a resumption are dropped."""
+
+    def __init__(self, path: Path, step: int) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        self._sums: dict[str, list[float]] = defaultdict(list)
+        self._rows: list[dict[str, str]] = []
+        if path.is_file() and step:
+            with path.open(newline="") as file:
+                self._rows = [row for row in csv.DictReader(file) if int(row["step"]) <= step]
+        self.last: dict[str, float] = {}
+
+    def add(self, terms: dict[str, float]) -> None:
+        for name, value in terms.items():
+            self._sums[name].append(value)
+
+    def write(self, step: int, seconds: float, rate: float) -> dict[str, float]:
+        """Ends a line; gives its means."""
+        self.last = {name: sum(values) / len(values) for name, values in self._sums.items()}
+        self._sums.clear()
+        values = {name: f"{value:.6g}" for name, value in self.last.items()}
+        self._rows.append({"step": str(step), "seconds": f"{seconds:.1f}", "rate": f"{rate:.3e}", **values})
+        self.flush()
+        return self.last
+
+    def flush(self) -> None:
+        names = list(dict.fromkeys(name for row in self._rows for name in row))
+        with self._path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, names or ["step"])
+            writer.writeheader()
+            writer.writerows(self._rows)
+
+
+def _plain(values: Any) -> Any:
+    """Tuples as lists, as JSON gives them back."""
+    if isinstance(values, dict):
+        return {key: _plain(value) for key, value in values.items()}
+    return [_plain(value) for value in values] if isinstance(values, list | tuple) else values
+
+
+def _commit() -> str:
+    """The commit of the checkout, "+" where it has changes; "unknown" outside one."""
+    folder = Path(__file__).parent
+    try:
+        found = subprocess.run(
+            ["git", "describe", "--always", "--dirty=+", "--abbrev=12"],
+            cwd=folder, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return found.stdout.strip()
+
+
+def _hardware(device: torch.device) -> str:
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
+    return f"{name}, {os.cpu_count()} cores"
