@@ -5,7 +5,7 @@ import pytest
 
 from tests.tracking.scenes import scene
 from vitron_ros.tracking.box_tracker import View
-from vitron_ros.tracking.correlation_filter import CorrelationFilter
+from vitron_ros.tracking.correlation_filter import CorrelationFilter, crop_spectrum
 from vitron_ros.tracking.crop import crop_scale, take_crop
 
 SIZE = np.array([48.0, 48.0])
@@ -14,7 +14,7 @@ PLACE = np.array([160.0, 120.0])
 
 
 def crop(place, target=(160.0, 120.0)):
-    return take_crop(View(scene(0, target)), np.asarray(place, np.float64), SCALE)
+    return crop_spectrum(take_crop(View(scene(0, target)), np.asarray(place, np.float64), SCALE))
 
 
 @pytest.mark.parametrize("offset", [(0, 0), (6, -4), (-10, 8), (15, 15)])
@@ -33,8 +33,10 @@ def test_of_two_alike_the_expected_one_is_taken():
     view = View(scene(0, (160.0, 120.0), size=24))
     view.frame.rgb[108:132, 184:208] = view.frame.rgb[108:132, 148:172]  # a twin, 36 px to the right
     size, scale = np.array([24.0, 24.0]), crop_scale(np.array([48.0, 48.0]))
-    learnt = CorrelationFilter(take_crop(View(scene(0, (160.0, 120.0), size=24)), PLACE, scale), size * scale)
-    between = take_crop(view, PLACE + np.array([18, 0]), scale)
+    learnt = CorrelationFilter(
+        crop_spectrum(take_crop(View(scene(0, (160.0, 120.0), size=24)), PLACE, scale)), size * scale
+    )
+    between = crop_spectrum(take_crop(view, PLACE + np.array([18, 0]), scale))
     for side in (-18.0, 18.0):
         peak = learnt.find(between, size * scale, expected=np.array([side, 0.0]) * scale)
         assert peak.offset[0] / scale == pytest.approx(side, abs=2)
@@ -43,5 +45,13 @@ def test_of_two_alike_the_expected_one_is_taken():
 def test_learning_moves_towards_what_is_shown():
     learnt, other = CorrelationFilter(crop(PLACE), SIZE * SCALE), crop((80, 60), target=None)
     before = learnt.find(other, SIZE * SCALE, expected=np.zeros(2)).height
-    learnt.learn(other, SIZE * SCALE, rate=0.5)
+    learnt.learn(other, SIZE * SCALE, np.zeros(2), rate=0.5)
     assert learnt.find(other, SIZE * SCALE, expected=np.zeros(2)).height > before + 0.2
+
+
+def test_a_target_off_the_middle_is_learnt_where_it_is():
+    centred, shifted = CorrelationFilter(crop((80, 60), target=None), SIZE * SCALE), crop(PLACE - np.array([8, -6]))
+    for _ in range(3):
+        centred.learn(shifted, SIZE * SCALE, np.array([8, -6]) * SCALE, rate=0.9)
+    np.testing.assert_allclose(centred.find(shifted, SIZE * SCALE).offset / SCALE, [8, -6], atol=1)
+    np.testing.assert_allclose(centred.find(crop(PLACE), SIZE * SCALE).offset / SCALE, [0, 0], atol=1.5)

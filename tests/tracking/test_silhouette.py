@@ -9,7 +9,7 @@ from vitron_ros.tracking.appearance import ColourModel, colour_bins, histogram
 from vitron_ros.tracking.box_tracker import View
 from vitron_ros.tracking.crop import crop_scale, take_crop
 from vitron_ros.tracking.motion import STILL
-from vitron_ros.tracking.silhouette import Silhouette
+from vitron_ros.tracking.silhouette import Silhouette, colours_of, cut_to
 
 PLACE = np.array([160.0, 120.0])
 
@@ -48,11 +48,16 @@ def test_the_box_follows_the_target_s_size(size, grown):
     assert np.sign(asked[2] - asked[0] - size - (grown - size) * 0.1) == np.sign(grown - size) or size == grown
 
 
-def test_where_the_target_is_gone_no_box_is_asked_for_or_its_colours_are_unlike():
+def test_where_the_target_is_gone_the_colours_are_unlike_its_own():
     scale = crop_scale(np.full(2, 48.0))
     first, second = (take_crop(View(scene(0, place)), PLACE, scale) for place in (tuple(PLACE), None))
     box = first.from_image(box_at(tuple(PLACE)))
     silhouette = Silhouette(first, box)
-    there, gone = silhouette.observe(first, box, STILL, None), silhouette.observe(second, box, STILL, None)
-    assert silhouette.likeness(there, first, box) > 0.9
-    assert silhouette.likeness(gone, second, box) < 0.5
+    likeness = []
+    for crop in (first, second):
+        seen = silhouette.observe(crop, box, STILL, None)
+        target, _ = colours_of(seen.bins, cut_to(seen.mask, box), crop, box)
+        likeness.append(silhouette.colours.likeness(target))
+    assert likeness[0] > 0.9
+    assert likeness[1] < 0.5
+    assert silhouette.likeness(first, box) > 2 * silhouette.likeness(second, box)

@@ -23,6 +23,9 @@ SEARCH_WIDTH = 0.3  # of the target's mean size: how far the peak may lie from w
 _WINDOW = np.outer(np.hanning(CELLS + 2)[1:-1], np.hanning(CELLS + 2)[1:-1]).astype(np.float32)
 
 
+Spectrum = NDArray[np.complexfloating]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Peak:
     """The best place in a crop.
@@ -39,19 +42,18 @@ class Peak:
 class CorrelationFilter:
     """Learns crops with the target in their middle; finds it in others."""
 
-    def __init__(self, crop: Crop, size: Boxes) -> None:
-        """size: (2,) crop px, the target's width and height."""
-        self._numerator, self._energy = _statistics(crop, size)
+    def __init__(self, spectrum: Spectrum, size: Boxes) -> None:
+        """spectrum: of a crop with the target in its middle; size: (2,) crop px, the target's width and height."""
+        self._numerator, self._energy = _statistics(spectrum, size, np.zeros(2))
 
-    def learn(self, crop: Crop, size: Boxes, rate: float) -> None:
-        """Move towards a new crop by `rate`, in [0, 1]."""
-        numerator, energy = _statistics(crop, size)
+    def learn(self, spectrum: Spectrum, size: Boxes, offset: Boxes, rate: float) -> None:
+        """Move by `rate`, in [0, 1], towards a crop with the target at `offset` (2,) crop px from its middle."""
+        numerator, energy = _statistics(spectrum, size, offset)
         self._numerator += rate * (numerator - self._numerator)
         self._energy += rate * (energy - self._energy)
 
-    def find(self, crop: Crop, size: Boxes, expected: Boxes | None = None) -> Peak:
-        """The target's place: near the `expected` offset (2,) crop px from the middle, or anywhere."""
-        spectrum = np.fft.rfft2(_features(crop))
+    def find(self, spectrum: Spectrum, size: Boxes, expected: Boxes | None = None) -> Peak:
+        """The target's place in a crop: near the `expected` offset (2,) crop px from its middle, or anywhere."""
         filters = self._numerator / (self._energy + REGULARISATION * self._energy.mean())
         response = np.fft.fftshift(np.fft.irfft2((filters.conj() * spectrum).sum(axis=0), (CELLS, CELLS)))
         likely = np.maximum(response, 0)
@@ -76,12 +78,18 @@ def _vertex(line: NDArray[np.floating], index: int) -> float:
     return float(np.clip((left - right) / (2 * curvature), -0.5, 0.5)) if curvature < 0 else 0.0
 
 
-def _statistics(crop: Crop, size: Boxes) -> tuple[NDArray[np.complexfloating], NDArray[np.floating]]:
-    spectrum = np.fft.rfft2(_features(crop))
-    axis = np.fft.fftfreq(CELLS, 1 / CELLS)
+def crop_spectrum(crop: Crop) -> Spectrum:
+    """The Fourier transform of a crop's channels, (9, CELLS, CELLS / 2 + 1)."""
+    return np.asarray(np.fft.rfft2(_features(crop)))
+
+
+def _statistics(spectrum: Spectrum, size: Boxes, offset: Boxes) -> tuple[Spectrum, NDArray[np.floating]]:
+    frequency = np.fft.fftfreq(CELLS)
+    axis = frequency * CELLS
     width = LABEL_WIDTH * np.sqrt(size.prod()) / CELL_PX
     bump = np.exp(-0.5 * (axis / width) ** 2)
-    label = np.fft.rfft2(np.outer(bump, bump)).astype(np.complex64)
+    x, y = np.exp(-2j * np.pi * frequency * offset[:, None] / CELL_PX)
+    label = (np.fft.rfft2(np.outer(bump, bump)) * np.outer(y, x[: CELLS // 2 + 1])).astype(np.complex64)
     return np.asarray(label.conj() * spectrum), np.asarray((np.abs(spectrum) ** 2).sum(axis=0))
 
 

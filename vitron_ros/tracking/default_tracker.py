@@ -9,11 +9,11 @@ import numpy as np
 from vitron_ros.boxes import Boxes, center, clip, iou
 from vitron_ros.tracking.box_tracker import BoxEstimate, View
 from vitron_ros.tracking.confidence import Cues
-from vitron_ros.tracking.correlation_filter import CorrelationFilter
-from vitron_ros.tracking.crop import CROP_PX, Crop, Mask, crop_scale, take_crop
+from vitron_ros.tracking.correlation_filter import CorrelationFilter, crop_spectrum
+from vitron_ros.tracking.crop import CROP_PX, Mask, crop_scale, take_crop
 from vitron_ros.tracking.motion import STILL, Flow, FlowEstimator, Similarity, fit_similarity
 from vitron_ros.tracking.search import Search
-from vitron_ros.tracking.silhouette import Observation, Silhouette, motion_odds
+from vitron_ros.tracking.silhouette import Observation, Silhouette, colours_of, cut_to, motion_odds
 
 FILTER_PULL = 0.3
 VELOCITY_KEPT = 0.6
@@ -22,8 +22,6 @@ MASK_PULL_LIMIT = 0.15  # of the box's size, a side and frame
 AGREEMENT_RATE = 0.1
 MIN_AGREEMENT = 0.3  # below, the silhouette does not move the box
 FILTER_RATE = 0.02
-COLOUR_RATE = 0.04
-SHAPE_RATE = 0.05
 USUAL_RATE = 0.1
 MIN_SIZE_PX = 4.0
 MAX_GROWTH = 1.1  # a frame
@@ -44,7 +42,7 @@ class DefaultTracker:
         self._center, self._size = center(box), np.maximum(box[2:] - box[:2], MIN_SIZE_PX)
         self._velocity = np.zeros(2)
         self._last = take_crop(view, self._center, crop_scale(self._size))
-        self._filter = CorrelationFilter(self._last, self._size * self._last.scale)
+        self._filter = CorrelationFilter(crop_spectrum(self._last), self._size * self._last.scale)
         self._silhouette = Silhouette(self._last, self._last.from_image(self._box()))
         self._agreement = 1.0
         self._usual = Cues(1.0, 1.0)
@@ -65,7 +63,8 @@ class DefaultTracker:
         crop = take_crop(view, self._center + self._velocity, self._last.scale)
         flow = self._flow(self._last, crop)
         target, odds = self._motions(flow)
-        peak = self._filter.find(crop, self._size * crop.scale, target.shift)
+        spectrum = crop_spectrum(crop)
+        peak = self._filter.find(spectrum, self._size * crop.scale, target.shift)
         shift = target.shift + FILTER_PULL * (peak.offset - target.shift)
         moved = Similarity(target.matrix, shift, target.spread, target.support)
         growth = np.clip(target.scale, 1 / MAX_GROWTH, MAX_GROWTH)
@@ -75,9 +74,17 @@ class DefaultTracker:
         self._velocity = VELOCITY_KEPT * (crop.center + shift / crop.scale - self._center)
         image = np.array([view.frame.width, view.frame.height], np.float64)
         self._center, self._size = np.clip(center(box), 0, image), np.clip(box[2:] - box[:2], MIN_SIZE_PX, 4 * image)
-        cues = Cues(peak.height, self._silhouette.likeness(seen, crop, crop.from_image(self._box())))
+        placed = crop.from_image(self._box())
+        mask = cut_to(seen.mask, placed)
+        target_colours, surroundings = colours_of(seen.bins, mask, crop, placed)
+        cues = Cues(peak.height, self._silhouette.colours.likeness(target_colours))
         score = cues.probability()
-        self._go_on(view, crop, seen, cues, score >= LEARN_FROM)
+        if score >= LEARN_FROM:
+            self._silhouette.learn(mask, placed, target_colours, surroundings)
+            self._filter.learn(spectrum, self._size * crop.scale, center(placed) - CROP_PX / 2, FILTER_RATE)
+            self._usual, self._sure_size = self._usual.towards(cues, USUAL_RATE), self._size
+        self._last = take_crop(view, self._center, crop_scale(self._size))
+        self._silhouette.carry(mask, crop, self._last)
         return score
 
     def _motions(self, flow: Flow) -> tuple[Similarity, Mask | None]:
@@ -102,16 +109,6 @@ class DefaultTracker:
         limit = MASK_PULL_LIMIT * np.tile(expected[2:] - expected[:2], 2)
         return np.asarray(expected + MASK_PULL * trust * np.clip(seen.box_xyxy - expected, -limit, limit))
 
-    def _go_on(self, view: View, crop: Crop, seen: Observation, cues: Cues, is_sure: bool) -> None:
-        following = take_crop(view, self._center, crop_scale(self._size))
-        rates = (COLOUR_RATE, SHAPE_RATE) if is_sure else (0.0, 0.0)
-        self._silhouette.accept(seen, crop, crop.from_image(self._box()), following, *rates)
-        self._last = following
-        if is_sure:
-            self._filter.learn(following, self._size * following.scale, FILTER_RATE)
-            self._sure_size = self._size
-            self._usual = self._usual.towards(cues, USUAL_RATE)
-
     def _look_elsewhere(self, view: View) -> bool:
         """Look at a few more places for the target as it was when last sure; move there if it is found."""
         if self._search is None:
@@ -120,13 +117,13 @@ class DefaultTracker:
         size = self._sure_size * scale
         best = None
         for place in self._search.places(view, self._silhouette.colours):
-            peak = self._filter.find(take_crop(view, place, scale), size)
+            peak = self._filter.find(crop_spectrum(take_crop(view, place, scale)), size)
             if best is None or peak.height > best[0]:
                 best = peak.height, place + peak.offset / scale
         assert best is not None
         crop = take_crop(view, np.clip(best[1], 0, [view.frame.width, view.frame.height]), scale)
-        peak = self._filter.find(crop, size, np.zeros(2))
-        likeness = self._silhouette.usual_likeness(crop, _box(np.full(2, CROP_PX / 2) + peak.offset, size))
+        peak = self._filter.find(crop_spectrum(crop), size, np.zeros(2))
+        likeness = self._silhouette.likeness(crop, _box(np.full(2, CROP_PX / 2) + peak.offset, size))
         if peak.height < FOUND_HEIGHT * self._usual.height or likeness < FOUND_LIKENESS * self._usual.likeness:
             return False
         self._center, self._size, self._velocity = crop.center + peak.offset / scale, self._sure_size, np.zeros(2)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from vitron_ros.tracking.crop import CROP_PX, Crop
 
 FLOW_STEP_PX = 4
-FINEST_SCALE = 1  # Half resolution. A quarter is four times as fast, and lost 0.03 of mean AUC.
+FINEST_SCALE = 1  # half resolution
 
 Array = NDArray[np.float64]
 

@@ -24,6 +24,7 @@ MEMORY_WEIGHT = 0.6
 COLOUR_WEIGHT = 0.7
 MOTION_WEIGHT = 0.7
 SHAPE_WEIGHT = 0.5
+COLOUR_RATE = 0.04
 SHAPE_RATE = 0.05
 INNER_SURROUNDINGS = 0.5  # weight, as surroundings, of pixels inside the box that are not the target
 
@@ -56,7 +57,7 @@ class Silhouette:
         prior = np.where(is_box, np.clip(1.1 - 0.6 * radius, 0.3, 0.9), 0.02).astype(np.float32)
         mask = prior
         for _ in range(4):
-            self.colours = ColourModel(*_histograms(bins, mask, crop, is_box))
+            self.colours = ColourModel(*colours_of(bins, mask, crop, box_xyxy))
             mask = np.where(is_box, _refined(self.colours.evidence(bins) + _logit(prior), grey), 0).astype(np.float32)
         self._mask = mask
         self._shape: Mask = cv2.GaussianBlur(_warped(mask, _shape_to_mask(box), SHAPE_PX), (0, 0), 1.5)
@@ -95,13 +96,8 @@ class Silhouette:
             asked = (asked + self._margin * np.tile(asked[2:] - asked[:2], 2)) * PIXEL
         return Observation(mask, bins, asked)
 
-    def likeness(self, seen: Observation, crop: Crop, box_xyxy: Boxes) -> float:
-        """How like the target's usual colours those of the silhouette in the box (4,) crop px are, in [0, 1]."""
-        box = box_xyxy / PIXEL
-        return self.colours.likeness(histogram(seen.bins, seen.mask * _inside(box) * crop.is_inside))
-
-    def usual_likeness(self, crop: Crop, box_xyxy: Boxes) -> float:
-        """The same for a target of the usual shape in the box (4,) crop px."""
+    def likeness(self, crop: Crop, box_xyxy: Boxes) -> float:
+        """How like the target's the colours are of what has its usual shape in the box (4,) crop px, in [0, 1]."""
         shape = _warped(self._shape, _inverted(_shape_to_mask(box_xyxy / PIXEL)), MASK_PX)
         return self.colours.likeness(histogram(shrink_bins(crop.rgb, MASK_PX), shape**2 * crop.is_inside))
 
@@ -109,19 +105,16 @@ class Silhouette:
         """Take the usual shape in the box (4,) crop px as the latest silhouette."""
         self._mask = _warped(self._shape, _inverted(_shape_to_mask(box_xyxy / PIXEL)), MASK_PX)
 
-    def accept(
-        self, seen: Observation, crop: Crop, box_xyxy: Boxes, following: Crop, colour_rate: float, shape_rate: float
-    ) -> None:
-        """Believe an observation with the target at box_xyxy (4,) crop px; `following` is the crop to go on from."""
-        box = box_xyxy / PIXEL
-        mask = seen.mask * _inside(_grown(box, 1.1))
-        if colour_rate > 0:
-            self.colours.learn(*_histograms(seen.bins, mask, crop, _inside(box)), colour_rate)
-            self._shape += shape_rate * (_warped(mask, _shape_to_mask(box), SHAPE_PX) - self._shape)
+    def learn(self, mask: Mask, box_xyxy: Boxes, target: Histogram, surroundings: Histogram) -> None:
+        """Believe a mask of the target in the box (4,) crop px, and the colours found there."""
+        self.colours.learn(target, surroundings, COLOUR_RATE)
+        self._shape += SHAPE_RATE * (_warped(mask, _shape_to_mask(box_xyxy / PIXEL), SHAPE_PX) - self._shape)
+
+    def carry(self, mask: Mask, crop: Crop, following: Crop) -> None:
+        """Take a mask of one crop as the silhouette in the crop to go on from, of the same frame."""
         ratio = crop.scale / following.scale
         origin = crop.from_image(following.to_image(np.zeros(2))) / PIXEL
-        to_crop = np.column_stack([np.eye(2) * ratio, origin + 0.5 * ratio - 0.5])
-        self._mask = _warped(mask, to_crop, MASK_PX)
+        self._mask = _warped(mask, np.column_stack([np.eye(2) * ratio, origin + 0.5 * ratio - 0.5]), MASK_PX)
 
 
 def motion_odds(flow: Flow, target: Similarity, surroundings: Similarity) -> Mask:
@@ -132,10 +125,15 @@ def motion_odds(flow: Flow, target: Similarity, surroundings: Similarity) -> Mas
     return ((in_favour - against) * flow.trust).reshape(side, side).astype(np.float32)
 
 
-def _histograms(
-    bins: NDArray[np.int32], mask: Mask, crop: Crop, is_box: NDArray[np.bool_]
-) -> tuple[Histogram, Histogram]:
-    surroundings = np.where(is_box, INNER_SURROUNDINGS * (1 - mask), 1) * crop.is_inside
+def cut_to(mask: Mask, box_xyxy: Boxes) -> Mask:
+    """The mask without what lies clearly outside the box (4,) crop px."""
+    return mask * _inside(_grown(box_xyxy / PIXEL, 1.1))
+
+
+def colours_of(bins: NDArray[np.int32], mask: Mask, crop: Crop, box_xyxy: Boxes) -> tuple[Histogram, Histogram]:
+    """The colours of the target and of its surroundings, by a mask of the target in the box (4,) crop px."""
+    inner = INNER_SURROUNDINGS * (1 - mask)
+    surroundings = np.where(_inside(box_xyxy / PIXEL), inner, 1) * crop.is_inside
     return histogram(bins, mask * crop.is_inside), histogram(bins, surroundings)
 
 
