@@ -16,7 +16,7 @@ def llama_of(config: LanguageConfig) -> LlamaForCausalLM:
             num_attention_heads=config.num_heads,
             num_key_value_heads=config.num_kv_heads,
             head_dim=config.head_dim,
-            rope_theta=config.rope_theta,
+            rope_parameters={"rope_type": "default", "rope_theta": config.rope_theta},
             rms_norm_eps=config.rms_norm_eps,
             max_position_embeddings=config.max_positions,
             tie_word_embeddings=config.tie_embeddings,

@@ -2,8 +2,9 @@ from dataclasses import replace
 
 import pytest
 import torch
+from oracles import llama_of
 from tiny_language import CONFIG, tiny_language
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaForCausalLM
 
 from vitron_ros.errors import ModelError
 from vitron_ros.model.config import LanguageConfig
@@ -13,21 +14,7 @@ from vitron_ros.model.language import LanguageModel
 def llama(config: LanguageConfig) -> LlamaForCausalLM:
     """transformers' model of the same sizes, with random weights."""
     torch.manual_seed(1)
-    return LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=config.vocab_size,
-            hidden_size=config.hidden_size,
-            intermediate_size=config.intermediate_size,
-            num_hidden_layers=config.num_layers,
-            num_attention_heads=config.num_heads,
-            num_key_value_heads=config.num_kv_heads,
-            head_dim=config.head_dim,
-            rms_norm_eps=config.rms_norm_eps,
-            max_position_embeddings=config.max_positions,
-            rope_parameters={"rope_type": "default", "rope_theta": config.rope_theta},
-            tie_word_embeddings=config.tie_embeddings,
-        )
-    ).eval()
+    return llama_of(config)
 
 
 VARIANTS = {

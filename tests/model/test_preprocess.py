@@ -68,7 +68,9 @@ def test_frames_of_different_sizes_and_cameras_go_together():
 def test_an_image_that_shares_its_memory_is_not_written_to():
     image = photo(64, 64)
     image.flags.writeable = False
+    before = image.copy()
     pixels_from_images([image], config())
+    np.testing.assert_array_equal(image, before)
 
 
 @pytest.mark.parametrize(
