@@ -1,0 +1,73 @@
+"""Stages as files: what is wrong is refused with the file and the key; those that ship are a chain."""
+
+from pathlib import Path
+
+import pytest
+
+from training.config import load_config
+from training.tiny import read_model
+from vitron_ros.errors import ConfigError
+
+SHIPPED = sorted(Path("training/configs").glob("*.yaml"))
+GOOD = "out: x\nclips: [{frames: 1, tasks: [rec]}]\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("stpes: 3\n", ["no key stpes", "steps"]),
+        ("weights: {txet: 1}\n", ["weights", "no key txet"]),
+        ("clips: [{frames: 1, tusks: [rec]}]\n", ["clips[0]", "no key tusks"]),
+        ("clips: [{tasks: [rek]}]\n", ["clips[0]", "rek"]),
+        ("steps: many\n", ["steps", "'many'", "int"]),
+        ("steps: true\n", ["steps", "True"]),
+        ("steps: 0\n", ["steps is 0", "at least 1"]),
+        ("train: vision\n", ["train", "must be a list"]),
+        ("train: [eyes]\n", ["eyes", "vision"]),
+        ("train: []\n", ["train is empty"]),
+        ("lora_rank: 4\n", ["lora_rank", "language"]),
+        ("clips: []\n", ["clips is empty"]),
+        ("clips: [{frames: 2}]\n", ["nothing is learned"]),
+        ("[1, 2]\n", ["table of settings"]),
+        ("a: [\n", ["not YAML"]),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_file_and_key(tmp_path, text, words):
+    path = tmp_path / "stage.yaml"
+    key = text.split(":")[0]
+    good = "".join(line + "\n" for line in GOOD.splitlines() if not line.startswith(key + ":"))
+    path.write_text(text if text[0] in "[a" else good + text)
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    for word in [*words, str(path)]:
+        assert word in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"gone\.yaml"):
+        load_config(tmp_path / "gone.yaml")
+
+
+def test_a_whole_number_is_good_enough_for_a_fraction(tmp_path):
+    path = tmp_path / "stage.yaml"
+    path.write_text(GOOD + "weights: {text: 2}\n")
+    assert load_config(path).weights.text == 2.0
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_a_shipped_stage_loads_and_begins_with_its_command(path):
+    config = load_config(path)
+    assert path.read_text().splitlines()[0].startswith(f"# python -m training.train {path.as_posix()}")
+    read_model(config.model)
+
+
+def test_the_shipped_stages_are_a_chain():
+    stages = [load_config(path) for path in SHIPPED]
+    assert stages[0].start == ""
+    assert [stage.start for stage in stages[1:]] == [stage.out for stage in stages[:-1]]
+    assert [stage.name for stage in stages] == ["dense", "alignment", "grounding", "invocation", "joint"]
+
+
+def test_an_unknown_model_is_named():
+    with pytest.raises(ConfigError, match="vitron-huge"):
+        read_model("vitron-huge")

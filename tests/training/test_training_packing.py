@@ -1,0 +1,141 @@
+"""A question in a pack is the question asked alone: same logits, and labels that spell its answer."""
+
+import numpy as np
+import pytest
+import torch
+from tiny_training import IMAGES, VIDEOS, tiny_checkpoint
+
+from training.data import normalise
+from training.dense import patch_shares
+from training.packing import IGNORE, Packer, Packs, PackSizes, embed
+from training.questions import Question, answer_text, word_question
+from training.worlds import Clip, make_clip, make_samples
+from vitron_ros.errors import ConfigError
+from vitron_ros.model.parsing import Status, parse_reply
+
+SIZES = PackSizes(tokens_per_frame=9, tokens_per_region=2, max_positions=512)
+
+
+def ask(kind, seeds, sizes=SIZES) -> tuple[list[Clip], list[list[Question]], Packs]:
+    """Clips of a kind, their questions, and these packed."""
+    builder = tiny_checkpoint().prompts
+    packer, clips, asked = Packer(builder, sizes), [], []
+    for index, seed in enumerate(seeds):
+        clip = make_clip(seed, frames=kind.frames, size=48)
+        rng = np.random.Generator(np.random.PCG64(seed))
+        worded = [
+            word_question(clip, sample, builder.profile, rng, takes_regions=True)
+            for sample in make_samples(clip, seed, per_task=3, tasks=kind.tasks)
+            if len(sample.frames) == kind.frames
+        ]
+        questions = [question for question in worded if question]
+        packer.add_clip(questions, index * kind.frames, patch_shares(clip, 6))
+        clips.append(clip)
+        asked.append(questions)
+    packs = packer.packs()
+    assert packs is not None
+    return clips, asked, packs
+
+
+def answers(packs: Packs) -> list[tuple[int, list[int]]]:
+    """Row and columns that are asked of every question, in the order of the rows."""
+    found = []
+    for row in range(len(packs.token_ids)):
+        for segment in range(1, int(packs.segments[row].max()) + 1):
+            asked = (packs.labels[row] != IGNORE) & (packs.segments[row] == segment)
+            found.append((row, asked.nonzero().flatten().tolist()))
+    return found
+
+
+@pytest.mark.parametrize("kind", [IMAGES, VIDEOS], ids=["images", "videos"])
+@torch.inference_mode()
+def test_logits_in_a_pack_equal_those_alone(kind):
+    model, tokenizer, builder = tiny_checkpoint()
+    clips, asked, packs = ask(kind, (1, 2, 5))
+    model.eval()
+    pixels = normalise(torch.cat([torch.from_numpy(clip.frames).permute(0, 3, 1, 2) for clip in clips]))
+    features = model.vision(pixels, levels=model.region.levels)
+    visual = model.visual_tokens(features).tokens
+    marked = model.region_tokens(features, packs.regions) if packs.regions else None
+    packed = model.language(embed(model, packs, visual, marked), packs.mask(), packs.positions)
+    spelled = {}
+    for row, columns in answers(packs):
+        text = tokenizer.decode(packs.labels[row, columns[:-1]].tolist())
+        spelled.setdefault(text.strip(), []).append(packed[row, columns])
+    compared = 0
+    for clip, questions in zip(clips, asked, strict=True):
+        own = model.features(model.pixels(list(clip.frames)))
+        for question in questions:
+            regions = model.region_tokens(own, question.regions) if question.regions else None
+            prompt = model.splice(builder.build(question.turns), model.visual_tokens(own).tokens, regions)
+            ids = torch.tensor(tokenizer.encode_answer(question.answer))
+            alone = model.language(torch.cat([prompt, model.language.embed(ids)])[None])[0, len(prompt) - 1 :]
+            candidates = spelled[question.answer.strip()]
+            error = min(float((alone - candidate).abs().max()) for candidate in candidates)
+            assert error < 1e-4, (question.turns, error)
+            compared += 1
+    assert compared == len(answers(packs)) > 15
+
+
+def test_rows_share_their_images_between_questions():
+    _, asked, packs = ask(IMAGES, (1, 2, 5, 6))
+    total = sum(map(len, asked))
+    assert len(answers(packs)) == total
+    assert len(packs.token_ids) < 0.5 * total
+
+
+def test_number_labels_are_the_numbers_of_the_boxes():
+    tokenizer = tiny_checkpoint().tokenizer
+    for kind in (IMAGES, VIDEOS):
+        _, asked, packs = ask(kind, (1, 2, 5))
+        expected = sorted(
+            round(100 * value)
+            for questions in asked
+            for question in questions
+            for reply in [parse_reply(question.answer)]
+            for box in [
+                *(item.box for item in reply.boxes),
+                *(box for box in reply.frames.values() if box),
+                *([reply.invocation.region] if reply.invocation and reply.invocation.region else []),
+            ]
+            for value in box
+        )
+        numbers = {ids[0]: number for number, ids in enumerate(tokenizer.number_ids())}
+        assert sorted(numbers[int(label)] for label in packs.labels[packs.is_number]) == expected
+        assert len(expected) > 20
+
+
+def test_pointers_lie_on_the_object_that_is_meant():
+    _, _, packs = ask(VIDEOS, (1, 2, 5))
+    numbers = {ids[0]: number for number, ids in enumerate(tiny_checkpoint().tokenizer.number_ids())}
+    torch.testing.assert_close(packs.pointer_targets.sum(1), torch.ones(len(packs.pointers)))
+    boxes = 0
+    for (row, column, _), share in zip(packs.pointers.tolist(), packs.pointer_targets, strict=True):
+        if not packs.is_number[row, column]:
+            continue
+        x1, y1, x2, y2 = (numbers[int(packs.labels[row, column + offset])] / 100 for offset in (0, 2, 4, 6))
+        rows, columns = np.divmod(np.arange(36), 6)
+        x, y = float((share * (columns + 0.5)).sum()) / 6, float((share * (rows + 0.5)).sum()) / 6
+        assert x1 - 1 / 6 <= x <= x2 + 1 / 6 and y1 - 1 / 6 <= y <= y2 + 1 / 6
+        boxes += 1
+    assert boxes > 10
+
+
+def test_every_answer_is_readable():
+    seen = set()
+    for seed in range(30):
+        for frames in (1, 3):
+            clip = make_clip(seed, frames=frames, size=48)
+            for sample in make_samples(clip, seed):
+                answer = answer_text(clip, sample)
+                if answer is not None:
+                    reply = parse_reply(answer)
+                    assert (reply.status, reply.repairs) == (Status.OK, ()), answer
+                    assert reply.is_absent == (sample.absent and sample.task in ("rec", "rsot")), answer
+                    seen.add(sample.task)
+    assert len(seen) == 10
+
+
+def test_a_question_longer_than_the_context_is_refused():
+    with pytest.raises(ConfigError, match="fewer frames"):
+        ask(VIDEOS, (1, 2), PackSizes(tokens_per_frame=9, tokens_per_region=2, max_positions=60))

@@ -1,0 +1,57 @@
+"""A model of 6 x 6 patches and two layers, and short stages for it, for the tests of this folder."""
+
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+
+from training.config import ClipsConfig, TrainConfig, WeightsConfig
+from training.tiny import fresh
+from vitron_ros.model.checkpoint import Checkpoint
+from vitron_ros.model.config import LanguageConfig, ModelConfig, RegionConfig, SelectorConfig, VisionConfig
+
+torch.set_num_threads(1)
+
+MODEL = ModelConfig(
+    name="small",
+    vision=VisionConfig(
+        image_size=48, patch_size=8, hidden_size=32, intermediate_size=64, num_layers=2, num_heads=2, layer=-1
+    ),
+    selector=SelectorConfig(kind="gated", alpha=0.25, gumbel_noise=0.5),
+    region=RegionConfig(mask_size=8),
+    language=LanguageConfig(
+        vocab_size=480, hidden_size=48, intermediate_size=96, num_layers=2, num_heads=2, num_kv_heads=2, head_dim=24,
+        max_positions=512, tie_embeddings=True,
+    ),
+    max_frames=8,
+)  # fmt: skip
+IMAGES = ClipsConfig(
+    frames=1, count=3, per_task=2, tasks=("rec", "reg", "vqa", "caption", "grounded_caption", "invocation")
+)
+VIDEOS = ClipsConfig(frames=3, count=2, per_task=2, tasks=("rsot", "sot", "video_reg", "video_qa", "invocation"))
+
+
+def write_model(folder: Path, model: ModelConfig = MODEL) -> str:
+    """A JSON file with the model's config; its path."""
+    path = folder / "model.json"
+    path.write_text(model.to_json())
+    return str(path)
+
+
+def stage(folder: Path, out: str = "out", **changes) -> TrainConfig:
+    """A stage of six steps on images and videos, all losses on."""
+    config = TrainConfig(
+        name="test", out=str(folder / out), model=write_model(folder), steps=6, warmup=2, learning_rate=2e-3,
+        tokenizer_clips=6, save_every=100, log_every=1, weights=WeightsConfig(dense=0.1), clips=(IMAGES, VIDEOS),
+    )  # fmt: skip
+    return replace(config, **changes)
+
+
+@lru_cache(maxsize=1)
+def tiny_checkpoint() -> Checkpoint:
+    """The model with random weights, its tokenizer and prompts. Shared: do not train it."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        return fresh(write_model(Path(folder)), seed=0, tokenizer_clips=10)
