@@ -53,8 +53,16 @@ def step_of(checkpoint: Path) -> int:
 
 
 def extra_weights(learner: Learner) -> dict[str, torch.nn.Parameter]:
-    """The weights that the model's own file does not hold: teaching heads and adapters."""
-    return {name: p for name, p in learner.named_parameters() if name.startswith(HEADS) or "lora_" in name}
+    """What a run cannot take from the model's own file: teaching heads, and beside adapters all that learns.
+
+    Adapters are merged in that file, so a run with adapters goes on from the weights of its start.
+    """
+    has_adapters = any("lora_" in name for name, _ in learner.named_parameters())
+    return {
+        name: weight
+        for name, weight in learner.named_parameters()
+        if name.startswith(HEADS) or (has_adapters and weight.requires_grad)
+    }
 
 
 def save(

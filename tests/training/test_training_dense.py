@@ -33,10 +33,8 @@ def test_targets_name_the_object_of_the_patch():
                 index = int(counts[1:].argmax())
                 spec = clip.objects[index]
                 assert targets.objectness[0, patch] == 1
-                assert targets.attributes[0, patch, :2].tolist() == [
-                    COLOURS.index(spec.colour),
-                    SHAPES.index(spec.shape),
-                ]
+                names = [COLOURS.index(spec.colour), SHAPES.index(spec.shape)]
+                assert targets.attributes[0, patch, :2].tolist() == names
                 np.testing.assert_allclose(96 * targets.boxes[0, patch], clip.boxes_xyxy[0, index], atol=1e-3)
                 checked += 1
     assert checked > 20
@@ -57,6 +55,6 @@ def test_the_loss_falls_on_a_fixed_batch():
         parts = dense_loss(head, patches, targets)
         parts["dense"].backward()
         optimizer.step()
-        losses.append({name: float(value) for name, value in parts.items()})
+        losses.append({name: value.item() for name, value in parts.items()})
     for name, value in losses[-1].items():
         assert value < 0.7 * losses[0][name], name

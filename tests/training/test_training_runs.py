@@ -1,0 +1,175 @@
+"""Runs: repeatable, resumable after a kill, frozen where they should be, and learning where they may."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from tiny_training import IMAGES, VIDEOS, stage, tiny_checkpoint
+
+from training.checkpointing import latest, read_record
+from training.config import GROUPS, WeightsConfig
+from training.data import Batches, load_batches, normalise
+from training.learner import group_of
+from training.train import main
+from training.trainer import Trainer
+from training.worlds import make_clip
+from vitron_ros.errors import ConfigError
+from vitron_ros.model.checkpoint import from_pretrained, read_tensors
+
+
+def losses(out: Path) -> list[str]:
+    with (out / "log.csv").open(newline="") as file:
+        return [row["loss"] for row in csv.DictReader(file)]
+
+
+def weights(checkpoint: Path) -> dict[str, torch.Tensor]:
+    """All that a run saves, the optimiser's state too."""
+    files = (checkpoint / "model.safetensors", checkpoint / "run" / "state.safetensors")
+    return {f"{file.name}/{name}": tensor for file in files for name, tensor in read_tensors(file)}
+
+
+def assert_same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
+    assert a.keys() == b.keys() and len(a) > 50
+    different = [name for name in a if not torch.equal(a[name], b[name])]
+    assert not different, different[:5]
+
+
+def write_yaml(folder: Path, config) -> Path:
+    path = folder / "stage.yaml"
+    path.write_text(yaml.safe_dump(json.loads(json.dumps(asdict(config)))))
+    return path
+
+
+def test_two_runs_of_one_seed_are_the_same_and_another_seed_is_not(tmp_path):
+    first, second = (Trainer(stage(tmp_path, name), "cpu").run() for name in ("a", "b"))
+    assert losses(tmp_path / "a") == losses(tmp_path / "b")
+    assert len(losses(tmp_path / "a")) == 6
+    assert_same(weights(first), weights(second))
+    Trainer(stage(tmp_path, "c", seed=1, steps=2), "cpu").run()
+    assert losses(tmp_path / "c")[:2] != losses(tmp_path / "a")[:2]
+
+
+def test_a_killed_run_goes_on_to_the_same_weights(tmp_path):
+    whole = Trainer(stage(tmp_path, "whole", steps=14, save_every=2), "cpu").run()
+    config = stage(tmp_path, "killed", steps=14, save_every=2)
+    command = [sys.executable, "-m", "training.train", str(write_yaml(tmp_path, config)), "--device", "cpu"]
+    process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.DEVNULL)
+    out = tmp_path / "killed"
+    while latest(out) is None and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    stopped = latest(out)
+    assert stopped is not None and stopped.name < "step-0000014", stopped
+    resumed = Trainer(config, "cpu")
+    assert 0 < resumed.step < 14
+    assert_same(weights(resumed.run()), weights(whole))
+    assert losses(out) == losses(tmp_path / "whole")
+
+
+def test_what_is_frozen_does_not_move_and_what_learns_does(tmp_path):
+    start = Trainer(stage(tmp_path, "start", steps=1), "cpu").run()
+    config = stage(tmp_path, "next", start=str(tmp_path / "start"), train=("selector", "projector", "embeddings"))
+    after = from_pretrained(Trainer(config, "cpu").run())
+    before = dict(from_pretrained(start).named_parameters())
+    moved = dict.fromkeys(GROUPS, False)
+    for name, weight in after.named_parameters():
+        moved[group_of(name)] |= not torch.equal(weight, before[name])
+    assert [group for group in GROUPS if moved[group]] == ["selector", "projector", "embeddings"]
+
+
+def test_the_record_tells_every_stage(tmp_path):
+    Trainer(stage(tmp_path, "start", steps=1), "cpu").run()
+    done = Trainer(stage(tmp_path, "next", start=str(tmp_path / "start"), steps=2), "cpu").run()
+    stages = read_record(done)["stages"]
+    assert [(item["step"], item["config"]["start"] == "") for item in stages] == [(1, True), (2, False)]
+    for item in stages:
+        assert item["commit"] and item["hardware"] and item["seconds"] > 0 and item["losses"]["text"] > 0
+
+
+def test_time_ends_a_run_with_a_checkpoint_that_goes_on(tmp_path):
+    whole = Trainer(stage(tmp_path, "whole", steps=3), "cpu").run()
+    config = stage(tmp_path, "timed", steps=3)
+    assert Trainer(config, "cpu").run(minutes=0).name == "step-0000001"
+    assert Trainer(config, "cpu").run(minutes=0).name == "step-0000002"
+    assert_same(weights(Trainer(config, "cpu").run()), weights(whole))
+
+
+def test_a_directory_with_another_run_is_refused(tmp_path):
+    Trainer(stage(tmp_path, steps=1), "cpu").run()
+    with pytest.raises(ConfigError, match="learning_rate"):
+        Trainer(stage(tmp_path, steps=1, learning_rate=1.0), "cpu")
+
+
+def test_the_command_names_what_is_wrong(tmp_path, capsys):
+    path = write_yaml(tmp_path, stage(tmp_path, start=str(tmp_path / "nowhere")))
+    assert main([str(path), "--device", "cpu"]) == 1
+    assert "nowhere" in capsys.readouterr().err
+
+
+def test_all_losses_fall_on_a_fixed_batch(tmp_path):
+    trainer = Trainer(stage(tmp_path, steps=30, warmup=3, learning_rate=5e-3), "cpu")
+    batch = next(load_batches(batches(trainer.config, trainer.checkpoint), 0, 0))
+    terms = []
+    for trainer.step in range(30):
+        terms.append(trainer._update([batch]))
+    for name in ("text", "number", "pointer", "dense"):
+        assert terms[-1][name] < 0.75 * terms[0][name], (name, terms[0][name], terms[-1][name])
+
+
+def test_accumulated_batches_are_the_mean_of_their_gradients(tmp_path):
+    trainer = Trainer(stage(tmp_path, clip_norm=1e9), "cpu")
+    trainer.learner.eval()  # no noise
+    stream = load_batches(batches(trainer.config, trainer.checkpoint), 0, 0)
+    pair = [next(stream), next(stream)]
+    mean = sum(trainer.learner(batch).total.item() for batch in pair) / 2
+    assert trainer._update(pair)["loss"] == pytest.approx(mean, rel=1e-5)
+
+
+def test_adapters_alone_move_and_are_merged(tmp_path):
+    start = Trainer(stage(tmp_path, "start", steps=1), "cpu").run()
+    config = stage(
+        tmp_path, "lora", start=str(start), steps=4, save_every=2, lora_rank=2, train=("projector",),
+        weights=WeightsConfig(pointer=0.5),
+    )  # fmt: skip
+    done = Trainer(config, "cpu").run()
+    before, after = from_pretrained(start), from_pretrained(done)
+    moved = {name for name, weight in after.named_parameters() if not torch.equal(weight, before.get_parameter(name))}
+    assert {group_of(name) for name in moved} == {"projector", "language"}
+    assert all("_proj" in name for name in moved if group_of(name) == "language")
+    again = replace(config, out=str(tmp_path / "again"))
+    Trainer(again, "cpu").run(minutes=0)
+    assert_same(weights(Trainer(again, "cpu").run()), weights(done))
+
+
+def batches(config, checkpoint) -> Batches:
+    return Batches(config, checkpoint.model.config, checkpoint.prompts, 2)
+
+
+def test_batches_are_the_same_from_any_number_of_workers_and_any_start(tmp_path):
+    made = batches(stage(tmp_path, steps=4, clips=(IMAGES, VIDEOS)), tiny_checkpoint())
+    alone = list(load_batches(made, 0, 0))
+    assert len(alone) == 4
+    for first, workers in ((2, 0), (1, 2)):
+        for batch, expected in zip(load_batches(made, first, workers), alone[first:], strict=True):
+            for part, other in zip(batch, expected, strict=True):
+                assert torch.equal(part.images, other.images)
+                assert torch.equal(part.dense.boxes, other.dense.boxes)
+                assert torch.equal(part.packs.token_ids, other.packs.token_ids)
+                assert torch.equal(part.packs.pointer_targets, other.packs.pointer_targets)
+    assert not torch.equal(alone[0][0].images, alone[1][0].images)
+
+
+def test_pixels_are_those_of_the_model():
+    images = make_clip(1, frames=2, size=48).frames
+    expected = tiny_checkpoint().model.pixels(list(images))
+    torch.testing.assert_close(normalise(torch.from_numpy(images).permute(0, 3, 1, 2)), expected)
