@@ -20,22 +20,23 @@ from vitron_ros.evaluation.bags import read_images
 from vitron_ros.frame import Frame
 from vitron_ros.ros import qos
 from vitron_ros.ros.conversions import image_message, time_from_ns
+from vitron_ros.ros.run import init_and_catch_signals
 
 MATCH_TIMEOUT_S = 30.0
 START_DELAY_NS = 500_000_000  # for the caller to hear when it starts
 POLL_S = 0.02
 
 
-def wait_for_subscriber(publisher: Publisher) -> None:
+def wait_for_subscriber(publisher: Publisher, stop: Sequence[int]) -> None:
     """Raises SourceError if nobody subscribes in time."""
     deadline = time.monotonic() + MATCH_TIMEOUT_S
-    while publisher.get_subscription_count() == 0:
+    while publisher.get_subscription_count() == 0 and not stop:
         if time.monotonic() > deadline:
             raise SourceError(f"nobody subscribed to {publisher.topic_name} within {MATCH_TIMEOUT_S:g} s")
         time.sleep(POLL_S)
 
 
-def wait_for_start(node: Node) -> int:
+def wait_for_start(node: Node, stop: Sequence[int]) -> int:
     """Offer the service `~/start` until somebody calls it; the stamp of the first image, which the caller is told."""
     start_ns = 0
 
@@ -46,14 +47,14 @@ def wait_for_start(node: Node) -> int:
         return response
 
     service = node.create_service(Trigger, "~/start", answer)
-    while not start_ns:
-        rclpy.spin_once(node)
+    while not start_ns and not stop:
+        rclpy.spin_once(node, timeout_sec=POLL_S)
     node.destroy_service(service)
     return start_ns
 
 
-def play(publisher: Publisher, frames: Iterable[Frame], start_ns: int, rate: float) -> int:
-    """Publish each frame when its time has come; how many were published.
+def play(publisher: Publisher, frames: Iterable[Frame], start_ns: int, rate: float, stop: Sequence[int] = ()) -> int:
+    """Publish each frame when its time has come, until `stop` holds something; how many were published.
 
     A frame's stamp is `start_ns` plus its time since the first frame, divided by `rate`. The next frame is read and
     converted before its time, so that publishing is all that happens then.
@@ -65,6 +66,8 @@ def play(publisher: Publisher, frames: Iterable[Frame], start_ns: int, rate: flo
         stamp_ns = start_ns + int((frame.stamp_ns - first_ns) / rate)
         message = image_message(frame.rgb, Header(stamp=time_from_ns(stamp_ns), frame_id=frame.frame_id))
         time.sleep(max(0.0, (stamp_ns - time.time_ns()) / 1e9))
+        if stop:
+            break
         publisher.publish(message)
         count += 1
     publisher.wait_for_all_acked(Duration(seconds=1))
@@ -90,15 +93,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The console script `bag_player`."""
     words = list(sys.argv[1:] if argv is None else argv)
     arguments = parser().parse_args(remove_ros_args(["bag_player", *words])[1:])
-    rclpy.init(args=["bag_player", *words])
+    stop = init_and_catch_signals(["bag_player", *words])
     node = Node("bag_player")
     publisher = node.create_publisher(Image, "image", qos.IMAGE["reliable" if arguments.reliable else "sensor_data"])
     try:
-        wait_for_subscriber(publisher)
-        start_ns = wait_for_start(node) if arguments.wait else time.time_ns()
+        wait_for_subscriber(publisher, stop)
+        start_ns = wait_for_start(node, stop) if arguments.wait else time.time_ns()
         for turn in range(arguments.loop):
             start_ns = time.time_ns() if turn else start_ns
-            count = play(publisher, read_images(arguments.bag, arguments.topic), start_ns, arguments.rate)
+            count = play(publisher, read_images(arguments.bag, arguments.topic), start_ns, arguments.rate, stop)
             node.get_logger().info(f"published {count} images of {arguments.bag}")
         return 0
     except VitronError as error:

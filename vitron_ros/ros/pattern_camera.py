@@ -19,6 +19,7 @@ from vitron_ros.boxes import Boxes
 from vitron_ros.frame import Image as Rgb
 from vitron_ros.ros import qos
 from vitron_ros.ros.conversions import image_message, time_from_ns
+from vitron_ros.ros.run import init_and_catch_signals
 
 RATE_HZ = 30.0
 PERIOD_FRAMES = 60  # then the pictures repeat; every target is back where it began
@@ -81,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The console script `pattern_camera`. Publishes `image` with best effort."""
     words = list(sys.argv[1:] if argv is None else argv)
     arguments = parser().parse_args(remove_ros_args(["pattern_camera", *words])[1:])
-    rclpy.init(args=["pattern_camera", *words])
+    stop = init_and_catch_signals(["pattern_camera", *words])
     node = Node("pattern_camera")
     publisher = node.create_publisher(Image, "image", qos.IMAGE["sensor_data"])
     messages = [
@@ -90,19 +91,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     ]
     period_ns = int(1e9 / arguments.rate)
     first = time.time_ns() // period_ns + 1
-    try:
-        for index in itertools.count(first):
-            if not rclpy.ok() or (arguments.frames and index == first + arguments.frames):
-                break
-            time.sleep(max(0.0, (index * period_ns - time.time_ns()) / 1e9))
-            message = messages[index % PERIOD_FRAMES]
-            message.header.stamp = time_from_ns(index * period_ns)
-            publisher.publish(message)
-    except KeyboardInterrupt:
-        pass
-    finally:
-        node.destroy_node()
-        rclpy.try_shutdown()
+    for index in range(first, first + arguments.frames) if arguments.frames else itertools.count(first):
+        time.sleep(max(0.0, (index * period_ns - time.time_ns()) / 1e9))
+        if stop:
+            break
+        message = messages[index % PERIOD_FRAMES]
+        message.header.stamp = time_from_ns(index * period_ns)
+        publisher.publish(message)
+    node.destroy_node()
+    rclpy.shutdown()
     return 0
 
 

@@ -26,15 +26,21 @@ class Runnable(Protocol):
         """Deactivate and clean up, so that clients hear of it while the node still spins."""
 
 
-def run_node(make_node: Callable[[], LifecycleNode], argv: Sequence[str] | None = None) -> int:
-    """Exit code of a process that hosts one node: 0 after SIGINT or SIGTERM, 1 if the node failed or could not be made.
+def init_and_catch_signals(argv: Sequence[str] | None) -> list[int]:
+    """Start rclpy; the list fills with the SIGINT or SIGTERM that tells the process to stop.
 
-    rclpy's own signal handlers shut the context down before anybody can say goodbye, so ours only set a flag.
+    rclpy's own handlers shut the context down before anybody can say goodbye, so ours only take a note.
     """
     rclpy.init(args=argv, signal_handler_options=SignalHandlerOptions.NO)
     stop: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda received, _: stop.append(received))
+    return stop
+
+
+def run_node(make_node: Callable[[], LifecycleNode], argv: Sequence[str] | None = None) -> int:
+    """Exit code of a process that hosts one node: 0 after SIGINT or SIGTERM, 1 if it failed or could not be made."""
+    stop = init_and_catch_signals(argv)
     try:
         node = make_node()
     except ConfigError as error:
