@@ -15,7 +15,7 @@ from vitron_ros.tracking.motion import STILL, Flow, FlowEstimator, Similarity, f
 from vitron_ros.tracking.search import Search
 from vitron_ros.tracking.silhouette import Observation, Silhouette, colours_of, cut_to, motion_odds
 
-FILTER_PULL = 0.3
+FILTER_PULL = 0.2
 VELOCITY_KEPT = 0.6
 MASK_PULL = 0.3
 MASK_PULL_LIMIT = 0.15  # of the box's size, a side and frame
