@@ -3,6 +3,7 @@
 A batch depends on the seed and its number alone, not on which process makes it or where a run was resumed.
 """
 
+import resource
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -97,7 +98,12 @@ def make_part(
 
 def load_batches(batches: Batches, first: int, workers: int) -> Iterator[Batch]:
     """Batches from number `first` on, in order, made by worker processes or (0) by this one."""
-    options: dict[str, Any] = {"prefetch_factor": 4, "worker_init_fn": _start_worker} if workers else {}
+    options: dict[str, Any] = {}
+    if workers:
+        options = {"prefetch_factor": 2, "worker_init_fn": _start_worker}
+        # Every tensor of a batch that waits is an open file; many workers exceed the usual 1024.
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     loader: DataLoader[Batch] = DataLoader(
         batches,
         batch_size=None,

@@ -18,7 +18,7 @@ OBJECT_SHARE = 0.15  # of a patch; what covers less, but something, is neither o
 IGNORE = -100
 ATTRIBUTES = {"colour": COLOURS, "shape": SHAPES, "pattern": PATTERNS, "size": SIZES}
 WIDTHS = (1, 4, *map(len, ATTRIBUTES.values()))
-BOX_WEIGHT = 10.0  # a box error is a fraction of the image, far below a cross entropy
+BOX_WEIGHT = 5.0  # a box error is a fraction of the image, far below a cross entropy
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +82,7 @@ class DenseHead(nn.Module):
         self.grid = grid
         self.norm = nn.LayerNorm(width)
         self.out = nn.Linear(width, sum(WIDTHS))
+        nn.init.normal_(self.out.weight, std=0.02)  # boxes begin at their patches; else their loss drowns all others
 
     def forward(self, patches: Tensor) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
         """Of patches (F, N, C): objectness logits (F, N), boxes (F, N, 4) in fractions, logits of each attribute."""

@@ -104,6 +104,20 @@ def test_time_ends_a_run_with_a_checkpoint_that_goes_on(tmp_path):
     assert_same(weights(Trainer(config, "cpu").run()), weights(whole))
 
 
+def test_a_command_whose_time_is_up_begins_no_further_stage_and_goes_on_later(tmp_path, capsys):
+    first = stage(tmp_path, "first", steps=2)
+    second = stage(tmp_path, "second", steps=1, start=str(tmp_path / "first"))
+    paths = []
+    for config in (first, second):
+        (tmp_path / config.out).mkdir()
+        paths.append(str(write_yaml(tmp_path / config.out, config)))
+    ends = []
+    for _ in range(2):
+        assert main([*paths, "--device", "cpu", "--minutes", "0"]) == 0
+        ends.append([Path(line).parts[-2:] for line in capsys.readouterr().out.split()])
+    assert ends == [[("first", "step-0000001")], [("first", "step-0000002"), ("second", "step-0000001")]]
+
+
 def test_a_directory_with_another_run_is_refused(tmp_path):
     Trainer(stage(tmp_path, steps=1), "cpu").run()
     with pytest.raises(ConfigError, match="learning_rate"):
