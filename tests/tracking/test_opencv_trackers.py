@@ -41,6 +41,21 @@ def test_without_a_model_the_error_says_which_file_and_where_from(name, file, tm
         make_tracker(f"{name}:{tmp_path}")
 
 
+@pytest.mark.parametrize(
+    ("name", "files", "words"),
+    [
+        ("nano", ["nanotrack_backbone_sim.onnx", "nanotrack_head_sim.onnx"], "OpenCV 4.7 or later"),
+        ("vit", ["object_tracking_vittrack_2023sep.onnx"], "OpenCV 4.9 or later"),
+    ],
+)
+def test_an_opencv_that_is_too_old_is_named_with_the_one_it_takes(name, files, words, tmp_path, monkeypatch):
+    for file in files:
+        (tmp_path / file).write_bytes(b"")
+    monkeypatch.delattr(cv2, f"Tracker{name.title()}_Params", raising=False)
+    with pytest.raises(ConfigError, match=words):
+        make_tracker(f"{name}:{tmp_path}")
+
+
 class Scripted:
     """Stands in for a tracker of OpenCV."""
 

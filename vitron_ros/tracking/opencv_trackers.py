@@ -16,6 +16,7 @@ from vitron_ros.errors import ConfigError
 from vitron_ros.tracking.box_tracker import BoxEstimate, View
 
 MODEL_ZOO = "https://github.com/opencv/opencv_zoo/tree/main/models"
+CONTRIB = "its contrib modules"
 
 
 class OpenCvTracker:
@@ -49,34 +50,36 @@ class OpenCvTracker:
 
 def csrt() -> OpenCvTracker:
     """Raises ConfigError where OpenCV was built without its contrib modules."""
-    return OpenCvTracker(_class("TrackerCSRT").create)
+    return OpenCvTracker(_class("TrackerCSRT", CONTRIB).create)
 
 
 def kcf() -> OpenCvTracker:
     """Raises ConfigError where OpenCV was built without its contrib modules."""
-    return OpenCvTracker(_class("TrackerKCF").create)
+    return OpenCvTracker(_class("TrackerKCF", CONTRIB).create)
 
 
 def nano(folder: Path) -> OpenCvTracker:
-    """NanoTrack v2 from the two files of the model zoo in `folder`. Raises ConfigError where one is missing."""
-    params = _class("TrackerNano_Params")()
-    params.backbone = _model(folder / "nanotrack_backbone_sim.onnx", "object_tracking_nanotrack")
-    params.neckhead = _model(folder / "nanotrack_head_sim.onnx", "object_tracking_nanotrack")
-    return OpenCvTracker(lambda: _class("TrackerNano").create(params), has_score=True)
+    """NanoTrack from its two files of the model zoo in `folder`. Raises ConfigError where one or the tracker is missing."""
+    backbone = _model(folder / "nanotrack_backbone_sim.onnx", "object_tracking_nanotrack")
+    head = _model(folder / "nanotrack_head_sim.onnx", "object_tracking_nanotrack")
+    params = _class("TrackerNano_Params", "OpenCV 4.7 or later")()
+    params.backbone, params.neckhead = backbone, head
+    return OpenCvTracker(lambda: cv2.TrackerNano.create(params), has_score=True)
 
 
 def vit(folder: Path) -> OpenCvTracker:
-    """VitTrack from its file of the model zoo in `folder`. Raises ConfigError where it is missing."""
-    params = _class("TrackerVit_Params")()
-    params.net = _model(folder / "object_tracking_vittrack_2023sep.onnx", "object_tracking_vittrack")
-    return OpenCvTracker(lambda: _class("TrackerVit").create(params), has_score=True)
+    """VitTrack from its file of the model zoo in `folder`. Raises ConfigError where it or the tracker is missing."""
+    net = _model(folder / "object_tracking_vittrack_2023sep.onnx", "object_tracking_vittrack")
+    params = _class("TrackerVit_Params", "OpenCV 4.9 or later")()
+    params.net = net
+    return OpenCvTracker(lambda: cv2.TrackerVit.create(params), has_score=True)
 
 
-def _class(name: str) -> Any:
+def _class(name: str, need: str) -> Any:
     found = getattr(cv2, name, None)
     if found is None:
         raise ConfigError(
-            f"this OpenCV ({cv2.__version__}) has no {name}; install one with its contrib modules: "
+            f"this OpenCV ({cv2.__version__}) has no {name}, which needs {need}: "
             "pip uninstall opencv-python opencv-python-headless && pip install opencv-contrib-python-headless"
         )
     return found
