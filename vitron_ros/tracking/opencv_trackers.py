@@ -59,7 +59,7 @@ def kcf() -> OpenCvTracker:
 
 
 def nano(folder: Path) -> OpenCvTracker:
-    """NanoTrack from its two files of the model zoo in `folder`. Raises ConfigError where one or the tracker is missing."""
+    """NanoTrack from its two model zoo files in `folder`. Raises ConfigError where one or the tracker is missing."""
     backbone = _model(folder / "nanotrack_backbone_sim.onnx", "object_tracking_nanotrack")
     head = _model(folder / "nanotrack_head_sim.onnx", "object_tracking_nanotrack")
     params = _class("TrackerNano_Params", "OpenCV 4.7 or later")()
