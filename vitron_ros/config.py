@@ -62,7 +62,7 @@ class LifeCycle(Checked):
 class PipelineConfig(LifeCycle):
     """Everything that the core needs to turn the frames of one camera into tracks."""
 
-    tracker: str = setting("default", "box tracker of the fast loop: default, csrt, kcf")
+    tracker: str = setting("default", "box tracker of the fast loop: default, csrt, kcf, nano:FOLDER or vit:FOLDER")
     max_targets: int = setting(16, "targets that one camera follows at most", low=1, high=1000, runtime=True)
     timeout: float = setting(10.0, "s in which a goal must find its target", low=0.01, high=3600.0, runtime=True)
     lost_timeout: float = setting(
