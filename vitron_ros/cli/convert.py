@@ -26,7 +26,7 @@ from vitron_ros.frame import Frame
 from vitron_ros.images.codec import encode_jpeg
 from vitron_ros.tracking.track import TrackSnapshot, TrackState
 
-EPILOG = "example: vitron convert ../shared/data/davis-cows out/cows --fps 24"
+EPILOG = "example: vitron convert davis/cows out/cows --fps 24"
 
 IMAGE_TOPIC, INFO_TOPIC = "/camera/image_raw/compressed", "/camera/camera_info"
 FRAME_ID = "camera_optical_frame"

@@ -17,7 +17,7 @@ from vitron_ros.evaluation.datasets import load_sequences
 from vitron_ros.evaluation.one_pass import evaluate
 from vitron_ros.tracking.trackers import TRACKERS, make_tracker
 
-EPILOG = "example: vitron eval ope ../shared/data --tracker default --tracker csrt --json"
+EPILOG = "example: vitron eval ope DATASET --tracker default --tracker csrt --json"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
