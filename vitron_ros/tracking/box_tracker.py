@@ -32,7 +32,6 @@ class View:
 
     def __init__(self, frame: Frame) -> None:
         self.frame = frame
-
         self._levels = [frame.rgb]
 
     @cached_property
