@@ -61,10 +61,6 @@ class TrackAction:
             cancel_callback=self._on_cancel,
         )
 
-    @property
-    def open_goals(self) -> int:
-        return self._accepted
-
     def destroy(self) -> None:
         self._server.destroy()
         self._node.destroy_guard_condition(self._guard)
