@@ -16,7 +16,8 @@ MAY_IMPORT = {
     "images": NOUNS,
     "model": NOUNS,
     "tracking": NOUNS,
-    "streaming": NOUNS | {"images", "model", "tracking"},
+    "grounding": NOUNS | {"images", "model"},
+    "streaming": NOUNS | {"images", "model", "tracking", "grounding"},
 }
 
 

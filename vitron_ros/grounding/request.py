@@ -1,0 +1,140 @@
+"""What the model is asked and what it says: the data between a camera's pipeline and the model that serves them all.
+
+Shapes: T frames, G rows and columns of the patch grid.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitron_ros.boxes import Boxes
+from vitron_ros.frame import Frame
+from vitron_ros.model.answers import Invocation
+from vitron_ros.region import Region
+
+
+class Task(Enum):
+    """What a request wants.
+
+    FIND: the target of a phrase in every frame (REC, RSOT). FOLLOW: the target of a box in the first frame, in every
+    frame (SOT). ASK: an answer to a question or a command.
+    """
+
+    FIND = "find"
+    FOLLOW = "follow"
+    ASK = "ask"
+
+
+class Status(Enum):
+    """How a request ended.
+
+    OK: answered. ABSENT: the target is in none of the frames. UNKNOWN: the text is outside what the model knows.
+    UNREADABLE: a reply that is no answer to the task. DEADLINE, CANCELLED: cut off. FAILED: the model raised.
+    """
+
+    OK = "ok"
+    ABSENT = "absent"
+    UNKNOWN = "unknown"
+    UNREADABLE = "unreadable"
+    DEADLINE = "deadline"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Exchange:
+    """An earlier turn of a conversation.
+
+    Attributes:
+        box_xyxy: (4,) px in the frame of that time, what the turn was about; None: nothing with a box.
+    """
+
+    question: str
+    reply: str
+    box_xyxy: Boxes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ModelRequest:
+    """One question to the model.
+
+    Attributes:
+        id: unique among the open requests; the reply carries it.
+        frames: T frames of one camera in order of time; the reply speaks of them alone.
+        text: the phrase of FIND, the question or command of ASK.
+        box_xyxy: (4,) px, of FOLLOW: the target in the first frame.
+        regions: of ASK: what "this" means, in the newest frame, in the order of the text.
+        history: of ASK: earlier turns, oldest first.
+        deadline_ns: on the model's clock; no pass starts after it. None: none.
+        is_cancelled: asked before each pass.
+        on_text: given the text so far as it grows.
+    """
+
+    id: str
+    task: Task
+    frames: tuple[Frame, ...]
+    text: str = ""
+    box_xyxy: Boxes | None = None
+    regions: tuple[Region, ...] = ()
+    history: tuple[Exchange, ...] = ()
+    deadline_ns: int | None = None
+    is_cancelled: Callable[[], bool] = lambda: False
+    on_text: Callable[[str], None] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Grounded:
+    """A box that an answer names, in the newest frame of its request."""
+
+    label: str
+    box_xyxy: Boxes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ModelReply:
+    """What the model says.
+
+    Attributes:
+        stamps_ns: of the request's frames, when the reply is true.
+        message: one sentence for a person where the status is not OK.
+        text: the model's words.
+        boxes_xyxy: (T, 4) px, of FIND and FOLLOW; NaN where the model says "none" or nothing readable.
+        score: probability that the model gave its own answer, 0..1 (geometric mean over the tokens that were free).
+        grounded: of ASK: boxes that the answer names.
+        invocation: of ASK: what an expert module is to do; its region in fractions of the newest frame.
+        kept: (T, G, G) bool, the patches that reached the language model; None where they are mixtures.
+        seconds: that the model took for it, alone or with its batch.
+    """
+
+    id: str
+    task: Task
+    status: Status
+    stamps_ns: tuple[int, ...] = ()
+    message: str = ""
+    text: str = ""
+    boxes_xyxy: Boxes | None = None
+    score: float = 0.0
+    grounded: tuple[Grounded, ...] = ()
+    invocation: Invocation | None = None
+    kept: NDArray[np.bool_] | None = None
+    seconds: float = 0.0
+
+
+class LanguageVision(Protocol):
+    """A model as the runtime sees it. Used by one thread.
+
+    Attributes:
+        max_frames: of one request.
+        max_requests: of one call.
+    """
+
+    max_frames: int
+    max_requests: int
+
+    def reply(self, requests: Sequence[ModelRequest]) -> list[ModelReply]:
+        """Answers side by side, in the order of the requests. What goes wrong with one is a status of its reply."""
+        ...
