@@ -124,6 +124,18 @@ def restore(directory: Path, learner: Learner, optimizer: torch.optim.Optimizer)
         optimizer.state[parameters[owner]] = slots
 
 
+def restore_heads(directory: Path, learner: Learner) -> None:
+    """Gives the teaching heads what the stage before taught them, where it has taught them."""
+    if not (directory / STATE).is_file():
+        return
+    parameters = dict(learner.named_parameters())
+    for key, tensor in read_tensors(directory / STATE):
+        owner = key.removeprefix("weights/")
+        if owner.startswith(HEADS) and owner in parameters and parameters[owner].shape == tensor.shape:
+            with torch.no_grad():
+                parameters[owner].copy_(tensor)
+
+
 def read_record(directory: Path) -> dict[str, Any]:
     """The record beside a checkpoint; empty where it has none."""
     path = directory / RECORD

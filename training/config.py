@@ -20,6 +20,7 @@ class ClipsConfig(Checked):
 
     frames: int = setting(1, "frames of a clip", low=1, high=64)
     count: int = setting(1, "clips in a batch", low=1, high=4096)
+    wide: float = setting(0.0, "share of clips of a 4:3 camera, stretched as the model sees them", low=0.0, high=1.0)
     per_task: int = setting(2, "questions of each task about a clip at most", low=1, high=64)
     tasks: tuple[str, ...] = setting((), "tasks of the worlds; empty: the clips are only looked at (dense stage)")
 
@@ -38,6 +39,8 @@ class WeightsConfig(Checked):
     number: float = setting(1.0, "cross entropy of the numbers of boxes with soft neighbours", low=0.0)
     pointer: float = setting(1.0, "which patches the answer is about", low=0.0)
     dense: float = setting(0.0, "objectness, box and attributes of every patch", low=0.0)
+    gate: float = setting(0.0, "which patches a gated token selector should keep", low=0.0)
+    token: float = setting(0.0, "box and attributes of every visual token, in the language model's words", low=0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,8 +81,8 @@ class TrainConfig(Checked):
         if not self.clips:
             raise ConfigError("clips is empty; name at least one kind of clip")
         asked = {task for clips in self.clips for task in clips.tasks}
-        if not asked and not self.weights.dense:
-            raise ConfigError("nothing is learned: no clip has tasks, and weights.dense is 0")
+        if not asked and not (self.weights.dense or self.weights.gate or self.weights.token):
+            raise ConfigError("nothing is learned: no clip has tasks, and weights.dense, gate and token are 0")
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

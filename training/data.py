@@ -5,12 +5,13 @@ A batch depends on the seed and its number alone, not on which process makes it 
 
 import resource
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -44,6 +45,8 @@ class Part:
 
 
 Batch = tuple[Part, ...]
+WIDE = 4 / 3
+DENSE_FIELDS = tuple(field.name for field in fields(DenseTargets))
 
 
 def normalise(images: Tensor) -> Tensor:
@@ -80,7 +83,10 @@ def make_part(
     images, dense, packer = [], [], Packer(builder, sizes)
     for index in range(kind.count):
         rng = np.random.Generator(np.random.PCG64([*seed, index]))
-        clip = make_clip(int(rng.integers(2**62)), frames=kind.frames, size=vision.image_size)
+        seed_of_clip = int(rng.integers(2**62))
+        height = vision.image_size
+        width = round(WIDE * height) if kind.wide and rng.random() < kind.wide else height
+        clip = make_clip(seed_of_clip, frames=kind.frames, size=(height, width))
         shares = patch_shares(clip, vision.grid)
         # Questions about one frame of several belong to clips of one frame; here they would see all of them.
         samples = make_samples(clip, clip.seed, per_task=kind.per_task, tasks=kind.tasks) if kind.tasks else []  # type: ignore[arg-type]
@@ -90,10 +96,17 @@ def make_part(
             if len(sample.frames) == kind.frames
         ]
         packer.add_clip([question for question in worded if question], index * kind.frames, shares)
-        images.append(torch.from_numpy(clip.frames).permute(0, 3, 1, 2))
+        images.append(torch.from_numpy(stretched(clip.frames, height)).permute(0, 3, 1, 2))
         dense.append(dense_targets(clip, shares))
-    joined = (torch.cat([getattr(d, name) for d in dense]) for name in ("objectness", "boxes", "attributes"))
+    joined = (torch.cat([getattr(d, name) for d in dense]) for name in DENSE_FIELDS)
     return Part(torch.cat(images).contiguous(), DenseTargets(*joined), packer.packs())
+
+
+def stretched(frames: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Frames (T, H, W, 3) as squares of that size, as `pixels_from_images` fits them."""
+    if frames.shape[1:3] == (size, size):
+        return frames
+    return np.stack([cv2.resize(frame, (size, size), interpolation=cv2.INTER_AREA) for frame in frames])
 
 
 def load_batches(batches: Batches, first: int, workers: int) -> Iterator[Batch]:

@@ -1,4 +1,5 @@
-"""Dense pre-training: what every patch shows. The head is thrown away; the vision encoder that it taught stays.
+"""Dense pre-training: what every patch shows, and which ones are worth keeping. Heads are thrown away; what they taught
+stays.
 
 Shapes: F frames, N patches, C channels.
 """
@@ -18,6 +19,7 @@ OBJECT_SHARE = 0.15  # of a patch; what covers less, but something, is neither o
 IGNORE = -100
 ATTRIBUTES = {"colour": COLOURS, "shape": SHAPES, "pattern": PATTERNS, "size": SIZES}
 WIDTHS = (1, 4, *map(len, ATTRIBUTES.values()))
+WORTHY = 6  # patches of an object that are worth anything
 BOX_WEIGHT = 5.0  # a box error is a fraction of the image, far below a cross entropy
 
 
@@ -29,11 +31,14 @@ class DenseTargets:
         objectness: (F, N) int64, 1 object, 0 background, -100 neither.
         boxes: (F, N, 4) float32, the visible box of the patch's object in fractions; 0 where there is none.
         attributes: (F, N, 4) int64, colour, shape, pattern and size; -100 where there is no object.
+        worth: (F, N) float32, 1 for the patch that shows most of an object, half of it for the next best, and so on;
+            what the gate of a token selector should keep.
     """
 
     objectness: Tensor
     boxes: Tensor
     attributes: Tensor
+    worth: Tensor
 
     def to(self, device: torch.device) -> "DenseTargets":
         return DenseTargets(*(value.to(device, non_blocking=True) for value in vars(self).values()))
@@ -56,7 +61,15 @@ def dense_targets(clip: Clip, shares: NDArray[np.float32]) -> DenseTargets:
     owner = shares.argmax(axis=1)  # (T, N)
     share = shares.max(axis=1)
     objectness = np.where(share >= OBJECT_SHARE, 1, np.where(share == 0, 0, IGNORE))
-    best = shares.argmax(axis=2)  # (T, objects)
+    order = np.argsort(-shares, axis=2, kind="stable")  # (T, objects, N)
+    best = order[:, :, 0]
+    worth = np.zeros_like(share)
+    for rank in range(min(WORTHY, shares.shape[2])):
+        patch = order[:, :, rank]
+        value = np.where(np.take_along_axis(shares, patch[..., None], 2)[..., 0] > 0, 0.5**rank, 0.0)
+        for object_ in range(shares.shape[1]):
+            frames = np.arange(len(shares))
+            worth[frames, patch[:, object_]] = np.maximum(worth[frames, patch[:, object_]], value[:, object_])
     for frame, object_ in zip(*np.nonzero(shares.max(axis=2) > 0), strict=True):
         patch = best[frame, object_]
         if owner[frame, patch] == object_:
@@ -71,6 +84,7 @@ def dense_targets(clip: Clip, shares: NDArray[np.float32]) -> DenseTargets:
         torch.from_numpy(objectness.astype(np.int64)),
         torch.from_numpy(np.where(is_object[..., None], owned, 0.0).astype(np.float32)),
         torch.from_numpy(np.where(is_object[..., None], names[owner], IGNORE)),
+        torch.from_numpy(worth.astype(np.float32)),
     )
 
 
@@ -104,3 +118,9 @@ def dense_loss(head: DenseHead, patches: Tensor, targets: DenseTargets) -> dict[
         wanted = targets.attributes[..., index][is_object]
         losses[name] = F.cross_entropy(logits[is_object], wanted, reduction="sum") / is_object.sum().clamp(min=1)
     return losses | {"dense": torch.stack(list(losses.values())).sum()}
+
+
+def gate_loss(log_p: Tensor, worth: Tensor) -> Tensor:
+    """Mean cross entropy of a gate's log probabilities (F, N) against the worth (F, N) of the patches."""
+    share = worth / worth.sum(dim=1, keepdim=True).clamp(min=1e-6)
+    return -(share * log_p).sum(dim=1).mean()

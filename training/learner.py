@@ -1,22 +1,26 @@
 """What is optimised: a VitronModel and the heads that teach it, batches in, named losses out."""
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from training.config import TrainConfig
 from training.data import Batch, Part, normalise
-from training.dense import DenseHead, dense_loss
+from training.dense import DenseHead, dense_loss, gate_loss
 from training.losses import PointerHead, number_loss, pointer_loss, soft_numbers, text_loss
 from training.packing import IGNORE, Packs, embed
+from training.token_head import TokenHead, token_loss
 from vitron_ros.errors import ConfigError
+from vitron_ros.model.token_selector import GatedTSelector
 from vitron_ros.model.tokenizer import Tokenizer
 from vitron_ros.model.vision import VisionFeatures
 from vitron_ros.model.vitron import VitronModel
 
-HEADS = ("dense_head", "pointer_head")
-PARTS = ("text", "number", "pointer", "dense")  # of the loss, as `WeightsConfig` names them
+HEADS = ("dense_head", "pointer_head", "token_head")
+SPLITS = 4  # of the rows of a batch by length
+PARTS = ("text", "number", "pointer", "dense", "gate", "token")  # of the loss, as `WeightsConfig` names them
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,11 +38,14 @@ class Learner(nn.Module):
         super().__init__()
         if model.video is not None or model.config.temporal != "frames":
             raise ConfigError(f"the model {model.config.name} averages video over time; only frame by frame is trained")
+        if config.weights.gate and not isinstance(model.selector, GatedTSelector):
+            raise ConfigError(f"weights.gate is for the gated selector; this model has {model.config.selector.kind}")
         vision, language = model.config.vision, model.config.language
         self.model = model
         self.weights = config.weights
         self.dense_head = DenseHead(vision.hidden_size, vision.grid)
         self.pointer_head = PointerHead(language.hidden_size, vision.hidden_size)
+        self.token_head = TokenHead(language.hidden_size, tokenizer)
         numbers = tokenizer.number_ids()
         self.number_ids: Tensor
         self.soft: Tensor
@@ -50,8 +57,19 @@ class Learner(nn.Module):
         for name, parameter in self.model.named_parameters():
             parameter.requires_grad_(group_of(name) in groups or "lora_" in name)
         for name in HEADS:
-            part = {"dense_head": self.weights.dense, "pointer_head": self.weights.pointer}[name]
+            part = getattr(self.weights, name.removesuffix("_head"))
             self.get_submodule(name).requires_grad_(part > 0)
+
+    def train(self, mode: bool = True) -> "Learner":
+        """As of any module, but a frozen vision encoder keeps the statistics of its batch norms."""
+        super().train(mode)
+        if not self._sees_learning:
+            self.model.vision.eval()
+        return self
+
+    @property
+    def _sees_learning(self) -> bool:
+        return any(parameter.requires_grad for parameter in self.model.vision.parameters())
 
     def forward(self, batch: Batch) -> Losses:
         """The losses of a batch. Each part of the loss is a mean over all of the batch that it is about."""
@@ -73,22 +91,44 @@ class Learner(nn.Module):
             frames = len(part.images)
             losses = dense_loss(self.dense_head, features.patches, part.dense)
             sums |= {name: (value * frames, frames) for name, value in losses.items()}
-        return sums if part.packs is None else sums | self._ask(part.packs, features)
+        if self.weights.gate:
+            log_p = cast(GatedTSelector, self.model.selector).log_probabilities(features.patches)
+            sums["gate"] = (gate_loss(log_p, part.dense.worth) * len(part.images), len(part.images))
+        if part.packs is None and not self.weights.token:
+            return sums
+        visual = self.model.visual_tokens(features)
+        if self.weights.token and visual.indices is not None:
+            loss = token_loss(
+                self.token_head,
+                visual.tokens,
+                visual.indices,
+                part.dense,
+                self.model.language.lm_head.weight,
+                self.number_ids,
+                self.soft,
+            )
+            sums["token"] = (loss * len(part.images), len(part.images))
+        if part.packs is not None:
+            regions = self.model.region_tokens(features, part.packs.regions) if part.packs.regions else None
+            for packs in part.packs.split(SPLITS):
+                for name, (value, count) in self._ask(packs, features, visual.tokens, regions).items():
+                    before = sums.get(name, (0, 0))
+                    sums[name] = before[0] + value, before[1] + count
+        return sums
 
     def _look(self, images: Tensor) -> VisionFeatures:
         model = self.model
         levels = () if model.region is None else model.region.levels
-        is_learning = any(parameter.requires_grad for parameter in model.vision.parameters())
-        with torch.set_grad_enabled(is_learning and torch.is_grad_enabled()):
+        with torch.set_grad_enabled(self._sees_learning and torch.is_grad_enabled()):
             features: VisionFeatures = model.vision(
                 normalise(images), levels=levels, attention=model.selector.needs_attention
             )
         return features
 
-    def _ask(self, packs: Packs, features: VisionFeatures) -> dict[str, tuple[Tensor, int]]:
+    def _ask(
+        self, packs: Packs, features: VisionFeatures, visual: Tensor, regions: Tensor | None
+    ) -> dict[str, tuple[Tensor, int]]:
         model = self.model
-        visual = model.visual_tokens(features).tokens
-        regions = model.region_tokens(features, packs.regions) if packs.regions else None
         hidden = model.language.hidden_states(embed(model, packs, visual, regions), packs.mask(), packs.positions)
         asked = packs.labels != IGNORE
         labels, is_number = packs.labels[asked], packs.is_number[asked]

@@ -27,6 +27,7 @@ from vitron_ros.model.vitron import VitronModel
 
 IGNORE = -100
 BOX = re.compile(r"\[\d+,\d+,\d+,\d+\]")
+ROW_FIELDS = ("token_ids", "visual", "region", "segments", "positions", "labels", "is_number")
 FRAME = re.compile(r"Frame (\d+): $")
 
 
@@ -72,6 +73,24 @@ class Packs:
             name: value.to(device, non_blocking=True) for name, value in vars(self).items() if isinstance(value, Tensor)
         }
         return replace(self, **moved)
+
+    def split(self, count: int) -> list["Packs"]:
+        """The same rows in at most `count` packs, short ones apart from long ones, so that little is padding."""
+        lengths = (self.segments >= 0).sum(dim=1)
+        return [self._rows(rows, int(lengths[rows].max())) for rows in lengths.argsort().chunk(count)]
+
+    def _rows(self, rows: Tensor, length: int) -> "Packs":
+        place = torch.full((len(self.segments),), -1, device=rows.device)
+        place[rows] = torch.arange(len(rows), device=rows.device)
+        is_here = place[self.pointers[:, 0]] >= 0
+        pointers = self.pointers[is_here]
+        cut = {name: getattr(self, name)[rows, :length] for name in ROW_FIELDS}
+        return replace(
+            self,
+            **cut,
+            pointers=torch.stack([place[pointers[:, 0]], pointers[:, 1], pointers[:, 2]], dim=1),
+            pointer_targets=self.pointer_targets[is_here],
+        )
 
     def mask(self) -> Tensor:
         """(R, 1, S, S) bool, True where row may look at column."""
@@ -209,7 +228,8 @@ class Packer:
                 listed = FRAME.search(question.answer[: match.start()])
                 frame = int(listed[1]) - 1 if listed else 0
                 if shares[frame, sample.target].any():
-                    self._point(number, start, first + frame, shares[frame, sample.target])
+                    for offset in (0, 2, 4, 6) if self._has_numbers else (0,):
+                        self._point(number, start + offset, first + frame, shares[frame, sample.target])
 
     def _point(self, row: int, column: int, frame: int, share: NDArray[np.float32]) -> None:
         self._pointers.append((row, column, frame))

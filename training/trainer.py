@@ -15,7 +15,7 @@ import torch
 from tqdm import tqdm
 
 from training.adapters import add_adapters
-from training.checkpointing import find_start, latest, read_record, restore, save, step_of
+from training.checkpointing import find_start, latest, read_record, restore, restore_heads, save, step_of
 from training.config import TrainConfig
 from training.data import Batches, load_batches
 from training.learner import Learner, group_of
@@ -48,8 +48,9 @@ class Trainer:
             torch.manual_seed(config.seed)
             add_adapters(self.checkpoint.model, config.lora_rank)
         torch.manual_seed(config.seed)  # of the heads
-        self.learner = Learner(self.checkpoint.model, self.checkpoint.tokenizer, config).to(self.device).train()
+        self.learner = Learner(self.checkpoint.model, self.checkpoint.tokenizer, config).to(self.device)
         self.learner.freeze_all_but(config.train)
+        self.learner.train()
         self.optimizer = torch.optim.AdamW(self._groups(), lr=config.learning_rate, betas=BETAS)
         self.step = 0
         self.seconds = 0.0
@@ -57,6 +58,8 @@ class Trainer:
             restore(resumed, self.learner, self.optimizer)
             self.step, self.seconds = step_of(resumed), read_record(resumed)["stages"][-1]["seconds"]
             logger.info("goes on from %s", resumed)
+        elif config.start:
+            restore_heads(find_start(config.start), self.learner)
 
     def run(self, minutes: float | None = None) -> Path:
         """Trains to the last step, or until the time is up; gives the directory of the last checkpoint."""

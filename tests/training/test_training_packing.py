@@ -110,15 +110,42 @@ def test_pointers_lie_on_the_object_that_is_meant():
     numbers = {ids[0]: number for number, ids in enumerate(tiny_checkpoint().tokenizer.number_ids())}
     torch.testing.assert_close(packs.pointer_targets.sum(1), torch.ones(len(packs.pointers)))
     boxes = 0
-    for (row, column, _), share in zip(packs.pointers.tolist(), packs.pointer_targets, strict=True):
-        if not packs.is_number[row, column]:
-            continue
+    for (row, column, frame), share in zip(packs.pointers.tolist(), packs.pointer_targets, strict=True):
+        if not packs.is_number[row, column] or packs.is_number[row, column - 2]:
+            continue  # no box begins here
+        for offset in (2, 4, 6):
+            same = (packs.pointers == torch.tensor([row, column + offset, frame])).all(dim=1)
+            torch.testing.assert_close(packs.pointer_targets[same], share[None])
         x1, y1, x2, y2 = (numbers[int(packs.labels[row, column + offset])] / 100 for offset in (0, 2, 4, 6))
         rows, columns = np.divmod(np.arange(36), 6)
         x, y = (float(share.numpy() @ (cells + 0.5)) / 6 for cells in (columns, rows))
         assert x1 - 1 / 6 <= x <= x2 + 1 / 6 and y1 - 1 / 6 <= y <= y2 + 1 / 6
         boxes += 1
     assert boxes > 10
+
+
+@pytest.mark.parametrize("count", (2, 3, 100))
+def test_split_packs_hold_every_row_once(count):
+    _, _, packs = ask(VIDEOS, (1, 2, 5))
+
+    def rows(packs):
+        found = []
+        for row in range(len(packs.segments)):
+            size = int((packs.segments[row] >= 0).sum())
+            mine = packs.pointers[:, 0] == row
+            found.append(
+                (
+                    *(getattr(packs, name)[row, :size].tolist() for name in ("token_ids", "visual", "labels")),
+                    packs.pointers[mine, 1:].tolist(),
+                    packs.pointer_targets[mine].tolist(),
+                )
+            )
+        return found
+
+    parts = packs.split(count)
+    assert 1 < len(parts) <= count
+    assert sorted(row for part in parts for row in rows(part)) == sorted(rows(packs))
+    assert sum(part.segments.numel() for part in parts) < packs.segments.numel()
 
 
 def test_every_answer_is_readable():

@@ -308,14 +308,19 @@ def load_weights(
     return LoadReport(len(loaded), missing, tuple(unexpected), tuple(misshaped), tuple(unused))
 
 
-def _weights(model: VitronModel) -> dict[str, nn.Parameter]:
-    """Every weight by name, once where two share it."""
-    return dict(model.named_parameters())
+def _weights(model: VitronModel) -> dict[str, Tensor]:
+    """Every weight by name, once where two share it, and the statistics of batch norms."""
+    buffers = {name: value for name, value in model.named_buffers() if name.rpartition(".")[2].startswith("running_")}
+    return {**dict(model.named_parameters()), **buffers}
 
 
 def _put(model: nn.Module, name: str, tensor: Tensor) -> None:
-    owner, _, leaf = name.rpartition(".")
-    model.get_submodule(owner).register_parameter(leaf, nn.Parameter(tensor))
+    path, _, leaf = name.rpartition(".")
+    owner = model.get_submodule(path)
+    if leaf in owner._buffers:
+        owner.register_buffer(leaf, tensor)
+    else:
+        owner.register_parameter(leaf, nn.Parameter(tensor))
 
 
 def _tie(model: VitronModel) -> None:
@@ -323,7 +328,7 @@ def _tie(model: VitronModel) -> None:
         model.language.lm_head.weight = model.language.model.embed_tokens.weight
 
 
-def _shards(weights: dict[str, nn.Parameter], dtype: torch.dtype | None, shard_bytes: int) -> list[list[str]]:
+def _shards(weights: dict[str, Tensor], dtype: torch.dtype | None, shard_bytes: int) -> list[list[str]]:
     shards: list[list[str]] = [[]]
     size = 0
     for name, weight in weights.items():

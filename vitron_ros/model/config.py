@@ -18,6 +18,11 @@ class VisionConfig(Checked):
 
     image_size: int = setting(336, "px, side of the square that an image becomes", low=8, high=4096)
     patch_size: int = setting(14, "px, side of one patch", low=2, high=256)
+    stem: str = setting(
+        "patch",
+        "from pixels to patches: patch (CLIP's one linear map) or convolutions (arXiv 2106.14881)",
+        choices=("patch", "convolutions"),
+    )
     hidden_size: int = setting(1024, "channels", low=1)
     intermediate_size: int = setting(4096, "channels inside a feed-forward block", low=1)
     num_layers: int = setting(24, "layers of the whole CLIP model", low=1)
@@ -300,11 +305,12 @@ PROFILES: dict[str, ModelConfig] = {
     "vitron-tiny": ModelConfig(
         name="vitron-tiny",
         vision=VisionConfig(
-            image_size=160,
+            image_size=128,
             patch_size=16,
+            stem="convolutions",
             hidden_size=192,
             intermediate_size=576,
-            num_layers=6,
+            num_layers=3,
             num_heads=3,
             layer=-1,
             activation="gelu",
@@ -314,7 +320,7 @@ PROFILES: dict[str, ModelConfig] = {
             vocab_size=1024,
             hidden_size=192,
             intermediate_size=512,
-            num_layers=6,
+            num_layers=4,
             num_heads=6,
             num_kv_heads=6,
             head_dim=32,

@@ -103,14 +103,19 @@ class GatedTSelector(nn.Module):
         self.gate = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, 1))
 
     def forward(self, patches: Tensor, attention: Tensor | None = None) -> Selected:
-        log_p = self.gate(patches).squeeze(-1).log_softmax(dim=-1, dtype=torch.float32)  # (T, N)
+        log_p = self.log_probabilities(patches)
         scores = log_p
         if self.training and self.gumbel_noise:
             scores = log_p - self.gumbel_noise * torch.empty_like(log_p).exponential_().log()
         kept = gather_top(patches, scores.detach(), self.count)
+        assert kept.indices is not None
         gate = log_p.gather(1, kept.indices)
         scale = (gate - gate.detach()).exp().to(patches.dtype)  # 1
         return Selected(kept.tokens * scale[..., None], kept.indices)
+
+    def log_probabilities(self, patches: Tensor) -> Tensor:
+        """Of each patch to be kept, (T, N) float32."""
+        return self.gate(patches).squeeze(-1).log_softmax(dim=-1, dtype=torch.float32)  # type: ignore[no-any-return]
 
 
 class AttentionSelector(nn.Module):

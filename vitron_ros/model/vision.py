@@ -14,6 +14,7 @@ from transformers import CLIPVisionConfig, CLIPVisionModel
 
 from vitron_ros.errors import ModelError
 from vitron_ros.model.config import VisionConfig
+from vitron_ros.model.stem import ConvStem
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +56,8 @@ class VisionEncoder(nn.Module):
         )
         clip = getattr(clip, "vision_model", clip)  # early releases of transformers 5 wrap the parts once more
         self.embeddings, self.pre_layrnorm, self.layers = clip.embeddings, clip.pre_layrnorm, clip.encoder.layers
+        if config.stem == "convolutions":
+            self.embeddings.patch_embedding = ConvStem(config.hidden_size, config.patch_size)
         self.time_layers = nn.ModuleList(
             TimeAttention(layer, config) for layer in self.layers[: config.used_layers if config.time_frames else 0]
         )
@@ -77,6 +80,7 @@ class VisionEncoder(nn.Module):
             ModelError: the pixels have the wrong shape, or a video model sees the wrong number of frames.
         """
         self._check(pixels)
+        pixels = pixels.to(memory_format=torch.channels_last)
         x = self.pre_layrnorm(self.embeddings(pixels.to(self.dtype)))
         states, before = [x], x
         for index, layer in enumerate(self.layers):

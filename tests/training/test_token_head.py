@@ -1,0 +1,56 @@
+"""Visual tokens in the language model's words: the loss falls to its floor where tokens tell, not where they do not."""
+
+import pytest
+import torch
+from tiny_training import tiny_checkpoint
+
+from training.dense import ATTRIBUTES, DenseTargets
+from training.losses import soft_numbers
+from training.token_head import TokenHead, token_loss
+
+FRAMES, PATCHES, KEPT, WIDTH = 6, 16, 4, 24
+SIGMA = 0.5
+
+
+def scene() -> tuple[torch.Tensor, DenseTargets]:
+    """Kept patches, and targets in which every patch shows an object of its own."""
+    draw = torch.Generator().manual_seed(0)
+    boxes = torch.rand(FRAMES, PATCHES, 4, generator=draw)
+    counts = [len(names) for names in ATTRIBUTES.values()]
+    attributes = torch.stack([torch.randint(n, (FRAMES, PATCHES), generator=draw) for n in counts], dim=-1)
+    objectness = torch.ones(FRAMES, PATCHES, dtype=torch.int64)
+    objectness[:, 0] = 0
+    indices = torch.tensor([[0, 3, 7, 11]]).expand(FRAMES, -1)
+    return indices, DenseTargets(objectness, boxes, attributes, torch.zeros(FRAMES, PATCHES))
+
+
+def learn(tokens: torch.Tensor, indices: torch.Tensor, targets: DenseTargets, steps: int = 150) -> float:
+    torch.manual_seed(0)
+    tokenizer = tiny_checkpoint().tokenizer
+    head = TokenHead(WIDTH, tokenizer)
+    embeddings = torch.nn.Parameter(torch.randn(tokenizer.size, WIDTH) * 0.3)
+    ids = torch.tensor([numbers[0] for numbers in tokenizer.number_ids()])
+    optimizer = torch.optim.Adam([*head.parameters(), embeddings], lr=0.02)
+    for _ in range(steps):
+        loss = token_loss(head, tokens, indices, targets, embeddings, ids, soft_numbers(SIGMA))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return float(loss.detach())
+
+
+def test_what_a_token_tells_is_learned_and_what_it_hides_is_not():
+    indices, targets = scene()
+    telling = torch.randn(FRAMES, KEPT, WIDTH, generator=torch.Generator().manual_seed(1))  # each token is another
+    told, hidden = learn(telling, indices, targets), learn(torch.ones_like(telling), indices, targets)
+    floor = float(-(soft_numbers(SIGMA) * (soft_numbers(SIGMA) + 1e-12).log()).sum(-1).mean())
+    assert told < floor + 0.3
+    assert hidden > floor + 2
+
+
+def test_background_tokens_do_not_count():
+    indices, targets = scene()
+    tokens = torch.randn(FRAMES, KEPT, WIDTH, generator=torch.Generator().manual_seed(1))
+    changed = tokens.clone()
+    changed[:, 0] += 5  # patch 0 shows no object
+    assert learn(tokens, indices, targets, 3) == pytest.approx(learn(changed, indices, targets, 3), abs=1e-6)
