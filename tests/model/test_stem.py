@@ -30,7 +30,7 @@ def test_patches_that_halving_cannot_reach_are_refused(patch, width):
 
 def test_a_patch_sees_beyond_its_own_pixels():
     stem = ConvStem(16, 8).eval()
-    image = torch.zeros(1, 3, 32, 32, requires_grad=True)
+    image = torch.rand(1, 3, 32, 32, requires_grad=True)
     stem(image)[0, :, 1, 1].sum().backward()
     seen = image.grad[0].abs().sum(0) > 0
     assert seen[8:16, 8:16].any() and seen[16:, 8:16].any()
