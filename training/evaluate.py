@@ -37,7 +37,7 @@ EVALUATED: tuple[Task, ...] = ("rec", "reg", "rsot", "sot", "video_reg", "vqa", 
 VIDEO_FRAMES = 8
 NOWHERE = -1e6  # px; a box that is not given lies far from any
 MAX_ANSWER = 320
-IMAGE_SIZE = 160
+IMAGE_SIZE = 128
 TRIES = 40  # clips a question that is wanted, before the search is given up
 
 
@@ -219,7 +219,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m training.evaluate",
         description="Scores a checkpoint on clips that training never draws.",
-        epilog="example: python -m training.evaluate --checkpoint out/vitron-tiny/4_joint --split val --json",
+        epilog="example: python -m training.evaluate --checkpoint out/vitron-tiny/3_invocation --split val --json",
     )
     parser.add_argument("--checkpoint", required=True, help="bundled name, checkpoint, or a run's directory")
     parser.add_argument("--split", choices=("val", "real-background"), default="val")

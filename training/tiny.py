@@ -15,7 +15,7 @@ from vitron_ros.model.config import PROFILES, ModelConfig, profile
 from vitron_ros.model.language import INITIAL_STD
 from vitron_ros.model.prompt_profile import PromptProfile
 from vitron_ros.model.prompts import PromptBuilder
-from vitron_ros.model.tokenizer import train_tokenizer
+from vitron_ros.model.tokenizer import Tokenizer, train_tokenizer
 from vitron_ros.model.vitron import VitronModel
 
 CORPUS_SEED = 1 << 40  # its clips are those of no batch
@@ -63,8 +63,14 @@ def fresh(name: str, *, seed: int, tokenizer_clips: int) -> Checkpoint:
     )
     torch.manual_seed(seed)
     model = VitronModel(replace(config, language=language))
+    smooth_numbers(model, tokenizer, seed)
+    return Checkpoint(model, tokenizer, PromptBuilder(wording, tokenizer))
+
+
+def smooth_numbers(model: VitronModel, tokenizer: Tokenizer, seed: int) -> None:
+    """Lays the embeddings of the numbers of boxes on a smooth curve; all else is as the model was built."""
+    embeddings = model.language.model.embed_tokens.weight
     ids = [numbers[0] for numbers in tokenizer.number_ids()]
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        model.language.model.embed_tokens.weight[ids] = fourier_numbers(language.hidden_size, INITIAL_STD, generator)
-    return Checkpoint(model, tokenizer, PromptBuilder(wording, tokenizer))
+        embeddings[ids] = fourier_numbers(embeddings.shape[1], INITIAL_STD, generator)

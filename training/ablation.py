@@ -1,0 +1,121 @@
+"""`python -m training.ablation --start out/vitron-tiny/0_dense --out out/ablation`: token selectors at an equal budget.
+
+After table 7 of Elysium (arXiv 2403.16558): the same vision encoder, trained and frozen, the same data, steps and
+seeds; only how patches become tokens differs, and for the gated selector how many. Finished runs are not run again.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from training.checkpointing import find_start
+from training.config import ClipsConfig, TrainConfig, WeightsConfig
+from training.evaluate import Case, ModelPredictor, cases, score
+from training.tiny import smooth_numbers
+from training.trainer import Trainer
+from vitron_ros.errors import VitronError
+from vitron_ros.model.checkpoint import Checkpoint, load_checkpoint, save_pretrained
+from vitron_ros.model.config import SelectorConfig
+from vitron_ros.model.vitron import VitronModel
+
+ALPHA = 0.25
+SELECTORS = (
+    *(SelectorConfig(kind=kind, alpha=ALPHA) for kind in ("gated", "published", "concat", "cross_attention", "pool")),
+    SelectorConfig(kind="none", alpha=1.0),
+    *(SelectorConfig(kind="gated", alpha=alpha) for alpha in (0.0625, 0.125, 0.5)),
+)
+LEARNS = ("selector", "projector", "region", "embeddings", "language")
+
+
+def variant(selector: SelectorConfig, seed: int, base: Checkpoint, folder: Path) -> Path:
+    """Writes a start: the base's vision encoder and tokenizer, and all else fresh, with a selector of its own."""
+    torch.manual_seed(seed)
+    model = VitronModel(replace(base.model.config, selector=selector))
+    model.vision.load_state_dict(base.model.vision.state_dict())
+    smooth_numbers(model, base.tokenizer, seed)
+    save_pretrained(model, folder, tokenizer=base.tokenizer, prompt_profile=base.prompts.profile)
+    return folder
+
+
+def run(name: str, selector: SelectorConfig, seed: int, base: Checkpoint, stage: TrainConfig) -> Path:
+    """Trains one selector, or finds it trained; gives its checkpoint."""
+    out = Path(stage.out) / f"{name}-{seed}"
+    start = out / "start"
+    if not (start / "config.json").is_file():
+        variant(selector, seed, base, start)
+    return Trainer(replace(stage, name=name, out=str(out / "run"), start=str(start), seed=seed)).run()
+
+
+def table(results: dict[str, list[dict[str, float]]]) -> str:
+    """A Markdown table: mean and, of several seeds, half the range of each metric."""
+    metrics = sorted({metric for runs in results.values() for metrics in runs for metric in metrics})
+    lines = ["| selector | tokens | " + " | ".join(metrics) + " |", "|---" * (2 + len(metrics)) + "|"]
+    for name, runs in results.items():
+        kind, _, tokens = name.rpartition("-")
+        cells = []
+        for metric in metrics:
+            values = [run[metric] for run in runs]
+            spread = f" ± {(max(values) - min(values)) / 2:.3f}" if len(values) > 1 else ""
+            cells.append(f"{statistics.mean(values):.3f}{spread}")
+        lines.append(f"| {kind} | {tokens} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the ablation; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training.ablation",
+        description="Trains every token selector on one frozen vision encoder and compares them.",
+        epilog="example: python -m training.ablation --start out/vitron-tiny/0_dense --out out/ablation --seeds 0 1",
+    )
+    parser.add_argument("--start", required=True, help="checkpoint whose vision encoder is used")
+    parser.add_argument("--out", required=True, help="folder of runs and of ablation.json")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--count", type=int, default=24, help="clips in a batch")
+    parser.add_argument("--clips", type=int, default=200, help="validation clips")
+    parser.add_argument("--workers", type=int, default=1)
+    arguments = parser.parse_args(argv)
+    try:
+        base = load_checkpoint(find_start(arguments.start), dtype=torch.float32)
+        vision = base.model.config.vision
+        stage = TrainConfig(
+            out=arguments.out,
+            steps=arguments.steps,
+            warmup=arguments.steps // 10,
+            learning_rate=1.5e-3,
+            train=LEARNS,
+            workers=arguments.workers,
+            save_every=arguments.steps,
+            weights=WeightsConfig(text=1.0, number=1.0, pointer=1.0),
+            clips=(ClipsConfig(frames=1, count=arguments.count, per_task=4, tasks=("rec", "vqa")),),
+        )
+        asked: list[Case] = [
+            case
+            for task in ("rec", "vqa")
+            for case in cases(task, arguments.clips, base.prompts.profile, size=vision.image_size)
+        ]
+        results: dict[str, list[dict[str, float]]] = {}
+        for seed in arguments.seeds:
+            for selector in SELECTORS:
+                name = f"{selector.kind}-{selector.kept(vision.num_patches)}"
+                trained = load_checkpoint(run(name, selector, seed, base, stage), dtype=torch.float32)
+                found = score(asked, ModelPredictor(trained)(asked))
+                results.setdefault(name, []).append(found)
+                print(f"{name}, seed {seed}: {found}", file=sys.stderr)
+                Path(arguments.out, "ablation.json").write_text(json.dumps(results, indent=1) + "\n")
+    except VitronError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(table(results))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
