@@ -13,13 +13,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from bags.writing import Rgb, Truth
+
 WIDTH, HEIGHT, FPS, FRAMES = 640, 480, 30, 240
 MARGIN = 200  # px around the image in which things are still drawn, to know how much of them lies outside
 HORIZON = 210  # world y where the wall meets the table
 DETAIL = 4  # sprites are painted larger than they are shown, for smooth edges
 KEPT = 2  # and kept at this size
 
-Rgb = NDArray[np.uint8]
 Sprite = NDArray[np.float32]  # (h, w, 4): rgb 0..255 times opacity, and opacity 0..1
 
 
@@ -41,16 +42,6 @@ class Thing:
     label: str
     sprite: Callable[[float], Sprite]
     pose: Callable[[float], Pose]
-
-
-@dataclass(frozen=True)
-class Truth:
-    """One object in one frame: box (4,) px of all of it, clipped to the image, and the share of it that is in sight."""
-
-    id: int
-    label: str
-    box_xyxy: NDArray[np.float64]
-    visibility: float
 
 
 def render(index: int) -> tuple[Rgb, list[Truth]]:

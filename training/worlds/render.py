@@ -1,6 +1,6 @@
 """From a scene to frames and exact truth."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -67,6 +67,13 @@ def make_clip(
     return painter.paint(split, seed)
 
 
+def draw_scene(scene: Scene, degradation: Degradation, *, size: tuple[int, int], split: Split, seed: int) -> Clip:
+    """The clip of a scene that was composed by hand, of (height, width) px; the seed chooses surfaces and shades."""
+    height, width = size
+    rng = np.random.Generator(np.random.PCG64([seed, 0 if split == "train" else 1, 1]))
+    return _Painter(scene, len(scene.camera.zoom), width, height, degradation, None, rng).paint(split, seed)
+
+
 @dataclass(slots=True)
 class _Painter:
     """Draws one scene. Made for one clip and dropped."""
@@ -98,7 +105,7 @@ class _Painter:
         sides = np.array([obj.side for obj in self.scene.objects]) * side
         steps = _smears(centres, self.degradation.shutter, sides)
         for t in range(self.frames):
-            canvas = canvases[t]
+            canvas = next(canvases)
             for rank in range(count, -1, -1):
                 if post is not None and self.scene.post is not None and self.scene.post.nearer_objects == rank:
                     self._draw_post(canvas, instances[t], post, cameras[t])
@@ -128,29 +135,29 @@ class _Painter:
             seed=seed,
         )
 
-    def _backgrounds(self, cameras: Array) -> list[Pixels]:
+    def _backgrounds(self, cameras: Array) -> Iterator[Pixels]:
         """One fresh canvas a frame, (H, W, 3) float32."""
         side = min(self.width, self.height)
         margin = round((MARGIN + float(np.abs(self.scene.camera.pan).max())) * side)
         wide, tall = self.width + 2 * margin, self.height + 2 * margin
         if self.background is not None and len(self.background) == self.frames and self.frames > 1:
-            return [_fit(image, self.width, self.height) for image in self.background]
+            return (_fit(image, self.width, self.height) for image in self.background)
         source = (
             draw_background(wide, tall, self.rng) if self.background is None else _fit(self.background[0], wide, tall)
         )
         to_world = np.array([[1 / side, 0, -(wide - 1) / 2 / side], [0, 1 / side, -(tall - 1) / 2 / side], [0, 0, 1]])
-        canvases: list[Pixels] = []
+        return self._seen_by(cameras, source, to_world)
+
+    def _seen_by(self, cameras: Array, source: Pixels, to_world: Array) -> Iterator[Pixels]:
+        """The part of a background that each camera sees, (H, W, 3) float32, one at a time: long clips are large."""
+        size = (self.width, self.height)
         for t in range(self.frames):
-            if t and np.array_equal(cameras[t], cameras[t - 1]):
-                canvases.append(canvases[-1].copy())
-                continue
-            matrix = cameras[t] @ to_world
-            canvases.append(
-                cv2.warpPerspective(
-                    source, matrix, (self.width, self.height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
+            if not t or not np.array_equal(cameras[t], cameras[t - 1]):
+                matrix = cameras[t] @ to_world
+                clean = cv2.warpPerspective(
+                    source, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
                 )
-            )
-        return canvases
+            yield clean.copy()
 
     def _sprites(self) -> list[Sprite]:
         side = min(self.width, self.height)

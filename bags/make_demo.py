@@ -1,0 +1,38 @@
+"""Writes the bag of the demo, `bags/demo`: python -m bags.make_demo [DIRECTORY]
+
+The frames come from `demo_scene.py`, the same on every run; their JPEG bytes may differ between builds of OpenCV.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from bags.demo_scene import ACTORS, FPS, SIDE, draw
+from bags.writing import Rgb, Truth, write_bag
+from training.worlds.clip import Clip
+from training.worlds.queries import Kind
+from training.worlds.wording import kind_name
+
+QUALITY = 50  # keeps the bag below 4 MB
+
+
+def images_and_truth(clip: Clip) -> Iterator[tuple[Rgb, list[Truth]]]:
+    """Every image of the clip with what is true in it, without things wholly outside."""
+    labels = [kind_name(Kind(actor.spec.shape, actor.spec.colour, actor.spec.size)) for actor in ACTORS]
+    boxes = np.clip(clip.full_boxes_xyxy, 0, SIDE)
+    for rgb, places, shares in zip(clip.frames, boxes, clip.visible, strict=True):
+        yield (
+            rgb,
+            [
+                Truth(actor.id, label, box, float(share))
+                for actor, label, box, share in zip(ACTORS, labels, places, shares, strict=True)
+                if (box[2:] - box[:2] >= 1).all()
+            ],
+        )
+
+
+if __name__ == "__main__":
+    directory = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "demo"
+    write_bag(directory, FPS, QUALITY, images_and_truth(draw()))
