@@ -1,9 +1,12 @@
 """Stand-ins that tests script."""
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
 from vitron_ros.boxes import Boxes
 from vitron_ros.frame import Frame
+from vitron_ros.grounding.request import ModelReply, ModelRequest, Status
 from vitron_ros.tracking.box_tracker import BoxEstimate, View
 
 FRAME_NS = 33_000_000
@@ -29,3 +32,45 @@ class ScriptedTracker:
     def step(self, view: View) -> BoxEstimate:
         self._box = self._box + np.array([1, 0, 1, 0])
         return BoxEstimate(self._box, self._scores.pop(0) if self._scores else 1.0)
+
+
+BOX = np.array([10.0, 10, 30, 30])  # of the target of ScriptedTracker and ScriptedModel, in frame 0
+
+
+def true_box(index: int) -> Boxes:
+    """Where ScriptedTracker's target is in the frame of that index, if it was started on BOX in frame 0."""
+    return BOX + np.array([index, 0, index, 0])
+
+
+def found(request: ModelRequest, score: float = 0.9, **values: object) -> ModelReply:
+    """The truth, as a reply."""
+    boxes = np.array([true_box(frame.index) for frame in request.frames])
+    return ModelReply(**{"id": request.id, "task": request.task, "status": Status.OK, "boxes_xyxy": boxes,
+                         "score": score, **values})  # fmt: skip
+
+
+def said(request: ModelRequest, status: Status, text: str = "", score: float = 0.9) -> ModelReply:
+    """A reply without boxes."""
+    return ModelReply(id=request.id, task=request.task, status=status, message=text, score=score)
+
+
+class ScriptedModel:
+    """Says what the test wants it to say: one answer after another, then the last one for ever.
+
+    An answer is a function of the request. `asked` holds every request, `batches` their number in each call.
+    """
+
+    def __init__(self, *answers: Callable[[ModelRequest], ModelReply], max_frames: int = 8, max_requests: int = 8):
+        self.max_frames, self.max_requests = max_frames, max_requests
+        self.asked: list[ModelRequest] = []
+        self.batches: list[int] = []
+        self._answers = list(answers or [found])
+
+    def reply(self, requests: Sequence[ModelRequest]) -> list[ModelReply]:
+        self.batches.append(len(requests))
+        replies = []
+        for request in requests:
+            self.asked.append(request)
+            answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+            replies.append(answer(request))
+        return replies

@@ -72,6 +72,14 @@ class PipelineConfig(LifeCycle):
         1.0, "s without an image after which the input counts as stale", low=0.01, high=3600.0, runtime=True
     )
     history: float = setting(1.0, "s of frames kept for regions drawn on an earlier image", low=0.0, high=10.0)
+    keyframe_period: float = setting(0.25, "s between the images that the model is shown", low=0.01, high=60.0)
+    keyframes: int = setting(8, "images that the model is shown at once, at most", low=1, high=64)
+    model_period: float = setting(
+        0.5, "s between two questions to the model whether targets are still right", low=0.05, high=3600.0, runtime=True
+    )
+    model_min_score: float = setting(0.5, "score from which the model's word counts", low=0.0, high=1.0, runtime=True)
+    model_timeout: float = setting(5.0, "s in which the model must answer a question", low=0.01, high=3600.0)
+    model_tries: int = setting(3, "replies in a row that may fail before a goal does", low=1, high=100, runtime=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +101,10 @@ class PerceptionConfig(PipelineConfig):
     feedback_rate: float = setting(10.0, "Hz of a goal's feedback at most", low=0.1, high=1000.0, runtime=True)
     debug_rate: float = setting(10.0, "Hz of the debug image at most", low=0.1, high=1000.0, runtime=True)
     diagnostics_period: float = setting(1.0, "s between diagnostics", low=0.05, high=3600.0)
+    model: str = setting("", "vision-language model that understands prompts: vitron-tiny or a folder; empty: none")
+    model_device: str = setting("cpu", "where the model runs: cpu, cuda or cuda:N")
+    conversations: int = setting(16, "conversations remembered at most", low=1, high=1000)
+    conversation_turns: int = setting(8, "turns of a conversation that the model is told", low=0, high=100)
     autostart: bool = setting(True, "configure and activate without a lifecycle manager")
 
     def __post_init__(self) -> None:

@@ -6,6 +6,7 @@ from enum import IntEnum
 
 from vitron_ros.errors import ConfigError
 from vitron_ros.region import Region
+from vitron_ros.tracking.pursuit import Pursuit
 from vitron_ros.tracking.track import TrackSnapshot
 
 
@@ -22,6 +23,7 @@ class Outcome(IntEnum):
     OVERLOADED = 7
     SHUTDOWN = 8
     BAD_REGION = 9
+    NOT_UNDERSTOOD = 10
 
 
 class Phase(IntEnum):
@@ -38,6 +40,8 @@ class TrackRequest:
     """A wish, as the fields of TrackObject.Goal. Times in s; None: the pipeline's own setting.
 
     Attributes:
+        prompt: what to look for where there is no region; with one, the name of what it marks.
+        max_targets: that the goal follows at most. A model that finds one target a prompt never gives more than one.
         region_stamp_ns: stamp of the image that the region was drawn on, past or to come; 0: the newest image.
         duration: s to follow the target, then the goal succeeds; None: until cancelled.
     """
@@ -55,6 +59,8 @@ class TrackRequest:
     def __post_init__(self) -> None:
         if not self.prompt.strip() and self.region is None:
             raise ConfigError("say what to follow: give a prompt, a region, or both")
+        if self.max_targets is not None and self.max_targets < 1:
+            raise ConfigError(f"max_targets is {self.max_targets}; it must be at least 1")
         for name in ("timeout", "lost_timeout", "min_score", "duration"):
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value >= 0):
@@ -85,20 +91,33 @@ class GoalResult:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Goal:
-    """A wish that is being carried out. The pipeline alone changes it."""
+    """A wish that is being carried out. The pipeline alone changes it.
+
+    Attributes:
+        is_ahead: its region was drawn on an image that had not come yet.
+        seen_ns: time of the last frame with a target in sight.
+        pursuit: where the model saw the target, on its way to the newest image.
+        is_asked: the model has been asked for it.
+        answer: why there is no target yet, by the model's last reply; None: it has not answered yet.
+        failures: of the model, in a row.
+    """
 
     id: str
     request: TrackRequest
     accepted_ns: int
-    is_ahead: bool = False  # its region was drawn on an image that had not come yet
+    is_ahead: bool = False
     found_ns: int | None = None
-    seen_ns: int = 0  # time of the last frame with a target in sight
+    seen_ns: int = 0
     phase: Phase = Phase.GROUNDING
     track_ids: list[int] = field(default_factory=list)
     tracks: tuple[TrackSnapshot, ...] = ()
     frames_tracked: int = 0
     frames_lost: int = 0
     times_reacquired: int = 0
+    pursuit: Pursuit | None = None
+    is_asked: bool = False
+    answer: str | None = None
+    failures: int = 0
 
     def feedback(self, phase: Phase | None = None) -> GoalFeedback:
         return GoalFeedback(phase=self.phase if phase is None else phase, tracks=self.tracks)

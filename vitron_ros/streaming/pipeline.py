@@ -3,17 +3,24 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from vitron_ros.boxes import check_box
 from vitron_ros.config import PipelineConfig
 from vitron_ros.errors import RegionError
 from vitron_ros.frame import Frame
+from vitron_ros.grounding.request import ModelReply, ModelRequest, Status, Task
 from vitron_ros.region import Region, RegionKind
+from vitron_ros.streaming.footage import Footage
+from vitron_ros.streaming.fusion import newest_shown
 from vitron_ros.streaming.goals import Goal, GoalFeedback, GoalResult, Outcome, Phase, TrackRequest
-from vitron_ros.streaming.ring import ViewRing
+from vitron_ros.streaming.inquiries import Inquiries, Subject
+from vitron_ros.streaming.verification import MAX_PURSUIT_VIEWS, Verification
 from vitron_ros.tracking.box_tracker import BoxTracker, View
 from vitron_ros.tracking.point_box import box_around_point
+from vitron_ros.tracking.pursuit import Pursuit
 from vitron_ros.tracking.track import SECOND_NS, EventKind, Reason, TrackEvent, TrackSnapshot
 from vitron_ros.tracking.track_manager import TrackManager
 
+CATCH_UP_VIEWS = 4  # images of the past that are gone through with each new one
 REORDER_NS = 200_000_000  # images late by less are out of order and skipped; by more, the clock jumped back
 
 
@@ -25,6 +32,8 @@ class Report:
         frame: the frame that was tracked; None if there was none, and then `tracks` says nothing.
         feedback: by goal id, for every goal that goes on.
         finished: by goal id, for every goal that ended.
+        requests: for the model; the reply goes to `CameraPipeline.receive`. One with a known id is the same question
+            with a newer clip.
     """
 
     frame: Frame | None = None
@@ -32,6 +41,7 @@ class Report:
     events: tuple[TrackEvent, ...] = ()
     feedback: dict[str, GoalFeedback] = field(default_factory=dict)
     finished: dict[str, GoalResult] = field(default_factory=dict)
+    requests: tuple[ModelRequest, ...] = ()
 
 
 class CameraPipeline:
@@ -40,23 +50,40 @@ class CameraPipeline:
     Two times come in: a frame's stamp, by which everything about images and tracks is measured, and `now_ns`,
     by which a goal's patience is. A frame without a stamp counts as taken now.
 
+    Args:
+        model_frames: that the model takes at once; 0: there is no model, and goals need a region.
+
     Not thread-safe: the camera's worker owns it.
     """
 
     def __init__(
-        self, config: PipelineConfig, make_tracker: Callable[[], BoxTracker], ids: Iterator[int], camera: str = ""
+        self,
+        config: PipelineConfig,
+        make_tracker: Callable[[], BoxTracker],
+        ids: Iterator[int],
+        camera: str = "",
+        *,
+        model_frames: int = 0,
     ) -> None:
         self.late_frames = 0
         self._config = config
         self._camera = camera
         self._manager = TrackManager(config, make_tracker, ids)
-        self._ring = ViewRing(int(config.history * SECOND_NS))
+        self._has_model = model_frames > 0
+        self._footage = Footage(
+            int(config.history * SECOND_NS),
+            int(config.keyframe_period * SECOND_NS),
+            min(config.keyframes, model_frames),
+        )
+        self._inquiries = Inquiries(f"{camera} " if camera else "")
+        self._verification = Verification(config, self._manager, self._inquiries)
         self._goals: dict[str, Goal] = {}
         self._view: View | None = None
         self._image_ns = 0  # time of the newest image
         self._arrived_ns = 0  # when it was stepped
         self._events: list[TrackEvent] = []
         self._finished: dict[str, GoalResult] = {}
+        self._requests: list[ModelRequest] = []
 
     @property
     def config(self) -> PipelineConfig:
@@ -66,6 +93,7 @@ class CameraPipeline:
     def config(self, config: PipelineConfig) -> None:
         self._config = config
         self._manager.life = config
+        self._verification.config = config
 
     def add(self, goal_id: str, request: TrackRequest, now_ns: int) -> None:
         """Take on a wish; it is acted on in the next step."""
@@ -81,6 +109,22 @@ class CameraPipeline:
         """Give up every wish and every target."""
         for goal in list(self._goals.values()):
             self._finish(goal, Outcome.CANCELED, "the node was reset", Reason.REQUESTED)
+
+    def view(self, now_ns: int) -> tuple[Frame, ...]:
+        """What the camera sees now, for a question: a few frames, the newest last. Empty: there is none, or too old."""
+        is_stale = now_ns - self._arrived_ns > self._config.max_image_age * SECOND_NS
+        return () if self._view is None or is_stale else self._footage.clip_to_newest()
+
+    def receive(self, request: ModelRequest, reply: ModelReply) -> None:
+        """The model's reply to a request of an earlier report. Ignored if nobody waits for it any more."""
+        subject = self._inquiries.close(request.id)
+        if subject is None:
+            return
+        kind, name = subject
+        if kind == "goal":
+            self._answer(self._goals[name], request, reply)
+        else:
+            self._verification.receive(int(name), request, reply, self._image_ns)
 
     def shutdown(self) -> Report:
         """End everything; the pipeline may be used again."""
@@ -102,12 +146,15 @@ class CameraPipeline:
         self._check_continuity(frame, image_ns)
         self._view, self._image_ns, self._arrived_ns = View(frame), image_ns, now_ns
         self._events += self._manager.step(self._view, image_ns)
-        self._ring.push(self._view, image_ns)
-        for goal in [goal for goal in self._goals.values() if goal.found_ns is None]:
+        is_keyframe = self._footage.push(self._view, image_ns, force=self._has_new_prompt())
+        for goal in self._waiting():
             self._ground(goal)
+        self._catch_up(frame)
         tracks = self._manager.report(image_ns)
         self._follow(tracks)
         self._expire(now_ns)
+        if is_keyframe:
+            self._requests += self._questions()
         return self._report(frame, tracks, now_ns)
 
     def _check_continuity(self, frame: Frame, image_ns: int) -> None:
@@ -122,34 +169,122 @@ class CameraPipeline:
             self._drop_all(Reason.TIME_JUMP, f"image stamps went back by {(self._image_ns - image_ns) / SECOND_NS:g} s")
 
     def _drop_all(self, reason: Reason, text: str) -> None:
-        self._ring.clear()
+        self._footage.clear()
+        self._inquiries.withdraw_all()
+        for goal in self._waiting():
+            goal.pursuit = None
         for goal in [goal for goal in self._goals.values() if goal.found_ns is not None]:
             self._finish(goal, Outcome.LOST, f"{text}; send the goal again", reason)
+
+    def _waiting(self) -> list[Goal]:
+        """Goals that have no target yet."""
+        return [goal for goal in self._goals.values() if goal.found_ns is None]
+
+    def _has_new_prompt(self) -> bool:
+        """Whether there is a goal that the model has not been asked for yet."""
+        return any(goal.request.region is None and not goal.is_asked for goal in self._waiting())
 
     def _ground(self, goal: Goal) -> None:
         """Turn a goal's wish into a target, if that can be done yet."""
         region, stamp_ns = goal.request.region, goal.request.region_stamp_ns
-        if region is None:
-            text = f"no model loaded: cannot look for {goal.request.prompt!r}; give a region"
+        if region is None and not self._has_model:
+            text = (
+                f"no model loaded: cannot look for {goal.request.prompt!r}; "
+                "set model to vitron-tiny or to a folder with a checkpoint, or give a region"
+            )
             self._reject(goal, Outcome.MODEL_ERROR, Reason.MODEL_ERROR, text)
         elif stamp_ns > self._image_ns:
             return  # drawn on an image yet to come
         elif len(self._manager) >= self._config.max_targets:
-            text = (
-                f"already following {len(self._manager)} targets, the limit is max_targets={self._config.max_targets}"
-            )
-            self._reject(goal, Outcome.OVERLOADED, Reason.NONE, text)
+            self._refuse_another(goal)
+        elif region is None:
+            return  # asked for with the next keyframe
         elif not (views := self._views_since(goal)):
             text = f"the image that the region was drawn on is not kept any more; history is {self._config.history:g} s"
             self._reject(goal, Outcome.BAD_REGION, Reason.BAD_REGION, text)
         else:
             self._start(goal, region, views)
 
+    def _refuse_another(self, goal: Goal) -> None:
+        text = f"already following {len(self._manager)} targets, the limit is max_targets={self._config.max_targets}"
+        self._reject(goal, Outcome.OVERLOADED, Reason.NONE, text)
+
+    def _questions(self) -> list[ModelRequest]:
+        """What to ask the model with the newest keyframe."""
+        clip = self._footage.clip()
+        wanted = [goal for goal in self._waiting() if goal.request.region is None and goal.pursuit is None]
+        for goal in wanted:
+            goal.is_asked = True
+        finds = [self._inquiries.ask(_subject(goal), Task.FIND, clip, text=goal.request.prompt) for goal in wanted]
+        return finds + self._verification.questions(clip, self._image_ns)
+
+    def _answer(self, goal: Goal, request: ModelRequest, reply: ModelReply) -> None:
+        """What the model says to a goal's prompt. Where it saw nothing it is asked again with the next keyframe."""
+        words = reply.message or reply.text
+        if reply.status is Status.UNKNOWN:
+            self._reject(goal, Outcome.NOT_UNDERSTOOD, Reason.NOT_UNDERSTOOD, words)
+        elif reply.status is Status.DEADLINE:
+            self._reject(goal, Outcome.TIMEOUT, Reason.MODEL_ERROR, words or "the model did not answer in time")
+        elif reply.status in (Status.FAILED, Status.UNREADABLE):
+            goal.failures += 1
+            if goal.failures >= self._config.model_tries:
+                text = f"the model failed {goal.failures} times in a row: {words}"
+                self._reject(goal, Outcome.MODEL_ERROR, Reason.MODEL_ERROR, text)
+        elif reply.status is not Status.CANCELLED:
+            goal.failures = 0
+            goal.answer = self._seek(goal, request, reply) or goal.answer or ""
+
+    def _seek(self, goal: Goal, request: ModelRequest, reply: ModelReply) -> str:
+        """Follow the model's box from its newest frame on; if that cannot be, why not."""
+        index = None if reply.boxes_xyxy is None else newest_shown(reply.boxes_xyxy)
+        if reply.status is Status.ABSENT or reply.boxes_xyxy is None or index is None:
+            return reply.message or reply.text or "none"
+        if reply.score < self._config.model_min_score:
+            return f"it is not sure enough, {reply.score:.2f} of model_min_score={self._config.model_min_score:g}"
+        frame = request.frames[index]
+        try:
+            box = check_box(reply.boxes_xyxy[index], frame.width, frame.height)
+        except RegionError as error:
+            return str(error)
+        goal.pursuit = self._manager.pursue(View(frame), box, frame.stamp_ns, score=reply.score)
+        return ""
+
+    def _catch_up(self, frame: Frame) -> None:
+        """Carry what the model found in the past towards this frame, a bounded number of images at a time."""
+        budget = CATCH_UP_VIEWS
+        for goal in self._waiting():
+            if goal.pursuit is not None:
+                newer = self._footage.after(goal.pursuit.time_ns)
+                budget -= goal.pursuit.advance(newer, budget, MAX_PURSUIT_VIEWS)
+                if goal.pursuit.time_ns == self._image_ns:
+                    self._arrive(goal, goal.pursuit, frame)
+        self._events += self._verification.advance(self._footage, frame, self._image_ns, budget)
+
+    def _arrive(self, goal: Goal, pursuit: Pursuit, frame: Frame) -> None:
+        """What the model found has come to this frame: a new target, unless it was lost on the way."""
+        goal.pursuit = None
+        min_score = self._config.min_score if goal.request.min_score is None else goal.request.min_score
+        if pursuit.estimate.score < min_score:
+            goal.answer = "found, but out of sight before it could be followed"
+        elif len(self._manager) >= self._config.max_targets:
+            self._refuse_another(goal)
+        else:
+            track_id, event = self._manager.adopt(
+                pursuit, frame, phrase=goal.request.prompt, min_score=goal.request.min_score
+            )
+            self._begin(goal, track_id, event, by_model=True)
+
+    def _begin(self, goal: Goal, track_id: int, event: TrackEvent, *, by_model: bool) -> None:
+        goal.track_ids.append(track_id)
+        goal.found_ns = goal.seen_ns = self._image_ns
+        self._verification.begin(track_id, by_model=by_model)
+        self._events.append(event)
+
     def _views_since(self, goal: Goal) -> list[View]:
         """From the image that the region was drawn on to the newest; if that one never came, from the next."""
         stamp_ns = goal.request.region_stamp_ns
-        views = self._ring.since(stamp_ns) if stamp_ns else []
-        return views or (self._ring.newest() if goal.is_ahead or not stamp_ns else [])
+        views = self._footage.ring.since(stamp_ns) if stamp_ns else []
+        return views or (self._footage.ring.newest() if goal.is_ahead or not stamp_ns else [])
 
     def _start(self, goal: Goal, region: Region, views: list[View]) -> None:
         frame = views[0].frame
@@ -169,9 +304,7 @@ class CameraPipeline:
             min_score=goal.request.min_score,
             later=views[1:],
         )
-        goal.track_ids.append(track_id)
-        goal.found_ns = goal.seen_ns = self._image_ns
-        self._events.append(event)
+        self._begin(goal, track_id, event, by_model=False)
 
     def _follow(self, tracks: tuple[TrackSnapshot, ...]) -> None:
         by_id = {track.id: track for track in tracks}
@@ -205,8 +338,12 @@ class CameraPipeline:
         if self._arrived_ns < goal.accepted_ns:
             text = f"no image came within {timeout:g} s; check the camera's topic and QoS"
             self._reject(goal, Outcome.INPUT_STALE, Reason.NONE, text)
+        elif goal.answer is None and self._inquiries.is_open(_subject(goal)):
+            text = f"the model has not answered within {timeout:g} s; it hangs or is too slow for this machine"
+            self._reject(goal, Outcome.TIMEOUT, Reason.MODEL_ERROR, text)
         else:
-            text = f"nothing was found within {timeout:g} s"
+            said = f"; the model says: {goal.answer}" if goal.answer else ""
+            text = f"nothing was found within {timeout:g} s{said}"
             self._reject(goal, Outcome.NOT_FOUND, Reason.NOT_SEEN, text)
 
     def _reject(self, goal: Goal, outcome: Outcome, reason: Reason, text: str) -> None:
@@ -228,6 +365,8 @@ class CameraPipeline:
         for track_id in goal.track_ids:
             assert self._view is not None, "a goal with tracks has seen an image"
             self._events.append(self._manager.end(track_id, self._view.frame, self._image_ns, reason, message))
+            self._verification.forget(track_id)
+        self._inquiries.withdraw(_subject(goal))
         del self._goals[goal.id]
         self._finished[goal.id] = goal.result(outcome, message)
 
@@ -241,6 +380,11 @@ class CameraPipeline:
             events=tuple(self._events),
             feedback={goal.id: goal.feedback(phase) for goal in self._goals.values()},
             finished=self._finished,
+            requests=tuple(self._requests),
         )
-        self._events, self._finished = [], {}
+        self._events, self._finished, self._requests = [], {}, []
         return report
+
+
+def _subject(goal: Goal) -> Subject:
+    return ("goal", goal.id)

@@ -3,6 +3,7 @@
 from collections import deque
 
 from vitron_ros.tracking.box_tracker import View
+from vitron_ros.tracking.pursuit import TimedView
 
 MAX_BYTES = 256 * 2**20
 
@@ -36,6 +37,20 @@ class ViewRing:
     def newest(self) -> list[View]:
         """The newest view alone; empty if there is none."""
         return [self._views[-1][1]] if self._views else []
+
+    def after(self, time_ns: int) -> list[TimedView]:
+        """The views newer than that time, oldest first."""
+        return [(at_ns, view) for at_ns, view in self._views if at_ns > time_ns]
+
+    @property
+    def oldest_ns(self) -> int:
+        """Time of the oldest view. There must be one."""
+        return self._views[0][0]
+
+    @property
+    def newest_ns(self) -> int:
+        """Time of the newest view. There must be one."""
+        return self._views[-1][0]
 
     def since(self, stamp_ns: int) -> list[View]:
         """The view with that stamp and all newer ones, oldest first; empty if it is no longer, or never was, here.

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -61,3 +61,11 @@ class BoxTracker(Protocol):
 
     def step(self, view: View) -> BoxEstimate:
         """Where the target is in the next frame of the same size."""
+
+
+@runtime_checkable
+class Recogniser(Protocol):
+    """A tracker that remembers what its target looks like, and can compare."""
+
+    def likeness(self, view: View, box_xyxy: Boxes) -> float:
+        """How much a box (4,) px of any frame looks like the target when last sure; about 1: alike, 0: not at all."""

@@ -24,6 +24,7 @@ MIN_AGREEMENT = 0.3  # below, the silhouette does not move the box
 FILTER_RATE = 0.02
 USUAL_RATE = 0.1
 MIN_SIZE_PX = 4.0
+MIN_LIKENESS = 0.05
 MAX_GROWTH = 1.1  # a frame
 LEARN_FROM = 0.4  # score
 DOUBTED_FRAMES = 5  # in a row, until the search begins
@@ -58,6 +59,12 @@ class DefaultTracker:
         elif self._look_elsewhere(view):
             score = LEARN_FROM
         return BoxEstimate(clip(self._box(), view.frame.width, view.frame.height), score)
+
+    def likeness(self, view: View, box_xyxy: Boxes) -> float:
+        """How much what is in a box of any frame is coloured like the target when last sure; about 1: alike, 0: not."""
+        box = np.asarray(box_xyxy, np.float64)
+        crop = take_crop(view, center(box), crop_scale(np.maximum(box[2:] - box[:2], MIN_SIZE_PX)))
+        return self._silhouette.likeness(crop, crop.from_image(box)) / max(self._usual.likeness, MIN_LIKENESS)
 
     def _follow(self, view: View) -> float:
         crop = take_crop(view, self._center + self._velocity, self._last.scale)

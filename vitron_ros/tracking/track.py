@@ -1,5 +1,6 @@
 """One track: its states, what moves it from one to the next, and what it tells the world."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -8,9 +9,13 @@ from numpy.typing import NDArray
 
 from vitron_ros.boxes import Boxes, center
 from vitron_ros.config import LifeCycle
+from vitron_ros.tracking.box_history import BoxHistory, Entry
 from vitron_ros.tracking.box_tracker import BoxEstimate
 
 SECOND_NS = 1_000_000_000
+DOUBT = 0.4  # share of its belief that a target keeps when the model says that it is not there
+MIN_BELIEF = 0.15
+DOUBT_TIME = 5.0  # s over which doubt fades
 
 
 class TrackState(IntEnum):
@@ -46,6 +51,7 @@ class Reason(IntEnum):
     BAD_REGION = 7
     MODEL_ERROR = 8
     OUT_OF_VIEW = 9
+    NOT_UNDERSTOOD = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +93,9 @@ class Track:
     A frame in which the score reaches `min_score` is one in which the target is seen. A lost target must
     reach `reacquire_score` to count as found, since a search over the whole image meets more look-alikes.
     Once lost, the box stays where it was last predicted until the target is found.
+
+    Attributes:
+        history: what was believed of it at each of the last images, as corrected since.
     """
 
     def __init__(
@@ -113,14 +122,63 @@ class Track:
         self._seen_box = box_xyxy
         self._velocity = np.zeros(2)
         self._frames_seen = 1
+        self._doubt = 0.0
+        self._doubted_ns = now_ns
+        self.history = BoxHistory()
+        self.history.put(Entry(now_ns, box_xyxy, 1.0, True))
 
     def update(self, estimate: BoxEstimate, now_ns: int, life: LifeCycle) -> EventKind | None:
         """Take the tracker's word for this frame; the event that it caused, if any."""
+        event = self._take(estimate, now_ns, life)
+        self.history.put(Entry(now_ns, self.box_xyxy, self.score, self.is_seen))
+        return event
+
+    def confirm(self, stamp_ns: int) -> None:
+        """The model, too, saw the target in the image of that stamp where the track had it."""
+        self.grounded_ns = max(self.grounded_ns, stamp_ns)
+        self._doubt = 0.0
+
+    def doubt(self, now_ns: int) -> None:
+        """The model says that the target is not there. The score counts for less from now on; that fades."""
+        self._doubt = min(1 - DOUBT * self.belief(now_ns), 1 - MIN_BELIEF)
+        self._doubted_ns = now_ns
+
+    def belief(self, now_ns: int) -> float:
+        """What the tracker's score is multiplied with, in [MIN_BELIEF, 1]."""
+        return float(1 - self._doubt * np.exp(-max(now_ns - self._doubted_ns, 0) / (DOUBT_TIME * SECOND_NS)))
+
+    def correct(self, path: Sequence[tuple[int, BoxEstimate]], stamp_ns: int, life: LifeCycle) -> EventKind | None:
+        """Put another past in the place of what was believed since its first image; the event that it caused.
+
+        Args:
+            path: time and estimate in each image from the one that the model spoke of to the newest.
+            stamp_ns: of the image that the model spoke of.
+        """
         was_lost = self.state is TrackState.LOST
-        self.score = estimate.score
+        (time_ns, first), *later = path
+        self.confirm(stamp_ns)
+        self.score = first.score
+        self._velocity = np.zeros(2)
+        self._seen_box, self.seen_ns = first.box_xyxy, time_ns
+        self._see(first.box_xyxy, time_ns, life, was_lost=False)
+        self.history.put(Entry(time_ns, self.box_xyxy, self.score, True))
+        for time_ns, estimate in later:
+            self.update(estimate, time_ns, life)
+        return EventKind.REACQUIRED if was_lost and self.is_seen else None
+
+    @property
+    def is_seen(self) -> bool:
+        return self.state in (TrackState.TENTATIVE, TrackState.TRACKED)
+
+    def needed_score(self, life: LifeCycle) -> float:
+        """From which the target counts as seen in the state that it is in."""
         min_score = life.min_score if self._min_score is None else self._min_score
-        needed = max(min_score, life.reacquire_score) if was_lost else min_score
-        if estimate.score >= needed:
+        return max(min_score, life.reacquire_score) if self.state is TrackState.LOST else min_score
+
+    def _take(self, estimate: BoxEstimate, now_ns: int, life: LifeCycle) -> EventKind | None:
+        was_lost = self.state is TrackState.LOST
+        self.score = estimate.score * self.belief(now_ns)
+        if self.score >= self.needed_score(life):
             self._see(estimate.box_xyxy, now_ns, life, was_lost=was_lost)
             return EventKind.REACQUIRED if was_lost else None
         if was_lost:

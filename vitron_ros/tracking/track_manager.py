@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from vitron_ros.boxes import Boxes
 from vitron_ros.config import LifeCycle
 from vitron_ros.frame import Frame
-from vitron_ros.tracking.box_tracker import BoxTracker, View
+from vitron_ros.tracking.box_tracker import BoxTracker, Recogniser, View
+from vitron_ros.tracking.pursuit import Pursuit
 from vitron_ros.tracking.track import EventKind, Reason, Track, TrackEvent, TrackSnapshot, TrackState
 
 EVENT_REASON = {EventKind.LOST: Reason.NOT_SEEN, EventKind.REACQUIRED: Reason.NONE}
@@ -14,6 +15,7 @@ EVENT_TEXT = {
     EventKind.LOST: "the target is no longer seen; it is looked for in every image",
     EventKind.REACQUIRED: "the target is seen again",
 }
+FOUND_BY_MODEL = "the model found the target again"
 
 
 @dataclass(slots=True)
@@ -72,6 +74,39 @@ class TrackManager:
         self._targets[track.id] = _Target(track, tracker)
         event = self._event(track, view.frame, EventKind.STARTED, Reason.REQUESTED, "the target is followed")
         return track.id, event
+
+    def pursue(self, view: View, box_xyxy: Boxes, time_ns: int, *, score: float, was_lost: bool = False) -> Pursuit:
+        """A box (4,) px inside the view's frame of the past, to be carried to now and then adopted or believed."""
+        return Pursuit(self._make_tracker(), view, box_xyxy, time_ns, score=score, was_lost=was_lost)
+
+    def adopt(self, pursuit: Pursuit, frame: Frame, *, phrase: str, min_score: float | None) -> tuple[int, TrackEvent]:
+        """A new target out of a pursuit that has come to this frame: its id and the event."""
+        (time_ns, first), *later = pursuit.path
+        track = Track(next(self._ids), first.box_xyxy, time_ns, phrase=phrase, min_score=min_score, grounded_ns=time_ns)
+        for time_ns, estimate in later:
+            track.update(estimate, time_ns, self.life)
+        self._targets[track.id] = _Target(track, pursuit.tracker)
+        return track.id, self._event(track, frame, EventKind.STARTED, Reason.REQUESTED, "the model found the target")
+
+    def correct(self, track_id: int, pursuit: Pursuit, frame: Frame) -> TrackEvent | None:
+        """Believe a pursuit that has come to this frame instead of the target's own tracker; the event, if any."""
+        target = self._targets[track_id]
+        kind = target.track.correct(pursuit.path, pursuit.start_ns, self.life)
+        target.tracker = pursuit.tracker
+        return None if kind is None else self._event(target.track, frame, kind, EVENT_REASON[kind], FOUND_BY_MODEL)
+
+    def track(self, track_id: int) -> Track:
+        """A target that has not ended."""
+        return self._targets[track_id].track
+
+    def tracks(self) -> list[Track]:
+        """Every target that has not ended, ordered by id."""
+        return [target.track for _, target in sorted(self._targets.items())]
+
+    def likeness(self, track_id: int, view: View, box_xyxy: Boxes) -> float | None:
+        """How much a box (4,) px of a frame looks like the target; None: its tracker does not compare."""
+        tracker = self._targets[track_id].tracker
+        return tracker.likeness(view, box_xyxy) if isinstance(tracker, Recogniser) else None
 
     def step(self, view: View, now_ns: int) -> list[TrackEvent]:
         """Carry every target into the next frame."""

@@ -1,0 +1,206 @@
+"""Whom to believe: hand-made cases, and what must hold whatever a model says."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vitron_ros.boxes import iou
+from vitron_ros.streaming.fusion import (
+    AGREEMENT_IOU,
+    TRUST_FROM_MODEL,
+    TRUST_NEEDED,
+    Claim,
+    Trust,
+    Verdict,
+    is_reachable,
+    judge,
+    newest_shown,
+)
+from vitron_ros.tracking.box_history import Belief
+
+SECOND = 1_000_000_000
+BOX = np.array([100.0, 100, 140, 140])
+NOWHERE = np.full(4, np.nan)
+EARNED = Trust(0.9)
+
+
+def claim(*boxes, score=0.9):
+    times = np.arange(len(boxes), dtype=np.int64) * SECOND // 4
+    return Claim(np.array(boxes, np.float64), times, score)
+
+
+def belief(*boxes, scores=None, seen=None):
+    array = np.array(boxes, np.float64)
+    known = np.isfinite(array).all(1)
+    return Belief(
+        array,
+        np.where(known, 0.9, np.nan) if scores is None else np.array(scores),
+        known if seen is None else np.array(seen),
+    )
+
+
+def moved(x):
+    return BOX + np.array([x, 0, x, 0])
+
+
+@pytest.mark.parametrize(
+    ("said", "believed", "trust", "verdict", "frame"),
+    [
+        pytest.param(claim(BOX, BOX), belief(BOX, BOX), Trust(), Verdict.CONFIRM, 1, id="agree"),
+        pytest.param(claim(BOX, BOX, score=0.3), belief(BOX, BOX), EARNED, Verdict.IGNORE, 1, id="not confident"),
+        pytest.param(
+            claim(BOX, moved(80)), belief(BOX, BOX, scores=[0.9, 0.4]), EARNED, Verdict.CORRECT, 1, id="slipped"
+        ),
+        pytest.param(
+            claim(BOX, moved(80)), belief(BOX, BOX, scores=[0.9, 0.4]), Trust(), Verdict.IGNORE, 1, id="a stranger"
+        ),
+        pytest.param(claim(BOX, moved(80)), belief(BOX, BOX), EARNED, Verdict.OBJECTION, 1, id="first objection"),
+        pytest.param(claim(BOX, moved(80)), belief(BOX, BOX), Trust(0.9, 1), Verdict.CORRECT, 1, id="second objection"),
+        pytest.param(
+            claim(moved(80), moved(80)),
+            belief(BOX, BOX, scores=[0.9, 0.4]),
+            EARNED,
+            Verdict.IGNORE,
+            1,
+            id="no common ground",
+        ),
+        pytest.param(
+            claim(BOX, moved(400)),
+            belief(BOX, BOX, scores=[0.9, 0.4]),
+            EARNED,
+            Verdict.IGNORE,
+            1,
+            id="out of reach",
+        ),
+        pytest.param(claim(BOX, NOWHERE), belief(BOX, BOX), EARNED, Verdict.ABSENT, 1, id="gone"),
+        pytest.param(claim(NOWHERE, NOWHERE), belief(BOX, BOX), Trust(), Verdict.IGNORE, 1, id="a stranger's none"),
+        pytest.param(
+            claim(NOWHERE, NOWHERE), belief(BOX, BOX, seen=[False, False]), EARNED, Verdict.ABSENT, 1, id="both: gone"
+        ),
+        pytest.param(
+            claim(BOX, moved(10)),
+            belief(BOX, BOX, scores=[0.9, 0.1], seen=[True, False]),
+            EARNED,
+            Verdict.CORRECT,
+            1,
+            id="seen by the model through a gap",
+        ),
+        pytest.param(
+            claim(BOX, NOWHERE),
+            belief(BOX, BOX, scores=[0.9, 0.1], seen=[True, False]),
+            EARNED,
+            Verdict.CONFIRM,
+            0,
+            id="agree while it was there",
+        ),
+    ],
+)
+def test_verdicts(said, believed, trust, verdict, frame):
+    judgement = judge(said, believed, trust, min_score=0.5)
+    assert (judgement.verdict, judgement.frame) == (verdict, frame)
+
+
+def test_a_lost_target_may_be_found_within_its_reach_of_where_it_was_last_seen():
+    lost = belief(NOWHERE, NOWHERE)
+    seen = (-2 * SECOND, BOX)
+    near, far = claim(moved(200), moved(200)), claim(moved(2000), moved(2000))
+    assert judge(near, lost, EARNED, min_score=0.5, last_seen=seen).verdict is Verdict.CORRECT
+    assert judge(far, lost, EARNED, min_score=0.5, last_seen=seen).verdict is Verdict.IGNORE
+    assert judge(near, lost, EARNED, min_score=0.5).verdict is Verdict.IGNORE, "nothing to start from"
+    assert judge(near, lost, Trust(), min_score=0.5, last_seen=seen).verdict is Verdict.IGNORE
+
+
+def test_a_model_that_found_the_target_has_credit_and_spends_it_on_being_contradicted():
+    trust = Trust(TRUST_FROM_MODEL)
+    assert trust.is_earned
+    for _ in range(2):
+        trust = judge(claim(BOX, moved(400)), belief(BOX, BOX), trust, min_score=0.5).trust
+    assert not trust.is_earned
+
+
+def test_trust_is_earned_by_agreeing_twice():
+    trust = Trust()
+    for _ in range(2):
+        assert not trust.is_earned
+        trust = judge(claim(BOX, BOX), belief(BOX, BOX), trust, min_score=0.5).trust
+    assert trust.is_earned
+
+
+@pytest.mark.parametrize(
+    ("boxes", "index"),
+    [
+        ([BOX, BOX], 1),
+        ([BOX, NOWHERE], 0),
+        ([NOWHERE], None),
+        ([[1, 1, 1, 5]], None),
+        ([[5, 5, 1, 1]], None),
+        ([[0, 0, np.inf, 1]], None),
+    ],
+)
+def test_the_newest_box_with_an_area(boxes, index):
+    assert newest_shown(np.array(boxes, np.float64)) == index
+
+
+coordinate = st.one_of(st.floats(-2000, 2000), st.sampled_from([np.nan, np.inf, -np.inf, 1e300]))
+any_box = st.lists(coordinate, min_size=4, max_size=4)
+good_box = st.tuples(
+    st.floats(0, 600), st.floats(0, 400), st.floats(4, 200), st.floats(4, 200)
+).map(lambda item: [item[0], item[1], item[0] + item[2], item[1] + item[3]])  # fmt: skip
+trusts = st.builds(Trust, st.floats(0, 1), st.integers(0, 3))
+
+
+@st.composite
+def situations(draw, boxes=any_box):
+    count = draw(st.integers(1, 8))
+    many = st.lists(boxes, min_size=count, max_size=count)
+    seen = draw(st.lists(st.booleans(), min_size=count, max_size=count))
+    believed = draw(st.lists(good_box, min_size=count, max_size=count))
+    scores = draw(st.lists(st.floats(0, 1), min_size=count, max_size=count))
+    said = claim(*draw(many), score=draw(st.floats(0, 1)))
+    return said, belief(*believed, scores=scores, seen=seen), draw(trusts)
+
+
+@given(situations())
+def test_every_reply_has_a_verdict_and_trust_stays_in_bounds(situation):
+    said, believed, trust = situation
+    with np.errstate(all="ignore"):
+        judgement = judge(said, believed, trust, min_score=0.5, last_seen=(0, BOX))
+    assert 0 <= judgement.trust.value <= 1
+    assert 0 <= judgement.frame < len(said.times_ns)
+    if said.score < 0.5:
+        assert (judgement.verdict, judgement.trust) == (Verdict.IGNORE, trust)
+
+
+@given(situations(good_box))
+def test_a_correction_needs_trust_a_disagreement_and_a_reachable_box(situation):
+    said, believed, trust = situation
+    last = (-SECOND, BOX)
+    judgement = judge(said, believed, trust, min_score=0.5, last_seen=last)
+    index = judgement.frame
+    if judgement.verdict is Verdict.CONFIRM:
+        assert believed.is_seen[index]
+        assert iou(said.boxes_xyxy[index], believed.boxes_xyxy[index]) >= AGREEMENT_IOU
+    if judgement.verdict in (Verdict.CORRECT, Verdict.OBJECTION, Verdict.ABSENT):
+        assert trust.value >= TRUST_NEEDED
+    if judgement.verdict is Verdict.CORRECT:
+        if believed.is_seen[index]:
+            assert iou(said.boxes_xyxy[index], believed.boxes_xyxy[index]) < AGREEMENT_IOU
+        starts = [*said.boxes_xyxy[:index], BOX]
+        assert any(is_reachable(said.boxes_xyxy[index], start, 3.0) for start in starts)
+
+
+@given(situations(good_box))
+def test_a_model_without_a_record_changes_nothing(situation):
+    said, believed, _ = situation
+    judgement = judge(said, believed, Trust(), min_score=0.0, last_seen=(0, BOX))
+    assert judgement.verdict in (Verdict.CONFIRM, Verdict.IGNORE)
+
+
+@given(good_box, good_box, st.floats(0, 5), st.floats(0, 5))
+def test_reach_grows_with_time_and_is_mutual(here, there, sooner, more):
+    here, there = np.array(here), np.array(there)
+    assert is_reachable(here, here, 0.0)
+    assert is_reachable(here, there, sooner) == is_reachable(there, here, sooner)
+    if is_reachable(here, there, sooner):
+        assert is_reachable(here, there, sooner + more)

@@ -1,0 +1,64 @@
+"""Asking a model so that whatever it does is a reply of the right form, or a bug that shows itself."""
+
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from vitron_ros.errors import ModelError
+from vitron_ros.grounding.request import LanguageVision, ModelReply, ModelRequest, Status, Task
+
+logger = logging.getLogger(__name__)
+
+# torch reports a full memory and a lost device as RuntimeError. Any other error is a bug and is not caught.
+FAILURES = (ModelError, RuntimeError, MemoryError, OSError)
+
+
+def answers(model: LanguageVision, requests: Sequence[ModelRequest]) -> list[ModelReply]:
+    """One reply for each request, in their order. A model that fails or answers nonsense gives FAILED replies."""
+    try:
+        replies = model.reply(requests)
+    except FAILURES as error:
+        logger.exception("the model failed on %d requests", len(requests))
+        return [
+            unanswered(request, Status.FAILED, f"the model failed: {str(error) or type(error).__name__}")
+            for request in requests
+        ]
+    if [reply.id for reply in replies] != [request.id for request in requests]:
+        text = f"the model gave {len(replies)} replies to {len(requests)} requests, or to others"
+        logger.error(text)
+        return [unanswered(request, Status.FAILED, text) for request in requests]
+    return [checked(request, reply) for request, reply in zip(requests, replies, strict=True)]
+
+
+def checked(request: ModelRequest, reply: ModelReply) -> ModelReply:
+    """The reply with the request's stamps, or a FAILED one if its form is wrong."""
+    stamps_ns = tuple(frame.stamp_ns for frame in request.frames)
+    if reply.status is Status.OK:
+        problem = _problem(request, reply)
+        if problem:
+            logger.error("a reply of the model is not of the agreed form: %s", problem)
+            return unanswered(request, Status.FAILED, f"the model's reply is not of the agreed form: {problem}")
+    return replace(reply, task=request.task, stamps_ns=stamps_ns)
+
+
+def _problem(request: ModelRequest, reply: ModelReply) -> str:
+    if not (math.isfinite(reply.score) and 0 <= reply.score <= 1):
+        return f"its score is {reply.score}"
+    if request.task is Task.ASK:
+        return ""
+    if reply.boxes_xyxy is None or reply.boxes_xyxy.shape != (len(request.frames), 4):
+        shape = None if reply.boxes_xyxy is None else reply.boxes_xyxy.shape
+        return f"its boxes are {shape} for {len(request.frames)} frames"
+    return ""
+
+
+def unanswered(request: ModelRequest, status: Status, message: str) -> ModelReply:
+    """A reply that the model did not give."""
+    return ModelReply(
+        id=request.id,
+        task=request.task,
+        status=status,
+        stamps_ns=tuple(frame.stamp_ns for frame in request.frames),
+        message=message,
+    )

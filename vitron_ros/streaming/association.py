@@ -1,0 +1,49 @@
+"""Whose is a box that the model has found for a target that was lost, where several targets are about?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vitron_ros.boxes import Boxes, area, center, iou
+from vitron_ros.streaming.fusion import AGREEMENT_IOU
+from vitron_ros.tracking.track import SECOND_NS, Track
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Find:
+    """A box (4,) px of the image of that time."""
+
+    box_xyxy: Boxes
+    time_ns: int
+
+
+def is_taken(find: Find, track: Track, others: Sequence[Track]) -> bool:
+    """Whether another target is at that place, one that this target did not share its place with when last seen.
+
+    Two goals may follow one object under two ids; then both are there, before and after.
+    """
+    last = track.history.last_seen()
+    for other in others:
+        if other is track:
+            continue
+        belief = other.history.at([find.time_ns, 0 if last is None else last.time_ns])
+        is_there = belief.is_seen[0] and iou(belief.boxes_xyxy[0], find.box_xyxy) >= AGREEMENT_IOU
+        was_same = last is not None and iou(np.nan_to_num(belief.boxes_xyxy[1]), last.box_xyxy) >= AGREEMENT_IOU
+        if is_there and not was_same:
+            return True
+    return False
+
+
+def nearest(find: Find, lost: Sequence[Track]) -> Track:
+    """Which of the lost targets of one phrase needed the least speed to get there, in their sizes a second."""
+    return min(lost, key=lambda track: (_speed(find, track), track.id))
+
+
+def _speed(find: Find, track: Track) -> float:
+    last = track.history.last_seen()
+    if last is None:
+        return float("inf")
+    elapsed_s = max((find.time_ns - last.time_ns) / SECOND_NS, 0.1)
+    size = max(float(np.sqrt(area(last.box_xyxy))), 1.0)
+    return float(np.linalg.norm(center(find.box_xyxy) - center(last.box_xyxy))) / size / elapsed_s

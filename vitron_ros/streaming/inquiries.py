@@ -1,0 +1,100 @@
+"""The questions of one camera that the model has not answered yet."""
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from vitron_ros.boxes import Boxes
+from vitron_ros.frame import Frame
+from vitron_ros.grounding.request import ModelRequest, Task
+
+Subject = tuple[str, str]  # ("goal", its id) or ("track", its id)
+
+
+@dataclass(slots=True, eq=False)
+class Inquiry:
+    """An open question. The pipeline changes `is_withdrawn`; the model's thread reads it."""
+
+    subject: Subject
+    request: ModelRequest
+    is_withdrawn: bool = False
+
+
+class Inquiries:
+    """At most one open question a subject; with each keyframe those that still wait for the model get a newer clip.
+
+    Args:
+        name: makes the ids of requests unique among cameras and activations.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._numbers = itertools.count(1)
+        self._open: dict[Subject, Inquiry] = {}
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def is_open(self, subject: Subject) -> bool:
+        return subject in self._open
+
+    def ask(
+        self, subject: Subject, task: Task, clip: tuple[Frame, ...], *, text: str = "", box_xyxy: Boxes | None = None
+    ) -> ModelRequest:
+        """A new question, or the subject's open one with a newer clip."""
+        known = self._open.get(subject)
+        if known is not None and known.request.task is task:
+            known.request = replace(known.request, frames=clip, text=text, box_xyxy=box_xyxy)
+            return known.request
+        self.withdraw(subject)
+        request = ModelRequest(
+            id=f"{self._name}{' '.join(subject)} #{next(self._numbers)}",
+            task=task,
+            frames=clip,
+            text=text,
+            box_xyxy=box_xyxy,
+        )
+        inquiry = Inquiry(subject, request)
+        inquiry.request = replace(request, is_cancelled=lambda: inquiry.is_withdrawn)
+        self._open[subject] = inquiry
+        return inquiry.request
+
+    def close(self, request_id: str) -> Subject | None:
+        """The subject whose question has been answered; None if nobody waits for it any more."""
+        for subject, inquiry in self._open.items():
+            if inquiry.request.id == request_id:
+                del self._open[subject]
+                return subject
+        return None
+
+    def withdraw(self, subject: Subject) -> None:
+        """Nobody wants to know any more. Nothing happens if there is no such question."""
+        inquiry = self._open.pop(subject, None)
+        if inquiry is not None:
+            inquiry.is_withdrawn = True
+
+    def withdraw_all(self) -> None:
+        for subject in list(self._open):
+            self.withdraw(subject)
+
+
+@dataclass(slots=True, eq=False)
+class Round:
+    """Whose turn it is to be verified: the least sure of those that were not asked about in this round."""
+
+    _asked: set[int]
+
+    @classmethod
+    def new(cls) -> "Round":
+        return cls(set())
+
+    def next(self, scores: Iterable[tuple[int, float]]) -> list[int]:
+        """The ids in the order in which they should be asked about; all of them again when the round is over."""
+        ordered = [track_id for track_id, _ in sorted(scores, key=lambda item: (item[1], item[0]))]
+        waiting = [track_id for track_id in ordered if track_id not in self._asked]
+        if not waiting:
+            self._asked.clear()
+        return waiting or ordered
+
+    def ask(self, track_id: int) -> None:
+        self._asked.add(track_id)
