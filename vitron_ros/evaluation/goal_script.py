@@ -34,8 +34,8 @@ class ScriptedGoal:
 def read_goals(path: Path) -> list[ScriptedGoal]:
     """The goals of a YAML file: a list under the key `goals`.
 
-    Each has `at` (s), `box: [x_min, y_min, x_max, y_max]` or `point`, `polygon` or `scribble` (px), and may have
-    `prompt`, `cancel_at` (s) and the limits of TrackObject.
+    Each has a `prompt`, or `box: [x_min, y_min, x_max, y_max]`, `point`, `polygon` or `scribble` (px), or both, and may
+    have `at` and `cancel_at` (s) and the limits of TrackObject.
 
     Raises:
         ConfigError: the file cannot be read, or a goal in it says something unknown or impossible.

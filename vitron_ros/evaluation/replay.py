@@ -8,11 +8,15 @@ from typing import Any
 from vitron_ros.config import PipelineConfig
 from vitron_ros.errors import SourceError
 from vitron_ros.evaluation.goal_script import ScriptedGoal
+from vitron_ros.evaluation.replayed_model import Latency, ReplayedModel, fixed
 from vitron_ros.frame import Frame
+from vitron_ros.grounding.request import LanguageVision
 from vitron_ros.streaming.goals import GoalResult
 from vitron_ros.streaming.pipeline import CameraPipeline, Report
 from vitron_ros.tracking.track import SECOND_NS, TrackEvent, TrackSnapshot
 from vitron_ros.tracking.trackers import make_tracker
+
+DEFAULT_LATENCY = fixed(0.2)
 
 
 @dataclass(slots=True, eq=False)
@@ -48,9 +52,23 @@ def replay(
     goals: Sequence[ScriptedGoal],
     config: PipelineConfig,
     watch: Callable[[Report], None] = lambda report: None,
+    *,
+    model: LanguageVision | None = None,
+    latency: Latency = DEFAULT_LATENCY,
 ) -> Recording:
-    """Every frame in order, none skipped. `watch` sees each report as it comes."""
-    pipeline = CameraPipeline(config, lambda: make_tracker(config.tracker), itertools.count(1))
+    """Every frame in order, none skipped. `watch` sees each report as it comes.
+
+    Args:
+        model: answers prompts; None: goals need regions.
+        latency: how long the model takes, in the time of the recording.
+    """
+    pipeline = CameraPipeline(
+        config,
+        lambda: make_tracker(config.tracker),
+        itertools.count(1),
+        model_frames=0 if model is None else model.max_frames,
+    )
+    slow = None if model is None else ReplayedModel(model, latency, int(config.model_timeout * SECOND_NS))
     waiting = sorted(enumerate(goals), key=lambda item: item[1].at_s)
     cancels = sorted((goal.cancel_at_s, index) for index, goal in enumerate(goals) if goal.cancel_at_s is not None)
     recording = Recording()
@@ -63,7 +81,11 @@ def replay(
             pipeline.add(str(index), goal.request, frame.stamp_ns)
         while cancels and cancels[0][0] <= elapsed_s:
             pipeline.cancel(str(cancels.pop(0)[1]))
+        if slow is not None:
+            slow.run_until(frame.stamp_ns, pipeline.receive)
         report = pipeline.step(frame, frame.stamp_ns)
+        if slow is not None:
+            slow.submit(report.requests, frame.stamp_ns)
         _record(recording, report)
         watch(report)
     _record(recording, pipeline.shutdown())
@@ -93,6 +115,7 @@ def track_json(track: TrackSnapshot) -> dict[str, Any]:
         "box_xyxy": [round(float(value), 2) for value in track.box_xyxy],
         "score": round(track.score, 4),
         "velocity": [round(float(value), 2) for value in track.velocity],
+        "grounded_ns": track.grounded_ns,
     }
 
 
