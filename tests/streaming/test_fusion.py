@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from vitron_ros.boxes import iou
 from vitron_ros.streaming.fusion import (
     AGREEMENT_IOU,
+    HIGH_TRUST,
+    SURE_SCORE,
     TRUST_FROM_MODEL,
     TRUST_NEEDED,
     Claim,
@@ -50,16 +52,32 @@ def moved(x):
         pytest.param(claim(BOX, BOX), belief(BOX, BOX), Trust(), Verdict.CONFIRM, 1, id="agree"),
         pytest.param(claim(BOX, BOX, score=0.3), belief(BOX, BOX), EARNED, Verdict.IGNORE, 1, id="not confident"),
         pytest.param(
-            claim(BOX, moved(80)), belief(BOX, BOX, scores=[0.9, 0.4]), EARNED, Verdict.CORRECT, 1, id="slipped"
+            claim(BOX, moved(80)),
+            belief(BOX, BOX, scores=[0.9, 0.1], seen=[True, False]),
+            EARNED,
+            Verdict.CORRECT,
+            1,
+            id="slipped",
         ),
         pytest.param(
-            claim(BOX, moved(80)), belief(BOX, BOX, scores=[0.9, 0.4]), Trust(), Verdict.IGNORE, 1, id="a stranger"
+            claim(BOX, moved(80)),
+            belief(BOX, BOX, scores=[0.9, 0.1], seen=[True, False]),
+            Trust(),
+            Verdict.IGNORE,
+            1,
+            id="a stranger",
+        ),
+        pytest.param(
+            claim(BOX, moved(80)), belief(BOX, BOX, scores=[0.9, 0.4]), EARNED, Verdict.CORRECT, 1, id="proved, doubted"
+        ),
+        pytest.param(
+            claim(BOX, moved(80)), belief(BOX, BOX, scores=[0.9, 0.4]), Trust(0.7), Verdict.OBJECTION, 1, id="doubted"
         ),
         pytest.param(claim(BOX, moved(80)), belief(BOX, BOX), EARNED, Verdict.OBJECTION, 1, id="first objection"),
         pytest.param(claim(BOX, moved(80)), belief(BOX, BOX), Trust(0.9, 1), Verdict.CORRECT, 1, id="second objection"),
         pytest.param(
             claim(moved(80), moved(80)),
-            belief(BOX, BOX, scores=[0.9, 0.4]),
+            belief(BOX, BOX, scores=[0.9, 0.1], seen=[True, False]),
             EARNED,
             Verdict.IGNORE,
             1,
@@ -67,7 +85,7 @@ def moved(x):
         ),
         pytest.param(
             claim(BOX, moved(400)),
-            belief(BOX, BOX, scores=[0.9, 0.4]),
+            belief(BOX, BOX, scores=[0.9, 0.1], seen=[True, False]),
             EARNED,
             Verdict.IGNORE,
             1,
@@ -111,6 +129,14 @@ def test_a_lost_target_may_be_found_within_its_reach_of_where_it_was_last_seen()
     assert judge(near, lost, Trust(), min_score=0.5, last_seen=seen).verdict is Verdict.IGNORE
 
 
+def test_what_a_correction_must_look_like_depends_on_whether_the_tracker_sees_its_target():
+    said, trust = claim(BOX, moved(80)), Trust(0.9, 1)
+    overruled = judge(said, belief(BOX, BOX), trust, min_score=0.5)
+    helped = judge(said, belief(BOX, BOX, seen=[True, False]), trust, min_score=0.5)
+    assert overruled.verdict is helped.verdict is Verdict.CORRECT
+    assert overruled.likeness > helped.likeness > 0
+
+
 def test_a_model_that_found_the_target_has_credit_and_spends_it_on_being_contradicted():
     trust = Trust(TRUST_FROM_MODEL)
     assert trust.is_earned
@@ -119,12 +145,28 @@ def test_a_model_that_found_the_target_has_credit_and_spends_it_on_being_contrad
     assert not trust.is_earned
 
 
-def test_trust_is_earned_by_agreeing_twice():
+def trust_after(said, believed, count):
     trust = Trust()
-    for _ in range(2):
-        assert not trust.is_earned
-        trust = judge(claim(BOX, BOX), belief(BOX, BOX), trust, min_score=0.5).trust
-    assert trust.is_earned
+    for _ in range(count):
+        trust = judge(claim(*said), belief(*believed), trust, min_score=0.5).trust
+    return trust
+
+
+def test_trust_is_earned_by_seeing_the_target_move_more_than_once():
+    path = [moved(10 * step) for step in range(5)]
+    assert not trust_after(path, path, 1).is_earned
+    assert trust_after(path, path, 2).is_earned
+
+
+@pytest.mark.parametrize("step", [0, 3, 6])
+def test_repeating_the_box_earns_nothing(step):
+    path = [moved(step * index) for index in range(5)]
+    assert trust_after([path[0]] * 5, path, 20).value == 0
+
+
+def test_following_worse_than_a_box_that_stays_costs_trust():
+    said = claim(BOX, *[moved(12)] * 4)
+    assert judge(said, belief(*[BOX] * 5), Trust(0.8), min_score=0.5).trust.value < 0.8
 
 
 @pytest.mark.parametrize(
@@ -182,18 +224,20 @@ def test_a_correction_needs_trust_a_disagreement_and_a_reachable_box(situation):
         assert believed.is_seen[index]
         assert iou(said.boxes_xyxy[index], believed.boxes_xyxy[index]) >= AGREEMENT_IOU
     if judgement.verdict in (Verdict.CORRECT, Verdict.OBJECTION, Verdict.ABSENT):
-        assert trust.value >= TRUST_NEEDED
+        assert judgement.trust.value >= TRUST_NEEDED
     if judgement.verdict is Verdict.CORRECT:
         if believed.is_seen[index]:
+            is_doubted = believed.scores[index] < SURE_SCORE and judgement.trust.value >= HIGH_TRUST
+            assert trust.objections >= 1 or is_doubted
             assert iou(said.boxes_xyxy[index], believed.boxes_xyxy[index]) < AGREEMENT_IOU
         starts = [*said.boxes_xyxy[:index], BOX]
         assert any(is_reachable(said.boxes_xyxy[index], start, 3.0) for start in starts)
 
 
 @given(situations(good_box))
-def test_a_model_without_a_record_changes_nothing(situation):
-    said, believed, _ = situation
-    judgement = judge(said, believed, Trust(), min_score=0.0, last_seen=(0, BOX))
+def test_one_reply_of_a_model_without_a_record_changes_nothing(situation):
+    said, believed, trust = situation
+    judgement = judge(said, believed, Trust(0.0, trust.objections), min_score=0.0, last_seen=(0, BOX))
     assert judgement.verdict in (Verdict.CONFIRM, Verdict.IGNORE)
 
 

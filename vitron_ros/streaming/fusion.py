@@ -1,8 +1,9 @@
 """When the model and the tracker disagree about a target: whom to believe. Pure functions of what each of them said.
 
 The model is slow and may be out of its depth; the tracker is quick and may have slipped. So the model's word counts for
-a target only after it has been seen to agree with the tracker (`Trust`), a correction must start on common ground and
-be within the target's reach, and a tracker that is sure is overruled by the second objection only.
+a target only after it has shown that it sees it move (`Trust`); a correction must start on common ground and be within
+the target's reach; and a tracker that sees its target is overruled by the second objection only, unless the model has
+proved itself and the tracker is not sure.
 
 Shapes: T frames of one request.
 """
@@ -18,17 +19,19 @@ from vitron_ros.tracking.box_history import Belief
 
 SECOND_NS = 1_000_000_000
 AGREEMENT_IOU = 0.5
-SURE_SCORE = 0.6  # of a tracker that is not overruled by a single objection
+SURE_SCORE = 0.6  # of a tracker; to contradict it costs trust, and takes two objections
 TRUST_FROM_MODEL = 0.7  # in a target that the model found itself
 TRUST_NEEDED = 0.5
-TRUST_GAIN = 0.3
-TRUST_KEPT = 0.8  # after an objection against a sure tracker
+HIGH_TRUST = 0.8  # one objection will do to a tracker that is not sure
+GAIN = 2.0  # for an IoU that is better by one than what repeating the first box would have reached
+MAX_GAIN = 0.4  # of one clip, which may be luck
+TRUST_KEPT = 0.8  # after an objection to a sure tracker
 REACH_PER_S = 4.0  # of the target's size
 MIN_REACH = 1.0
 GROWTH_PER_S = 4.0
 MIN_GROWTH = 2.0
-DOUBTED_LIKENESS = 0.5  # of the target's usual, to correct a tracker that is not sure
-SURE_LIKENESS = 0.7  # to overrule one that is
+UNSEEN_LIKENESS = 0.5  # of the target's usual, to correct a tracker that does not see it
+SEEN_LIKENESS = 0.7  # to overrule one that does
 
 
 class Verdict(Enum):
@@ -48,7 +51,7 @@ class Trust:
 
     Attributes:
         value: in [0, 1].
-        objections: to a sure tracker, in a row.
+        objections: to a tracker that sees its target, in a row.
     """
 
     value: float = 0.0
@@ -58,15 +61,24 @@ class Trust:
     def is_earned(self) -> bool:
         return self.value >= TRUST_NEEDED
 
-    def agreed(self) -> "Trust":
-        return Trust(self.value + TRUST_GAIN * (1 - self.value), 0)
+    @property
+    def is_objecting(self) -> bool:
+        """The next reply decides."""
+        return self.is_earned and self.objections > 0
 
-    def objected(self) -> "Trust":
-        """To a sure tracker."""
-        return Trust(self.value * TRUST_KEPT, self.objections + 1)
+    def shown(self, skill: float) -> "Trust":
+        """After a clip in which the model was better by that IoU than a box that stays, or worse."""
+        gain = (
+            min(GAIN * skill, MAX_GAIN) * (1 - self.value) if skill > 0 else max(GAIN * skill, -MAX_GAIN) * self.value
+        )
+        return replace(self, value=self.value + gain)
+
+    def objected(self, *, is_sure: bool) -> "Trust":
+        """To a tracker that sees its target, and may be sure."""
+        return Trust(self.value * (TRUST_KEPT if is_sure else 1), self.objections + 1)
 
     def settled(self) -> "Trust":
-        """After a correction: the next objection is a first one again."""
+        """After an agreement or a correction: the next objection is a first one again."""
         return replace(self, objections=0)
 
 
@@ -131,35 +143,53 @@ def judge(
     newest, shown = len(claim.times_ns) - 1, newest_shown(claim.boxes_xyxy)
     if not claim.score >= min_score:
         return Judgement(Verdict.IGNORE, newest, trust)
+    agreed = _agreed(claim, belief)
+    if agreed is not None:
+        trust = trust.shown(_skill(claim, belief, agreed))
     if shown is None or (shown < newest and belief.is_seen[newest]):
         return _absence(belief, newest, trust)
-    if belief.is_seen[shown] and iou(claim.boxes_xyxy[shown], belief.boxes_xyxy[shown]) >= AGREEMENT_IOU:
-        return Judgement(Verdict.CONFIRM, shown, trust.agreed())
-    is_sure = bool(belief.is_seen[shown] and belief.scores[shown] >= SURE_SCORE)
-    after = trust.objected() if is_sure else trust
-    ground = _common_ground(claim, belief, shown) or (None if belief.is_seen[shown] else last_seen)
-    if not after.is_earned or ground is None:
-        return Judgement(Verdict.IGNORE, shown, after)
+    if agreed == shown:
+        return Judgement(Verdict.CONFIRM, shown, trust.settled())
+    is_seen = bool(belief.is_seen[shown])
+    is_sure = is_seen and bool(belief.scores[shown] >= SURE_SCORE)
+    if is_seen:
+        trust = trust.objected(is_sure=is_sure)
+    ground = (int(claim.times_ns[agreed]), claim.boxes_xyxy[agreed]) if agreed is not None else None
+    if ground is None and not is_seen:
+        ground = last_seen
+    if not trust.is_earned or ground is None:
+        return Judgement(Verdict.IGNORE, shown, trust)
     elapsed_s = (int(claim.times_ns[shown]) - ground[0]) / SECOND_NS
     if not is_reachable(claim.boxes_xyxy[shown], ground[1], max(elapsed_s, 0.0)):
-        return Judgement(Verdict.IGNORE, shown, after)
-    if is_sure and after.objections < 2:
-        return Judgement(Verdict.OBJECTION, shown, after)
-    return Judgement(Verdict.CORRECT, shown, after.settled(), SURE_LIKENESS if is_sure else DOUBTED_LIKENESS)
+        return Judgement(Verdict.IGNORE, shown, trust)
+    if is_seen and trust.objections < (2 if is_sure or trust.value < HIGH_TRUST else 1):
+        return Judgement(Verdict.OBJECTION, shown, trust)
+    return Judgement(Verdict.CORRECT, shown, trust.settled(), SEEN_LIKENESS if is_seen else UNSEEN_LIKENESS)
 
 
 def _absence(belief: Belief, newest: int, trust: Trust) -> Judgement:
-    is_sure = bool(belief.is_seen[newest] and belief.scores[newest] >= SURE_SCORE)
-    after = trust.objected() if is_sure else trust
-    return Judgement(Verdict.ABSENT if after.is_earned else Verdict.IGNORE, newest, after)
+    if belief.is_seen[newest]:
+        trust = trust.objected(is_sure=bool(belief.scores[newest] >= SURE_SCORE))
+    return Judgement(Verdict.ABSENT if trust.is_earned else Verdict.IGNORE, newest, trust)
 
 
-def _common_ground(claim: Claim, belief: Belief, before: int) -> tuple[int, Boxes] | None:
-    """The newest earlier time and box at which both saw the target in the same place."""
-    boxes, believed = claim.boxes_xyxy[:before], belief.boxes_xyxy[:before]
-    both = belief.is_seen[:before] & np.isfinite(boxes).all(axis=-1)
-    agreed = both & (iou(np.nan_to_num(boxes), np.nan_to_num(believed)) >= AGREEMENT_IOU)
-    if not agreed.any():
-        return None
-    index = int(np.flatnonzero(agreed)[-1])
-    return int(claim.times_ns[index]), claim.boxes_xyxy[index]
+def _agreed(claim: Claim, belief: Belief) -> int | None:
+    """The newest frame in which both saw the target in the same place."""
+    both = belief.is_seen & np.isfinite(claim.boxes_xyxy).all(axis=-1)
+    overlap = iou(np.nan_to_num(claim.boxes_xyxy), np.nan_to_num(belief.boxes_xyxy))
+    agreed = both & (overlap >= AGREEMENT_IOU)
+    return int(np.flatnonzero(agreed)[-1]) if agreed.any() else None
+
+
+def _skill(claim: Claim, belief: Belief, agreed: int) -> float:
+    """How much better than a box that stays the model followed the target up to that frame: a mean difference of IoU.
+
+    A model that repeats the box it was given has none, however still the target.
+    """
+    seen = np.flatnonzero(belief.is_seen[: agreed + 1])
+    later = seen[1:]
+    if not len(later):
+        return 0.0
+    believed = belief.boxes_xyxy[later]
+    reached = iou(np.nan_to_num(claim.boxes_xyxy[later]), believed)
+    return float(np.mean(reached - iou(belief.boxes_xyxy[seen[0]], believed)))

@@ -49,10 +49,10 @@ class Verification:
         self._inquiries.withdraw(subject_of(track_id))
 
     def questions(self, clip: tuple[Frame, ...], now_ns: int) -> list[ModelRequest]:
-        """What to ask with the newest clip: open questions once more, and those that are due."""
+        """What to ask with the newest clip: open questions once more, disputed targets, and those that are due."""
         tracks = {track.id: track for track in self._manager.tracks() if track.id not in self._pursuits}
         is_due = self._asked_ns is None or now_ns - self._asked_ns >= self.config.model_period * SECOND_NS
-        chosen = [track for track in tracks.values() if self._inquiries.is_open(subject_of(track.id))]
+        chosen = [track for track in tracks.values() if self._is_urgent(track.id)]
         if is_due:
             self._asked_ns = now_ns
             closed = {track_id: track for track_id, track in tracks.items() if track not in chosen}
@@ -112,6 +112,10 @@ class Verification:
             return None
         index, box = start
         return self._inquiries.ask(subject_of(track.id), Task.FOLLOW, clip[index:], box_xyxy=box)
+
+    def _is_urgent(self, track_id: int) -> bool:
+        """There is an open question about it, or an objection that waits for a second one."""
+        return self._inquiries.is_open(subject_of(track_id)) or self._trust[track_id].is_objecting
 
     def _can_be_found(self, track: Track) -> bool:
         """By its phrase, and the model's word would count."""
