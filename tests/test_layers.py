@@ -16,7 +16,8 @@ MAY_IMPORT = {
     "images": NOUNS,
     "model": NOUNS,
     "tracking": NOUNS,
-    "grounding": NOUNS | {"images", "model"},
+    "backends": NOUNS | {"model"},
+    "grounding": NOUNS | {"images", "model", "backends"},
     "streaming": NOUNS | {"images", "model", "tracking", "grounding"},
 }
 

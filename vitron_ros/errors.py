@@ -23,3 +23,7 @@ class SourceError(VitronError):
 
 class ModelError(VitronError):
     """A model cannot be loaded, or cannot answer this request."""
+
+
+class EngineError(ModelError):
+    """A compiled part of a model cannot be exported, built, loaded or run."""

@@ -75,18 +75,30 @@ class MultiLevelRegionEncoder(nn.Module):
         self.place = nn.Sequential(nn.Linear(4 + self.mask_size**2, out), nn.GELU(), nn.Linear(out, out))
 
     def forward(self, features: VisionFeatures, regions: Sequence[MarkedRegion]) -> Tensor:
-        frames = frame_index(features, regions)
-        masks = torch.stack([mask_from_region(r.region, r.width, r.height, self.vision) for r in regions])[:, None]
+        frames = torch.tensor(frame_index(features, regions), device=features.patches.device)
+        masks = torch.stack([mask_from_region(r.region, r.width, r.height, self.vision) for r in regions])
         boxes = np.stack([norm_from_xyxy(r.region.bounding_box(r.width, r.height), r.width, r.height) for r in regions])
+        return self.encode(frames, masks, torch.from_numpy(boxes).float(), features.levels)
+
+    def encode(self, frames: Tensor, masks: Tensor, boxes: Tensor, levels: Sequence[Tensor]) -> Tensor:
+        """Tokens (R, 2, D): the part that is arithmetic alone, and can be exported.
+
+        Args:
+            frames: (R,) int64.
+            masks: (R, S, S) float32, the share of each model pixel.
+            boxes: (R, 4) float32, fractions of the image.
+            levels: each (T, N, C).
+        """
+        masks = masks[:, None]
         share = F.normalize(F.avg_pool2d(masks, self.vision.patch_size).flatten(1), p=1, dim=1)  # (R, N)
         small = F.adaptive_avg_pool2d(masks, self.mask_size).flatten(1)
         small = small / small.amax(dim=1, keepdim=True)  # a click covers little of any cell, and is still a mask
-        share = share.to(features.patches)
+        share = share.to(levels[0])
         pooled = [
             (share[:, None] @ norm(level[frames])).squeeze(1)  # (R, C)
-            for norm, level in zip(self.norms, features.levels, strict=True)
+            for norm, level in zip(self.norms, levels, strict=True)
         ]
-        place = torch.cat([torch.from_numpy(boxes).float(), small], dim=1).to(features.patches)
+        place = torch.cat([boxes, small], dim=1).to(levels[0])
         return torch.stack([self.looks(torch.cat(pooled, dim=1)), self.place(place)], dim=1)
 
 
@@ -120,8 +132,20 @@ class PublishedRegionEncoder(nn.Module):
                 [size * norm_from_xyxy(r.region.bounding_box(r.width, r.height), r.width, r.height) for r in regions]
             )
         ).to(features.patches)
-        inside = torch.stack([self._patches_inside(box) for box in boxes.int().tolist()]).to(features.patches)  # (R, N)
-        pooled = (inside[:, None] @ features.patches[frames]).squeeze(1) / (inside.sum(dim=1, keepdim=True) + 1e-8)
+        inside = torch.stack([self._patches_inside(box) for box in boxes.int().tolist()]).to(features.patches)
+        index = torch.tensor(frames, device=inside.device)
+        return self.encode(index, inside, boxes, features.patches)
+
+    def encode(self, frames: Tensor, inside: Tensor, boxes: Tensor, patches: Tensor) -> Tensor:
+        """Tokens (R, 1, D): the part that is arithmetic alone, and can be exported.
+
+        Args:
+            frames: (R,) int64.
+            inside: (R, N), 1 for each patch in the region's box.
+            boxes: (R, 4) px of the model's square.
+            patches: (T, N, C).
+        """
+        pooled = (inside[:, None] @ patches[frames]).squeeze(1) / (inside.sum(dim=1, keepdim=True) + 1e-8)
         tokens: Tensor = self.looks(pooled) + self.place(boxes)
         return tokens[:, None]
 
