@@ -7,9 +7,10 @@ Greedy by default. Every token is chosen by the model at its own place, whatever
 - a draft of the answer is checked in one pass, and kept as far as the model agrees.
 """
 
+import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
@@ -61,6 +62,7 @@ class Request:
         draft: tokens that the answer may begin with, such as the box tracker's boxes.
         sampling: None: greedy.
         is_cancelled: asked before each pass.
+        alike: tokens that say almost the same as a token, such as the next numbers; see `Decoded.confidence`.
         on_text: given the text so far after each pass that added to it.
     """
 
@@ -72,6 +74,7 @@ class Request:
     draft: tuple[int, ...] = ()
     sampling: Sampling | None = None
     is_cancelled: Callable[[], bool] = lambda: False
+    alike: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     on_text: Callable[[str], None] | None = None
 
 
@@ -86,6 +89,8 @@ class Decoded:
         passes: model passes, the prompt's among them.
         prompt_tokens: length of the prompt.
         reused_tokens: those of them that were in the cache already.
+        confidence: geometric mean of the probabilities that the model gave to its tokens, or to tokens like them, over
+            those that were its choice; 1 where none was.
     """
 
     text: str
@@ -94,6 +99,7 @@ class Decoded:
     passes: int
     prompt_tokens: int
     reused_tokens: int
+    confidence: float = 1.0
 
 
 class Decoder:
@@ -243,6 +249,7 @@ class _Answer:
         self.passes = self.reused = 0
         self._state = request.grammar
         self._text: str | None = None
+        self._log_p: list[float] = []
         self._generator = torch.Generator()
         if request.sampling is not None:
             self._generator.manual_seed(request.sampling.seed)
@@ -283,6 +290,7 @@ class _Answer:
             passes=self.passes,
             prompt_tokens=len(self.request.embeds),
             reused_tokens=self.reused,
+            confidence=math.exp(sum(self._log_p) / len(self._log_p)) if self._log_p else 1.0,
         )
 
     def _append(self, token: int, limit: int) -> None:
@@ -310,11 +318,24 @@ class _Answer:
     def _choose(self, logits: Tensor) -> int:
         """The next token by its logits, (V,), among those that the grammar allows."""
         if self._state is None:
-            return self._pick(logits)
+            token = self._pick(logits)
+            self._log_p.append(self._log_probability(logits, [token, *self.request.alike.get(token, ())]))
+            return token
         allowed = list(self._state)
         if len(allowed) == 1:
             return allowed[0]
-        return allowed[self._pick(logits[allowed])]
+        logits = logits[allowed]
+        chosen = self._pick(logits)
+        same = {allowed[chosen], *self.request.alike.get(allowed[chosen], ())}
+        places = [place for place, token in enumerate(allowed) if token in same]
+        self._log_p.append(self._log_probability(logits, places))
+        return allowed[chosen]
+
+    @staticmethod
+    def _log_probability(logits: Tensor, places: list[int]) -> float:
+        """Of the places together, among logits (V,)."""
+        logits = logits.float()
+        return float(logits[places].logsumexp(-1) - logits.logsumexp(-1))
 
     def _pick(self, logits: Tensor) -> int:
         sampling = self.request.sampling

@@ -1,0 +1,72 @@
+"""The words that a model was taught. A small model answers any sentence; that it knows the words is another matter."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+FILE = "words.txt"
+WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
+FILLERS = frozenset(
+    (
+        "please",
+        "kindly",
+        "now",
+        "then",
+        "just",
+        "hey",
+        "hello",
+        "robot",
+        "thanks",
+        "thank",
+        "you",
+        "for",
+        "me",
+        "us",
+        "my",
+    )
+)
+"""Words of politeness, which change nothing about what is wanted."""
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """A set of lower-case words; None: every word is known."""
+
+    words: frozenset[str] | None = None
+
+    @classmethod
+    def collect(cls, texts: Iterable[str]) -> "Vocabulary":
+        """Every word of the texts."""
+        return cls(frozenset(word for text in texts for word in split(text)))
+
+    @classmethod
+    def load(cls, directory: Path) -> "Vocabulary":
+        """The words beside a model, one a line; every word is known where there is no such file."""
+        path = directory / FILE
+        return cls(frozenset(path.read_text(encoding="utf-8").split())) if path.is_file() else cls()
+
+    def save(self, directory: Path) -> None:
+        """Writes the file that `load` reads; nothing where every word is known."""
+        if self.words is not None:
+            (directory / FILE).write_text("\n".join(sorted(self.words)) + "\n", encoding="utf-8")
+
+    def unknown(self, text: str) -> tuple[str, ...]:
+        """The words of a text that are not known in any of their forms, each once, in order."""
+        if self.words is None:
+            return ()
+        found = [word for word in split(text) if word not in FILLERS and not self.words.intersection(forms(word))]
+        return tuple(dict.fromkeys(found))
+
+
+def split(text: str) -> list[str]:
+    """The words of a text in lower case, without numbers and punctuation."""
+    return WORD.findall(text.lower())
+
+
+def forms(word: str) -> set[str]:
+    """A word, and what it may be the plural or the genitive of."""
+    found = {word}
+    for stem in (word, re.sub(r"['’]s?$", "", word)):
+        found |= {stem, stem.removesuffix("s"), stem.removesuffix("es")}
+    return found
