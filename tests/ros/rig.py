@@ -15,15 +15,16 @@ from vitron_ros.ros import qos
 from vitron_ros.ros.conversions import image_message
 from vitron_ros.ros.pattern_camera import pictures
 from vitron_ros.ros.perception_node import PerceptionNode
+from vitron_ros.streaming.models import load_model
 
 
 @contextmanager
-def running_node(**parameters):
-    """A perception node that is spun by a thread until the block ends, and is then closed as its process would be."""
+def running_node(load=load_model, **parameters):
+    """A perception node whose model `load` makes, spun by a thread until the block ends, then closed as its process."""
     context = Context()
     rclpy.init(args=[], context=context)
     overrides = [Parameter(name, value=value) for name, value in parameters.items()]
-    node = PerceptionNode(context=context, parameter_overrides=overrides)
+    node = PerceptionNode(load, context=context, parameter_overrides=overrides)
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)
     stop = threading.Event()

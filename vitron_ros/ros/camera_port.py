@@ -12,6 +12,7 @@ from vitron_msgs.msg import TrackArray
 
 from vitron_ros.config import PerceptionConfig
 from vitron_ros.frame import Frame
+from vitron_ros.grounding.request import ModelReply, ModelRequest
 from vitron_ros.images.draw import draw_tracks
 from vitron_ros.ros import qos
 from vitron_ros.ros.conversions import frame_from_message, header_of, image_message, track_array
@@ -37,6 +38,7 @@ class CameraPort:
         name: the camera's name and the namespace of its topics; empty: topics without a namespace.
         deliver: takes each report after its tracks were published. Called by the worker's thread.
         crashed: called by the worker's thread if it dies.
+        model_frames: that the model takes at once; 0: there is none.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class CameraPort:
         ids: "itertools.count[int]",
         deliver: "Callable[[CameraPort, Report], None]",
         crashed: Callable[[], None],
+        model_frames: int,
     ) -> None:
         self.name = name
         self.config = config
@@ -56,6 +59,7 @@ class CameraPort:
         self._ids = ids
         self._deliver_on = deliver
         self._crashed = crashed
+        self._model_frames = model_frames
         self._worker: CameraWorker[Image | CompressedImage] | None = None
         self._debug_ns = 0
         prefix = f"{name}/" if name else ""
@@ -74,7 +78,13 @@ class CameraPort:
 
     def activate(self) -> None:
         """Start the worker, then let images in."""
-        pipeline = CameraPipeline(self.config, lambda: make_tracker(self.config.tracker), self._ids, camera=self.name)
+        pipeline = CameraPipeline(
+            self.config,
+            lambda: make_tracker(self.config.tracker),
+            self._ids,
+            camera=self.name,
+            model_frames=self._model_frames,
+        )
         self._worker = CameraWorker(
             pipeline,
             decode=lambda message: frame_from_message(message, self.name),
@@ -112,6 +122,12 @@ class CameraPort:
         """Run something on this camera's pipeline. The port must be active."""
         assert self._worker is not None, f"camera {self.name!r} is not active"
         self._worker.post(command)
+
+    def receive(self, request: ModelRequest, reply: ModelReply) -> None:
+        """Hand the model's reply to the pipeline. From any thread; nothing happens if the port is inactive by now."""
+        worker = self._worker
+        if worker is not None:
+            worker.post(lambda pipeline: pipeline.receive(request, reply))
 
     def reconfigure(self, config: PerceptionConfig) -> None:
         self.config = config

@@ -4,6 +4,7 @@ from array import array
 
 import numpy as np
 from builtin_interfaces.msg import Duration, Time
+from rclpy.action.server import ServerGoalHandle
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from vitron_msgs.action import TrackObject
@@ -104,6 +105,10 @@ def region_message(region: Region) -> RegionMsg:
     return RegionMsg(kind=int(region.kind), x=region.points[:, 0].tolist(), y=region.points[:, 1].tolist())
 
 
+def goal_id(handle: ServerGoalHandle) -> str:
+    return bytes(handle.goal_id.uuid).hex()
+
+
 def request_from_goal(goal: TrackObject.Goal) -> TrackRequest:
     """What the goal asks for; zeros mean the node's own settings.
 
@@ -115,6 +120,7 @@ def request_from_goal(goal: TrackObject.Goal) -> TrackRequest:
         region=region_from_message(goal.region[0]) if goal.region else None,
         region_stamp_ns=ns_from_time(goal.region_stamp),
         camera=goal.camera,
+        max_targets=goal.max_targets or None,
         timeout=goal.timeout or None,
         lost_timeout=goal.lost_timeout or None,
         min_score=goal.min_score or None,

@@ -1,8 +1,10 @@
-"""What `/diagnostics` says of each camera."""
+"""What `/diagnostics` says of each camera and of the model."""
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
 from vitron_ros.config import PerceptionConfig
+from vitron_ros.grounding.request import Status
+from vitron_ros.streaming.model_worker import ModelSummary
 from vitron_ros.streaming.statistics import StreamSummary
 
 
@@ -31,6 +33,31 @@ def camera_status(
     )
 
 
+def model_status(node_name: str, summary: ModelSummary, config: PerceptionConfig) -> DiagnosticStatus:
+    """One status: ERROR while the model hangs, WARN if its last word was a failure."""
+    failed = sum(summary.replies.get(status, 0) for status in (Status.FAILED, Status.UNREADABLE, Status.DEADLINE))
+    if summary.busy_s > config.model_timeout:
+        level, message = DiagnosticStatus.ERROR, f"no answer for {summary.busy_s:.1f} s; restart the node if it stays"
+    elif failed:
+        level, message = DiagnosticStatus.WARN, f"{failed} questions failed, the last word: {summary.last_message}"
+    else:
+        level, message = DiagnosticStatus.OK, f"{sum(summary.replies.values())} replies"
+    values = {"model": config.model, "waiting": str(summary.waiting), "busy_s": f"{summary.busy_s:.3f}"}
+    values |= _percentiles("latency_ms", summary.latency_ms) | _percentiles("batch_ms", summary.batch_ms)
+    values |= {f"replies_{status.value}": str(summary.replies.get(status, 0)) for status in Status}
+    return DiagnosticStatus(
+        level=level,
+        name=f"{node_name}: model",
+        message=message,
+        hardware_id=config.model_device,
+        values=[KeyValue(key=key, value=value) for key, value in values.items()],
+    )
+
+
+def _percentiles(name: str, values: tuple[float, float, float]) -> dict[str, str]:
+    return {f"{name}_{point}": f"{value:.2f}" for point, value in zip(("p50", "p95", "p99"), values, strict=True)}
+
+
 def _values(summary: StreamSummary, age_s: float) -> dict[str, str]:
     values = {
         "received": str(summary.received),
@@ -41,7 +68,4 @@ def _values(summary: StreamSummary, age_s: float) -> dict[str, str]:
         "rate_hz": f"{summary.rate_hz:.2f}",
         "image_age_s": f"{age_s:.3f}",
     }
-    for name, percentiles in (("latency_ms", summary.latency_ms), ("step_ms", summary.step_ms)):
-        for point, value in zip(("p50", "p95", "p99"), percentiles, strict=True):
-            values[f"{name}_{point}"] = f"{value:.2f}"
-    return values
+    return values | _percentiles("latency_ms", summary.latency_ms) | _percentiles("step_ms", summary.step_ms)

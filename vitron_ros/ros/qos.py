@@ -20,5 +20,6 @@ IMAGE = {
 }
 TRACKS = _volatile(10, ReliabilityPolicy.RELIABLE)
 EVENTS = _volatile(50, ReliabilityPolicy.RELIABLE)
+INVOCATIONS = _volatile(10, ReliabilityPolicy.RELIABLE)
 DIAGNOSTICS = _volatile(10, ReliabilityPolicy.RELIABLE)
 DEBUG_IMAGE = _volatile(1, ReliabilityPolicy.BEST_EFFORT)

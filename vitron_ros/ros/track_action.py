@@ -13,7 +13,7 @@ from vitron_msgs.action import TrackObject
 from vitron_ros.config import PerceptionConfig
 from vitron_ros.errors import ConfigError, RegionError
 from vitron_ros.ros.camera_port import CameraPort
-from vitron_ros.ros.conversions import request_from_goal, result_message, track_array
+from vitron_ros.ros.conversions import goal_id, request_from_goal, result_message, track_array
 from vitron_ros.streaming.goals import GoalFeedback, GoalResult, Outcome
 from vitron_ros.streaming.pipeline import Report
 from vitron_ros.tracking.track import SECOND_NS, Reason
@@ -67,8 +67,8 @@ class TrackAction:
 
     def deliver(self, port: CameraPort, report: Report) -> None:
         """Take what one step of a camera says of its goals."""
-        for goal_id, feedback in report.feedback.items():
-            self._feed(port, goal_id, feedback)
+        for name, feedback in report.feedback.items():
+            self._feed(port, name, feedback)
         for item in report.finished.items():
             self._finished.put(item)
         if report.finished:
@@ -113,32 +113,32 @@ class TrackAction:
         port = self._ports.get(handle.request.camera)
         if port is None or not port.is_active:
             return GoalResult(outcome=Outcome.SHUTDOWN, message="the node was deactivated")
-        goal_id = _id(handle)
+        name = goal_id(handle)
         request = request_from_goal(handle.request)
         future: Future = Future()
-        self._open[goal_id] = _OpenGoal(handle, future)
+        self._open[name] = _OpenGoal(handle, future)
         accepted_ns = port.now_ns()
-        port.post(lambda pipeline: pipeline.add(goal_id, request, accepted_ns))
+        port.post(lambda pipeline: pipeline.add(name, request, accepted_ns))
         if handle.is_cancel_requested:  # the request came before the pipeline knew the goal
-            port.post(lambda pipeline: pipeline.cancel(goal_id))
+            port.post(lambda pipeline: pipeline.cancel(name))
         result: GoalResult = await future
-        del self._open[goal_id]
+        del self._open[name]
         return result
 
     def _on_cancel(self, handle: ServerGoalHandle) -> CancelResponse:
         port = self._ports.get(handle.request.camera)
         if port is not None and port.is_active:
-            goal_id = _id(handle)
-            port.post(lambda pipeline: pipeline.cancel(goal_id))
+            name = goal_id(handle)
+            port.post(lambda pipeline: pipeline.cancel(name))
         return CancelResponse.ACCEPT
 
     def _settle(self) -> None:
         while not self._finished.empty():
-            goal_id, result = self._finished.get()
-            self._open[goal_id].future.set_result(result)
+            name, result = self._finished.get()
+            self._open[name].future.set_result(result)
 
-    def _feed(self, port: CameraPort, goal_id: str, feedback: GoalFeedback) -> None:
-        goal = self._open.get(goal_id)
+    def _feed(self, port: CameraPort, name: str, feedback: GoalFeedback) -> None:
+        goal = self._open.get(name)
         now_ns = port.now_ns()
         if goal is None or now_ns - goal.fed_ns < SECOND_NS / self._config().feedback_rate:
             return
@@ -148,7 +148,3 @@ class TrackAction:
             message.tracks = track_array(frame, feedback.tracks, port.skipped)
             message.latency = (now_ns - frame.stamp_ns) / SECOND_NS if frame.stamp_ns else 0.0
         goal.handle.publish_feedback(message)
-
-
-def _id(handle: ServerGoalHandle) -> str:
-    return bytes(handle.goal_id.uuid).hex()

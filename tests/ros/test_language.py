@@ -1,0 +1,357 @@
+"""Prompts and questions to a real node over real DDS, with a scripted model in the place of a trained one."""
+
+import threading
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="rclpy is not installed")
+pytest.importorskip("vitron_msgs", reason="vitron_msgs is not installed")
+
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+from rclpy.action import ActionClient
+from vitron_msgs.action import Converse, TrackObject
+from vitron_msgs.msg import Invocation, Region, Track, TrackEvent
+
+from tests.fakes import ScriptedModel, said
+from tests.ros.rig import Camera, running_node
+from vitron_ros.boxes import iou
+from vitron_ros.errors import ModelError
+from vitron_ros.grounding.request import Grounded, ModelReply, Status, Task
+from vitron_ros.model.answers import Invocation as ModelInvocation
+from vitron_ros.model.answers import Module
+from vitron_ros.ros import qos
+from vitron_ros.ros.pattern_camera import pictures, target_boxes
+
+pytestmark = pytest.mark.ros
+SIZE = (320, 240)
+PICTURES = {picture.tobytes(): index for index, picture in enumerate(pictures(2, *SIZE))}
+Goal, Result = TrackObject.Goal, TrackObject.Result
+
+
+def true_boxes(request, number=0):
+    indices = [PICTURES[frame.rgb.tobytes()] for frame in request.frames]
+    return np.array([target_boxes(index, 2, *SIZE)[number] for index in indices])
+
+
+def knows(request):
+    """Finds "first" and "second", follows what it is given, and answers with an echo."""
+    values = {"id": request.id, "task": request.task, "status": Status.OK, "score": 0.9}
+    if request.task is Task.ASK:
+        if request.on_text:
+            request.on_text("you ")
+        box = true_boxes(request)[-1]
+        turns = ", ".join(f"{turn.question}: {turn.box_xyxy is not None}" for turn in request.history)
+        return ModelReply(
+            **values,
+            text=f"you said {request.text} after [{turns}] with {len(request.regions)} regions",
+            grounded=(Grounded(label="square", box_xyxy=box),),
+            invocation=ModelInvocation(Module.IMAGE_SEGMENTATION, ("segmentation: the square",), (0.25, 0.5, 0.5, 1.0))
+            if "cut" in request.text
+            else None,
+        )
+    if request.task is Task.FOLLOW:
+        truths = [true_boxes(request, number) for number in (0, 1)]
+        return ModelReply(**values, boxes_xyxy=max(truths, key=lambda boxes: iou(boxes[0], request.box_xyxy)))
+    return ModelReply(**values, boxes_xyxy=true_boxes(request, int("second" in request.text)))
+
+
+def model(*answers, **values):
+    return lambda name, device: ScriptedModel(*(answers or [knows]), **values)
+
+
+class Waiting(ScriptedModel):
+    """Answers when the test lets it."""
+
+    def __init__(self):
+        super().__init__(knows)
+        self.entered, self.go_on = threading.Event(), threading.Event()
+
+    def reply(self, requests):
+        self.entered.set()
+        assert self.go_on.wait(60)
+        return super().reply(requests)
+
+
+def node_with(load, **parameters):
+    return running_node(load, model="scripted", feedback_rate=1000.0, diagnostics_period=0.2, **parameters)
+
+
+class Talker:
+    """A client of the Converse action."""
+
+    def __init__(self, probe):
+        self.probe = probe
+        self.heard, self.invocations = [], []
+        self.client = ActionClient(probe, Converse, "converse")
+        probe.create_subscription(Invocation, "invocations", self.invocations.append, qos.INVOCATIONS)
+        probe.spin_until(self.client.server_is_ready, 20, "the Converse action")
+
+    def ask(self, text, **values):
+        goal = Converse.Goal(text=text, **values)
+        future = self.client.send_goal_async(goal, lambda message: self.heard.append(message.feedback.text))
+        self.probe.spin_until(future.done, 20, "the answer to a question's goal")
+        return future.result()
+
+    def result(self, handle):
+        assert handle.accepted
+        return self.probe.result(handle, 20)
+
+
+@pytest.fixture
+def talk(probe):
+    made = []
+    yield lambda: made.append(Talker(probe)) or made[-1]
+    for talker in made:
+        talker.client.destroy()
+
+
+def start(camera, probe):
+    camera.connect()
+    camera.run_until(lambda: probe.tracks)
+    return camera
+
+
+def near(track, camera, number=0):
+    truths = [target_boxes(camera.index - back, 2, *SIZE)[number] for back in range(1, 7)]
+    return max(float(iou(track.box, truth)) for truth in truths)
+
+
+def test_prompts_become_tracks_with_their_phrases(probe):
+    with node_with(model()):
+        camera = start(Camera(probe), probe)
+        handles = [probe.send(Goal(prompt=f"the {name} square")) for name in ("first", "second")]
+        camera.run_until(lambda: len(probe.tracks[-1][1].tracks) == 2)
+        camera.run(30)
+        tracks = {track.phrase: track for track in probe.tracks[-1][1].tracks}
+        assert near(tracks["the first square"], camera, 0) > 0.6
+        assert near(tracks["the second square"], camera, 1) > 0.6
+        stamps = [message.grounded for _, message in probe.tracks if message.tracks]
+        assert stamps[-1] != stamps[0], "the model has confirmed them since"
+        for handle in handles:
+            result = probe.cancel(handle)
+            assert (result.outcome, result.tracks[0].state) == (Result.CANCELED, Track.TRACKED)
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome", "reason"),
+    [
+        (Status.UNKNOWN, Result.NOT_UNDERSTOOD, TrackEvent.REASON_NOT_UNDERSTOOD),
+        (Status.ABSENT, Result.NOT_FOUND, TrackEvent.REASON_NOT_SEEN),
+        (Status.FAILED, Result.MODEL_ERROR, TrackEvent.REASON_MODEL_ERROR),
+        (Status.DEADLINE, Result.TIMEOUT, TrackEvent.REASON_MODEL_ERROR),
+    ],
+)
+def test_a_prompt_that_leads_nowhere_says_why(probe, status, outcome, reason):
+    with node_with(model(lambda request: said(request, status, "the reason why")), timeout=1.5):
+        camera = start(Camera(probe), probe)
+        handle = probe.send(Goal(prompt="the unicorn"))
+        future = handle.get_result_async()
+        camera.run_until(future.done)
+        assert future.result().result.outcome == outcome
+        assert "the reason why" in future.result().result.message
+        probe.spin_until(lambda: probe.events, 10, "the event")
+        assert (probe.events[-1].event, probe.events[-1].reason) == (TrackEvent.REJECTED, reason)
+        assert probe.events[-1].phrase == "the unicorn"
+
+
+def test_cancel_while_the_model_thinks(probe):
+    waiting = Waiting()
+    with node_with(lambda name, device: waiting):
+        camera = start(Camera(probe), probe)
+        handle = probe.send(Goal(prompt="the first square"))
+        camera.run_until(waiting.entered.is_set)
+        assert probe.cancel(handle).outcome == Result.CANCELED
+        waiting.go_on.set()
+        camera.run(10)
+        assert probe.tracks[-1][1].tracks == []
+
+
+def test_a_model_that_hangs_blocks_nothing(probe, talk):
+    """Frames go on, a box is followed, goals and questions end in time, the node can be taken down."""
+    waiting = Waiting()
+    try:
+        with node_with(lambda name, device: waiting, model_timeout=1.0):
+            camera = start(Camera(probe), probe)
+            talker = talk()
+            prompt = probe.send(Goal(prompt="the first square"))
+            camera.run_until(waiting.entered.is_set)
+            question = talker.ask("what is it?")
+            box = target_boxes(camera.index, 2, *SIZE)[1]
+            region = Region(kind=Region.BOX, x=[float(box[0]), float(box[2])], y=[float(box[1]), float(box[3])])
+            probe.send(Goal(region=[region]))
+            futures = [prompt.get_result_async(), question.get_result_async()]
+            camera.run_until(lambda: all(future.done() for future in futures))
+            assert futures[0].result().result.outcome == Result.TIMEOUT
+            assert futures[1].result().result.outcome == Converse.Result.TIMEOUT
+            assert len(probe.tracks[-1][1].tracks) == 1
+
+            def status():
+                return next((item for item in probe.diagnostics[-1][1].status if item.name.endswith("model")), None)
+
+            camera.run_until(lambda: status() is not None and status().level == b"\x02")
+            assert "no answer" in status().message
+    finally:
+        waiting.go_on.set()
+
+
+def test_deactivate_and_activate_while_the_model_thinks(probe, talk):
+    waiting = Waiting()
+    with node_with(lambda name, device: waiting):
+        camera = start(Camera(probe), probe)
+        handle = probe.send(Goal(prompt="the first square"))
+        talker = talk()
+        camera.run_until(waiting.entered.is_set)
+        question = talker.ask("what is it?")
+
+        def change(transition):
+            request = ChangeState.Request(transition=Transition(id=transition))
+            return probe.call(ChangeState, "perception/change_state", request).success
+
+        assert change(Transition.TRANSITION_DEACTIVATE)
+        assert probe.result(handle).outcome == Result.SHUTDOWN
+        assert talker.result(question).outcome == Converse.Result.SHUTDOWN
+        assert change(Transition.TRANSITION_ACTIVATE)
+        waiting.go_on.set()
+        camera.connect()
+        count = len(probe.tracks)
+        camera.run_until(lambda: len(probe.tracks) > count + 5)
+        assert probe.tracks[-1][1].tracks == [], "the old reply starts nothing"
+        probe.send(Goal(prompt="the second square"))
+        camera.run_until(lambda: probe.tracks[-1][1].tracks)
+        assert near(probe.tracks[-1][1].tracks[0], camera, 1) > 0.5
+
+
+def test_a_model_that_cannot_be_loaded_fails_configure_with_its_reason(probe):
+    def load(name, device):
+        raise ModelError(f"there is no model {name}")
+
+    with running_node(load, autostart=False, model="nowhere"):
+        request = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_CONFIGURE))
+        assert not probe.call(ChangeState, "perception/change_state", request).success
+
+
+def test_one_model_serves_two_cameras(probe):
+    shared = ScriptedModel(knows)
+    with node_with(lambda name, device: shared, cameras=["left", "right"]):
+        cameras = [Camera(probe, topic=f"{name}/image").connect() for name in ("left", "right")]
+        handles = [probe.send(Goal(prompt="the first square", camera=name)) for name in ("left", "right")]
+
+        def everybody_tracks():
+            cameras[1].show()
+            phases = {(feedback.tracks.camera, feedback.phase) for feedback in probe.feedback}
+            return {("left", 1), ("right", 1)} <= phases
+
+        cameras[0].run_until(everybody_tracks)
+        assert {request.frames[0].camera for request in shared.asked} == {"left", "right"}
+        for handle in handles:
+            assert probe.cancel(handle).outcome == Result.CANCELED
+
+
+def test_a_question_is_answered_about_the_newest_image(probe, talk):
+    with node_with(model()):
+        camera = start(Camera(probe), probe)
+        talker = talk()
+        shown = camera.show()
+        result = talker.result(talker.ask("what is it?"))
+        assert (result.outcome, result.message) == (Converse.Result.OK, "")
+        assert result.reply == "you said what is it? after [] with 0 regions"
+        assert result.header.frame_id == "lens"
+        (track,) = result.grounded
+        assert (track.id, track.label) == (0, "square")
+        assert track.grounded == result.header.stamp
+        assert near(track, camera) > 0.6
+        assert talker.heard == ["you "]
+        assert result.header.stamp.sec >= shown.header.stamp.sec - 1
+
+
+def test_follow_ups_keep_their_context_and_other_conversations_do_not(probe, talk):
+    with node_with(model()):
+        start(Camera(probe), probe)
+        talker = talk()
+        first = talker.result(talker.ask("one"))
+        second = talker.result(talker.ask("two", conversation_id=first.conversation_id))
+        other = talker.result(talker.ask("three"))
+        assert second.conversation_id == first.conversation_id != other.conversation_id
+        assert "after [one: True]" in second.reply
+        assert "after []" in other.reply
+
+
+def test_regions_come_along_and_invocations_go_out(probe, talk):
+    with node_with(model()):
+        start(Camera(probe), probe)
+        talker = talk()
+        region = Region(kind=Region.BOX, x=[10.0, 50.0], y=[10.0, 50.0])
+        result = talker.result(talker.ask("cut it out", regions=[region]))
+        assert "with 1 regions" in result.reply
+        (invocation,) = result.invocations
+        assert (invocation.module, list(invocation.instructions)) == (2, ["segmentation: the square"])
+        assert (list(invocation.region[0].x), list(invocation.region[0].y)) == ([80.0, 160.0], [120.0, 240.0])
+        assert invocation.reply == result.reply and invocation.request_id
+        probe.spin_until(lambda: talker.invocations, 10, "the invocation")
+        assert talker.invocations == [invocation]
+
+
+@pytest.mark.parametrize(
+    ("values", "outcome", "says"),
+    [
+        (
+            {"regions": [Region(kind=Region.BOX, x=[900.0, 950.0], y=[10.0, 50.0])]},
+            Converse.Result.BAD_REGION,
+            "outside",
+        ),
+        ({"regions": [Region(kind=9)]}, Converse.Result.BAD_REGION, "kind 9"),
+    ],
+)
+def test_questions_that_cannot_be_asked_say_why(probe, talk, values, outcome, says):
+    with node_with(model()):
+        start(Camera(probe), probe)
+        talker = talk()
+        result = talker.result(talker.ask("what?", **values))
+        assert result.outcome == outcome
+        assert says in result.message
+
+
+def test_a_question_without_an_image_is_stale_and_without_a_text_or_camera_refused(probe, talk):
+    with node_with(model()):
+        talker = talk()
+        assert talker.result(talker.ask("what?")).outcome == Converse.Result.INPUT_STALE
+        assert not talker.ask(" ").accepted
+        assert not talker.ask("what?", camera="rear").accepted
+
+
+def test_a_question_without_a_model_says_how_to_get_one(probe, talk):
+    with running_node():
+        start(Camera(probe), probe)
+        talker = talk()
+        result = talker.result(talker.ask("what?"))
+        assert result.outcome == Converse.Result.MODEL_ERROR
+        assert "parameter model" in result.message
+
+
+def test_cancelling_a_question_while_the_model_thinks(probe, talk):
+    waiting = Waiting()
+    with node_with(lambda name, device: waiting):
+        camera = start(Camera(probe), probe)
+        talker = talk()
+        handle = talker.ask("what?")
+        camera.run_until(waiting.entered.is_set)
+        assert probe.cancel(handle).outcome == Converse.Result.CANCELED
+        waiting.go_on.set()
+        assert talker.result(talker.ask("again")).outcome == Converse.Result.OK
+
+
+def test_diagnostics_say_how_the_model_is(probe):
+    with node_with(model()):
+        camera = start(Camera(probe), probe)
+        probe.send(Goal(prompt="the first square"))
+
+        def values():
+            status = [item for item in probe.diagnostics[-1][1].status if item.name == "perception: model"]
+            return {value.key: value.value for value in status[0].values} if status else {}
+
+        camera.run_until(lambda: probe.diagnostics and int(values().get("replies_ok", 0)) >= 2)
+        assert values()["model"] == "scripted"
+        assert float(values()["latency_ms_p99"]) >= 0
+        assert values()["replies_failed"] == "0"

@@ -1,0 +1,229 @@
+"""The Converse action: questions and commands about what a camera sees now, answered by the model."""
+
+import queue
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from rclpy.action import ActionServer, CancelResponse, GoalResponse
+from rclpy.action.server import ServerGoalHandle
+from rclpy.lifecycle import LifecycleNode
+from rclpy.task import Future
+from vitron_msgs.action import Converse
+from vitron_msgs.msg import Invocation
+
+from vitron_ros.boxes import Boxes, xyxy_from_norm
+from vitron_ros.config import PerceptionConfig
+from vitron_ros.errors import RegionError
+from vitron_ros.grounding.request import Exchange, ModelReply, ModelRequest, Task
+from vitron_ros.ros.answer_messages import answer_message
+from vitron_ros.ros.camera_port import CameraPort
+from vitron_ros.ros.conversions import goal_id, region_from_message
+from vitron_ros.streaming.conversations import Conversations
+from vitron_ros.streaming.model_worker import ModelWorker
+from vitron_ros.streaming.pipeline import CameraPipeline
+from vitron_ros.tracking.track import SECOND_NS
+
+
+@dataclass(slots=True, eq=False)
+class _Question:
+    """An open goal. `is_withdrawn` and `fed_ns` are read and set by several threads, each in one step."""
+
+    handle: ServerGoalHandle
+    future: Future
+    conversation_id: str
+    is_withdrawn: bool = False
+    fed_ns: int = 0
+
+
+class ConverseAction:
+    """Callbacks run in the executor's thread. The view is taken in the camera's, the reply comes from the model's; both
+    end in a queue, and a guard condition wakes the executor, so that nothing ever blocks it.
+
+    Args:
+        ports: the cameras by name.
+        model: the model's worker; None: there is none, and every question ends with MODEL_ERROR.
+        publish: publishes an invocation.
+    """
+
+    def __init__(
+        self,
+        node: LifecycleNode,
+        ports: dict[str, CameraPort],
+        config: Callable[[], PerceptionConfig],
+        model: ModelWorker | None,
+        publish: Callable[[Invocation], None],
+    ) -> None:
+        self._node = node
+        self._ports = ports
+        self._config = config
+        self._model = model
+        self._publish = publish
+        self._conversations = Conversations(config().conversations, config().conversation_turns)
+        self._open: dict[str, _Question] = {}
+        self._accepted = 0
+        self._finished: queue.SimpleQueue[tuple[str, Converse.Result]] = queue.SimpleQueue()
+        self._replies: queue.SimpleQueue[tuple[ModelRequest, ModelReply]] = queue.SimpleQueue()
+        self._guard = node.create_guard_condition(self._settle)
+        self._server = ActionServer(
+            node,
+            Converse,
+            "converse",
+            execute_callback=self._execute,
+            goal_callback=self._on_goal,
+            cancel_callback=self._on_cancel,
+        )
+
+    def destroy(self) -> None:
+        self._server.destroy()
+        self._node.destroy_guard_condition(self._guard)
+
+    def shutdown(self) -> None:
+        """End every open question, since the node is being deactivated."""
+        for name in list(self._open):
+            self._end(name, Converse.Result.SHUTDOWN, "the node was deactivated")
+        self._settle()
+
+    def _on_goal(self, goal: Converse.Goal) -> GoalResponse:
+        port = self._ports.get(goal.camera)
+        limit = self._config().max_goals
+        if not goal.text.strip():
+            problem = "say or ask something in text"
+        elif port is None:
+            names = ", ".join(map(repr, self._ports))
+            problem = f"there is no camera {goal.camera!r}; there are {names}"
+        elif not port.is_active:
+            problem = "the node is not active; activate it first"
+        elif self._accepted >= limit:
+            problem = f"{self._accepted} questions are open, the limit is max_goals={limit}"
+        else:
+            self._accepted += 1
+            return GoalResponse.ACCEPT
+        self._node.get_logger().warning(f"question refused: {problem}")
+        return GoalResponse.REJECT
+
+    async def _execute(self, handle: ServerGoalHandle) -> Converse.Result:
+        result = await self._answer(handle)
+        self._accepted -= 1
+        if result.outcome == Converse.Result.OK:
+            handle.succeed()
+        elif result.outcome == Converse.Result.CANCELED and handle.is_cancel_requested:
+            handle.canceled()
+        else:
+            handle.abort()
+        return result
+
+    async def _answer(self, handle: ServerGoalHandle) -> Converse.Result:
+        goal, name = handle.request, goal_id(handle)
+        conversation_id = goal.conversation_id or uuid.uuid4().hex
+        port = self._ports.get(goal.camera)
+        if port is None or not port.is_active:
+            return Converse.Result(outcome=Converse.Result.SHUTDOWN, message="the node was deactivated")
+        if self._model is None:
+            text = "no model loaded: set the parameter model to vitron-tiny or to a folder with a checkpoint"
+            return Converse.Result(outcome=Converse.Result.MODEL_ERROR, message=text, conversation_id=conversation_id)
+        question = _Question(handle, Future(), conversation_id)
+        try:
+            regions = tuple(region_from_message(region) for region in goal.regions)
+        except RegionError as error:
+            return Converse.Result(
+                outcome=Converse.Result.BAD_REGION, message=str(error), conversation_id=conversation_id
+            )
+        self._open[name] = question
+        request = ModelRequest(
+            id=name,
+            task=Task.ASK,
+            frames=(),
+            text=goal.text,
+            regions=regions,
+            history=self._conversations.history(goal.camera, conversation_id),
+            is_cancelled=lambda: question.is_withdrawn,
+            on_text=lambda text: self._feed(question, text),
+        )
+        model = self._model
+        port.post(lambda pipeline: self._ask(model, port, pipeline, request))
+        if handle.is_cancel_requested:
+            self._withdraw(name)
+        result: Converse.Result = await question.future
+        return result
+
+    def _ask(self, model: ModelWorker, port: CameraPort, pipeline: CameraPipeline, request: ModelRequest) -> None:
+        """In the camera's thread: ask about what it sees now."""
+        frames = pipeline.view(port.now_ns())
+        if not frames:
+            age = self._config().max_image_age
+            self._end(
+                request.id, Converse.Result.INPUT_STALE, f"no image within max_image_age={age:g} s; check the camera"
+            )
+            return
+        try:
+            for region in request.regions:
+                region.bounding_box(frames[-1].width, frames[-1].height)
+        except RegionError as error:
+            self._end(request.id, Converse.Result.BAD_REGION, str(error))
+            return
+        model.submit(replace(request, frames=frames), self._take)
+
+    def _take(self, request: ModelRequest, reply: ModelReply) -> None:
+        """In the model's thread."""
+        self._replies.put((request, reply))
+        self._guard.trigger()
+
+    def _end(self, name: str, outcome: int, message: str) -> None:
+        """From any thread: end a question without an answer."""
+        question = self._open.get(name)
+        if question is not None:
+            question.is_withdrawn = True
+            result = Converse.Result(outcome=outcome, message=message, conversation_id=question.conversation_id)
+            self._finished.put((name, result))
+            self._guard.trigger()
+
+    def _on_cancel(self, handle: ServerGoalHandle) -> CancelResponse:
+        self._withdraw(goal_id(handle))
+        return CancelResponse.ACCEPT
+
+    def _withdraw(self, name: str) -> None:
+        self._end(name, Converse.Result.CANCELED, "cancelled by the client")
+
+    def _settle(self) -> None:
+        while not self._finished.empty():
+            name, result = self._finished.get()
+            self._close(name, result)
+        while not self._replies.empty():
+            request, reply = self._replies.get()
+            question = self._open.get(request.id)
+            if question is not None:
+                self._remember(question, request, reply)
+                result = answer_message(request, reply, question.conversation_id)
+                for invocation in result.invocations:
+                    self._publish(invocation)
+                self._close(request.id, result)
+
+    def _close(self, name: str, result: Converse.Result) -> None:
+        """The first result of a question counts."""
+        question = self._open.pop(name, None)
+        if question is not None:
+            question.future.set_result(result)
+
+    def _remember(self, question: _Question, request: ModelRequest, reply: ModelReply) -> None:
+        if reply.text:
+            exchange = Exchange(question=request.text, reply=reply.text, box_xyxy=_subject_box(request, reply))
+            self._conversations.add(question.handle.request.camera, question.conversation_id, exchange)
+
+    def _feed(self, question: _Question, text: str) -> None:
+        """In the model's thread: the text so far, no more often than `feedback_rate`."""
+        now_ns = int(self._node.get_clock().now().nanoseconds)
+        if question.is_withdrawn or now_ns - question.fed_ns < SECOND_NS / self._config().feedback_rate:
+            return
+        question.fed_ns = now_ns
+        question.handle.publish_feedback(Converse.Feedback(text=text))
+
+
+def _subject_box(request: ModelRequest, reply: ModelReply) -> Boxes | None:
+    """What a turn was about: what the answer names, what a module is to work on, or what the person pointed at."""
+    frame = request.frames[-1]
+    if reply.grounded:
+        return reply.grounded[0].box_xyxy
+    if reply.invocation is not None and reply.invocation.region is not None:
+        return xyxy_from_norm(reply.invocation.region, frame.width, frame.height)
+    return request.regions[0].bounding_box(frame.width, frame.height) if request.regions else None

@@ -1,0 +1,28 @@
+"""The model that the runtime asks, by its name."""
+
+import os
+
+from vitron_ros.errors import ModelError
+from vitron_ros.grounding.request import LanguageVision
+
+BUNDLED = "vitron-tiny"
+
+
+def load_model(name: str, device: str = "cpu") -> LanguageVision:
+    """The bundled model, or the one in a folder. On the CPU it leaves one core to the cameras.
+
+    torch is imported here and nowhere before, since a node without a model starts without it.
+
+    Raises:
+        ModelError: there is no such model, it cannot be read, or the device is not there.
+    """
+    import torch
+
+    from vitron_ros.grounding.grounder import Grounder
+
+    try:
+        if torch.device(device).type == "cpu":
+            torch.set_num_threads(min(torch.get_num_threads(), max(1, len(os.sched_getaffinity(0)) - 1)))
+        return Grounder.load(name, device=device)
+    except RuntimeError as error:  # torch has no class of its own for a device that is not there
+        raise ModelError(f"cannot load the model {name} on device {device!r}: {error}") from error
