@@ -6,7 +6,12 @@ import sys
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
+
+from tests.fakes import ScriptedModel, found
+from vitron_ros.cli import replay as replay_command
+from vitron_ros.cli.main import main
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = str(ROOT / "bags" / "sample")
@@ -56,6 +61,9 @@ def test_track_writes_a_film_with_every_frame(tmp_path):
     [
         (["track", SAMPLE], "say what to follow with --box"),
         (["track", SAMPLE, "--box", "1,2,3"], "give 4 numbers"),
+        (["track", SAMPLE, "--prompt", " "], "say what to follow"),
+        (["track", SAMPLE, "--prompt", "mug", "--model-latency-ms", "-5"], "not a number of seconds"),
+        (["track", SAMPLE, "--prompt", "mug", "--model-latency", "soon"], "there is no latency"),
         (["track", SAMPLE, "--box", "a,b,c,d"], "give 4 numbers"),
         (["track", "nowhere.mp4", "--box", "1,2,3,4"], "nowhere.mp4 does not exist"),
         (["track", SAMPLE, "--box", "1,2,30,40", "--tracker", "magic"], "magic"),
@@ -68,6 +76,55 @@ def test_mistakes_get_one_sentence_and_exit_code_1(words, says):
     assert done.returncode == 1
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def scripted(monkeypatch):
+    """A model that sees the same box in every frame, in the place of any that is loaded."""
+    boxes = np.array([100.0, 200, 180, 290])
+    model = ScriptedModel(lambda request: found(request, boxes_xyxy=np.tile(boxes, (len(request.frames), 1))))
+    names = []
+
+    def load(name, device):
+        names.append((name, device))
+        return model
+
+    monkeypatch.setattr(replay_command, "load_model", load)
+    return model, names
+
+
+def result_of(capsys, *words):
+    assert main([*words, "--frames", "30", "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_a_prompt_is_asked_of_the_bundled_model_and_followed(scripted, capsys):
+    model, names = scripted
+    result = result_of(capsys, "track", SAMPLE, "--prompt", "the mug", "--model-latency-ms", "100")
+    assert names == [("vitron-tiny", "cpu")]
+    assert model.asked[0].text == "the mug"
+    shown = [index for index, item in enumerate(result["frames"]) if item["tracks"]]
+    assert 1 < shown[0] < 8
+    assert result["frames"][-1]["tracks"][0]["phrase"] == "the mug"
+
+
+def test_goals_with_prompts_are_replayed_and_another_model_may_be_chosen(scripted, capsys, tmp_path):
+    _, names = scripted
+    path = tmp_path / "goals.yaml"
+    path.write_text("goals: [{prompt: the mug}, {at: 0.2, prompt: the mug, box: [100, 200, 180, 290]}]")
+    latency = tmp_path / "latency.txt"
+    latency.write_text("0.05\n0.1\n")
+    words = ["replay", SAMPLE, "--goals", str(path), "--model", "some/folder", "--model-latency", f"file:{latency}"]
+    results = [result_of(capsys, *words) for _ in range(2)]
+    assert results[0] == results[1]
+    assert names[0] == ("some/folder", "cpu")
+    assert [track["id"] for track in results[0]["frames"][-1]["tracks"]] == [1, 2]
+
+
+def test_boxes_alone_load_no_model(scripted, capsys):
+    _, names = scripted
+    result_of(capsys, "track", SAMPLE, "--box", "100,200,80,90")
+    assert names == []
 
 
 def test_help_of_every_command_has_an_example():

@@ -15,10 +15,13 @@ from vitron_ros.config import PipelineConfig
 from vitron_ros.evaluation.goal_script import ScriptedGoal, read_goals
 from vitron_ros.evaluation.output import make_folder, write_json
 from vitron_ros.evaluation.replay import Recording, replay
+from vitron_ros.evaluation.replayed_model import Latency, read_latency
 from vitron_ros.evaluation.sources import Source, open_source
 from vitron_ros.evaluation.video_writer import VideoWriter
 from vitron_ros.frame import Frame
+from vitron_ros.grounding.request import LanguageVision
 from vitron_ros.images.draw import draw_tracks
+from vitron_ros.streaming.models import BUNDLED, load_model
 from vitron_ros.streaming.overlays import overlays
 from vitron_ros.streaming.pipeline import Report
 
@@ -36,6 +39,19 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, help="folder for tracks.json and the film tracks.mp4")
     parser.add_argument("--no-film", action="store_true", help="write tracks.json only")
     parser.add_argument("--tracker", default="default", help="box tracker (default: default)")
+    parser.add_argument(
+        "--model", help=f"model for prompts: {BUNDLED} or a folder (default: {BUNDLED}, loaded if a goal needs it)"
+    )
+    parser.add_argument("--model-device", default="cpu", help="cpu, cuda or cuda:N (default: cpu)")
+    latency = parser.add_mutually_exclusive_group()
+    latency.add_argument(
+        "--model-latency-ms", type=float, metavar="MS", help="that each call of the model takes (default: 200)"
+    )
+    latency.add_argument(
+        "--model-latency",
+        metavar="PROFILE",
+        help="fixed:SECONDS, file:PATH with one number of seconds a line, or measured (then two runs differ)",
+    )
     parser.add_argument("--topic", help="image topic, where a bag has several")
     parser.add_argument("--fps", type=float, help="images a second of a folder or webcam (default: 25)")
     parser.add_argument("--frames", type=int, help="stop after so many frames")
@@ -49,12 +65,14 @@ def run(arguments: argparse.Namespace) -> int:
 def run_goals(arguments: argparse.Namespace, goals: Sequence[ScriptedGoal]) -> int:
     """Replay the source, write what was asked for, print the result. 1 if the source broke off before its end."""
     config = PipelineConfig(tracker=arguments.tracker)
+    latency = _latency(arguments)
+    model = _model(arguments, goals)
     bad: list[int] = []
     source = open_source(
         arguments.source, fps=arguments.fps, topic=arguments.topic, on_bad=lambda index, error: bad.append(index)
     )
     with _film(arguments, source) as show:
-        recording = replay(_frames(source, arguments.frames), goals, config, show)
+        recording = replay(_frames(source, arguments.frames), goals, config, show, model=model, latency=latency)
     result = {"source": source.name, "tracker": config.tracker, "bad_frames": bad, **recording.as_json()}
     if arguments.out is not None:
         write_json(arguments.out / "tracks.json", result)
@@ -65,6 +83,20 @@ def run_goals(arguments: argparse.Namespace, goals: Sequence[ScriptedGoal]) -> i
     if recording.broken_off:
         print(f"vitron: {recording.broken_off}", file=sys.stderr)
     return 1 if recording.broken_off else 0
+
+
+def _latency(arguments: argparse.Namespace) -> Latency:
+    if arguments.model_latency is not None:
+        return read_latency(arguments.model_latency)
+    milliseconds = 200.0 if arguments.model_latency_ms is None else arguments.model_latency_ms
+    return read_latency(f"fixed:{milliseconds / 1000}")
+
+
+def _model(arguments: argparse.Namespace, goals: Sequence[ScriptedGoal]) -> LanguageVision | None:
+    """The model that was asked for, or the bundled one if a goal is a prompt alone."""
+    needs_model = any(goal.request.region is None for goal in goals)
+    name = arguments.model or (BUNDLED if needs_model else "")
+    return load_model(name, arguments.model_device) if name else None
 
 
 def _frames(source: Source, limit: int | None) -> Iterator[Frame]:

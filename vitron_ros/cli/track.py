@@ -12,6 +12,7 @@ from vitron_ros.region import Region
 from vitron_ros.streaming.goals import TrackRequest
 
 EPILOG = """examples:
+  vitron track clip.mp4 --prompt "the red ring" --out out/ring
   vitron track clip.mp4 --box 230,180,90,80 --out out/clip
   vitron track 0 --point 320,240 --frames 300 --out out/webcam"""
 
@@ -24,15 +25,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--point", action="append", default=[], metavar="X,Y", help="a point on a target of one colour; may be repeated"
     )
+    parser.add_argument(
+        "--prompt", action="append", default=[], metavar="TEXT", help="what to find and follow; may be repeated"
+    )
     add_common_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     regions = [Region.from_box(xyxy_from_ltwh(_numbers(text, 4, "--box"))) for text in arguments.box]
     regions += [Region.from_point(*_numbers(text, 2, "--point")) for text in arguments.point]
-    if not regions:
-        raise ConfigError("say what to follow with --box X,Y,W,H or --point X,Y")
-    return run_goals(arguments, [ScriptedGoal(request=TrackRequest(region=region)) for region in regions])
+    requests = [TrackRequest(region=region) for region in regions]
+    requests += [TrackRequest(prompt=prompt) for prompt in arguments.prompt]
+    if not requests:
+        raise ConfigError('say what to follow with --box X,Y,W,H, --point X,Y or --prompt "TEXT"')
+    return run_goals(arguments, [ScriptedGoal(request=request) for request in requests])
 
 
 def _numbers(text: str, count: int, option: str) -> np.ndarray:
