@@ -21,8 +21,13 @@ def load_model(name: str, device: str = "cpu") -> LanguageVision:
     from vitron_ros.grounding.grounder import Grounder
 
     try:
-        if torch.device(device).type == "cpu":
+        is_cpu = torch.device(device).type == "cpu"
+        if not is_cpu and not torch.cuda.is_available():
+            raise ModelError(
+                f"device {device!r} is not there: this torch sees no GPU; use cpu, or install one that does"
+            )
+        if is_cpu:
             torch.set_num_threads(min(torch.get_num_threads(), max(1, len(os.sched_getaffinity(0)) - 1)))
         return Grounder.load(name, device=device)
-    except RuntimeError as error:  # torch has no class of its own for a device that is not there
+    except RuntimeError as error:  # torch has no class of its own for a device that it does not know
         raise ModelError(f"cannot load the model {name} on device {device!r}: {error}") from error
