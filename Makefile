@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PINS := --constraint constraints.txt --constraint constraints-$(ROS).txt
 INTERFACES := $(shell find msg -name '*.msg' -o -name '*.action' -o -name '*.txt' -o -name '*.toml' -o -name '*.xml' -o -name '*.cmake' -o -name '*.py')
-SOURCE ?= bags/sample
+SOURCE ?= bags/demo
 OUT ?= out/demo
 
 .PHONY: demo test lint bench clean install

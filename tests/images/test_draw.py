@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vitron_ros.images.draw import Overlay, colour_of, draw_tracks
+from vitron_ros.images.draw import Overlay, colour_of, draw_tracks, shade_dropped
 from vitron_ros.tracking.track import TrackState
 
 GREY = np.full((120, 160, 3), 128, np.uint8)
@@ -104,3 +104,26 @@ def test_any_box_and_any_words_can_be_drawn(box, label, state, shape):
 def test_an_unknown_state_is_a_bug_and_not_drawn_as_something_else():
     with pytest.raises(KeyError):
         draw_tracks(GREY, [overlay(state="sleeping")])
+
+
+def test_a_region_is_labelled_without_number_or_state():
+    drawn = [
+        draw_tracks(GREY, [overlay(state="region", id=number, score=score)]) for number, score in ((1, 0.9), (1, 0.2))
+    ]
+    assert np.array_equal(*drawn)
+    assert side_of("region").all()
+    assert not np.array_equal(drawn[0], draw_tracks(GREY, [overlay(state="tracked")]))
+
+
+def test_dropped_patches_are_dark_and_grey_and_kept_ones_as_they_were():
+    rgb = np.zeros((96, 128, 3), np.uint8)
+    rgb[:] = (200, 100, 50)
+    kept = np.zeros((4, 4), bool)
+    kept[1, 2] = True
+    shaded = shade_dropped(rgb, kept)
+    inside = np.zeros((96, 128), bool)
+    inside[24:48, 64:96] = True
+    assert (shaded[inside] == (200, 100, 50)).all()
+    assert (shaded[~inside] < 60).all()
+    assert (np.ptp(shaded[~inside].astype(int), axis=-1) == 0).all()
+    assert (rgb == (200, 100, 50)).all()

@@ -1,5 +1,8 @@
-"""Play a bag through a real camera process and a real perception node over DDS, track its first targets from their true
-boxes, and leave a film, an MCAP for Foxglove and the figures."""
+"""Play a bag through a real camera process and a real perception node over DDS, command the node, and leave a film, an
+MCAP for Foxglove and the figures.
+
+The commands come from the file beside the bag, `bags/demo.yaml` for `bags/demo`. Where there is none, or with
+`--targets`, the first targets of the bag are given by their true boxes, and no model is needed."""
 
 import argparse
 import json
@@ -12,37 +15,69 @@ from tqdm import tqdm
 
 from vitron_ros.cli.convert import convert
 from vitron_ros.evaluation.bag_storage import is_bag
+from vitron_ros.evaluation.command_script import Command, read_commands
+from vitron_ros.evaluation.kept_patches import kept_patches
 from vitron_ros.evaluation.output import make_folder, write_json
 
-EPILOG = "example: vitron demo bags/sample --out out/demo"
+EPILOG = """examples:
+  vitron demo bags/demo --out out/demo
+  vitron demo bags/sample --targets 2"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", help="a bag with true boxes, or a folder with frames/ and groundtruth.txt")
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for the results (default: out/demo)")
-    parser.add_argument("--targets", type=int, default=1, help="how many targets to follow (default: 1)")
+    parser.add_argument("--commands", type=Path, help="YAML of commands (default: the source's name with .yaml)")
+    parser.add_argument(
+        "--model", default="vitron-tiny", help="model for the commands, by name or folder (default: vitron-tiny)"
+    )
+    parser.add_argument("--targets", type=int, help="follow so many targets from their true boxes (default: 1)")
     parser.add_argument("--fps", type=float, help="images a second of a folder (default: 25)")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON on stdout")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from vitron_ros.ros import demo  # needs ROS; `vitron demo --help` does not
+    from vitron_ros.ros import demo, demo_figures, demo_film  # need ROS; `vitron demo --help` does not
 
+    commands = commands_of(arguments)
+    model = "" if commands is None else _folder_of(arguments.model)
     make_folder(arguments.out)
     bag = _bag_of(arguments.source, arguments.out / "bag", arguments.fps)
-    scene = demo.read_scene(bag, arguments.targets)
+    scene = demo.read_scene(bag, commands, arguments.targets or 1)
     print(f"playing {arguments.source}: {len(scene.stamps_ns)} images, {scene.duration_s:.1f} s", file=sys.stderr)
-    recording = demo.play_and_track(scene)
-    figures = {"source": arguments.source, **demo.measure(recording, scene)}
+    recording = demo.play(scene, model)
+    verdicts = demo_figures.judge(recording, scene)
+    figures = {
+        "source": arguments.source,
+        "model": arguments.model if model else None,
+        **demo_figures.measure(recording, scene, verdicts),
+    }
     write_json(arguments.out / "demo.json", figures)
+    kept = kept_patches(model) if model else None
     with tqdm(total=len(scene.stamps_ns), unit="frame", desc="film", file=sys.stderr, disable=None) as bar:
-        demo.write_film(arguments.out / "demo.mp4", recording, scene, progress=bar.update)
-    demo.write_mcap(arguments.out / "demo.mcap", recording, scene)
+        demo_film.write_film(arguments.out / "demo.mp4", recording, scene, verdicts, kept, progress=bar.update)
+    demo_film.write_mcap(arguments.out / "demo.mcap", recording, scene)
     if arguments.json:
         print(json.dumps(figures))
     else:
-        _print_summary(figures, arguments.out)
-    return 0
+        print(summary(figures))
+        print(f"look at  {arguments.out / 'demo.mp4'}, demo.mcap (Foxglove), demo.json")
+    return 0 if all(verdict.has_run for verdict in verdicts) else 1
+
+
+def commands_of(arguments: argparse.Namespace) -> list[Command] | None:
+    """None: targets are given by their boxes."""
+    beside = Path(arguments.source).with_suffix(".yaml")
+    if arguments.commands is not None:
+        return read_commands(arguments.commands)
+    return read_commands(beside) if arguments.targets is None and beside.is_file() else None
+
+
+def _folder_of(model: str) -> str:
+    """Where a model lies, so that one that is not there is told before anything starts."""
+    from vitron_ros.model.checkpoint import find_checkpoint  # brings torch
+
+    return str(find_checkpoint(model).resolve())
 
 
 def _bag_of(source: str, converted: Path, fps: float | None) -> Path:
@@ -54,11 +89,30 @@ def _bag_of(source: str, converted: Path, fps: float | None) -> Path:
     return converted
 
 
-def _print_summary(figures: dict[str, Any], out: Path) -> None:
+def summary(figures: dict[str, Any]) -> str:
+    """A table of the commands, and the figures of the stream below it."""
+    rows = [("command", "outcome", "right", "IoU", "after")]
+    for item in figures["commands"]:
+        rows.append(
+            (
+                item["command"],
+                item["words"],
+                "yes" if item["right"] else "no" if item["has_run"] else "failed",
+                "-" if item["iou"] is None else f"{item['iou']:.2f}",
+                "-" if item["seconds"] is None else f"{item['seconds']:.2f} s",
+            )
+        )
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     latency, counts = figures["latency_ms"], [figures[f"frames_{name}"] for name in ("in", "tracked", "dropped")]
-    print("images      {} in, {} tracked, {} dropped".format(*counts))
-    print(f"rate        {figures['fps']} tracks/s")
-    print(f"latency     {latency['p50']} ms (p95 {latency['p95']}, p99 {latency['p99']}) from image to track")
-    for target in figures["targets"]:
-        print(f"{target['phrase']:<11} mean IoU {target['mean_iou']}, found again {target['times_reacquired']} times")
-    print(f"look at     {out / 'demo.mp4'}, {out / 'demo.mcap'} (Foxglove), {out / 'demo.json'}")
+    lines += [
+        "",
+        "images   {} in, {} with all targets, {} dropped, {} a second".format(*counts, figures["fps"]),
+        f"latency  p50 {latency['p50']}, p95 {latency['p95']}, p99 {latency['p99']} ms from image to track",
+    ]
+    if figures["model_latency_ms"] is not None:
+        answer = figures["model_latency_ms"]
+        lines.append(
+            f"model    p50 {answer['p50']}, p95 {answer['p95']}, p99 {answer['p99']} ms from question to reply"
+        )
+    return "\n".join(lines)

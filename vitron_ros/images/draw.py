@@ -20,6 +20,7 @@ _TEXT_SCALE = 0.45
 _MAX_LETTERS = 36
 _MASK_OPACITY = 0.4
 _STATUS_OPACITY = 0.6
+_DROPPED_BRIGHTNESS = 0.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -30,7 +31,7 @@ class Overlay:
         id: chooses the colour, the same for its whole life.
         box_xyxy: (4,) px, may reach outside the image.
         label: what it is or was asked for; may be empty.
-        state: tentative, tracked, predicted, lost or ended.
+        state: tentative, tracked, predicted, lost or ended; or region: a place that is shown, not followed.
         score: shown with two digits.
         mask: (H, W) bool, tints the target.
     """
@@ -56,6 +57,7 @@ _STYLES = {
     "predicted": _Style(2, True, 1.0),
     "lost": _Style(2, True, 0.6),
     "ended": _Style(1, False, 0.6),
+    "region": _Style(2, False, 1.0),
 }
 
 
@@ -79,6 +81,15 @@ def draw_tracks(rgb: Image, overlays: Sequence[Overlay], status: str = "") -> Im
     if status:
         _draw_status(canvas, status, scale)
     return canvas
+
+
+def shade_dropped(rgb: Image, kept: NDArray[np.bool_]) -> Image:
+    """A copy of the image in which the patches that are not kept, of a grid (G, G), are dark and grey."""
+    height, width = rgb.shape[:2]
+    mask = cv2.resize(kept.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+    grey = cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2GRAY)
+    shaded = np.repeat((grey * _DROPPED_BRIGHTNESS).astype(np.uint8)[..., None], 3, axis=-1)
+    return np.where(mask[..., None] > 0, rgb, shaded)
 
 
 def colour_of(track_id: int) -> Colour:
@@ -120,10 +131,11 @@ def _draw_line(canvas: Image, start: Point, end: Point, colour: Colour, width: i
 
 
 def _draw_label(canvas: Image, overlay: Overlay, scale: float) -> None:
-    words = f"#{overlay.id} {overlay.label}".strip()
+    words = overlay.label if overlay.state == "region" else f"#{overlay.id} {overlay.label}".strip()
     if len(words) > _MAX_LETTERS:
         words = words[: _MAX_LETTERS - 3].rstrip() + "..."
-    words += f" {overlay.score:.2f}" if overlay.state == "tracked" else f" {overlay.state}"
+    if overlay.state != "region":
+        words += f" {overlay.score:.2f}" if overlay.state == "tracked" else f" {overlay.state}"
     red, green, blue = colour_of(overlay.id)
     is_faint = _STYLES[overlay.state].opacity < 1
     background = (red // 2, green // 2, blue // 2) if is_faint else (red, green, blue)

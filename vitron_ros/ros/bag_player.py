@@ -46,10 +46,10 @@ def wait_for_start(node: Node, stop: Sequence[int]) -> int:
         response.success, response.message = True, str(start_ns)
         return response
 
-    service = node.create_service(Trigger, "~/start", answer)
+    # It goes with the node: destroyed now, it could take its answer along before that has reached the caller.
+    node.create_service(Trigger, "~/start", answer)
     while not start_ns and not stop:
         rclpy.spin_once(node, timeout_sec=POLL_S)
-    node.destroy_service(service)
     return start_ns
 
 

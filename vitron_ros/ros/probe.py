@@ -15,7 +15,7 @@ from rclpy.action import ActionClient
 from rclpy.action.client import ClientGoalHandle
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from vitron_msgs.action import TrackObject
+from vitron_msgs.action import Converse, TrackObject
 from vitron_msgs.msg import TrackArray, TrackEvent
 
 from vitron_ros.errors import SourceError
@@ -43,6 +43,7 @@ class Probe(Node):
         self.create_subscription(TrackEvent, "events", self.events.append, qos.EVENTS)
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.DIAGNOSTICS)
         self.track = ActionClient(self, TrackObject, "track")
+        self.converse = ActionClient(self, Converse, "converse")
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self)
 
@@ -86,6 +87,12 @@ class Probe(Node):
         self.spin_until(future.done, timeout_s, "the answer to a goal")
         return future.result()
 
+    def ask(self, goal: Converse.Goal, timeout_s: float = 10.0) -> ClientGoalHandle:
+        """The handle of the question, accepted or not."""
+        future = self.converse.send_goal_async(goal)
+        self.spin_until(future.done, timeout_s, "the answer to a question's goal")
+        return future.result()
+
     def cancel(self, handle: ClientGoalHandle, timeout_s: float = 10.0) -> TrackObject.Result:
         """Cancel a goal and return its result."""
         handle.cancel_goal_async()
@@ -100,6 +107,7 @@ class Probe(Node):
     def close(self) -> None:
         self._executor.shutdown()
         self.track.destroy()
+        self.converse.destroy()
         self.destroy_node()
 
 

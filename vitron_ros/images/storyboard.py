@@ -1,0 +1,115 @@
+"""A camera's image with what was said about it: words below, the list of commands and a small picture beside it."""
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from vitron_ros.frame import Image
+
+Mood = Literal["waiting", "running", "done", "right", "wrong"]
+
+PANEL_SHARE = 2 / 3  # width of the panel beside the image, in heights of the image
+_COLOURS: dict[Mood, tuple[int, int, int]] = {
+    "waiting": (120, 124, 130),
+    "running": (255, 206, 84),
+    "done": (225, 228, 232),
+    "right": (120, 224, 132),
+    "wrong": (255, 128, 112),
+}
+_PAPER, _INK, _FAINT = (24, 27, 32), (240, 242, 244), (150, 155, 162)
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_REFERENCE_HEIGHT = 480  # px; letters grow with larger images
+_TEXT_SCALE, _LARGE_SCALE = 0.46, 0.6
+_LINE, _LARGE_LINE, _MARGIN = 19, 27, 12  # px at the reference height
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A command, and how it stands."""
+
+    command: str
+    outcome: str
+    mood: Mood
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Story:
+    """What stands around an image.
+
+    Attributes:
+        lines: the commands, in order.
+        question, answer: below the image; empty: nothing is being said.
+        inset: a picture for the panel; None: there is none yet.
+        inset_title: what the picture shows.
+        note: small, at the foot of the panel.
+    """
+
+    lines: Sequence[Line]
+    question: str = ""
+    answer: str = ""
+    inset: Image | None = None
+    inset_title: str = ""
+    note: str = ""
+
+
+def draw_story(rgb: Image, story: Story) -> Image:
+    """The image (H, W, 3) in the upper left corner of a larger one, the story around it. Even height and width."""
+    height, width = rgb.shape[:2]
+    scale = max(1.0, height / _REFERENCE_HEIGHT)
+    strip, panel = round(2 * _LARGE_LINE * scale) + round(_MARGIN * scale), round(height * PANEL_SHARE)
+    sheet = np.full((-(-(height + strip) // 2) * 2, -(-(width + panel) // 2) * 2, 3), _PAPER, np.uint8)
+    sheet[:height, :width] = rgb
+    _draw_words(sheet[height:, :width], story, scale)
+    _draw_panel(sheet[:, width:], story, scale)
+    return sheet
+
+
+def _draw_words(strip: Image, story: Story, scale: float) -> None:
+    for row, (words, colour) in enumerate(((story.question, _INK), (story.answer, _COLOURS["running"]))):
+        y = round((_LARGE_LINE * (row + 0.85) + _MARGIN / 4) * scale)
+        _write(strip, words, (round(_MARGIN * scale), y), colour, _fitting(words, strip.shape[1], scale))
+
+
+def _draw_panel(panel: Image, story: Story, scale: float) -> None:
+    height, width = panel.shape[:2]
+    margin, line = round(_MARGIN * scale), round(_LINE * scale)
+    letters = max(int((width - 2 * margin) / (_letter_width() * scale)), 8)  # cut off where that is too wide
+    y = margin
+    for number, item in enumerate(story.lines, 1):
+        for words in textwrap.wrap(f"{number}  {item.command}", letters, subsequent_indent="   "):
+            y += line
+            _write(panel, words, (margin, y), _FAINT if item.mood == "waiting" else _INK, _TEXT_SCALE * scale)
+        for words in textwrap.wrap(item.outcome, letters - 3) or [""]:
+            y += line
+            _write(panel, f"   {words}", (margin, y), _COLOURS[item.mood], _TEXT_SCALE * scale)
+        y += line // 2
+    foot = height - margin
+    _write(panel, story.note, (margin, foot), _FAINT, _TEXT_SCALE * scale)
+    if story.inset is not None:
+        side = min(width - 2 * margin, foot - 2 * line - y - margin)
+        if side >= 2 * line:  # else the commands need the room
+            top = foot - line - side
+            rows, columns = story.inset.shape[:2]
+            size = (side * columns // max(rows, columns), side * rows // max(rows, columns))
+            small = cv2.resize(story.inset, size, interpolation=cv2.INTER_AREA)
+            panel[top : top + size[1], margin : margin + size[0]] = small
+            _write(panel, story.inset_title, (margin, top - line // 3), _FAINT, _TEXT_SCALE * scale)
+
+
+def _letter_width() -> float:
+    (width, _), _ = cv2.getTextSize("n" * 20, _FONT, _TEXT_SCALE, 1)
+    return float(width) / 20
+
+
+def _fitting(words: str, room: int, scale: float) -> float:
+    """The size of the letters, smaller where the words would not fit."""
+    (width, _), _ = cv2.getTextSize(words, _FONT, _LARGE_SCALE * scale, round(scale))
+    return _LARGE_SCALE * scale * min(1.0, (room - 2 * _MARGIN * scale) / float(max(width, 1)))
+
+
+def _write(canvas: Image, words: str, origin: tuple[int, int], colour: tuple[int, int, int], size: float) -> None:
+    cv2.putText(canvas, words, origin, _FONT, size, colour, max(1, round(size / _LARGE_SCALE)), cv2.LINE_AA)
