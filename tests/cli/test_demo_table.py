@@ -35,6 +35,13 @@ def test_the_table_tells_right_wrong_and_failed_apart():
     ]
 
 
+def test_a_long_reply_is_cut_in_the_table():
+    item = FIGURES["commands"][1] | {"words": "Frame 1: [1,2,3,4], " * 8}
+    table = summary(FIGURES | {"commands": [item]})
+    assert max(map(len, table.splitlines())) < 120
+    assert " ... " in table.splitlines()[1]
+
+
 def test_without_a_model_no_line_speaks_of_it():
     assert summary(FIGURES | {"model_latency_ms": None}).splitlines() == summary(FIGURES).splitlines()[:-1]
 

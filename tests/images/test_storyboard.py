@@ -37,7 +37,7 @@ def test_words_stand_below_and_commands_beside():
 
 
 def test_long_words_keep_to_their_place():
-    long = "the object that comes back after hiding behind the post and then goes on to the very end of the picture"
+    long = "the object that comes back after hiding behind the post and then goes on to the very end " * 4
     sheet = draw_story(IMAGE, replace(STORY, question=long, answer=long))
     assert written(sheet, slice(240, None), slice(318, 320)) == 0
     beside = draw_story(IMAGE, Story(lines=[Line(long, long, "right")]))

@@ -9,6 +9,7 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from tqdm import tqdm
@@ -18,6 +19,8 @@ from vitron_ros.evaluation.bag_storage import is_bag
 from vitron_ros.evaluation.command_script import Command, read_commands
 from vitron_ros.evaluation.kept_patches import kept_patches
 from vitron_ros.evaluation.output import make_folder, write_json
+
+WIDEST = 72  # letters of an outcome in the table; all of it is in demo.json
 
 EPILOG = """examples:
   vitron demo bags/demo --out out/demo
@@ -96,7 +99,7 @@ def summary(figures: dict[str, Any]) -> str:
         rows.append(
             (
                 item["command"],
-                item["words"],
+                shorten(item["words"], WIDEST, placeholder=" ..."),
                 "yes" if item["right"] else "no" if item["has_run"] else "failed",
                 "-" if item["iou"] is None else f"{item['iou']:.2f}",
                 "-" if item["seconds"] is None else f"{item['seconds']:.2f} s",

@@ -24,6 +24,7 @@ _PAPER, _INK, _FAINT = (24, 27, 32), (240, 242, 244), (150, 155, 162)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _REFERENCE_HEIGHT = 480  # px; letters grow with larger images
 _TEXT_SCALE, _LARGE_SCALE = 0.46, 0.6
+_MOST_LETTERS = 90  # below the image; they become smaller to fit, and more could not be read
 _LINE, _LARGE_LINE, _MARGIN = 19, 27, 12  # px at the reference height
 
 
@@ -70,6 +71,7 @@ def draw_story(rgb: Image, story: Story) -> Image:
 
 def _draw_words(strip: Image, story: Story, scale: float) -> None:
     for row, (words, colour) in enumerate(((story.question, _INK), (story.answer, _COLOURS["running"]))):
+        words = textwrap.shorten(words, _MOST_LETTERS, placeholder=" ...")
         y = round((_LARGE_LINE * (row + 0.85) + _MARGIN / 4) * scale)
         _write(strip, words, (round(_MARGIN * scale), y), colour, _fitting(words, strip.shape[1], scale))
 
