@@ -57,9 +57,9 @@ def test_the_scripted_model_finds_what_is_there():
 @pytest.mark.slow
 def test_a_model_that_is_right_gets_four_commands_right(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(demo, "node_process", colour_node)
+    monkeypatch.setattr("vitron_ros.cli.demo.model_folder", lambda model: model)
     monkeypatch.setattr("vitron_ros.cli.demo.kept_patches", lambda source: lambda rgb: np.eye(8, dtype=bool))
-    (tmp_path / "model").mkdir()
-    assert main(["demo", str(DEMO), "--model", str(tmp_path / "model"), "--out", str(tmp_path / "out")]) == 0
+    assert main(["demo", str(DEMO), "--model", "colours", "--out", str(tmp_path / "out")]) == 0
 
     figures = json.loads((tmp_path / "out" / "demo.json").read_text())
     ring, square, hider, star = figures["commands"]
@@ -97,7 +97,11 @@ def test_targets_given_by_boxes_need_no_model(tmp_path):
         assert mug["right"] and figures["mean_iou"] > 0.7
 
 
-def test_a_model_that_is_not_there_is_told_before_anything_starts(tmp_path, capsys):
-    assert main(["demo", str(DEMO), "--model", "no-such-model", "--out", str(tmp_path / "out")]) == 1
-    assert "no-such-model is no directory, bundled model" in capsys.readouterr().err
+@pytest.mark.parametrize("config", [None, "{}"])
+def test_a_model_that_is_not_there_is_told_before_anything_starts(tmp_path, capsys, config):
+    if config is not None:
+        (tmp_path / "model").mkdir()
+        (tmp_path / "model" / "config.json").write_text(config)
+    assert main(["demo", str(DEMO), "--model", str(tmp_path / "model"), "--out", str(tmp_path / "out")]) == 1
+    assert str(tmp_path / "model") in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     from vitron_ros.ros import demo, demo_figures, demo_film  # need ROS; `vitron demo --help` does not
 
     commands = commands_of(arguments)
-    model = "" if commands is None else _folder_of(arguments.model)
+    model = "" if commands is None else model_folder(arguments.model)
     make_folder(arguments.out)
     bag = _bag_of(arguments.source, arguments.out / "bag", arguments.fps)
     scene = demo.read_scene(bag, commands, arguments.targets or 1)
@@ -76,11 +76,18 @@ def commands_of(arguments: argparse.Namespace) -> list[Command] | None:
     return read_commands(beside) if arguments.targets is None and beside.is_file() else None
 
 
-def _folder_of(model: str) -> str:
-    """Where a model lies, so that one that is not there is told before anything starts."""
-    from vitron_ros.model.checkpoint import find_checkpoint  # brings torch
+def model_folder(model: str) -> str:
+    """Where a model lies. What is missing there is told before anything starts.
 
-    return str(find_checkpoint(model).resolve())
+    Raises:
+        ModelError: there is no such model, or no config or weights in its folder.
+    """
+    from vitron_ros.model.checkpoint import find_checkpoint, read_config, weight_files  # bring torch
+
+    folder = find_checkpoint(model)
+    read_config(folder)
+    weight_files(folder)
+    return str(folder.resolve())
 
 
 def _bag_of(source: str, converted: Path, fps: float | None) -> Path:
