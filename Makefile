@@ -10,7 +10,7 @@ INTERFACES := $(shell find msg -name '*.msg' -o -name '*.action' -o -name '*.txt
 SOURCE ?= bags/demo
 OUT ?= out/demo
 
-.PHONY: demo test lint bench clean install
+.PHONY: demo test lint bench engines-check clean install
 .DEFAULT_GOAL := test
 
 install: $(VENV)/.installed
@@ -42,6 +42,11 @@ lint: install
 
 bench: install
 	$(BIN)/vitron bench stream
+
+# Engines of full size, built without a GPU: about 5 GB of memory.
+engines-check: install
+	$(PIP) $(PINS) tensorrt-rtx
+	VITRON_ENGINES_CHECK=1 $(BIN)/python -m pytest tests/engines tests/backends
 
 clean:
 	rm -rf .venv .venv-* out build install log dist *.egg-info msg/build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder for PART.onnx")
     arguments = parser.parse_args(argv)
     try:
-        model = load_model(checkpoint=arguments.checkpoint, profile_name=arguments.profile)
+        model = load_model(checkpoint=arguments.checkpoint, profile_name=arguments.profile, part=arguments.part)
         graph = build_graph(model.to(read_precision(arguments.precision)), arguments.part, levels=arguments.levels)
         path = export_onnx(graph, arguments.out / f"{arguments.part}.onnx")
     except VitronError as error:

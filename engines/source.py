@@ -1,12 +1,20 @@
 """The model that an engine is made from: a checkpoint, or a profile with random weights."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import torch
 
-from vitron_ros.errors import ConfigError, EngineError
-from vitron_ros.model.checkpoint import find_checkpoint, from_pretrained
+from vitron_ros.errors import ConfigError, EngineError, ModelError
+from vitron_ros.model.checkpoint import (
+    build_empty,
+    find_checkpoint,
+    from_pretrained,
+    load_weights,
+    read_config,
+    weight_files,
+)
 from vitron_ros.model.config import profile
 from vitron_ros.model.vitron import VitronModel
 
@@ -30,8 +38,11 @@ def read_precision(name: str) -> torch.dtype:
     return PRECISIONS[name]
 
 
-def load_model(*, checkpoint: str | Path | None, profile_name: str | None) -> VitronModel:
-    """A model in evaluation mode, in float32 on the CPU.
+def load_model(*, checkpoint: str | Path | None, profile_name: str | None, part: str) -> VitronModel:
+    """A model in evaluation mode, in float32 on the CPU, as far as a part needs it.
+
+    The language model is most of a large one: for the parts that see, it is not loaded, and stays without memory or
+    with one layer.
 
     Args:
         checkpoint: directory, bundled name or hub id.
@@ -43,8 +54,27 @@ def load_model(*, checkpoint: str | Path | None, profile_name: str | None) -> Vi
     """
     if (checkpoint is None) == (profile_name is None):
         raise EngineError("give a checkpoint, or a profile for random weights, and not both")
+    speaks = part in ("prefill", "decode")
     if checkpoint is not None:
-        return from_pretrained(find_checkpoint(checkpoint), dtype=torch.float32)
+        return from_pretrained(checkpoint, dtype=torch.float32) if speaks else _load_sight(find_checkpoint(checkpoint))
     assert profile_name is not None
+    config = profile(profile_name)
+    if not speaks:
+        config = replace(config, language=replace(config.language, num_layers=1, vocab_size=8))
     torch.manual_seed(SEED)
-    return VitronModel(profile(profile_name)).eval()
+    return VitronModel(config).eval()
+
+
+def _load_sight(directory: Path) -> VitronModel:
+    """All but the language model, which stays on the meta device."""
+    model = build_empty(read_config(directory))
+
+    def wanted(name: str) -> str | None:
+        return None if name.startswith("language.") else name
+
+    report = load_weights(model, weight_files(directory), rename=wanted, dtype=torch.float32)
+    missing = tuple(name for name in report.missing if wanted(name))
+    report = replace(report, missing=missing)
+    if not report.is_complete:
+        raise ModelError(f"the weights in {directory} do not fit its config.json: {report}; fetch or save them again")
+    return model.eval()

@@ -12,7 +12,7 @@ from vitron_ros.backends.agreement import compare
         (torch.float32, 0.0, True),
         (torch.float32, 5e-4, True),
         (torch.float32, 2e-3, False),
-        (torch.float16, 0.05, True),
+        (torch.float16, 0.03, True),
         (torch.float16, 0.2, False),
         (torch.float32, float("nan"), False),
         (torch.float32, float("inf"), False),

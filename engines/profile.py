@@ -1,0 +1,155 @@
+"""Engine profiles: what to build, one YAML file an engine. Needs no torch.
+
+model: vitron-tiny            # checkpoint: bundled name or directory; with weights random: a model profile
+weights: checkpoint           # or random
+part: frames                  # frames, vision, region, prefill, decode
+levels: true                  # hidden states too, for regions; false where nobody points at things
+library: tensorrt_rtx         # tensorrt (on the device itself), tensorrt_rtx, onnxruntime
+precision: float16            # of weights and arithmetic
+targets: [SM86, SM89]         # GPUs; [CURRENT] for tensorrt, [cpu] for onnxruntime
+sizes:                        # one entry an optimisation profile
+  - frames: {min: 1, opt: 1, max: 8}
+"""
+
+import hashlib
+import importlib.metadata
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import vitron_ros
+from vitron_ros.backends.manifest import code_hash
+from vitron_ros.errors import ConfigError, EngineError
+
+LIBRARIES = ("tensorrt", "tensorrt_rtx", "onnxruntime")
+CHOICES = {
+    "weights": ("checkpoint", "random"),
+    "part": ("frames", "vision", "region", "prefill", "decode"),
+    "library": LIBRARIES,
+    "precision": ("float32", "float16", "bfloat16"),
+}
+ASSETS = Path(vitron_ros.__file__).parent / "assets"
+OWN_CODE = ("build.py", "builder.py", "profile.py", "source.py")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineProfile:
+    """One engine to build; fields as in the file.
+
+    Attributes:
+        path: the file itself; its name is the engine's.
+        sizes: of each optimisation profile, every named dimension's (min, opt, max).
+    """
+
+    path: Path
+    model: str
+    weights: str
+    part: str
+    levels: bool
+    library: str
+    precision: str
+    targets: tuple[str, ...]
+    sizes: tuple[Mapping[str, tuple[int, int, int]], ...]
+
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+    @property
+    def rebuild(self) -> str:
+        """The command that builds it."""
+        return f"python -m engines.build {self.path}"
+
+    @property
+    def checkpoint(self) -> Path | None:
+        """The directory of the weights; None: they are random.
+
+        Raises:
+            EngineError: it is not there.
+        """
+        if self.weights == "random":
+            return None
+        for folder in (Path(self.model), ASSETS / self.model):
+            if (folder / "config.json").is_file():
+                return folder
+        raise EngineError(
+            f"{self.path}: there is no checkpoint {self.model}; give its directory, or set weights: random to try "
+            "the build without one"
+        )
+
+
+def read_profile(path: Path) -> EngineProfile:
+    """The engine profile of a file.
+
+    Raises:
+        ConfigError: it is not there or not valid; names the key.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+    keys = [item.name for item in fields(EngineProfile) if item.name != "path"]
+    if not isinstance(values, dict) or set(values) != set(keys):
+        found = sorted(map(str, values)) if isinstance(values, dict) else type(values).__name__
+        raise ConfigError(f"{path} must have exactly the settings {', '.join(keys)}; it has {found}")
+    for name, choices in CHOICES.items():
+        if values[name] not in choices:
+            raise ConfigError(f"{path}: {name} is {values[name]!r}; it must be one of {', '.join(choices)}")
+    if not isinstance(values["model"], str) or not isinstance(values["levels"], bool):
+        raise ConfigError(f"{path}: model is a name and levels true or false")
+    targets, sizes = values["targets"], values["sizes"]
+    if not isinstance(targets, list) or not targets or not all(isinstance(target, str) for target in targets):
+        raise ConfigError(f"{path}: targets is {targets!r}; it must be a list such as [SM86, SM89]")
+    if not isinstance(sizes, list) or not sizes:
+        raise ConfigError(f"{path}: sizes is {sizes!r}; it must be a list with at least one entry")
+    ranges = tuple(_sizes(path, each) for each in sizes)
+    return EngineProfile(path=path, **{**values, "targets": tuple(targets), "sizes": ranges})
+
+
+def _sizes(path: Path, values: Any) -> dict[str, tuple[int, int, int]]:
+    sizes = {}
+    for name, each in values.items() if isinstance(values, dict) else ():
+        if not isinstance(each, dict) or set(each) != {"min", "opt", "max"}:
+            raise ConfigError(f"{path}: sizes of {name} are {each!r}; they must be like {{min: 1, opt: 1, max: 8}}")
+        low, usual, high = each["min"], each["opt"], each["max"]
+        if not all(type(size) is int for size in (low, usual, high)) or not 1 <= low <= usual <= high:
+            raise ConfigError(f"{path}: sizes of {name} are {each!r}; they must be whole, at least 1, and ascend")
+        sizes[name] = (low, usual, high)
+    if not sizes:
+        raise ConfigError(f"{path}: sizes has the entry {values!r}; it must name each dimension that varies")
+    return sizes
+
+
+def source_hash(profile: EngineProfile) -> str:
+    """Hash of all that a build starts from: settings, weights by their files' dates, code and versions.
+
+    Raises:
+        EngineError: the checkpoint or a library is not there.
+    """
+    digest = hashlib.sha256(profile.path.read_bytes())
+    for name in (profile.library, "torch", "onnx", "onnxscript"):
+        digest.update(f"{name} {library_version(name)}".encode())
+    digest.update(code_hash().encode())
+    for name in OWN_CODE:
+        digest.update(Path(__file__).with_name(name).read_bytes())
+    folder = profile.checkpoint
+    for file in sorted(folder.iterdir()) if folder is not None else ():
+        if file.suffix in (".json", ".safetensors"):
+            status = file.stat()
+            digest.update(f"{file.name} {status.st_size} {status.st_mtime_ns}".encode())
+    return digest.hexdigest()
+
+
+def library_version(name: str) -> str:
+    """The installed version of a distribution.
+
+    Raises:
+        EngineError: it is not installed.
+    """
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError as error:
+        raise EngineError(f"{name} is not installed; see docs/engines.md") from error

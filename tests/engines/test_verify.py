@@ -1,0 +1,72 @@
+"""Verification: it agrees where it should, and names the layer where it should not."""
+
+import json
+
+import pytest
+import torch
+
+from engines import verify as verify_module
+from engines.profile import read_profile
+from engines.verify import main, verify
+from vitron_ros.backends.onnx_runner import OnnxRunner
+
+pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+pytest.importorskip("onnxscript", reason="onnxscript is not installed")
+
+
+@pytest.mark.parametrize(
+    ("part", "sizes"),
+    [
+        ("frames", {"frames": {"min": 1, "opt": 2, "max": 6}}),
+        ("region", {"regions": {"min": 1, "opt": 2, "max": 5}, "clip": {"min": 1, "opt": 2, "max": 4}}),
+        (
+            "decode",
+            {
+                "rows": {"min": 1, "opt": 1, "max": 2},
+                "tokens": {"min": 1, "opt": 1, "max": 4},
+                "slots": {"min": 1, "opt": 30, "max": 97},
+            },
+        ),
+    ],
+)
+def test_every_part_agrees_with_torch(write_profile, tmp_path, part, sizes):
+    report = verify(read_profile(write_profile(part=part, sizes=[sizes], levels=part == "frames")), tmp_path / "cache")
+    assert report["agrees"]
+    differences = report["comparisons"]["onnxruntime"]
+    assert all(each["relative"] < 1e-3 for each in differences)
+    if part == "frames":
+        assert {each["name"] for each in report["comparisons"]["onnxruntime, layers"]} >= {"layer.1", "layer.2"}
+        assert all(each["shared"] == 1 for each in differences if each["name"] == "indices")
+    if part == "decode":
+        assert {"new_keys.0", "new_values.1", "logits"} <= {each["name"] for each in differences}
+
+
+def test_half_precision_has_its_own_tolerance(write_profile, tmp_path):
+    report = verify(read_profile(write_profile(precision="float16")), tmp_path / "cache")
+    assert report["agrees"]
+    assert report["comparisons"]["onnxruntime, layers"][0]["relative"] > 1e-5  # it is half precision
+
+
+def test_a_layer_that_is_off_is_named_first_and_fails(write_profile, tmp_path, monkeypatch, capsys):
+    class Spoiled(OnnxRunner):
+        def run(self, inputs):
+            return {name: value + (name == "layer.2") for name, value in super().run(inputs).items()}
+
+    monkeypatch.setattr(verify_module, "OnnxRunner", Spoiled)
+    status = main([str(write_profile()), "--cache", str(tmp_path / "cache"), "--json"])
+    *lines, report = capsys.readouterr().out.strip().splitlines()
+    assert status == 1
+    first = lines[lines.index(next(line for line in lines if line.startswith("onnxruntime, layers"))) + 1]
+    assert first.startswith("  WRONG layer.2")
+    assert json.loads(report)[0]["agrees"] is False
+
+
+def test_a_backend_that_cannot_run_is_said_and_not_counted_as_agreement(write_profile, tmp_path, capsys):
+    pytest.importorskip("tensorrt_rtx", reason="tensorrt_rtx is not installed")
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    profile = read_profile(write_profile(library="tensorrt_rtx", precision="float16", targets=["SM89"]))
+    report = verify(profile, tmp_path / "cache")
+    assert "needs an NVIDIA GPU" in report["skipped"]["tensorrt_rtx"]
+    assert "tensorrt_rtx" not in report["comparisons"]
+    assert "tensorrt_rtx: not compared" in capsys.readouterr().out
