@@ -253,6 +253,7 @@ def test_only_safe_files_are_fetched_from_the_hub(monkeypatch, saved):
     monkeypatch.setattr("huggingface_hub.snapshot_download", fetch)
     assert find_checkpoint("owner/name") == saved
     assert not [pattern for pattern in asked["owner/name"] if pattern.endswith((".bin", ".py", "*"))]
+    assert {"prompt_profile.yaml", "words.txt"} <= set(asked["owner/name"])
 
 
 def test_a_quantised_model_is_not_saved(tmp_path):

@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 from itertools import pairwise
 
@@ -180,6 +181,59 @@ def test_a_draft_that_goes_on_too_long_ends_where_the_model_does():
     script = Script([5, 6, 7])
     answer = Decoder(script, bpe(), capacity=60).decode([Request(embeds=torch.zeros(5, 48), draft=(5, 6, 7, 8, 9))])[0]
     assert (answer.token_ids, answer.finish, answer.passes) == ((5, 6, 7), "stop", 1)
+
+
+@torch.inference_mode()
+def probabilities_without_cache(model, embeds: torch.Tensor, tokens: tuple[int, ...], grammar=None) -> list[tuple]:
+    """The oracle: of every token that was free, the probabilities of all that were allowed, and the token."""
+    found = []
+    for count, token in enumerate(tokens):
+        allowed = list(range(CONFIG.vocab_size)) if grammar is None else list(grammar)
+        if grammar is not None:
+            grammar = grammar[token]
+        if len(allowed) > 1:
+            whole = torch.cat([embeds, model.embed(torch.tensor(tokens[:count], dtype=torch.long))])
+            shares = model(whole[None])[0, -1][allowed].softmax(-1).tolist()
+            found.append((token, dict(zip(allowed, shares, strict=True))))
+    return found
+
+
+def geometric_mean(values: list[float]) -> float:
+    return math.exp(sum(map(math.log, values)) / len(values))
+
+
+@pytest.mark.parametrize("grammar", [None, track_grammar(bpe(), 3), box_grammar(bpe())], ids=["free", "track", "box"])
+def test_confidence_is_that_of_the_tokens_that_were_free(grammar):
+    model = tiny_language()
+    for seed, embeds in enumerate(prompts(20, 33)):
+        request = Request(embeds=embeds, max_new_tokens=60, grammar=grammar)
+        answer = decoder(model=model).decode([request])[0]
+        tokens = (*answer.token_ids, *[CONFIG.eos_token_id] * (answer.finish == "stop"))
+        oracle = probabilities_without_cache(model, embeds, tokens, grammar)
+        assert len(oracle) < len(tokens) or grammar is None
+        wanted = geometric_mean([shares[token] for token, shares in oracle])
+        assert answer.confidence == pytest.approx(wanted, rel=1e-4)
+        # Whatever passes a draft or a neighbour saves or shares, the value is the same.
+        drafts = [replace(request, draft=answer.token_ids), replace(request, draft=answer.token_ids[: 5 + seed])]
+        for other in decoder(model=model, rows=2).decode(drafts):
+            assert other.confidence == pytest.approx(wanted, rel=1e-4)
+
+
+def test_confidence_counts_tokens_that_say_almost_the_same():
+    model, embeds, grammar = tiny_language(), prompts(20)[0], box_grammar(bpe())
+    numbers = [ids[0] for ids in bpe().number_ids()]
+    alike = {token: tuple(numbers[max(0, at - 2) : at + 3]) for at, token in enumerate(numbers)}
+    request = Request(embeds=embeds, grammar=grammar, alike=alike)
+    answer = decoder(model=model).decode([request])[0]
+    oracle = probabilities_without_cache(model, embeds, (*answer.token_ids, CONFIG.eos_token_id), grammar)
+    wanted = [sum(shares.get(same, 0) for same in {token, *alike.get(token, ())}) for token, shares in oracle]
+    assert answer.confidence == pytest.approx(geometric_mean(wanted), rel=1e-4)
+    assert answer.confidence > 2 * geometric_mean([shares[token] for token, shares in oracle])
+
+
+def test_an_answer_without_any_choice_is_certain():
+    answer = decoder().decode([Request(embeds=prompts(5)[0], is_cancelled=lambda: True)])[0]
+    assert (answer.finish, answer.confidence) == ("cancelled", 1.0)
 
 
 def test_sampling_repeats_with_its_seed_and_differs_without():

@@ -1,5 +1,6 @@
-"""What the vision encoder has seen of recent frames, so that clips which overlap are not encoded twice."""
+"""What the model has seen of recent frames, so that clips which overlap are not encoded twice."""
 
+import weakref
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,11 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vitron_ros.frame import Frame
+from vitron_ros.frame import Frame, Image
 from vitron_ros.model.vision import VisionFeatures
 from vitron_ros.model.vitron import VitronModel
 
-KEPT = 64  # frames; a clip of each of eight targets
+KEPT = 64  # frames; a clip of each of eight cameras
+
+Key = tuple[str, int, int]  # camera, stamp in ns, id of the pixels
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,13 +24,11 @@ class FrameTokens:
     """One frame as the model sees it.
 
     Attributes:
-        frame: the frame itself; while it is held here, no other object can be taken for it.
         tokens: (K, D), for the language model.
         kept: (G, G) bool, the patches that those are; None where tokens are mixtures.
         features: of one frame, for regions and for what the frame looks like.
     """
 
-    frame: Frame
     tokens: Tensor
     kept: NDArray[np.bool_] | None
     features: VisionFeatures
@@ -39,55 +40,72 @@ class FrameTokens:
 
 
 class FrameEncoder:
-    """Encodes frames and keeps the most recent. A frame is known by the object that it is."""
+    """Encodes frames and remembers the most recent. Used by one thread.
+
+    A frame is known again by its camera, its stamp and the very array of its pixels, which is not kept alive here: a
+    camera's images are large, their tokens small.
+    """
 
     def __init__(self, model: VitronModel, kept: int = KEPT) -> None:
+        """
+        Args:
+            model: one that looks at each frame by itself.
+            kept: frames that are remembered.
+        """
         self.encoded = 0  # frames, in all
         self._model, self._limit = model, kept
-        self._known: OrderedDict[int, FrameTokens] = OrderedDict()
+        self._known: OrderedDict[Key, tuple[weakref.ref[Image], FrameTokens]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._known)
 
     @torch.inference_mode()
     def __call__(self, frames: Sequence[Frame]) -> list[FrameTokens]:
-        """Each frame as the model sees it; those that are not known yet are encoded side by side.
-
-        Raises:
-            ModelError: a frame is no image that the model takes.
-        """
-        found = {id(frame): self._known[id(frame)] for frame in frames if id(frame) in self._known}
-        new = list({id(frame): frame for frame in frames if id(frame) not in found}.values())
-        for begin in range(0, len(new), self._model.config.max_frames):
-            for one in self._encode(new[begin : begin + self._model.config.max_frames]):
-                found[id(one.frame)] = one
-        for key, one in found.items():
-            self._known[key] = one
+        """Each frame as the model sees it; those that are not known yet are encoded side by side, each once."""
+        found = {key: known for frame in frames if (known := self._recall(key := _key(frame), frame)) is not None}
+        new = list({_key(frame): frame for frame in frames if _key(frame) not in found}.values())
+        most = self._model.config.max_frames
+        for begin in range(0, len(new), most):
+            batch = new[begin : begin + most]
+            found |= zip(map(_key, batch), self._encode(batch), strict=True)
+        for frame in frames:
+            key = _key(frame)
+            self._known[key] = weakref.ref(frame.rgb), found[key]
             self._known.move_to_end(key)
         while len(self._known) > self._limit:
             self._known.popitem(last=False)
-        return [found[id(frame)] for frame in frames]
+        return [found[_key(frame)] for frame in frames]
+
+    def _recall(self, key: Key, frame: Frame) -> FrameTokens | None:
+        pixels, tokens = self._known.get(key, (None, None))
+        # An id is given again once its array is gone.
+        return tokens if pixels is not None and pixels() is frame.rgb else None
 
     def _encode(self, frames: Sequence[Frame]) -> list[FrameTokens]:
         model = self._model
         features = model.features(model.pixels(frames))
         visual = model.visual_tokens(features)
         self.encoded += len(frames)
+        grids = [None] * len(frames) if visual.indices is None else self._grids(visual.indices)
         return [
             FrameTokens(
-                frame,
                 visual.tokens[place],
-                None if visual.indices is None else self._grid(visual.indices[place]),
+                grids[place],
                 VisionFeatures(
                     patches=features.patches[place : place + 1],
                     levels=tuple(level[place : place + 1] for level in features.levels),
                 ),
             )
-            for place, frame in enumerate(frames)
+            for place in range(len(frames))
         ]
 
-    def _grid(self, indices: Tensor) -> NDArray[np.bool_]:
+    def _grids(self, indices: Tensor) -> list[NDArray[np.bool_]]:
+        """Kept patches (T, K) as grids (G, G) bool."""
         grid = self._model.config.vision.grid
-        kept = np.zeros(grid * grid, bool)
-        kept[indices.cpu().numpy()] = True
-        return kept.reshape(grid, grid)
+        kept = np.zeros((len(indices), grid * grid), np.bool_)
+        np.put_along_axis(kept, indices.cpu().numpy(), True, axis=1)
+        return list(kept.reshape(-1, grid, grid))
+
+
+def _key(frame: Frame) -> Key:
+    return frame.camera, frame.stamp_ns, id(frame.rgb)

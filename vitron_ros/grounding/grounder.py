@@ -2,27 +2,27 @@
 
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from vitron_ros.boxes import Boxes, norm_from_xyxy, xyxy_from_norm
 from vitron_ros.errors import ModelError, RegionError
 from vitron_ros.frame import Frame
-from vitron_ros.grounding.familiarity import Familiarity
+from vitron_ros.grounding.familiarity import Familiarity, FirstLooks
 from vitron_ros.grounding.frame_tokens import FrameEncoder, FrameTokens
+from vitron_ros.grounding.reading import boxes_of, named_boxes, pixels, spoken, status_of
 from vitron_ros.grounding.request import Grounded, ModelReply, ModelRequest, Status, Task
 from vitron_ros.grounding.vocabulary import Vocabulary
-from vitron_ros.model.answers import Box, one_box_text
+from vitron_ros.grounding.wording import alike_numbers, follow, grammar, turns
+from vitron_ros.model.answers import Box
 from vitron_ros.model.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
 from vitron_ros.model.decoding import Decoded, Decoder, Request
-from vitron_ros.model.grammar import State, box_grammar, track_grammar
 from vitron_ros.model.parsing import ParsedReply, parse_reply
-from vitron_ros.model.parsing import Status as Reading
 from vitron_ros.model.prompts import Turn
 from vitron_ros.model.region import MarkedRegion
 
@@ -30,8 +30,20 @@ logger = logging.getLogger(__name__)
 
 CLIP_FRAMES = 8  # that the models were trained with at most
 ALIKE = 5  # numbers of a box, in hundredths, whose probability counts with the number that was said
-FIRST_FRAMES = 16  # of a camera, of which most must look familiar
+MOST_BOXES = 8  # of an answer about a clip that are followed to its newest frame
 ROWS = 8
+
+Error = ModelError | RegionError
+Moved = dict[Box, Box | None]  # what an answer names to where it is in the newest frame; None: not there any more
+
+
+@dataclass(slots=True, eq=False)
+class _Case:
+    """A request that the model was asked: its clip as the model sees it, and the answer or what went wrong."""
+
+    request: ModelRequest
+    clip: list[FrameTokens]
+    answer: Decoded | Error
 
 
 class Grounder:
@@ -39,6 +51,7 @@ class Grounder:
 
     Attributes:
         name: of the model, for messages.
+        is_unfamiliar: a camera showed what looks unlike all that the model was trained on. It is logged once.
     """
 
     def __init__(
@@ -52,8 +65,15 @@ class Grounder:
         now_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         """
+        Args:
+            vocabulary: words that the model was taught; None: all.
+            familiarity: how the footage looked that it was trained on; None: like any.
+            rows: requests answered side by side.
+            compiled: short passes go through torch.compile; the first of each shape takes long.
+            now_ns: the clock that deadlines are on.
+
         Raises:
-            ModelError: the model does not look at video frame by frame.
+            ModelError: the model does not look at video frame by frame, or its tokenizer cannot write boxes.
         """
         model, tokenizer, prompts = checkpoint
         if model.video is not None or model.config.temporal != "frames":
@@ -61,11 +81,13 @@ class Grounder:
                 f"the model {model.config.name} looks at clips as a whole; the runtime needs one that looks at frames"
             )
         self.name = model.config.name
+        self.is_unfamiliar = False
         self.max_frames = min(CLIP_FRAMES, model.config.max_frames)
         self.max_requests = rows
         self._model, self._tokenizer, self._prompts = model.eval(), tokenizer, prompts
-        self._vocabulary, self._familiarity = vocabulary or Vocabulary(), familiarity
+        self._vocabulary, self._first_looks = vocabulary or Vocabulary(), FirstLooks(familiarity)
         self._encode = FrameEncoder(model)
+        self._now_ns = now_ns
         self._decoder = Decoder(
             model.language,
             tokenizer,
@@ -74,9 +96,7 @@ class Grounder:
             compiled=compiled,
             now_ns=now_ns,
         )
-        self._alike = alike_numbers([ids[0] for ids in tokenizer.number_ids() if len(ids) == 1])
-        self._seen: Counter[tuple[str, bool]] = Counter()
-        self._has_warned = False
+        self._alike = alike_numbers(tokenizer.number_ids(), ALIKE)
 
     @classmethod
     def load(
@@ -109,174 +129,187 @@ class Grounder:
     def reply(self, requests: Sequence[ModelRequest]) -> list[ModelReply]:
         """Answers side by side, in the order of the requests; see `LanguageVision`."""
         begin = time.perf_counter()
-        replies: dict[int, ModelReply] = {}
-        asked: list[tuple[int, list[FrameTokens], Request]] = []
-        for index, request in enumerate(requests):
-            try:
-                frames, prepared = self._prepare(request)
-                asked.append((index, frames, prepared))
-            except (ModelError, RegionError) as error:
-                replies[index] = self._failed(request, str(error))
-            except _UnknownError as error:
-                replies[index] = self._failed(request, str(error), Status.UNKNOWN)
-        for first in range(0, len(asked), self.max_requests):
-            batch = asked[first : first + self.max_requests]
-            try:
-                answers = self._decoder.decode([prepared for _, _, prepared in batch])
-            except ModelError as error:
-                replies |= {index: self._failed(requests[index], str(error)) for index, _, _ in batch}
-                continue
-            for (index, frames, _), answer in zip(batch, answers, strict=True):
-                replies[index] = self._read(requests[index], frames, answer, time.perf_counter() - begin)
-        return [replies[index] for index in range(len(requests))]
+        refusals = [self._refuse(request) for request in requests]
+        asked = [request for request, refusal in zip(requests, refusals, strict=True) if refusal is None]
+        clips = self._see(asked)
+        prompts = [self._prompt(request, clip) for request, clip in zip(asked, clips, strict=True)]
+        cases = [_Case(*parts) for parts in zip(asked, clips, self._decode(prompts), strict=True)]
+        moved = self._move(cases)
+        seconds = time.perf_counter() - begin
+        replies = iter([self._read(case, boxes, seconds) for case, boxes in zip(cases, moved, strict=True)])
+        return [next(replies) if refusal is None else refusal for refusal in refusals]
 
-    def _prepare(self, request: ModelRequest) -> tuple[list[FrameTokens], Request]:
+    def _refuse(self, request: ModelRequest) -> ModelReply | None:
+        """The reply to a request that the model need not see."""
+        if request.is_cancelled():
+            return self._unanswered(request, Status.CANCELLED)
+        if request.deadline_ns is not None and self._now_ns() >= request.deadline_ns:
+            return self._unanswered(request, Status.DEADLINE)
         if not 0 < len(request.frames) <= self.max_frames:
-            raise ModelError(f"{len(request.frames)} frames; this model takes 1 to {self.max_frames} of a clip")
-        unknown = self._vocabulary.unknown(request.text)
+            return self._unanswered(
+                request, Status.FAILED, f"{len(request.frames)} frames; {self.name} takes 1 to {self.max_frames}"
+            )
+        unknown = () if request.task is Task.FOLLOW else self._vocabulary.unknown(request.text)
         if unknown:
             words = ", ".join(f'"{word}"' for word in unknown)
-            raise _UnknownError(f"{self.name} was never taught {words}; its model card says what it knows")
-        if request.task is not Task.FOLLOW and not request.text.strip():
-            raise ModelError("the text is empty; say what to find or to answer")
-        frames = self._encode(request.frames)
-        self._look(frames)
-        turns = (*self._history(request), self._turn(request))
-        embeds = self._model.splice(
-            self._prompts.build(turns), torch.stack([one.tokens for one in frames]), self._regions(request, frames[-1])
-        )
-        return frames, Request(
-            embeds=embeds,
-            max_new_tokens=self._model.config.generation.max_new_tokens,
-            deadline_ns=request.deadline_ns,
-            grammar=self._grammar(request),
-            is_cancelled=request.is_cancelled,
-            alike=self._alike,
-            on_text=request.on_text,
-        )
-
-    def _turn(self, request: ModelRequest) -> Turn:
-        count, first = len(request.frames), request.frames[0]
-        if request.task is Task.FIND:
-            return Turn(task="rec" if count == 1 else "rsot", text=request.text, images=count)
-        if request.task is Task.ASK:
-            task = "vqa" if count == 1 else "video_qa"
-            return Turn(task=task, text=request.text, images=count, regions=len(request.regions))
-        if request.box_xyxy is None:
-            raise ModelError("FOLLOW needs the box of the target in the first frame")
-        return Turn(task="sot", images=count, box=_fractions(request.box_xyxy, first))
-
-    @staticmethod
-    def _history(request: ModelRequest) -> list[Turn]:
-        """Earlier turns as text; what they were about, by its box, as in training."""
-        newest = request.frames[-1]
-        return [
-            Turn(
-                task="conversation",
-                text=turn.question,
-                answer=turn.reply if turn.box_xyxy is None else one_box_text(_fractions(turn.box_xyxy, newest)),
+            return self._unanswered(
+                request, Status.UNKNOWN, f"{self.name} was never taught {words}; its model card says what it knows"
             )
-            for turn in request.history
-        ]
+        return None
 
-    def _regions(self, request: ModelRequest, newest: FrameTokens) -> Tensor | None:
-        if not request.regions:
-            return None
-        width, height = newest.frame.width, newest.frame.height
-        marked = [MarkedRegion(region=region, width=width, height=height) for region in request.regions]
+    def _see(self, requests: Sequence[ModelRequest]) -> list[list[FrameTokens]]:
+        """The clips of the requests as the model sees them, all encoded together."""
+        frames = [frame for request in requests for frame in request.frames]
+        seen = self._encode(frames)
+        self._look(frames, seen)
+        rest = iter(seen)
+        return [list(islice(rest, len(request.frames))) for request in requests]
+
+    def _look(self, frames: Sequence[Frame], seen: Sequence[FrameTokens]) -> None:
+        """Warns once where a camera's first frames look unlike all that the model was trained on."""
+        for frame, one in zip(frames, seen, strict=True):
+            if self._first_looks.wants(frame):
+                self._first_looks.add(frame, one.look)
+        if self._first_looks.are_strange and not self.is_unfamiliar:
+            self.is_unfamiliar = True
+            logger.warning(
+                "this footage looks unlike all that %s was trained on; expect wrong answers, or use another model",
+                self.name,
+            )
+
+    def _prompt(self, request: ModelRequest, clip: Sequence[FrameTokens]) -> Request | Error:
+        """What the decoder is asked for a request, or why it cannot be."""
+        try:
+            regions = self._regions(request, clip[-1]) if request.regions else None
+            prompt = self._decodable(request, clip, turns(request), request.task, regions)
+        except (ModelError, RegionError) as error:
+            return error
+        say = request.on_text
+        return prompt if say is None else replace(prompt, on_text=lambda text: say(spoken(text)))
+
+    def _regions(self, request: ModelRequest, newest: FrameTokens) -> Tensor:
+        frame = request.frames[-1]
+        marked = [MarkedRegion(region=region, width=frame.width, height=frame.height) for region in request.regions]
         return self._model.region_tokens(newest.features, marked)
 
-    def _grammar(self, request: ModelRequest) -> State | None:
-        if request.task is Task.ASK:
-            return None
-        if request.task is Task.FIND and len(request.frames) == 1:
-            return box_grammar(self._tokenizer)
-        return track_grammar(self._tokenizer, len(request.frames))
+    def _decodable(
+        self,
+        request: ModelRequest,
+        clip: Sequence[FrameTokens],
+        conversation: Sequence[Turn],
+        task: Task,
+        regions: Tensor | None = None,
+    ) -> Request:
+        """A conversation about a clip, under the terms of a request.
 
-    def _read(self, request: ModelRequest, frames: list[FrameTokens], answer: Decoded, seconds: float) -> ModelReply:
-        reply = parse_reply(answer.text)
-        newest = request.frames[-1]
-        is_asked = request.task is Task.ASK
-        boxes = None if is_asked else _boxes(reply, request.frames)
-        status, message = self._status(answer, reply, boxes)
-        grids = [one.kept for one in frames if one.kept is not None]
-        return ModelReply(
-            id=request.id,
-            task=request.task,
-            status=status,
-            stamps_ns=tuple(frame.stamp_ns for frame in request.frames),
-            message=message,
-            text=answer.text,
-            boxes_xyxy=boxes if status in (Status.OK, Status.ABSENT) else None,
-            score=answer.confidence,
-            grounded=tuple(
-                Grounded(label=item.label, box_xyxy=_pixels(item.box, newest)) for item in reply.boxes if is_asked
-            ),
-            invocation=reply.invocation if is_asked else None,
-            kept=np.stack(grids) if len(grids) == len(frames) else None,
+        Raises:
+            ModelError: it cannot be worded, or is too long.
+        """
+        form = grammar(task, len(clip), self._tokenizer)
+        visual = torch.stack([one.tokens for one in clip])
+        decodable = Request(
+            embeds=self._model.splice(self._prompts.build(conversation), visual, regions),
+            max_new_tokens=self._model.config.generation.max_new_tokens,
+            deadline_ns=request.deadline_ns,
+            grammar=form,
+            is_cancelled=request.is_cancelled,
+            # Outside a box a neighbouring number is another answer: 3 things are not 4.
+            alike={} if form is None else self._alike,
+        )
+        self._decoder.check(decodable)
+        return decodable
+
+    def _decode(self, prompts: Sequence[Request | Error]) -> list[Decoded | Error]:
+        """Answers, as many side by side as there are rows; errors as they are."""
+        waiting = [prompt for prompt in prompts if isinstance(prompt, Request)]
+        answers: list[Decoded | Error] = []
+        for first in range(0, len(waiting), self.max_requests):
+            batch = waiting[first : first + self.max_requests]
+            try:
+                answers += self._decoder.decode(batch)
+            except ModelError as error:
+                answers += [error] * len(batch)
+        rest = iter(answers)
+        return [next(rest) if isinstance(prompt, Request) else prompt for prompt in prompts]
+
+    def _move(self, cases: Sequence[_Case]) -> list[Moved]:
+        """The boxes that each answer in words names, as they are in the newest frame.
+
+        In training such a box is that of a clip's first frame, so that it is followed from there. A case that is cut
+        off meanwhile ends so.
+        """
+        moved: list[Moved] = [{} for _ in cases]
+        followed: list[tuple[int, Box]] = []
+        for index, case in enumerate(cases):
+            if case.request.task is not Task.ASK or not isinstance(case.answer, Decoded):
+                continue
+            if case.answer.finish in ("stop", "length"):
+                boxes = named_boxes(parse_reply(case.answer.text))[:MOST_BOXES]
+                if len(case.clip) == 1:
+                    moved[index] = {box: box for box in boxes}
+                else:
+                    followed += [(index, box) for box in boxes]
+        prompts: list[Request | Error] = []
+        for index, box in followed:
+            case = cases[index]
+            try:
+                prompts.append(self._decodable(case.request, case.clip, [follow(box, len(case.clip))], Task.FOLLOW))
+            except ModelError as error:
+                prompts.append(error)
+        for (index, box), answer in zip(followed, self._decode(prompts), strict=True):
+            case = cases[index]
+            if isinstance(answer, Decoded) and isinstance(case.answer, Decoded):
+                moved[index][box] = parse_reply(answer.text).frames.get(len(case.clip))
+                if answer.finish in ("cancelled", "deadline"):
+                    case.answer = replace(case.answer, finish=answer.finish)
+            else:
+                case.answer = answer
+        return moved
+
+    def _read(self, case: _Case, moved: Moved, seconds: float) -> ModelReply:
+        """The reply that an answer gives."""
+        request, answer = case.request, case.answer
+        if not isinstance(answer, Decoded):
+            return replace(self._unanswered(request, Status.FAILED, str(answer)), seconds=seconds)
+        reply, is_asked = parse_reply(answer.text), request.task is Task.ASK
+        status, message = status_of(request.task, answer.finish, reply, len(case.clip)), ""
+        invocation = reply.invocation if is_asked and status is Status.OK else None
+        if invocation is not None and invocation.region is not None:
+            region = moved.get(invocation.region)
+            invocation = None if region is None else replace(invocation, region=region)
+            if region is None:
+                status, message = (
+                    Status.ABSENT,
+                    f"{self.name} does not see in the newest image what this is to be done to",
+                )
+        if status is Status.UNREADABLE:
+            message = f"{self.name} gave a reply that cannot be read: {answer.text!r}"
+        is_answer = status in (Status.OK, Status.ABSENT)
+        grids = [one.kept for one in case.clip if one.kept is not None]
+        return replace(
+            self._unanswered(request, status, message),
+            text=reply.text if is_asked else answer.text,
+            boxes_xyxy=boxes_of(reply, request.frames) if is_answer and not is_asked else None,
+            score=answer.confidence if is_answer else 0.0,
+            grounded=_grounded(reply, moved, request.frames) if is_answer and is_asked else (),
+            invocation=invocation,
+            kept=np.stack(grids) if len(grids) == len(case.clip) else None,
             seconds=seconds,
         )
 
-    def _status(self, answer: Decoded, reply: ParsedReply, boxes: Boxes | None) -> tuple[Status, str]:
-        if answer.finish == "cancelled":
-            return Status.CANCELLED, "the request was cancelled"
-        if answer.finish == "deadline":
-            return Status.DEADLINE, f"{self.name} did not answer in time"
-        unreadable = f"{self.name} gave a reply that cannot be read: {answer.text!r}"
-        if reply.status in (Reading.EMPTY, Reading.MALFORMED):
-            return Status.UNREADABLE, unreadable
-        if boxes is None or np.isfinite(boxes).all(axis=1).any():
-            return Status.OK, ""
-        if reply.is_absent or any(box is None for box in reply.frames.values()):
-            return Status.ABSENT, f"{self.name} does not see it"
-        return Status.UNREADABLE, unreadable
-
-    def _failed(self, request: ModelRequest, message: str, status: Status = Status.FAILED) -> ModelReply:
-        stamps = tuple(frame.stamp_ns for frame in request.frames)
-        return ModelReply(id=request.id, task=request.task, status=status, stamps_ns=stamps, message=message)
-
-    def _look(self, frames: Sequence[FrameTokens]) -> None:
-        """Warns once where a camera's first frames look unlike all that the model was trained on."""
-        if self._familiarity is None or self._has_warned:
-            return
-        for one in frames:
-            camera = one.frame.camera
-            if self._seen[camera, True] + self._seen[camera, False] >= FIRST_FRAMES:
-                continue
-            self._seen[camera, bool(self._familiarity.knows(one.look[None])[0])] += 1
-            if self._seen[camera, False] > FIRST_FRAMES // 2:
-                self._has_warned = True
-                logger.warning(
-                    "this footage looks unlike all that %s was trained on; expect wrong answers, or use another model",
-                    self.name,
-                )
+    def _unanswered(self, request: ModelRequest, status: Status, message: str = "") -> ModelReply:
+        usual = {
+            Status.ABSENT: f"{self.name} does not see it",
+            Status.CANCELLED: "the request was cancelled",
+            Status.DEADLINE: f"{self.name} did not answer in time",
+        }
+        stamps_ns = tuple(frame.stamp_ns for frame in request.frames)
+        message = message or usual.get(status, "")
+        return ModelReply(id=request.id, task=request.task, status=status, stamps_ns=stamps_ns, message=message)
 
 
-class _UnknownError(Exception):
-    """A request outside what the model knows."""
-
-
-def alike_numbers(number_ids: Sequence[int]) -> dict[int, tuple[int, ...]]:
-    """For the token of each number of 0..100 those of the numbers around it."""
-    return {
-        token: tuple(number_ids[max(0, number - ALIKE) : number + ALIKE + 1]) for number, token in enumerate(number_ids)
-    }
-
-
-def _boxes(reply: ParsedReply, frames: Sequence[Frame]) -> Boxes:
-    """The boxes (T, 4) px of a track or of one image; NaN where there is none."""
-    if len(frames) == 1 and not reply.frames:
-        found = [reply.boxes[0].box if reply.boxes else None]
-    else:
-        found = [reply.frames.get(number + 1) for number in range(len(frames))]
-    missing = np.full(4, np.nan)
-    return np.stack([missing if box is None else _pixels(box, frame) for box, frame in zip(found, frames, strict=True)])
-
-
-def _pixels(box: Box, frame: Frame) -> Boxes:
-    return np.asarray(xyxy_from_norm(box, frame.width, frame.height))
-
-
-def _fractions(box_xyxy: Boxes, frame: Frame) -> Box:
-    x1, y1, x2, y2 = np.clip(norm_from_xyxy(box_xyxy, frame.width, frame.height), 0, 1).tolist()
-    return x1, y1, x2, y2
+def _grounded(reply: ParsedReply, moved: Moved, frames: Sequence[Frame]) -> tuple[Grounded, ...]:
+    """The boxes of an answer in words, in the newest frame."""
+    found = [(item.label, moved.get(item.box)) for item in reply.boxes]
+    found.append(("", reply.frames.get(len(frames))))
+    return tuple(Grounded(label=label, box_xyxy=pixels(box, frames[-1])) for label, box in found if box is not None)

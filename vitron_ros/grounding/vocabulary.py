@@ -7,26 +7,13 @@ from pathlib import Path
 
 FILE = "words.txt"
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
+MARKUP = re.compile(r"\{[^{}]*\}|<[^<>]*>")  # places of a template, tags of an answer: no words of a language
 FILLERS = frozenset(
-    (
-        "please",
-        "kindly",
-        "now",
-        "then",
-        "just",
-        "hey",
-        "hello",
-        "robot",
-        "thanks",
-        "thank",
-        "you",
-        "for",
-        "me",
-        "us",
-        "my",
-    )
+    "please kindly now then just also again still hey hi hello ok okay robot thanks thank you your for me us my our we "
+    "i am be was were been could would should shall may might must don't let so but really very some any these those "
+    "try".split()
 )
-"""Words of politeness, which change nothing about what is wanted."""
+"""Words that a sentence may have beside those that say what is wanted."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +24,14 @@ class Vocabulary:
 
     @classmethod
     def collect(cls, texts: Iterable[str]) -> "Vocabulary":
-        """Every word of the texts."""
-        return cls(frozenset(word for text in texts for word in split(text)))
+        """Every word of the texts, such as training's questions, answers and templates."""
+        return cls(frozenset(word for text in texts for word in split(MARKUP.sub(" ", text))))
 
     @classmethod
     def load(cls, directory: Path) -> "Vocabulary":
         """The words beside a model, one a line; every word is known where there is no such file."""
         path = directory / FILE
-        return cls(frozenset(path.read_text(encoding="utf-8").split())) if path.is_file() else cls()
+        return cls(frozenset(path.read_text(encoding="utf-8").lower().split())) if path.is_file() else cls()
 
     def save(self, directory: Path) -> None:
         """Writes the file that `load` reads; nothing where every word is known."""

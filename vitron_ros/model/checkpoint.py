@@ -31,6 +31,7 @@ from vitron_ros.model.vitron import VitronModel
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 PROMPT_PROFILE = "prompt_profile.yaml"
 ASSETS = Path(__file__).parents[1] / "assets"
+HUB_FILES = ["*.safetensors", "*.json", "tokenizer.model", PROMPT_PROFILE, "words.txt"]
 SHARD_BYTES = 4 * 1024**3
 
 logger = logging.getLogger(__name__)
@@ -84,7 +85,7 @@ def find_checkpoint(source: str | Path) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(str(source), allow_patterns=["*.safetensors", "*.json", "tokenizer.model"]))
+        return Path(snapshot_download(str(source), allow_patterns=HUB_FILES))
     except Exception as error:  # the hub's client raises many kinds, all of them: it is not there
         raise ModelError(
             f"{source} is no local directory and cannot be fetched from the hub ({type(error).__name__}); "

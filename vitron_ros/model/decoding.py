@@ -7,7 +7,6 @@ Greedy by default. Every token is chosen by the model at its own place, whatever
 - a draft of the answer is checked in one pass, and kept as far as the model agrees.
 """
 
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -90,7 +89,7 @@ class Decoded:
         prompt_tokens: length of the prompt.
         reused_tokens: those of them that were in the cache already.
         confidence: geometric mean of the probabilities that the model gave to its tokens, or to tokens like them, over
-            those that were its choice; 1 where none was.
+            those that were its choice; 1 where none was. Not compared: the last bits differ with the batch.
     """
 
     text: str
@@ -99,7 +98,7 @@ class Decoded:
     passes: int
     prompt_tokens: int
     reused_tokens: int
-    confidence: float = 1.0
+    confidence: float = field(default=1.0, compare=False)
 
 
 class Decoder:
@@ -143,7 +142,7 @@ class Decoder:
                 f"{len(requests)} requests exceed the {len(self._content)} rows of this decoder; split them"
             )
         for request in requests:
-            self._check(request)
+            self.check(request)
         answers = [_Answer(request, self._language.config.eos_token_id, self._tokenizer) for request in requests]
         for row, answer in enumerate(answers):
             self._prefill(row, answer)
@@ -156,7 +155,12 @@ class Decoder:
                 self._content[row] = torch.cat([self._content[row], self._language.embed(ids)])
         return [answer.decoded() for answer in answers]
 
-    def _check(self, request: Request) -> None:
+    def check(self, request: Request) -> None:
+        """Passes a request that can be answered, so that one that cannot does no harm to those beside it.
+
+        Raises:
+            ModelError: the prompt is empty, has the wrong width or exceeds the context.
+        """
         shape = tuple(request.embeds.shape)
         if len(shape) != 2 or shape[0] == 0 or shape[1] != self._language.config.hidden_size:
             raise ModelError(f"a prompt is (S, {self._language.config.hidden_size}) with S above 0, this is {shape}")
@@ -249,7 +253,7 @@ class _Answer:
         self.passes = self.reused = 0
         self._state = request.grammar
         self._text: str | None = None
-        self._log_p: list[float] = []
+        self._log_p: list[Tensor] = []  # left on the device until the end: reading each would wait for it
         self._generator = torch.Generator()
         if request.sampling is not None:
             self._generator.manual_seed(request.sampling.seed)
@@ -290,7 +294,7 @@ class _Answer:
             passes=self.passes,
             prompt_tokens=len(self.request.embeds),
             reused_tokens=self.reused,
-            confidence=math.exp(sum(self._log_p) / len(self._log_p)) if self._log_p else 1.0,
+            confidence=float(torch.stack(self._log_p).mean().exp()) if self._log_p else 1.0,
         )
 
     def _append(self, token: int, limit: int) -> None:
@@ -319,7 +323,7 @@ class _Answer:
         """The next token by its logits, (V,), among those that the grammar allows."""
         if self._state is None:
             token = self._pick(logits)
-            self._log_p.append(self._log_probability(logits, [token, *self.request.alike.get(token, ())]))
+            self._log_p.append(self._log_probability(logits, sorted({token, *self.request.alike.get(token, ())})))
             return token
         allowed = list(self._state)
         if len(allowed) == 1:
@@ -332,10 +336,10 @@ class _Answer:
         return allowed[chosen]
 
     @staticmethod
-    def _log_probability(logits: Tensor, places: list[int]) -> float:
+    def _log_probability(logits: Tensor, places: list[int]) -> Tensor:
         """Of the places together, among logits (V,)."""
         logits = logits.float()
-        return float(logits[places].logsumexp(-1) - logits.logsumexp(-1))
+        return logits[places].logsumexp(-1) - logits.logsumexp(-1)
 
     def _pick(self, logits: Tensor) -> int:
         sampling = self.request.sampling

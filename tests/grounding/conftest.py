@@ -1,0 +1,23 @@
+"""A small model with the worlds' language, and the tiny models of the neighbouring folders."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+sys.path += [str(Path(__file__).parents[1] / name) for name in ("model", "training")]
+
+from tiny_training import MODEL, write_model
+
+from training.tiny import fresh
+from vitron_ros.model.checkpoint import Checkpoint
+from vitron_ros.model.config import GenerationConfig
+
+ANSWER = 120  # tokens, enough for a track of eight frames
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+    model = replace(MODEL, generation=GenerationConfig(max_new_tokens=ANSWER))
+    return fresh(write_model(tmp_path_factory.mktemp("model"), model), seed=0, tokenizer_clips=10)

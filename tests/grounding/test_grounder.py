@@ -1,0 +1,386 @@
+"""The model behind the slow loop, against the evaluation of training, against itself, and under scripted answers."""
+
+import logging
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from conftest import ANSWER
+from scripted_decoder import ScriptedDecoder
+
+import training.evaluate
+from tests.fakes import frame
+from training.evaluate import Case, ModelPredictor
+from training.questions import word_question
+from training.worlds import make_clip, make_samples
+from vitron_ros.boxes import xyxy_from_norm
+from vitron_ros.errors import ModelError
+from vitron_ros.frame import Frame
+from vitron_ros.grounding.familiarity import Familiarity
+from vitron_ros.grounding.grounder import Grounder
+from vitron_ros.grounding.request import Exchange, ModelRequest, Status, Task
+from vitron_ros.grounding.vocabulary import Vocabulary
+from vitron_ros.model.answers import Invocation, Module
+from vitron_ros.model.checkpoint import save_pretrained
+from vitron_ros.model.config import ModelConfig, RegionConfig
+from vitron_ros.model.parsing import parse_reply
+from vitron_ros.model.prompts import Turn
+from vitron_ros.region import Region
+
+WIDTH, HEIGHT = 64, 48
+TASKS = {"rec": Task.FIND, "rsot": Task.FIND, "sot": Task.FOLLOW}
+
+
+def noise(index: int, seed: int = 0, **values) -> Frame:
+    rgb = np.random.default_rng([seed, index]).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
+    return Frame(rgb=rgb, stamp_ns=1_000_000_000 + index, index=index, **values)
+
+
+def clip(count: int, seed: int = 0) -> tuple[Frame, ...]:
+    return tuple(noise(index, seed) for index in range(count))
+
+
+def find(frames=None, text: str = "the red ring", id: str = "a", **values) -> ModelRequest:
+    return ModelRequest(id=id, task=Task.FIND, frames=clip(1) if frames is None else frames, text=text, **values)
+
+
+def ask(text: str, frames=None, id: str = "q", **values) -> ModelRequest:
+    return ModelRequest(id=id, task=Task.ASK, frames=clip(1) if frames is None else frames, text=text, **values)
+
+
+def scripted(checkpoint, monkeypatch, *lines, **options) -> tuple[Grounder, ScriptedDecoder]:
+    decoder = ScriptedDecoder(*lines)
+    monkeypatch.setattr("vitron_ros.grounding.grounder.Decoder", lambda *args, **kwargs: decoder)
+    return Grounder(checkpoint, **options), decoder
+
+
+# Against the evaluation of training
+
+
+def as_request(case: Case, frames: tuple[Frame, ...]) -> ModelRequest:
+    """A question of the evaluation, as the runtime asks it."""
+    sample, question, world, first = case.question.sample, case.question, case.clip, case.question.sample.frames[0]
+    regions = tuple(marked.region for marked in question.regions)
+    box = question.turns[-1].box
+    history = [
+        Exchange(
+            question=turn.user,
+            reply="it is there",
+            box_xyxy=None if turn.target is None else world.boxes_xyxy[first, turn.target],
+        )
+        for turn in sample.history
+    ]
+    return ModelRequest(
+        id=f"{id(case)}",
+        task=TASKS.get(sample.task, Task.ASK),
+        frames=frames,
+        text=sample.expression or sample.question,
+        box_xyxy=None if box is None else np.asarray(xyxy_from_norm(box, world.width, world.height)),
+        regions=regions,
+        history=tuple(history),
+    )
+
+
+def cases_of(checkpoint, task: str, count: int) -> list[Case]:
+    """Questions about wide clips of one frame or four. Marks in clips are of the first frame there: left out."""
+    length = 4 if task in ("rsot", "sot", "video_qa", "clip invocation") else 1
+    found = []
+    for seed in range(200):
+        world = make_clip(seed, frames=length, size=(HEIGHT, WIDTH), split="val")
+        for sample in make_samples(world, seed, per_task=2, tasks=(task.removeprefix("clip "),)):
+            question = word_question(world, sample, checkpoint.prompts.profile, None, takes_regions=True)
+            if question and len(sample.frames) == length and not (question.regions and length > 1):
+                found.append(Case(world, question))
+        if len(found) >= count:
+            return found[:count]
+    raise AssertionError(f"the worlds have too few questions of {task}")
+
+
+@pytest.mark.parametrize("task", ["rec", "rsot", "sot", "vqa", "video_qa", "invocation", "clip invocation"])
+def test_prompts_and_answers_are_those_of_the_evaluation(checkpoint, monkeypatch, task):
+    monkeypatch.setattr(training.evaluate, "MAX_ANSWER", ANSWER)
+    cases = cases_of(checkpoint, task, 24)
+    if task in ("vqa", "invocation"):
+        assert any(case.question.regions for case in cases)
+    if task == "rec":
+        assert any(len(case.question.turns) > 1 for case in cases)
+    requests = [
+        as_request(case, tuple(Frame(rgb=case.clip.frames[f], stamp_ns=1 + f) for f in case.question.sample.frames))
+        for case in cases
+    ]
+    predictor = ModelPredictor(checkpoint, rows=4)
+    grounder, decoder = scripted(checkpoint, monkeypatch, "none")
+    grounder.reply(requests)
+    for case, request in zip(cases, decoder.asked, strict=True):
+        wanted = predictor._request(case)
+        torch.testing.assert_close(request.embeds, wanted.embeds, atol=1e-5, rtol=1e-5)
+        assert request.grammar is wanted.grammar
+        assert request.max_new_tokens == wanted.max_new_tokens
+    monkeypatch.undo()
+    monkeypatch.setattr(training.evaluate, "MAX_ANSWER", ANSWER)
+    replies = Grounder(checkpoint, rows=4).reply(requests[:3])
+    spoken = [parse_reply(text).text if task not in TASKS else text for text in predictor(cases[:3])]
+    assert [reply.text for reply in replies] == spoken
+
+
+def test_questions_and_commands_need_no_telling_apart(checkpoint):
+    prompts = checkpoint.prompts
+    built = [prompts.build([Turn(task=task, text="Cut out the red ring.", images=2)]) for task in
+             ("vqa", "video_qa", "invocation", "conversation")]  # fmt: skip
+    assert built.count(built[0]) == 4
+
+
+# Against itself
+
+
+def test_several_at_once_are_answered_as_each_alone(checkpoint):
+    frames = clip(4)
+    requests = [
+        find(frames, "the red ring", "a"),
+        find(frames[3:], "the blue square", "b"),
+        ModelRequest(id="c", task=Task.FOLLOW, frames=frames[1:], box_xyxy=np.array([5.0, 5, 30, 30])),
+        ask("How many rings are there?", frames, "d"),
+        ask("What is this?", frames[3:], "e", regions=(Region.from_box([5.0, 5, 30, 30]),)),
+        find(clip(3, seed=1), "the green star", "f"),
+    ]
+    grounder = Grounder(checkpoint, rows=4)
+    together = grounder.reply(requests)
+    assert [reply.id for reply in together] == list("abcdef")
+    for request, reply in zip(requests, together, strict=True):
+        alone = Grounder(checkpoint, rows=1).reply([request])[0]
+        assert (reply.text, reply.status, reply.stamps_ns) == (alone.text, alone.status, alone.stamps_ns)
+        assert reply.score == pytest.approx(alone.score, rel=1e-3)
+        assert reply.stamps_ns == tuple(frame.stamp_ns for frame in request.frames)
+        np.testing.assert_array_equal(reply.kept, alone.kept)
+        if alone.boxes_xyxy is not None:
+            np.testing.assert_array_equal(reply.boxes_xyxy, alone.boxes_xyxy)
+    assert grounder._encode.encoded == 7
+
+
+def test_clips_that_overlap_are_encoded_once_and_answered_the_same(checkpoint):
+    grounder, frames = Grounder(checkpoint), clip(8)
+    for first in range(4):
+        request = find(frames[first : first + 5])
+        reply, fresh = grounder.reply([request])[0], Grounder(checkpoint).reply([request])[0]
+        assert (reply.text, reply.status) == (fresh.text, fresh.status)
+        assert grounder._encode.encoded == 5 + first
+        assert reply.kept.shape == (5, 6, 6)
+        assert reply.kept.sum(axis=(1, 2)).tolist() == [9] * 5
+
+
+# Under scripted answers
+
+
+def test_boxes_are_pixels_of_the_image(checkpoint, monkeypatch):
+    grounder, _ = scripted(checkpoint, monkeypatch, "Frame 1: [10,20,30,40], Frame 2: none, Frame 3: [0,0,100,100].")
+    reply = grounder.reply([find(clip(3))])[0]
+    assert reply.status is Status.OK and reply.message == "" and reply.score == 0.5
+    np.testing.assert_allclose(reply.boxes_xyxy[[0, 2]], [[6.4, 9.6, 19.2, 19.2], [0, 0, 64, 48]])
+    assert np.isnan(reply.boxes_xyxy[1]).all()
+    assert reply.grounded == () and reply.invocation is None
+
+
+def test_absence_is_an_answer_and_gibberish_is_not(checkpoint, monkeypatch):
+    grounder, _ = scripted(checkpoint, monkeypatch, "none", "It is red.", rows=2)
+    absent, unreadable = grounder.reply([find(clip(2)), find(clip(2), id="b")])
+    assert absent.status is Status.ABSENT and np.isnan(absent.boxes_xyxy).all() and absent.boxes_xyxy.shape == (2, 4)
+    assert absent.score == 0.5 and absent.message == "small does not see it"
+    assert unreadable.status is Status.UNREADABLE and unreadable.boxes_xyxy is None and unreadable.score == 0
+    assert unreadable.message == "small gave a reply that cannot be read: 'It is red.'"
+
+
+CUT_OUT = (
+    "I will cut it out. <module>Image Segmentation</module> <instruction>segmentation: red ring</instruction> "
+    "<region>[10,20,30,40]</region>"
+)
+
+
+def test_an_invocation_comes_with_its_words_and_region(checkpoint, monkeypatch):
+    grounder, decoder = scripted(checkpoint, monkeypatch, CUT_OUT)
+    told = []
+    reply = grounder.reply([ask("Cut out the red ring.", on_text=told.append)])[0]
+    assert reply.status is Status.OK and reply.text == "I will cut it out." and reply.boxes_xyxy is None
+    assert reply.invocation == Invocation(Module.IMAGE_SEGMENTATION, ("segmentation: red ring",), (0.1, 0.2, 0.3, 0.4))
+    assert told[-1] == "I will cut it out." and not any("<" in text for text in told)
+    assert len(decoder.asked) == 1
+
+
+def test_boxes_of_an_answer_about_a_clip_are_followed_to_its_newest_frame(checkpoint, monkeypatch):
+    lines = [CUT_OUT + " a star: [1,2,3,4], a gone ring: [5,6,7,8]", "Frame 1: [10,20,30,40], Frame 2: [50,50,60,60].",
+             "Frame 2: [20,20,40,40].", "none"]  # fmt: skip
+    grounder, decoder = scripted(checkpoint, monkeypatch, *lines, rows=8)
+    request = ask("Cut out the red ring.", clip(2), is_cancelled=lambda: False, deadline_ns=2**62)
+    reply = grounder.reply([request])[0]
+    assert reply.status is Status.OK
+    assert reply.invocation.region == (0.5, 0.5, 0.6, 0.6)
+    assert [item.label for item in reply.grounded] == ["a star"]
+    np.testing.assert_allclose(reply.grounded[0].box_xyxy, [12.8, 9.6, 25.6, 19.2])
+    assert decoder.batches == [1, 3]
+    # Asked as any other box that is to be followed, under the same terms.
+    box = np.array([6.4, 9.6, 19.2, 19.2])
+    grounder.reply([ModelRequest(id="f", task=Task.FOLLOW, frames=request.frames, box_xyxy=box)])
+    torch.testing.assert_close(decoder.asked[1].embeds, decoder.asked[4].embeds)
+    assert decoder.asked[1].grammar is decoder.asked[4].grammar
+    assert (decoder.asked[1].deadline_ns, decoder.asked[1].is_cancelled) == (2**62, request.is_cancelled)
+
+
+def test_an_invocation_whose_target_has_left_calls_nothing(checkpoint, monkeypatch):
+    grounder, _ = scripted(checkpoint, monkeypatch, CUT_OUT, "Frame 1: [10,20,30,40], Frame 2: none.")
+    reply = grounder.reply([ask("Cut out the red ring.", clip(2))])[0]
+    assert reply.status is Status.ABSENT and reply.invocation is None
+    assert "does not see in the newest image" in reply.message
+
+
+@pytest.mark.parametrize(("finish", "status"), [("cancelled", Status.CANCELLED), ("deadline", Status.DEADLINE)])
+@pytest.mark.parametrize("lines", [[("[10,20,",)], [(CUT_OUT, "stop"), ("Frame 1: [1",)]], ids=["first", "second"])
+def test_an_answer_that_is_cut_off_has_no_boxes(checkpoint, monkeypatch, lines, finish, status):
+    grounder, _ = scripted(checkpoint, monkeypatch, *lines[:-1], (*lines[-1], finish))
+    request = find() if len(lines) == 1 else ask("Cut out the red ring.", clip(2))
+    reply = grounder.reply([request])[0]
+    assert reply.status is status and reply.message
+    assert (reply.boxes_xyxy, reply.invocation, reply.grounded, reply.score) == (None, None, (), 0.0)
+
+
+# What goes wrong
+
+
+PAST = Exchange(question="Find it.", reply="", box_xyxy=np.full(4, np.nan))
+BAD = {
+    "a region outside": (ask("What is this?", regions=(Region.from_box([80.0, 5, 90, 30]),)), "lies outside the image"),
+    "a box outside": (ModelRequest(id="", task=Task.FOLLOW, frames=clip(2), box_xyxy=np.array([70.0, 1, 90, 9])),
+                      "lies outside the image"),
+    "a box of nothing": (ModelRequest(id="", task=Task.FOLLOW, frames=clip(2), box_xyxy=np.full(4, np.nan)),
+                         "four finite numbers"),
+    "no box": (ModelRequest(id="", task=Task.FOLLOW, frames=clip(2)), "FOLLOW needs the box"),
+    "no text": (find(text="  "), "text is empty"),
+    "no frames": (find(()), "0 frames; small takes 1 to 8"),
+    "too many frames": (find(clip(9)), "9 frames; small takes 1 to 8"),
+    "too long": (ask("ring " * 600), "exceeds the context of 512; give fewer frames or shorter text"),
+    "a box in the past": (ask("What is it?", history=(PAST,)), "four finite numbers"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_goes_wrong_with_one_request_does_no_harm_to_the_others(checkpoint, name):
+    request, message = BAD[name]
+    good, other = find(id="good"), ask("What colour is the ring?", id="other")
+    grounder = Grounder(checkpoint)
+    replies = grounder.reply([good, replace(request, id="bad"), other])
+    assert [reply.id for reply in replies] == ["good", "bad", "other"]
+    assert replies[1].status is Status.FAILED
+    assert message in replies[1].message
+    fresh = Grounder(checkpoint).reply([good, other])
+    assert [(reply.text, reply.status) for reply in (replies[0], replies[2])] == [(r.text, r.status) for r in fresh]
+
+
+def test_a_prompt_of_just_the_context_does_no_harm_either(checkpoint):
+    """Splicing allows a prompt that fills the context; the decoder refuses it, and with it its whole batch."""
+    length = checkpoint.prompts.build([Turn(task="vqa", text="a", images=1)]).length(9)
+    texts = ["a" + " 1" * count for count in range(200, 512 - length + 1)]
+    fits = next(t for t in texts if checkpoint.prompts.build([Turn(task="vqa", text=t, images=1)]).length(9) >= 511)
+    requests = [find(id="good"), *(ask(fits + tail, id=tail) for tail in ("", " 1", "1"))]
+    replies = Grounder(checkpoint).reply(requests)
+    assert replies[0].status is not Status.FAILED
+    assert any("and its answer exceed the context of 512" in reply.message for reply in replies)
+
+
+def test_a_model_that_takes_no_regions_says_so(checkpoint, tmp_path):
+    from training.tiny import fresh
+
+    config = replace(checkpoint.model.config, region=RegionConfig(kind="none"))
+    path = tmp_path / "model.json"
+    path.write_text(config.to_json())
+    plain = fresh(str(path), seed=0, tokenizer_clips=2)
+    reply = Grounder(plain).reply([ask("What is this?", regions=(Region.from_point(5, 5),))])[0]
+    assert reply.status is Status.FAILED
+    assert "takes no regions; give the box as text" in reply.message
+
+
+def test_a_model_that_fails_fails_its_requests_and_a_bug_shows_itself(checkpoint, monkeypatch):
+    grounder, _ = scripted(checkpoint, monkeypatch, ModelError("NaN"), "none", rows=1)
+    replies = grounder.reply([find(id="a"), find(id="b")])
+    assert [(reply.status, reply.message) for reply in replies] == [
+        (Status.FAILED, "NaN"), (Status.ABSENT, "small does not see it")
+    ]  # fmt: skip
+    broken, _ = scripted(checkpoint, monkeypatch, KeyError("a bug"))
+    with pytest.raises(KeyError, match="a bug"):
+        broken.reply([find()])
+
+
+def test_what_nobody_waits_for_is_not_even_looked_at(checkpoint):
+    now = [100]
+    grounder = Grounder(checkpoint, now_ns=lambda: now[0])
+    replies = grounder.reply([find(is_cancelled=lambda: True), find(deadline_ns=100), find(deadline_ns=99)])
+    assert [reply.status for reply in replies] == [Status.CANCELLED, Status.DEADLINE, Status.DEADLINE]
+    assert all(reply.message for reply in replies)
+    assert grounder._encode.encoded == 0
+
+
+def test_a_deadline_and_a_cancel_end_an_answer_on_its_way(checkpoint):
+    ticks = iter(range(10_000))
+    late, other = ask("How many?", deadline_ns=6, id="late"), ask("How many?", id="other")
+    replies = Grounder(checkpoint, now_ns=lambda: next(ticks)).reply([late, other])
+    assert [reply.status for reply in replies] == [Status.DEADLINE, Status.OK]
+    assert 0 < len(replies[0].text) < len(replies[1].text)
+    asked = iter([False, False, False, True])
+    withdrawn = replace(other, is_cancelled=lambda: next(asked))
+    assert Grounder(checkpoint).reply([withdrawn])[0].status is Status.CANCELLED
+
+
+def test_no_requests_no_replies(checkpoint):
+    assert Grounder(checkpoint).reply([]) == []
+
+
+def test_models_that_look_at_clips_as_a_whole_are_refused(checkpoint):
+    average = checkpoint.model.config
+    model = type(checkpoint.model)(replace(average, temporal="average"))
+    with pytest.raises(ModelError, match="small looks at clips as a whole"):
+        Grounder(checkpoint._replace(model=model))
+
+
+# What stands beside a model
+
+
+def test_words_that_were_never_taught_are_refused_before_the_model_runs(checkpoint, monkeypatch):
+    known = Vocabulary.collect(["find the red ring", "what is it"])
+    grounder, decoder = scripted(checkpoint, monkeypatch, "none", vocabulary=known)
+    replies = grounder.reply(
+        [find(text="the person in a red jacket"), ask("What is it?"), find(text="red rings", id="b")]
+    )
+    assert [reply.status for reply in replies] == [Status.UNKNOWN, Status.ABSENT, Status.ABSENT]
+    assert replies[0].message == (
+        'small was never taught "person", "in", "a", "jacket"; its model card says what it knows'
+    )
+    assert len(decoder.asked) == 2
+    follow = ModelRequest(id="f", task=Task.FOLLOW, frames=clip(2), text="a person", box_xyxy=np.array([1.0, 1, 9, 9]))
+    assert grounder.reply([follow])[0].status is Status.ABSENT
+
+
+def test_footage_unlike_all_it_knows_is_warned_of_once(checkpoint, monkeypatch, caplog):
+    grounder, _ = scripted(checkpoint, monkeypatch, "none")
+    looks = np.stack([one.look for one in grounder._encode([noise(index) for index in range(60)])])
+    known = Familiarity.fit(looks)
+    grounder, _ = scripted(checkpoint, monkeypatch, "none", familiarity=known)
+    with caplog.at_level(logging.WARNING):
+        grounder.reply([find(clip(3))])
+        assert not caplog.records and not grounder.is_unfamiliar
+        for index in range(4):
+            grounder.reply([find((frame(index, camera="other"),))])
+    assert grounder.is_unfamiliar
+    assert [record.message for record in caplog.records] == [
+        "this footage looks unlike all that small was trained on; expect wrong answers, or use another model"
+    ]
+
+
+def test_a_model_is_loaded_with_what_stands_beside_it(checkpoint, tmp_path):
+    save_pretrained(checkpoint.model, tmp_path, tokenizer=checkpoint.tokenizer, dtype=torch.float16)
+    Vocabulary.collect(["red ring"]).save(tmp_path)
+    Familiarity(np.zeros(32, np.float32), np.eye(32, dtype=np.float32), -1.0).save(tmp_path)
+    grounder = Grounder.load(tmp_path, rows=2)
+    assert (grounder.name, grounder.max_frames, grounder.max_requests) == ("small", 8, 2)
+    replies = grounder.reply([find(text="red ring"), find(text="blue ring", id="b")])
+    assert replies[1].status is Status.UNKNOWN
+    assert replies[0].kept is not None and replies[0].seconds > 0
+    assert grounder.is_unfamiliar
+    assert ModelConfig().max_frames > 8  # a longer clip than any that training shows is not taken

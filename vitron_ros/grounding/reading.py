@@ -1,0 +1,59 @@
+"""Answers as boxes in pixels and a status. A box that cannot be read is a gap, never a guess."""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from vitron_ros.boxes import Boxes, xyxy_from_norm
+from vitron_ros.frame import Frame
+from vitron_ros.grounding.request import Status, Task
+from vitron_ros.model.answers import Box
+from vitron_ros.model.decoding import Finish
+from vitron_ros.model.parsing import TAG, ParsedReply
+from vitron_ros.model.parsing import Status as Reading
+
+OPENING = re.compile(r"<\s?/?\s?[a-z]{0,11}$", re.IGNORECASE)  # a tag that is not written to its end yet
+
+
+def boxes_of(reply: ParsedReply, frames: Sequence[Frame]) -> Boxes:
+    """The boxes (T, 4) px of a track, or of one image; NaN where the reply says "none" or nothing readable."""
+    if len(frames) == 1 and not reply.frames:
+        found = [reply.boxes[0].box if reply.boxes else None]
+    else:
+        found = [reply.frames.get(number + 1) for number in range(len(frames))]
+    missing = np.full(4, np.nan)
+    return np.stack([missing if box is None else pixels(box, frame) for box, frame in zip(found, frames, strict=True)])
+
+
+def status_of(task: Task, finish: Finish, reply: ParsedReply, frames: int) -> Status:
+    """How a request ended whose answer ended in this way and reads like this."""
+    if finish == "cancelled":
+        return Status.CANCELLED
+    if finish == "deadline":
+        return Status.DEADLINE
+    if reply.is_absent:
+        return Status.ABSENT
+    if task is Task.ASK:
+        return Status.UNREADABLE if reply.status in (Reading.EMPTY, Reading.MALFORMED) else Status.OK
+    said = [reply.frames[number] for number in range(1, frames + 1) if number in reply.frames]
+    if any(box is not None for box in said) or (frames == 1 and reply.boxes):
+        return Status.OK
+    return Status.ABSENT if len(said) == frames else Status.UNREADABLE
+
+
+def named_boxes(reply: ParsedReply) -> list[Box]:
+    """The boxes of an answer in words, each once, that of its invocation first; those of a frame list are left out."""
+    region = () if reply.invocation is None or reply.invocation.region is None else (reply.invocation.region,)
+    return list(dict.fromkeys([*region, *(item.box for item in reply.boxes)]))
+
+
+def spoken(text: str) -> str:
+    """The words of an answer that may still grow, without what it says to modules."""
+    tag = TAG.search(text) or OPENING.search(text)
+    return text[: tag.start()].rstrip() if tag else text
+
+
+def pixels(box: Box, frame: Frame) -> Boxes:
+    """A box of fractions in the pixels of a frame, (4,)."""
+    return np.asarray(xyxy_from_norm(box, frame.width, frame.height))

@@ -1,0 +1,78 @@
+"""Requests in the words of prompts, as training words its questions."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from vitron_ros.boxes import Boxes, check_box, norm_from_xyxy
+from vitron_ros.errors import ModelError
+from vitron_ros.frame import Frame
+from vitron_ros.grounding.request import ModelRequest, Task
+from vitron_ros.model.answers import Box, one_box_text
+from vitron_ros.model.grammar import State, box_grammar, track_grammar
+from vitron_ros.model.prompts import Turn
+from vitron_ros.model.tokenizer import Tokenizer
+
+
+def turns(request: ModelRequest) -> tuple[Turn, ...]:
+    """The conversation whose last turn is the request. A command reads like a question: the model tells them apart.
+
+    Raises:
+        ModelError: there is no text, or no box to follow.
+        RegionError: a box is not one, or lies outside the image.
+    """
+    return (*_history(request), _turn(request))
+
+
+def _turn(request: ModelRequest) -> Turn:
+    count = len(request.frames)
+    if request.task is Task.FOLLOW:
+        if request.box_xyxy is None:
+            raise ModelError("FOLLOW needs the box of the target in the first frame")
+        first = request.frames[0]
+        return follow(_fractions(check_box(request.box_xyxy, first.width, first.height), first), count)
+    if request.task is Task.FIND:
+        return Turn(task="rec" if count == 1 else "rsot", text=request.text, images=count)
+    return Turn(task="vqa" if count == 1 else "video_qa", text=request.text, images=count, regions=len(request.regions))
+
+
+def follow(box: Box, frames: int) -> Turn:
+    """Where what the first of several frames shows in a box is in each of them."""
+    return Turn(task="sot", images=frames, box=box)
+
+
+def _history(request: ModelRequest) -> list[Turn]:
+    """Earlier turns as text without their images, each answered with the box that it was about."""
+    newest = request.frames[-1]
+    return [
+        Turn(
+            task="conversation",
+            text=turn.question,
+            answer=turn.reply if turn.box_xyxy is None else one_box_text(_fractions(turn.box_xyxy, newest)),
+        )
+        for turn in request.history
+    ]
+
+
+def grammar(task: Task, frames: int, tokenizer: Tokenizer) -> State | None:
+    """The form of the answer; None: words.
+
+    Raises:
+        ModelError: the tokenizer merges numbers with the signs around them.
+    """
+    if task is Task.ASK:
+        return None
+    return box_grammar(tokenizer) if task is Task.FIND and frames == 1 else track_grammar(tokenizer, frames)
+
+
+def alike_numbers(number_ids: Sequence[Sequence[int]], reach: int) -> dict[int, tuple[int, ...]]:
+    """For the token of each number of 0..100 those of the numbers at most `reach` away; none where they are digits."""
+    if any(len(ids) > 1 for ids in number_ids):
+        return {}
+    tokens = [ids[0] for ids in number_ids]
+    return {token: tuple(tokens[max(0, number - reach) : number + reach + 1]) for number, token in enumerate(tokens)}
+
+
+def _fractions(box_xyxy: Boxes, frame: Frame) -> Box:
+    x1, y1, x2, y2 = np.clip(norm_from_xyxy(box_xyxy, frame.width, frame.height), 0, 1).tolist()
+    return x1, y1, x2, y2
