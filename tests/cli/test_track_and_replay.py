@@ -129,6 +129,6 @@ def test_boxes_alone_load_no_model(scripted, capsys):
 
 def test_help_of_every_command_has_an_example():
     commands = vitron("--help").stdout
-    for command in ("track", "replay", "convert", "eval", "demo", "models", "doctor"):
+    for command in ("track", "ask", "replay", "convert", "eval", "demo", "models", "doctor"):
         assert command in commands
         assert "example" in vitron(command, "--help").stdout

@@ -31,6 +31,7 @@ TAUGHT = Vocabulary.collect(
         ("le carré", ("le", "carré")),
         ("圆环", ("圆环",)),
         ("don't track it, robot", ()),
+        ("don’t track the ring’s box", ()),
         ("text module instruction", ("text", "module", "instruction")),
         ("", ()),
         ("12 ?!", ()),

@@ -10,6 +10,7 @@ from vitron_ros.errors import VitronError
 
 COMMANDS = {
     "track": "follow targets in a video, folder, webcam or bag",
+    "ask": "ask the model about a picture, video or bag, or tell it what to do",
     "replay": "run goals over a bag, the same result every time",
     "convert": "write a video or folder as a ROS 2 bag",
     "eval": "measure trackers against ground truth",

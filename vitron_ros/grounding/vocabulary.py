@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FILE = "words.txt"
-WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
+WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 MARKUP = re.compile(r"\{[^{}]*\}|<[^<>]*>")  # places of a template, tags of an answer: no words of a language
-FILLERS = frozenset(
-    "please kindly now then just also again still hey hi hello ok okay robot thanks thank you your for me us my our we "
-    "i am be was were been could would should shall may might must don't let so but really very some any these those "
-    "try".split()
-)
+FILLERS = frozenset((
+    "please", "kindly", "now", "then", "just", "also", "again", "still", "hey", "hi", "hello", "ok", "okay",
+    "robot", "thanks", "thank", "you", "your", "for", "me", "us", "my", "our", "we", "i", "am", "be", "was", "were",
+    "been", "could", "would", "should", "shall", "may", "might", "must", "don't", "let", "so", "but", "really",
+    "very", "some", "any", "these", "those", "try",
+))  # fmt: skip
 """Words that a sentence may have beside those that say what is wanted."""
 
 
@@ -48,12 +49,12 @@ class Vocabulary:
 
 def split(text: str) -> list[str]:
     """The words of a text in lower case, without numbers and punctuation."""
-    return WORD.findall(text.lower())
+    return WORD.findall(text.lower().replace("’", "'"))
 
 
 def forms(word: str) -> set[str]:
     """A word, and what it may be the plural or the genitive of."""
     found = {word}
-    for stem in (word, re.sub(r"['’]s?$", "", word)):
+    for stem in (word, word.removesuffix("'s")):
         found |= {stem, stem.removesuffix("s"), stem.removesuffix("es")}
     return found
