@@ -14,10 +14,8 @@ from training.tiny import fresh
 from vitron_ros.model.checkpoint import Checkpoint
 from vitron_ros.model.config import GenerationConfig
 
-ANSWER = 120  # tokens, enough for a track of eight frames
-
 
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
-    model = replace(MODEL, generation=GenerationConfig(max_new_tokens=ANSWER))
+    model = replace(MODEL, generation=GenerationConfig(max_new_tokens=120))
     return fresh(write_model(tmp_path_factory.mktemp("model"), model), seed=0, tokenizer_clips=10)
