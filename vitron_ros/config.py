@@ -77,6 +77,7 @@ class PipelineConfig(LifeCycle):
     model_period: float = setting(
         0.5, "s between two questions to the model whether targets are still right", low=0.05, high=3600.0, runtime=True
     )
+    model_targets: int = setting(4, "targets that the model is asked about each time", low=1, high=1000, runtime=True)
     model_min_score: float = setting(0.5, "score from which the model's word counts", low=0.0, high=1.0, runtime=True)
     model_timeout: float = setting(5.0, "s in which the model must answer a question", low=0.01, high=3600.0)
     model_tries: int = setting(3, "replies in a row that may fail before a goal does", low=1, high=100, runtime=True)

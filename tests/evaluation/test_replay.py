@@ -86,7 +86,7 @@ def test_a_prompt_becomes_a_track_and_two_replays_give_the_same_bytes():
     assert track["grounded_ns"] > frame(4).stamp_ns
 
 
-@pytest.mark.parametrize(("latency", "first"), [(0.0, 5), (0.2, 12), (1.0, 40)])
+@pytest.mark.parametrize(("latency", "first"), [(0.0, 5), (0.2, 12), (1.0, 42)])
 def test_the_reply_comes_after_the_latency_and_the_box_is_of_now(latency, first):
     recording = replay(textured(60), [PROMPT], PipelineConfig(), model=ScriptedModel(sees), latency=fixed(latency))
     shown = [index for index, (_, tracks) in enumerate(recording.frames) if tracks]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from vitron_ros.boxes import iou
 from vitron_ros.streaming.fusion import (
-    AGREEMENT_IOU,
+    CONFIRMATION_IOU,
     HIGH_TRUST,
     SURE_SCORE,
     TRUST_FROM_MODEL,
@@ -91,6 +91,9 @@ def moved(x):
             1,
             id="out of reach",
         ),
+        pytest.param(
+            claim(moved(12), moved(12)), belief(BOX, BOX), Trust(0.9, 1), Verdict.CORRECT, 1, id="a box drawn anew"
+        ),
         pytest.param(claim(BOX, NOWHERE), belief(BOX, BOX), EARNED, Verdict.ABSENT, 1, id="gone"),
         pytest.param(claim(NOWHERE, NOWHERE), belief(BOX, BOX), Trust(), Verdict.IGNORE, 1, id="a stranger's none"),
         pytest.param(
@@ -138,11 +141,15 @@ def test_what_a_correction_must_look_like_depends_on_whether_the_tracker_sees_it
 
 
 def test_a_model_that_found_the_target_has_credit_and_spends_it_on_being_contradicted():
-    trust = Trust(TRUST_FROM_MODEL)
+    trust = Trust.begin(TRUST_FROM_MODEL)
     assert trust.is_earned
-    for _ in range(2):
+    for _ in range(3):
         trust = judge(claim(BOX, moved(400)), belief(BOX, BOX), trust, min_score=0.5).trust
     assert not trust.is_earned
+    for _ in range(3):
+        trust = judge(claim(BOX, BOX), belief(BOX, BOX), trust, min_score=0.5).trust
+    assert trust.is_earned, "it may win back what it had, no more"
+    assert trust.value <= TRUST_FROM_MODEL
 
 
 def trust_after(said, believed, count):
@@ -164,8 +171,14 @@ def test_repeating_the_box_earns_nothing(step):
     assert trust_after([path[0]] * 5, path, 20).value == 0
 
 
+def test_a_box_that_is_drawn_otherwise_but_moves_along_earns_trust_too():
+    path = [moved(6 * step) for step in range(5)]
+    wider = [box + np.array([0, 0, 14, 0]) for box in path]
+    assert trust_after(wider, path, 3).is_earned
+
+
 def test_following_worse_than_a_box_that_stays_costs_trust():
-    said = claim(BOX, *[moved(12)] * 4)
+    said = claim(BOX, *[moved(12)] * 4)  # it says that a target moves that stays
     assert judge(said, belief(*[BOX] * 5), Trust(0.8), min_score=0.5).trust.value < 0.8
 
 
@@ -222,14 +235,14 @@ def test_a_correction_needs_trust_a_disagreement_and_a_reachable_box(situation):
     index = judgement.frame
     if judgement.verdict is Verdict.CONFIRM:
         assert believed.is_seen[index]
-        assert iou(said.boxes_xyxy[index], believed.boxes_xyxy[index]) >= AGREEMENT_IOU
+        assert iou(said.boxes_xyxy[index], believed.boxes_xyxy[index]) >= CONFIRMATION_IOU
     if judgement.verdict in (Verdict.CORRECT, Verdict.OBJECTION, Verdict.ABSENT):
         assert judgement.trust.value >= TRUST_NEEDED
     if judgement.verdict is Verdict.CORRECT:
         if believed.is_seen[index]:
             is_doubted = believed.scores[index] < SURE_SCORE and judgement.trust.value >= HIGH_TRUST
             assert trust.objections >= 1 or is_doubted
-            assert iou(said.boxes_xyxy[index], believed.boxes_xyxy[index]) < AGREEMENT_IOU
+            assert iou(said.boxes_xyxy[index], believed.boxes_xyxy[index]) < CONFIRMATION_IOU
         starts = [*said.boxes_xyxy[:index], BOX]
         assert any(is_reachable(said.boxes_xyxy[index], start, 3.0) for start in starts)
 

@@ -33,3 +33,12 @@ def test_age_and_bytes_are_bounded_and_the_newest_stays():
     assert len(filled(range(10, 5000, 10), max_age_ns=100)) == 11
     assert len(filled(range(10, 100, 10), max_bytes=3 * one)) == 3
     assert stamps(filled([10, 20], max_bytes=1).newest()) == [20]
+
+
+def test_what_is_still_needed_outlives_its_age_but_not_the_room_in_bytes():
+    one = frame().rgb.nbytes
+    for max_bytes, kept in ((10**9, [30, 40, 50, 60]), (2 * one, [50, 60])):
+        ring = ViewRing(max_age_ns=10, max_bytes=max_bytes)
+        for stamp in range(10, 70, 10):
+            ring.push(View(frame(stamp_ns=stamp)), stamp, needed_ns=30)
+        assert stamps([view for _, view in ring.after(0)]) == kept

@@ -227,8 +227,8 @@ def test_of_two_lost_targets_with_one_phrase_the_nearer_is_found():
     assert report.tracks[1].box_xyxy[1] == BOX[1] + 250
 
 
-def test_each_period_asks_about_one_target_and_each_target_has_its_turn():
-    rig = Rig(max_targets=5, model_period=0.5)
+def test_each_period_asks_about_as_many_targets_as_it_may_and_each_has_its_turn():
+    rig = Rig(max_targets=5, model_period=0.5, model_targets=1)
     for number in range(5):
         rig.add(str(number), TrackRequest(region=Region.from_box(BOX)))
     follow(rig, 200)

@@ -51,6 +51,16 @@ def test_the_path_holds_the_box_of_each_image():
     np.testing.assert_array_equal(made.estimate.box_xyxy, true_box(2))
 
 
+@pytest.mark.parametrize(
+    ("scores", "followed"),
+    [([], True), ([0.9], True), ([0.1], False), ([0.9, 0.9, 0.1], True), ([0.9, 0.1, 0.1], False), ([0.1, 0.9], True)],
+)
+def test_a_target_that_hid_on_the_way_was_followed_and_one_that_never_was_there_not(scores, followed):
+    made = Pursuit(ScriptedTracker(scores), View(frame(0)), BOX, 0)
+    made.advance(views(range(1, len(scores) + 1)), 9, 9)
+    assert made.was_followed(0.3) is followed
+
+
 def test_history_gives_what_was_believed_and_nothing_else():
     history = BoxHistory()
     for time in (10, 20, 30):

@@ -1,4 +1,4 @@
-"""What is kept of one camera's images: all of the last second, and a few of the seconds before."""
+"""What is kept of one camera's images: all of the last second, or since the model was asked, and a few before."""
 
 from vitron_ros.frame import Frame
 from vitron_ros.streaming.keyframes import Keyframes
@@ -24,9 +24,14 @@ class Footage:
         self.ring.clear()
         self._keyframes.clear()
 
-    def push(self, view: View, time_ns: int, *, force: bool) -> bool:
-        """Keep the newest view; whether it is a keyframe. `force`: it becomes one however early it comes."""
-        self.ring.push(view, time_ns)
+    def push(self, view: View, time_ns: int, *, force: bool, needed_ns: int | None = None) -> bool:
+        """Keep the newest view; whether it is a keyframe.
+
+        Args:
+            force: it becomes one however early it comes.
+            needed_ns: views from that time on are still needed.
+        """
+        self.ring.push(view, time_ns, needed_ns=needed_ns)
         return self._keeps_keyframes and self._keyframes.push(view, time_ns, force=force)
 
     def clip(self) -> tuple[Frame, ...]:

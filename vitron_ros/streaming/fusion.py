@@ -18,14 +18,16 @@ from vitron_ros.boxes import Boxes, area, center, iou
 from vitron_ros.tracking.box_history import Belief
 
 SECOND_NS = 1_000_000_000
-AGREEMENT_IOU = 0.5
+AGREEMENT_IOU = 0.5  # the same target
+CONFIRMATION_IOU = 0.6  # and the box need not be drawn anew
 SURE_SCORE = 0.6  # of a tracker; to contradict it costs trust, and takes two objections
 TRUST_FROM_MODEL = 0.7  # in a target that the model found itself
 TRUST_NEEDED = 0.5
 HIGH_TRUST = 0.8  # one objection will do to a tracker that is not sure
 GAIN = 2.0  # for an IoU that is better by one than what repeating the first box would have reached
 MAX_GAIN = 0.4  # of one clip, which may be luck
-TRUST_KEPT = 0.8  # after an objection to a sure tracker
+TRUST_KEPT = 0.85  # after an objection to a sure tracker
+RECOVERY = 0.3  # of what a model that found the target has spent, with each agreement
 REACH_PER_S = 4.0  # of the target's size
 MIN_REACH = 1.0
 GROWTH_PER_S = 4.0
@@ -52,10 +54,16 @@ class Trust:
     Attributes:
         value: in [0, 1].
         objections: to a tracker that sees its target, in a row.
+        credit: what it had to begin with.
     """
 
     value: float = 0.0
     objections: int = 0
+    credit: float = 0.0
+
+    @classmethod
+    def begin(cls, credit: float) -> "Trust":
+        return cls(credit, 0, credit)
 
     @property
     def is_earned(self) -> bool:
@@ -75,10 +83,14 @@ class Trust:
 
     def objected(self, *, is_sure: bool) -> "Trust":
         """To a tracker that sees its target, and may be sure."""
-        return Trust(self.value * (TRUST_KEPT if is_sure else 1), self.objections + 1)
+        value = self.value * (TRUST_KEPT if is_sure else 1)
+        return replace(self, value=value, objections=self.objections + 1)
+
+    def agreed(self) -> "Trust":
+        return replace(self, value=self.value + RECOVERY * max(self.credit - self.value, 0.0), objections=0)
 
     def settled(self) -> "Trust":
-        """After an agreement or a correction: the next objection is a first one again."""
+        """After a correction: the next objection is a first one again."""
         return replace(self, objections=0)
 
 
@@ -148,8 +160,8 @@ def judge(
         trust = trust.shown(_skill(claim, belief, agreed))
     if shown is None or (shown < newest and belief.is_seen[newest]):
         return _absence(belief, newest, trust)
-    if agreed == shown:
-        return Judgement(Verdict.CONFIRM, shown, trust.settled())
+    if agreed == shown and iou(claim.boxes_xyxy[shown], belief.boxes_xyxy[shown]) >= CONFIRMATION_IOU:
+        return Judgement(Verdict.CONFIRM, shown, trust.agreed())
     is_seen = bool(belief.is_seen[shown])
     is_sure = is_seen and bool(belief.scores[shown] >= SURE_SCORE)
     if is_seen:
@@ -184,12 +196,13 @@ def _agreed(claim: Claim, belief: Belief) -> int | None:
 def _skill(claim: Claim, belief: Belief, agreed: int) -> float:
     """How much better than a box that stays the model followed the target up to that frame: a mean difference of IoU.
 
-    A model that repeats the box it was given has none, however still the target.
+    Only the motion counts, from the first frame in which both saw the target: a box that is drawn otherwise, but moves
+    along, is as good. A model that repeats the box it was given has no skill, however still the target.
     """
-    seen = np.flatnonzero(belief.is_seen[: agreed + 1])
-    later = seen[1:]
-    if not len(later):
+    both = belief.is_seen[: agreed + 1] & np.isfinite(claim.boxes_xyxy[: agreed + 1]).all(axis=-1)
+    first, *later = np.flatnonzero(both)
+    if not later:
         return 0.0
-    believed = belief.boxes_xyxy[later]
-    reached = iou(np.nan_to_num(claim.boxes_xyxy[later]), believed)
-    return float(np.mean(reached - iou(belief.boxes_xyxy[seen[0]], believed)))
+    believed, start = belief.boxes_xyxy[later], belief.boxes_xyxy[first]
+    moved = start + claim.boxes_xyxy[later] - claim.boxes_xyxy[first]
+    return float(np.mean(iou(moved, believed) - iou(start, believed)))

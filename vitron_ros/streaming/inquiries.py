@@ -13,10 +13,16 @@ Subject = tuple[str, str]  # ("goal", its id) or ("track", its id)
 
 @dataclass(slots=True, eq=False)
 class Inquiry:
-    """An open question. The pipeline changes `is_withdrawn`; the model's thread reads it."""
+    """An open question.
+
+    Attributes:
+        asked_ns: stamp of the newest frame with which it was first asked.
+        is_withdrawn: the pipeline changes it, the model's thread reads it.
+    """
 
     subject: Subject
     request: ModelRequest
+    asked_ns: int
     is_withdrawn: bool = False
 
 
@@ -34,6 +40,10 @@ class Inquiries:
 
     def __len__(self) -> int:
         return len(self._open)
+
+    def oldest_ns(self) -> int | None:
+        """Stamp of the oldest frame from which a reply may have to be carried on; None: no question is open."""
+        return min((inquiry.asked_ns for inquiry in self._open.values()), default=None)
 
     def is_open(self, subject: Subject) -> bool:
         return subject in self._open
@@ -54,7 +64,7 @@ class Inquiries:
             text=text,
             box_xyxy=box_xyxy,
         )
-        inquiry = Inquiry(subject, request)
+        inquiry = Inquiry(subject, request, clip[-1].stamp_ns)
         inquiry.request = replace(request, is_cancelled=lambda: inquiry.is_withdrawn)
         self._open[subject] = inquiry
         return inquiry.request

@@ -13,14 +13,16 @@ from vitron_ros.streaming.footage import Footage
 from vitron_ros.streaming.fusion import newest_shown
 from vitron_ros.streaming.goals import Goal, GoalFeedback, GoalResult, Outcome, Phase, TrackRequest
 from vitron_ros.streaming.inquiries import Inquiries, Subject
-from vitron_ros.streaming.verification import MAX_PURSUIT_VIEWS, Verification
+from vitron_ros.streaming.verification import Verification
 from vitron_ros.tracking.box_tracker import BoxTracker, View
 from vitron_ros.tracking.point_box import box_around_point
 from vitron_ros.tracking.pursuit import Pursuit
 from vitron_ros.tracking.track import SECOND_NS, EventKind, Reason, TrackEvent, TrackSnapshot
 from vitron_ros.tracking.track_manager import TrackManager
 
-CATCH_UP_VIEWS = 4  # images of the past that are gone through with each new one
+CATCH_UP_VIEWS = 4  # images of the past that are gone through with each new one, and one more for each box on its way
+PURSUIT_VIEWS = 64  # that all boxes on their way to now may go through: 2 s at 30 Hz for one; fewer are left out then
+MIN_PURSUIT_VIEWS = 24  # for each of them
 REORDER_NS = 200_000_000  # images late by less are out of order and skipped; by more, the clock jumped back
 
 
@@ -146,7 +148,9 @@ class CameraPipeline:
         self._check_continuity(frame, image_ns)
         self._view, self._image_ns, self._arrived_ns = View(frame), image_ns, now_ns
         self._events += self._manager.step(self._view, image_ns)
-        is_keyframe = self._footage.push(self._view, image_ns, force=self._has_new_prompt())
+        is_keyframe = self._footage.push(
+            self._view, image_ns, force=self._has_new_prompt(), needed_ns=self._needed_ns()
+        )
         for goal in self._waiting():
             self._ground(goal)
         self._catch_up(frame)
@@ -251,34 +255,45 @@ class CameraPipeline:
 
     def _catch_up(self, frame: Frame) -> None:
         """Carry what the model found in the past towards this frame, a bounded number of images at a time."""
-        budget = CATCH_UP_VIEWS
+        count = len(self._pursuits())
+        budget = CATCH_UP_VIEWS + count
+        max_views = max(MIN_PURSUIT_VIEWS, PURSUIT_VIEWS // max(1, count))
         for goal in self._waiting():
             if goal.pursuit is not None:
-                newer = self._footage.after(goal.pursuit.time_ns)
-                budget -= goal.pursuit.advance(newer, budget, MAX_PURSUIT_VIEWS)
+                budget -= goal.pursuit.advance(self._footage.after(goal.pursuit.time_ns), budget, max_views)
                 if goal.pursuit.time_ns == self._image_ns:
                     self._arrive(goal, goal.pursuit, frame)
-        self._events += self._verification.advance(self._footage, frame, self._image_ns, budget)
+        self._events += self._verification.advance(self._footage, frame, self._image_ns, budget, max_views)
+
+    def _pursuits(self) -> list[Pursuit]:
+        """Every box of the model on its way to now."""
+        return [goal.pursuit for goal in self._waiting() if goal.pursuit is not None] + self._verification.pursuits
+
+    def _needed_ns(self) -> int | None:
+        """Time from which on images are still needed to carry the model's boxes to now; None: none are."""
+        times_ns = [pursuit.time_ns for pursuit in self._pursuits()]
+        asked_ns = self._inquiries.oldest_ns()
+        return min(times_ns if asked_ns is None else [*times_ns, asked_ns], default=None)
 
     def _arrive(self, goal: Goal, pursuit: Pursuit, frame: Frame) -> None:
-        """What the model found has come to this frame: a new target, unless it was lost on the way."""
+        """What the model found has come to this frame: a new target, unless it could not be followed on the way."""
         goal.pursuit = None
         min_score = self._config.min_score if goal.request.min_score is None else goal.request.min_score
-        if pursuit.estimate.score < min_score:
+        if not pursuit.was_followed(min_score):
             goal.answer = "found, but out of sight before it could be followed"
         elif len(self._manager) >= self._config.max_targets:
             self._refuse_another(goal)
         else:
-            track_id, event = self._manager.adopt(
+            track_id, events = self._manager.adopt(
                 pursuit, frame, phrase=goal.request.prompt, min_score=goal.request.min_score
             )
-            self._begin(goal, track_id, event, by_model=True)
+            self._begin(goal, track_id, events, by_model=True)
 
-    def _begin(self, goal: Goal, track_id: int, event: TrackEvent, *, by_model: bool) -> None:
+    def _begin(self, goal: Goal, track_id: int, events: list[TrackEvent], *, by_model: bool) -> None:
         goal.track_ids.append(track_id)
         goal.found_ns = goal.seen_ns = self._image_ns
         self._verification.begin(track_id, by_model=by_model)
-        self._events.append(event)
+        self._events += events
 
     def _views_since(self, goal: Goal) -> list[View]:
         """From the image that the region was drawn on to the newest; if that one never came, from the next."""
@@ -304,7 +319,7 @@ class CameraPipeline:
             min_score=goal.request.min_score,
             later=views[1:],
         )
-        self._begin(goal, track_id, event, by_model=False)
+        self._begin(goal, track_id, [event], by_model=False)
 
     def _follow(self, tracks: tuple[TrackSnapshot, ...]) -> None:
         by_id = {track.id: track for track in tracks}

@@ -24,13 +24,17 @@ class ViewRing:
         self._views.clear()
         self._bytes = 0
 
-    def push(self, view: View, time_ns: int) -> None:
-        """Keep a view; the oldest that are out of bounds go. The newest always stays."""
+    def push(self, view: View, time_ns: int, *, needed_ns: int | None = None) -> None:
+        """Keep a view; the oldest that are out of bounds go. The newest always stays.
+
+        Args:
+            needed_ns: views from that time on stay however old they are, as long as there is room in bytes.
+        """
         self._views.append((time_ns, view))
         self._bytes += view.frame.rgb.nbytes
-        while len(self._views) > 1 and (
-            self._bytes > self._max_bytes or time_ns - self._views[0][0] > self._max_age_ns
-        ):
+        oldest_ns = time_ns - self._max_age_ns
+        oldest_ns = oldest_ns if needed_ns is None else min(oldest_ns, needed_ns)
+        while len(self._views) > 1 and (self._bytes > self._max_bytes or self._views[0][0] < oldest_ns):
             _, oldest = self._views.popleft()
             self._bytes -= oldest.frame.rgb.nbytes
 

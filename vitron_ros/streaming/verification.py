@@ -9,14 +9,12 @@ from vitron_ros.frame import Frame
 from vitron_ros.grounding.request import ModelReply, ModelRequest, Status, Task
 from vitron_ros.streaming.association import Find, is_taken, nearest
 from vitron_ros.streaming.footage import Footage
-from vitron_ros.streaming.fusion import AGREEMENT_IOU, TRUST_FROM_MODEL, Claim, Trust, Verdict, judge
+from vitron_ros.streaming.fusion import CONFIRMATION_IOU, TRUST_FROM_MODEL, Claim, Trust, Verdict, judge
 from vitron_ros.streaming.inquiries import Inquiries, Round, Subject
 from vitron_ros.tracking.box_tracker import View
 from vitron_ros.tracking.pursuit import Pursuit
 from vitron_ros.tracking.track import SECOND_NS, Track, TrackEvent, TrackState
 from vitron_ros.tracking.track_manager import TrackManager
-
-MAX_PURSUIT_VIEWS = 12  # that a pursuit goes through on the way to now; of more, it takes every second or third
 
 
 def subject_of(track_id: int) -> Subject:
@@ -24,7 +22,7 @@ def subject_of(track_id: int) -> Subject:
 
 
 class Verification:
-    """Asks about one target every `model_period`, least sure first, and about every lost one that has a phrase.
+    """Asks about some targets every `model_period`, least sure first, and about every lost one that has a phrase.
 
     Single-threaded: the camera's pipeline owns it.
     """
@@ -40,7 +38,7 @@ class Verification:
 
     def begin(self, track_id: int, *, by_model: bool) -> None:
         """Care for a new target, which the model found, or did not."""
-        self._trust[track_id] = Trust(TRUST_FROM_MODEL if by_model else 0.0)
+        self._trust[track_id] = Trust.begin(TRUST_FROM_MODEL if by_model else 0.0)
 
     def forget(self, track_id: int) -> None:
         """A target has ended."""
@@ -83,11 +81,20 @@ class Verification:
             frame = request.frames[judgement.frame]
             self._consider(track, frame, claim.boxes_xyxy[judgement.frame], claim.score, judgement.likeness)
 
-    def advance(self, footage: Footage, frame: Frame, now_ns: int, budget: int) -> list[TrackEvent]:
-        """Carry the model's boxes towards the newest frame, `budget` images in all; events of those that arrived."""
+    @property
+    def pursuits(self) -> list[Pursuit]:
+        """Boxes on their way to now."""
+        return list(self._pursuits.values())
+
+    def advance(self, footage: Footage, frame: Frame, now_ns: int, budget: int, max_views: int) -> list[TrackEvent]:
+        """Carry the model's boxes towards the newest frame, `budget` images in all; events of those that arrived.
+
+        Args:
+            max_views: that one of them goes through on its way; of more, it takes every second or third.
+        """
         events = []
         for track_id, pursuit in list(self._pursuits.items()):
-            budget -= pursuit.advance(footage.after(pursuit.time_ns), budget, MAX_PURSUIT_VIEWS)
+            budget -= pursuit.advance(footage.after(pursuit.time_ns), budget, max_views)
             if pursuit.time_ns == now_ns:
                 del self._pursuits[track_id]
                 event = self._settle(track_id, pursuit, frame)
@@ -96,13 +103,16 @@ class Verification:
         return events
 
     def _next_of_round(self, tracks: dict[int, Track], clip: tuple[Frame, ...]) -> list[Track]:
-        """The one target whose turn it is, if any can be asked about."""
-        for track_id in self._round.next((track.id, track.score) for track in tracks.values()):
-            track = tracks[track_id]
-            if not self._can_be_found(track) and self._question_start(track, clip) is not None:
-                self._round.ask(track_id)
-                return [track]
-        return []
+        """The targets whose turn it is, of those that can be asked about."""
+        followed = {
+            track.id: track
+            for track in tracks.values()
+            if not self._can_be_found(track) and self._question_start(track, clip) is not None
+        }
+        turns = self._round.next((track.id, track.score) for track in followed.values())[: self.config.model_targets]
+        for track_id in turns:
+            self._round.ask(track_id)
+        return [followed[track_id] for track_id in turns]
 
     def _question(self, track: Track, clip: tuple[Frame, ...]) -> ModelRequest | None:
         if self._can_be_found(track):
@@ -157,7 +167,7 @@ class Verification:
         track, estimate = self._manager.track(track_id), pursuit.estimate
         if estimate.score < track.needed_score(self.config):
             return None
-        if track.is_seen and iou(track.box_xyxy, estimate.box_xyxy) >= AGREEMENT_IOU:
+        if track.is_seen and iou(track.box_xyxy, estimate.box_xyxy) >= CONFIRMATION_IOU:
             track.confirm(pursuit.start_ns)
             return None
         if track.is_seen and pursuit.was_lost:

@@ -50,6 +50,11 @@ class Pursuit:
         """The newest."""
         return self.path[-1][1]
 
+    def was_followed(self, min_score: float) -> bool:
+        """Whether the target is seen now, or was in at least half of the images gone through before it hid."""
+        seen = [estimate.score >= min_score for _, estimate in self.path]
+        return seen[-1] or sum(seen[1:]) * 2 >= len(seen) - 1
+
     def advance(self, newer: Sequence[TimedView], budget: int, max_views: int) -> int:
         """Go through at most `budget` of the newer views, oldest first; how many were gone through.
 

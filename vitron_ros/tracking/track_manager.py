@@ -79,14 +79,20 @@ class TrackManager:
         """A box (4,) px inside the view's frame of the past, to be carried to now and then adopted or believed."""
         return Pursuit(self._make_tracker(), view, box_xyxy, time_ns, score=score, was_lost=was_lost)
 
-    def adopt(self, pursuit: Pursuit, frame: Frame, *, phrase: str, min_score: float | None) -> tuple[int, TrackEvent]:
-        """A new target out of a pursuit that has come to this frame: its id and the event."""
+    def adopt(
+        self, pursuit: Pursuit, frame: Frame, *, phrase: str, min_score: float | None
+    ) -> tuple[int, list[TrackEvent]]:
+        """A new target out of a pursuit that has come to this frame, perhaps lost by now: its id and the events."""
         (time_ns, first), *later = pursuit.path
         track = Track(next(self._ids), first.box_xyxy, time_ns, phrase=phrase, min_score=min_score, grounded_ns=time_ns)
         for time_ns, estimate in later:
             track.update(estimate, time_ns, self.life)
         self._targets[track.id] = _Target(track, pursuit.tracker)
-        return track.id, self._event(track, frame, EventKind.STARTED, Reason.REQUESTED, "the model found the target")
+        events = [self._event(track, frame, EventKind.STARTED, Reason.REQUESTED, "the model found the target")]
+        if track.state is TrackState.LOST:
+            lost = EventKind.LOST
+            events.append(self._event(track, frame, lost, EVENT_REASON[lost], EVENT_TEXT[lost]))
+        return track.id, events
 
     def correct(self, track_id: int, pursuit: Pursuit, frame: Frame) -> TrackEvent | None:
         """Believe a pursuit that has come to this frame instead of the target's own tracker; the event, if any."""
