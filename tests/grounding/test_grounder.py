@@ -352,7 +352,7 @@ def test_words_that_were_never_taught_are_refused_before_the_model_runs(checkpoi
     assert replies[0].message == (
         'small was never taught "person", "in", "a", "jacket"; its model card says what it knows'
     )
-    assert len(decoder.asked) == 2
+    assert len(decoder.asked) == 2 and grounder._encode.encoded == 2
     follow = ModelRequest(id="f", task=Task.FOLLOW, frames=clip(2), text="a person", box_xyxy=np.array([1.0, 1, 9, 9]))
     assert grounder.reply([follow])[0].status is Status.ABSENT
 
