@@ -1,16 +1,24 @@
-"""`python -m training.worlds preview --out sheet.png`, `... speed`, `... shapes --out docs/shapes.pdf`."""
+"""`python -m training.worlds preview --out sheet.png`, `... speed`, `... shapes --out docs/shapes.pdf`,
+`... suite streaming --out out/streaming`."""
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
+from tqdm import tqdm
 
 from training.worlds.preview import contact_sheet
 from training.worlds.sheet import write_shapes_pdf
 from training.worlds.speed import measure
+from training.worlds.suite import Suite, render_suite, suite_sheet, summary
+from vitron_ros.errors import ConfigError, VitronError
+
+T = TypeVar("T", int, float)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,6 +36,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     speed.add_argument("--clips", type=int, default=40)
     shapes = commands.add_parser("shapes", help="write the sheet of shapes to print")
     shapes.add_argument("--out", type=Path, required=True, help="PDF to write")
+    suite = commands.add_parser("suite", help="render long unseen clips with the truth, for `vitron eval stream`")
+    suite.add_argument("kind", choices=("streaming",))
+    suite.add_argument("--out", type=Path, required=True, help="folder; a suite that was broken off there goes on")
+    suite.add_argument("--clips", type=int, default=Suite().clips)
+    suite.add_argument("--seed", type=int, default=Suite().seed)
+    suite.add_argument("--size", default="256x192", help="width x height in pixels")
+    suite.add_argument("--fps", type=float, default=Suite().fps)
+    suite.add_argument("--seconds", default="10-20", help="shortest and longest clip")
+    suite.add_argument("--workers", type=int, default=1, help="clips rendered side by side")
     arguments = parser.parse_args(argv)
     if arguments.command == "preview":
         paths = sorted(arguments.background.glob("*.jpg"))[:24] if arguments.background else []
@@ -43,9 +60,39 @@ def main(argv: Sequence[str] | None = None) -> int:
                 f"{size:4d} px, {frames} frames a clip: {result.render_fps:6.0f} frames/s of processor time, "
                 f"{result.render_wall_fps:6.0f} of wall time, {result.with_samples_fps:6.0f} with language"
             )
+    elif arguments.command == "suite":
+        return _suite(arguments)
     else:
         arguments.out.write_bytes(write_shapes_pdf())
     return 0
+
+
+def _suite(arguments: argparse.Namespace) -> int:
+    try:
+        suite = Suite(
+            seed=arguments.seed,
+            clips=arguments.clips,
+            size=_pair(arguments.size, "x", int, "--size 256x192"),
+            fps=arguments.fps,
+            seconds=_pair(arguments.seconds, "-", float, "--seconds 10-20"),
+        )
+        names = render_suite(arguments.out, suite, workers=arguments.workers)
+        for _ in tqdm(names, total=suite.clips, unit="clip", disable=None, file=sys.stderr):
+            pass
+        cv2.imwrite(str(arguments.out / "sheet.png"), suite_sheet(arguments.out, min(suite.clips, 20))[..., ::-1])
+        print(json.dumps(summary(arguments.out, suite), indent=1))
+    except VitronError as error:
+        print(f"training.worlds suite: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _pair(text: str, between: str, kind: type[T], example: str) -> tuple[T, T]:
+    try:
+        first, second = (kind(word) for word in text.split(between))
+    except ValueError:
+        raise ConfigError(f"{text!r} is not two numbers; write it like {example}") from None
+    return first, second
 
 
 if __name__ == "__main__":

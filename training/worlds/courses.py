@@ -1,0 +1,301 @@
+"""Scenes for long clips: objects and a camera that move as in the training clips, leg after leg, for 10 to 20 s.
+
+A training clip of 8 frames stands for keyframes 0.25 s apart, so its paths take 1.75 s. Here such paths follow one
+another, each from where the last one ended, and some legs lead a target behind a post, behind a larger object that
+stands still, or out of the view and back. World units are shorter sides of the image, as everywhere in the worlds.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from training.worlds.clip import ObjectSpec
+from training.worlds.config import WorldConfig
+from training.worlds.motion import MOTION_WEIGHTS, Array, CameraPath, MotionKind, object_path
+from training.worlds.scene import SIZE_RANGES, Post, Scene, SceneObject, look_alike, sample_spec
+from training.worlds.shapes import silhouette
+
+LEG_S = 1.75  # of a training clip
+LEG_RANGE_S = (1.2, 2.4)
+FREE_MOTIONS: tuple[MotionKind, ...] = ("still", "steady", "accelerating", "curved", "abrupt")
+CALM_START_S = (1.8, 3.2)  # before a target hides for the first time
+DWELL_S = (0.5, 1.6)  # out of sight
+BLOCKER_SHAPES = ("circle", "square", "house")  # without holes or gaps
+COVERED = 0.68  # of a blocker's side that a target's may have at most, to be hidden by it
+MAX_PAN, MAX_ZOOM = 0.28, 0.14
+SHAKE_HZ = 8.0
+LEAN_NODES_S = 1.75
+
+Hide = Literal["post", "object", "exit"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a clip is to show.
+
+    Attributes:
+        leads: the objects that hide now and then; they are numbers 0, 1, ... of the scene.
+        has_post, has_blocker: what there is to hide behind.
+        has_look_alike: an object differs from the first in one attribute at most.
+        camera_moves: the camera pans, zooms or shakes.
+    """
+
+    leads: int
+    has_post: bool
+    has_blocker: bool
+    has_look_alike: bool
+    camera_moves: bool
+
+
+def plan_of(index: int, rng: np.random.Generator) -> Plan:
+    """The plan of the clip of that number: any four in a row have all there is."""
+    return Plan(
+        leads=(1, 2, 1, 3, 1, 2, 1, 4)[index % 8],
+        has_post=index % 2 == 0,
+        has_blocker=index % 4 in (1, 2),
+        has_look_alike=bool(rng.random() < 0.6),
+        camera_moves=bool(rng.random() < 0.7),
+    )
+
+
+@dataclass(slots=True)
+class _Stage:
+    """Where objects are led: made for one clip and dropped."""
+
+    frames: int
+    fps: float
+    half: Array
+    camera: CameraPath
+    pace: float
+    post_x: float | None
+    blocker: tuple[Array, float] | None  # where it stands and its side
+    rng: np.random.Generator
+
+    def hides(self, side: float) -> list[Hide]:
+        """The ways in which an object of that side can get out of sight."""
+        ways: list[Hide] = ["exit"]
+        if self.post_x is not None:
+            ways += ["post", "post"]
+        if self.blocker is not None and side <= COVERED * self.blocker[1]:
+            ways += ["object", "object"]
+        return ways
+
+    def course(self, start: Array, side: float, ways: list[Hide], often: float) -> Array:
+        """A path of legs, (T, 2); `often`: probability that a hiding follows a free leg, 0 before the calm is over."""
+        path, calm = start[None], self._frames(*CALM_START_S)
+        while len(path) < self.frames:
+            leg = self._free(path[-1], side)
+            path = np.concatenate([path, leg])
+            if ways and len(path) >= calm and self.rng.random() < often:
+                way = ways[int(self.rng.integers(len(ways)))]
+                path = np.concatenate([path, self._hide(way, path[-1], side, len(path))])
+        return path[: self.frames]
+
+    def _frames(self, low_s: float, high_s: float) -> int:
+        return max(1, round(float(self.rng.uniform(low_s, high_s)) * self.fps))
+
+    def _free(self, start: Array, side: float) -> Array:
+        """A leg of a training clip's kind, without its first point."""
+        weights = np.array([MOTION_WEIGHTS[kind] for kind in FREE_MOTIONS])
+        kind = FREE_MOTIONS[int(self.rng.choice(len(FREE_MOTIONS), p=weights / weights.sum()))]
+        count = self._frames(*LEG_RANGE_S)
+        pace = self.pace * count / self.fps / LEG_S
+        return object_path(kind, count + 1, start, self.half, side, pace, self.rng)[1:]
+
+    def _hide(self, way: Hide, start: Array, side: float, now: int) -> Array:
+        """To a hidden place, a rest there, and out of it again, without the first point."""
+        dwell = self._frames(*DWELL_S)
+        if way == "exit":
+            hidden = self._outside(start, side, now)
+            out = self._inside(side) if self.rng.random() < 0.5 else start
+        else:
+            hidden, reach = self._behind(way, start, side)
+            ahead = 1.0 if hidden[0] >= start[0] else -1.0
+            direction = ahead if self.rng.random() < 0.6 else -ahead  # on the same way, or back
+            out = hidden + np.array([direction * reach, float(self.rng.normal(0, 0.05))])
+            out = np.clip(out, -self.half + side * 0.45, self.half - side * 0.45)
+            if abs(out[0] - hidden[0]) < reach * 0.8:  # no room at this end of the view
+                out = hidden + np.array([-direction * reach, 0.0])
+        return np.concatenate(
+            [self._way(start, hidden), np.repeat(hidden[None], dwell, axis=0), self._way(hidden, out)]
+        )
+
+    def _way(self, start: Array, stop: Array) -> Array:
+        """Straight, at about the clip's pace, slower towards a place where one rests. Without the first point."""
+        distance = float(np.linalg.norm(stop - start))
+        seconds = float(np.clip(distance / self.pace * LEG_S * self.rng.uniform(0.7, 1.1), 0.5, 2.2))
+        share = np.linspace(0, 1, max(2, round(seconds * self.fps)) + 1)[1:, None]
+        return np.asarray(start + (stop - start) * share)
+
+    def _inside(self, side: float) -> Array:
+        return self.rng.uniform(-1, 1, 2) * (self.half - side * 0.6)
+
+    def _outside(self, start: Array, side: float, now: int) -> Array:
+        """Beyond the nearest or the next side of what the camera sees from now on."""
+        soon = slice(now, now + round(5 * self.fps))
+        pan = self.camera.pan[soon] if now < self.frames else self.camera.pan[-1:]
+        widest = self.half / self.camera.zoom.min() + 0.08
+        low, high = pan.min(axis=0) - widest - side * 0.75, pan.max(axis=0) + widest + side * 0.75
+        gaps = np.stack([start - low, high - start])  # (2 ends, 2 axes)
+        end, axis = np.unravel_index(np.argsort(gaps, axis=None)[int(self.rng.integers(2))], gaps.shape)
+        outside = start + self.rng.normal(0, 0.04, 2)
+        outside[axis] = (low, high)[int(end)][axis]
+        return np.asarray(outside)
+
+    def _behind(self, way: Hide, start: Array, side: float) -> tuple[Array, float]:
+        """The hidden place, and how far beyond it an object is in full view again."""
+        if way == "post":
+            assert self.post_x is not None
+            room = self.half[1] - side * 0.5
+            y = float(np.clip(start[1] + self.rng.normal(0, 0.06), -room, room))
+            return np.array([self.post_x, y]), side * 1.75 + 0.1
+        assert self.blocker is not None
+        place, blocker_side = self.blocker
+        return place + self.rng.normal(0, 0.01, 2), (side + blocker_side) * 0.62 + 0.05
+
+
+def long_scene(
+    frames: int, fps: float, size: tuple[int, int], plan: Plan, config: WorldConfig, rng: np.random.Generator
+) -> Scene:
+    """A validation scene for so many frames of a (width, height) px. Objects 0, 1, ... are the plan's leads."""
+    half = np.array(size) / min(size) / 2
+    specs = _specs(plan, config, rng)
+    sides = [float(rng.uniform(*SIZE_RANGES[spec.size])) for spec in specs]
+    blocker = len(specs) - 1 if plan.has_blocker else None
+    post_x = float(rng.uniform(-0.3, 0.3) * half[0]) if plan.has_post else None
+    starts = _places(sides, half, blocker, post_x, rng)
+    camera = _camera(frames, fps, plan.camera_moves, min(config.degrade, 1.0), rng)
+    pace = float(np.exp(rng.uniform(np.log(0.18), np.log(0.7))))
+    stage = _Stage(
+        frames,
+        fps,
+        half,
+        camera,
+        pace,
+        post_x,
+        None if blocker is None else (starts[blocker], sides[blocker]),
+        rng,
+    )
+    objects = []
+    for index, (spec, side, start) in enumerate(zip(specs, sides, starts, strict=True)):
+        if index == blocker:
+            centres = np.repeat(start[None], frames, axis=0)
+        elif index < plan.leads:
+            centres = stage.course(start, side, stage.hides(side), 0.6 if index == 0 else 0.3)
+        else:
+            centres = stage.course(start, side, ["exit"], 0.08)
+        drawing = silhouette(spec.shape)
+        lean = rng.normal(0, 0.14) if drawing.upright else rng.uniform(-np.pi, np.pi)
+        angles = lean + (_wander(frames, fps, LEAN_NODES_S, 0.07, rng) if rng.random() < 0.4 else np.zeros(frames))
+        objects.append(SceneObject(spec, centres, side, angles, drawing.mirrored and bool(rng.random() < 0.5)))
+    order = _order(len(specs), plan.leads, blocker, rng)
+    post = None
+    if post_x is not None:
+        breadth = max(sides[: plan.leads]) * 1.35 + 0.06
+        nearer = 0 if order[0] < plan.leads else 1 if order[0] == blocker else int(rng.integers(2))
+        post = Post(post_x - breadth / 2, post_x + breadth / 2, nearer)
+    return Scene(tuple(objects), order, camera, post)
+
+
+def scene_at(scene: Scene, frames: list[int]) -> Scene:
+    """The same scene at some of its frames alone."""
+    camera = scene.camera
+    objects = (replace(obj, centres=obj.centres[frames], angles=obj.angles[frames]) for obj in scene.objects)
+    seen = CameraPath(camera.pan[frames], camera.zoom[frames], camera.roll[frames], camera.tilt)
+    return Scene(tuple(objects), scene.order, seen, scene.post)
+
+
+def _specs(plan: Plan, config: WorldConfig, rng: np.random.Generator) -> list[ObjectSpec]:
+    """What there is: the leads, small or medium; a look-alike of the first; others; the blocker last."""
+    specs = [_no_larger(sample_spec("val", config, rng), rng) for _ in range(plan.leads)]
+    if plan.has_look_alike:
+        specs.append(_no_larger(look_alike(specs[0], "val", config, rng), rng))
+    wanted = int(rng.integers(max(config.min_objects, len(specs)), config.max_objects + 1))
+    while len(specs) < wanted - plan.has_blocker:
+        copied = rng.random() < config.look_alike
+        spec = specs[int(rng.integers(len(specs)))] if copied else sample_spec("val", config, rng)
+        specs.append(_no_larger(look_alike(spec, "val", config, rng) if copied else spec, rng))
+    if plan.has_blocker:
+        shape = BLOCKER_SHAPES[int(rng.integers(len(BLOCKER_SHAPES)))]
+        specs.append(replace(sample_spec("val", config, rng), shape=shape, size="large"))
+    return specs
+
+
+def _no_larger(spec: ObjectSpec, rng: np.random.Generator) -> ObjectSpec:
+    """Large ones would fill the view; they are shrunk."""
+    return replace(spec, size="small" if rng.random() < 0.45 else "medium") if spec.size == "large" else spec
+
+
+def _places(
+    sides: list[float], half: Array, blocker: int | None, post_x: float | None, rng: np.random.Generator
+) -> list[Array]:
+    """Starting points clear of each other, of the post and of what the blocker hides, as far as that can be."""
+    placed: dict[int, Array] = {}
+    indices = list(range(len(sides)))
+    if blocker is not None:
+        indices.insert(0, indices.pop(blocker))
+    for index in indices:
+        room, best, best_gap = half - sides[index] * 0.55, np.zeros(2), -np.inf
+        if index == blocker:
+            room = room * 0.6
+        for _ in range(60):
+            point = rng.uniform(-room, room)
+            gaps = [np.abs(point - at).max() - (sides[index] + sides[other]) * 0.62 for other, at in placed.items()]
+            if post_x is not None:
+                gaps.append(abs(point[0] - post_x) - sides[index] * 1.2 - 0.05)
+            gap = float(min(gaps, default=1.0))
+            if gap > best_gap:
+                best, best_gap = point, gap
+            if gap > 0:
+                break
+        placed[index] = best
+    return [placed[index] for index in range(len(sides))]
+
+
+def _order(count: int, leads: int, blocker: int | None, rng: np.random.Generator) -> tuple[int, ...]:
+    """Nearest first: the blocker, then what is not followed, and the leads somewhere in the farther half."""
+    others = [index for index in rng.permutation(count).tolist() if index >= leads and index != blocker]
+    order = [blocker] if blocker is not None else []
+    near = others[: len(others) // 2 + 1]
+    far = [*others[len(near) :], *range(leads)]
+    return tuple(order + near + [far[int(index)] for index in rng.permutation(len(far))])
+
+
+def _camera(frames: int, fps: float, moves: bool, strength: float, rng: np.random.Generator) -> CameraPath:
+    """As in the training clips, with a new aim every leg; shaking is a wobble of the hand."""
+    pan, zoom = np.zeros((frames, 2)), np.full(frames, rng.uniform(0.95, 1.05))
+    roll = np.full(frames, rng.normal(0, 0.03) * strength)
+    tilt = rng.uniform(-0.14, 0.14, 2) * strength
+    pans, zooms, shakes = rng.random(3) < (0.6, 0.35, 0.4)
+    if moves and (pans or not (zooms or shakes)):
+        pan += _pan(frames, fps, rng)
+    if moves and zooms:
+        zoom = zoom * (1 + np.clip(_wander(frames, fps, LEG_S, 0.08, rng), -MAX_ZOOM, MAX_ZOOM))
+    if moves and shakes:
+        size = float(rng.uniform(0.003, 0.014))
+        pan += np.stack([_wander(frames, fps, 1 / SHAKE_HZ, size, rng) for _ in range(2)], axis=-1)
+        roll = roll + _wander(frames, fps, 1 / SHAKE_HZ, 0.008, rng)
+    return CameraPath(pan, zoom, roll, tilt)
+
+
+def _pan(frames: int, fps: float, rng: np.random.Generator) -> Array:
+    """From aim to aim, (T, 2), resting at some, starting at the middle."""
+    path = np.zeros((1, 2))
+    while len(path) < frames:
+        angle, reach = rng.uniform(0, 2 * np.pi), rng.uniform(0.05, 0.28)
+        aim = path[-1] + reach * np.array([np.cos(angle), np.sin(angle)])
+        if rng.random() < 0.25 or np.linalg.norm(aim) > MAX_PAN:
+            aim = path[-1] if rng.random() < 0.5 else path[-1] * 0.3
+        share = np.linspace(0, 1, max(2, round(float(rng.uniform(*LEG_RANGE_S)) * fps)) + 1)[1:, None]
+        path = np.concatenate([path, path[-1] + (aim - path[-1]) * share])
+    return path[:frames]
+
+
+def _wander(frames: int, fps: float, node_s: float, size: float, rng: np.random.Generator) -> Array:
+    """Normal numbers of that deviation every `node_s`, joined by half cosines, from 0. (T,)."""
+    nodes = np.concatenate([[0.0], rng.normal(0, size, int(frames / fps / node_s) + 2)])
+    place = np.arange(frames) / fps / node_s
+    left = place.astype(int)
+    share = (1 - np.cos(np.pi * (place - left))) / 2
+    return np.asarray(nodes[left] * (1 - share) + nodes[left + 1] * share)

@@ -1,0 +1,290 @@
+"""The streaming suite: long unseen clips on disk, with the truth and phrases, for `vitron eval stream`.
+
+Every clip follows from the suite's seed and its own number; the scenes come from streams of random numbers that neither
+training nor validation clips use. What makes a clip (its number, seed, size and rate) is kept in its truth.json, so
+that a suite which was broken off goes on where it ended, and another suite in the same folder is refused.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from training.worlds.clip import Clip
+from training.worlds.config import WorldConfig
+from training.worlds.courses import Plan, long_scene, plan_of, scene_at
+from training.worlds.degrade import sample_degradation
+from training.worlds.facts import YES, View, image_view
+from training.worlds.proposals import QueryFamily, propose
+from training.worlds.queries import Kind, Query, only_match
+from training.worlds.render import draw_scene
+from training.worlds.scene import Scene
+from training.worlds.wording import kind_name, say
+from vitron_ros.errors import ConfigError
+from vitron_ros.evaluation.stream_clips import (
+    FRAME_NAME,
+    TRUTH_FILE,
+    StreamTarget,
+    StreamTruth,
+    load_clip,
+    write_truth,
+)
+from vitron_ros.evaluation.stream_metrics import hidden_spans
+
+SUITE_STREAM = 2  # of the random numbers: training has 0 and validation 1
+LOOK_SEED = 1 << 42  # surfaces and shades of no clip of training or validation
+START_KEYFRAMES = 8  # 0.25 s apart: while they last, a phrase fits its target alone
+KEYFRAME_S = 0.25
+QUALITY = 92
+FAMILIES: dict[QueryFamily, float] = {"attribute": 0.7, "superlative": 0.1, "relation": 0.12, "size": 0.08}
+PHRASE_TRIES = 60
+SCENE_TRIES = 40
+CONFIG = WorldConfig(min_objects=4, max_objects=7)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suite:
+    """What makes a suite.
+
+    Attributes:
+        size: width and height, px.
+        seconds: shortest and longest clip.
+    """
+
+    seed: int = 0
+    clips: int = 60
+    size: tuple[int, int] = (256, 192)
+    fps: float = 30.0
+    seconds: tuple[float, float] = (10.0, 20.0)
+
+    def __post_init__(self) -> None:
+        if self.seed < 0 or self.clips < 1 or min(self.size) < 32:
+            raise ConfigError(f"a suite needs a seed >= 0, a clip and a size from 32x32 px, this is {self}")
+        if not 5 <= self.fps <= 240 or not 4 <= self.seconds[0] <= self.seconds[1] <= 60:
+            raise ConfigError(f"a suite has 5 to 240 frames a second and clips of 4 to 60 s, this is {self}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SuiteClip:
+    """A clip before it is on disk."""
+
+    scene: Scene
+    clip: Clip
+    plan: Plan
+    targets: tuple[StreamTarget, ...]
+
+
+def render_suite(folder: Path, suite: Suite, *, workers: int = 1) -> Iterator[str]:
+    """Render what is not there yet; the name of each clip once it is there.
+
+    Raises:
+        ConfigError: the folder holds clips of another suite.
+    """
+    wanted = [index for index in range(suite.clips) if not _is_there(folder, suite, index)]
+    yield from (clip_name(index) for index in range(suite.clips) if index not in wanted)
+    if workers == 1:
+        yield from (_render(folder, suite, index) for index in wanted)
+        return
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        yield from pool.map(_render, [folder] * len(wanted), [suite] * len(wanted), wanted)
+
+
+def clip_name(index: int) -> str:
+    return f"clip-{index:03d}"
+
+
+def compose(suite: Suite, index: int) -> SuiteClip:
+    """The clip of that number, rendered.
+
+    Raises:
+        ConfigError: no scene of that seed begins with something that words can tell from the rest.
+    """
+    for attempt in range(SCENE_TRIES):
+        rng = np.random.Generator(np.random.PCG64([suite.seed, SUITE_STREAM, index, attempt]))
+        plan = plan_of(index, rng)
+        frames = round(float(rng.uniform(*suite.seconds)) * suite.fps)
+        scene = long_scene(frames, suite.fps, suite.size, plan, CONFIG, rng)
+        seed = LOOK_SEED + suite.seed * 1_000_003 + index
+        start = _draw(suite, scene_at(scene, _start_frames(suite.fps)), seed)
+        targets = _targets(start, plan, rng)
+        if targets:
+            return SuiteClip(scene=scene, clip=_draw(suite, scene, seed), plan=plan, targets=targets)
+    raise ConfigError(f"clip {index} of seed {suite.seed} has no phrase that fits one object; take another seed")
+
+
+def truth_of(made: SuiteClip, fps: float) -> StreamTruth:
+    clip = made.clip
+    return StreamTruth(
+        fps=fps,
+        width=clip.width,
+        height=clip.height,
+        labels=tuple(kind_name(Kind(spec.shape, spec.colour, spec.size, spec.pattern)) for spec in clip.objects),
+        boxes_xyxy=clip.boxes_xyxy,
+        full_boxes_xyxy=clip.full_boxes_xyxy,
+        visible=clip.visible,
+        targets=made.targets,
+    )
+
+
+def hidings(made: SuiteClip, fps: float) -> list[dict[str, Any]]:
+    """Every time that a target is out of sight: its object, first and last frame, and what hides it.
+
+    "exit": outside the image; "object": behind another; "post": behind the post.
+    """
+    clip, result = made.clip, []
+    for target in made.targets:
+        for first, last in hidden_spans(clip.visible[:, target.object], fps):
+            frame = (first + last) // 2
+            result.append({"object": target.object, "first": first, "last": last, "by": _hider(clip, target, frame)})
+    return result
+
+
+def summary(folder: Path, suite: Suite) -> dict[str, Any]:
+    """What is in a rendered suite, in counts of clips."""
+    documents = [
+        json.loads((folder / clip_name(index) / TRUTH_FILE).read_text("utf-8")) for index in range(suite.clips)
+    ]
+
+    def clips_hidden(by: str) -> int:
+        return sum(any(hiding["by"] == by for hiding in document["hidings"]) for document in documents)
+
+    frames = [len(document["objects"][0]["visible"]) for document in documents]
+    return {
+        "clips": len(documents),
+        "seconds": round(sum(frames) / suite.fps, 1),
+        "frames": sum(frames),
+        "targets": sum(len(document["targets"]) for document in documents),
+        "hidings": sum(len(document["hidings"]) for document in documents),
+        "clips_with_a_hiding": sum(bool(document["hidings"]) for document in documents),
+        "clips_behind_post": clips_hidden("post"),
+        "clips_behind_object": clips_hidden("object"),
+        "clips_with_exit": clips_hidden("exit"),
+        "clips_with_look_alike": sum(document["plan"]["has_look_alike"] for document in documents),
+        "clips_with_moving_camera": sum(document["plan"]["camera_moves"] for document in documents),
+        "phrases_that_last": sum(target["lasts"] for document in documents for target in document["targets"]),
+    }
+
+
+def suite_sheet(folder: Path, clips: int, *, columns: int = 10, width: int = 128) -> NDArray[np.uint8]:
+    """A row of pictures for each of the first clips, evenly over its time, (H, W, 3) uint8 RGB.
+
+    The visible part of each target is framed; the phrase of the first is written below.
+    """
+    rows = []
+    colours = ((255, 0, 255), (0, 255, 255), (255, 255, 0), (0, 255, 0))
+    for index in range(clips):
+        clip = load_clip(folder / clip_name(index))
+        scale = width / clip.truth.width
+        cells = []
+        for frame in np.linspace(0, len(clip) - 1, columns).round().astype(int):
+            image = np.asarray(cv2.imread(str(clip.paths[frame]), cv2.IMREAD_COLOR_RGB), np.uint8)
+            image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+            for target, colour in zip(clip.truth.targets, colours, strict=False):
+                box = clip.truth.boxes_xyxy[frame, target.object] * scale
+                if np.isfinite(box).all():
+                    x0, y0, x1, y1 = (round(float(value)) for value in box)
+                    cv2.rectangle(image, (x0, y0), (x1 - 1, y1 - 1), colour, 1)
+            cells.append(image)
+        band = np.full((16, width * columns, 3), 250, np.uint8)
+        said = "; ".join(target.phrase for target in clip.truth.targets)
+        cv2.putText(band, f"{clip.name}: {said}", (4, 12), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (20, 20, 20), 1, cv2.LINE_AA)
+        rows += [np.hstack(cells), band]
+    return np.asarray(np.vstack(rows), np.uint8)
+
+
+def _start_frames(fps: float) -> list[int]:
+    return [round(number * KEYFRAME_S * fps) for number in range(START_KEYFRAMES)]
+
+
+def _draw(suite: Suite, scene: Scene, seed: int) -> Clip:
+    frames = len(scene.camera.zoom)
+    rng = np.random.Generator(np.random.PCG64([seed, SUITE_STREAM, 1]))
+    degradation = sample_degradation(frames, *suite.size, CONFIG.degrade, CONFIG.jpeg, rng)
+    return draw_scene(scene, degradation, size=suite.size[::-1], split="val", seed=seed)
+
+
+def _targets(start: Clip, plan: Plan, rng: np.random.Generator) -> tuple[StreamTarget, ...]:
+    """A phrase for each lead that has one; none at all without one for the first."""
+    found: list[StreamTarget] = []
+    for lead in range(plan.leads):
+        target = _phrase(start, lead, rng)
+        if target is not None and target.phrase not in [other.phrase for other in found]:
+            found.append(target)
+        elif lead == 0:
+            return ()
+    return tuple(found)
+
+
+def _phrase(start: Clip, index: int, rng: np.random.Generator) -> StreamTarget | None:
+    """Words that fit this object alone in each of the first keyframes; by attributes only if they always will."""
+    views = [image_view(start, frame) for frame in range(len(start.frames))]
+    family = list(FAMILIES)[int(rng.choice(len(FAMILIES), p=list(FAMILIES.values())))]
+    for _ in range(PHRASE_TRIES):
+        query = propose(family, views[0], "val", rng)
+        if any(only_match(query.truth(view)) != index for view in views):
+            continue
+        lasts = isinstance(query, Kind) and only_match(query.truth(_all_in_view(views[0]))) == index
+        if lasts or not isinstance(query, Kind):
+            return StreamTarget(phrase=_say(query, rng), object=index, kind=family, lasts=lasts)
+    return None
+
+
+def _say(query: Query, rng: np.random.Generator) -> str:
+    return say(query, "val", rng).text
+
+
+def _all_in_view(view: View) -> View:
+    """As if every object were seen, those that come later too; sizes as they are in this view."""
+    everywhere = np.full(len(view.objects), YES, np.int8)
+    return View(view.objects, everywhere, everywhere, view.centres, view.sizes, {})
+
+
+def _hider(clip: Clip, target: StreamTarget, frame: int) -> str:
+    x0, y0, x1, y1 = clip.full_boxes_xyxy[frame, target.object]
+    left, top = max(0, int(x0)), max(0, int(y0))
+    right, bottom = min(clip.width, int(x1)), min(clip.height, int(y1))
+    inside = max(0, right - left) * max(0, bottom - top) / max((x1 - x0) * (y1 - y0), 1.0)
+    if inside < 0.2:
+        return "exit"
+    shown = clip.instances[frame, top:bottom, left:right]
+    return "object" if float((shown > 0).mean()) > 0.5 else "post"
+
+
+def _marks(suite: Suite, index: int) -> dict[str, Any]:
+    """What must agree for a clip on disk to be this one. The number of clips does not matter: a suite may grow."""
+    numbers = {"seed": suite.seed, "size": list(suite.size), "fps": suite.fps, "seconds": list(suite.seconds)}
+    return {"number": index, "suite": numbers}
+
+
+def _is_there(folder: Path, suite: Suite, index: int) -> bool:
+    path = folder / clip_name(index) / TRUTH_FILE
+    if not path.exists():
+        return False
+    document = json.loads(path.read_text("utf-8"))
+    marks = _marks(suite, index)
+    if {key: document.get(key) for key in marks} != marks:
+        raise ConfigError(f"{path.parent} is a clip of another suite; choose an empty folder, or remove it")
+    return True
+
+
+def _render(folder: Path, suite: Suite, index: int) -> str:
+    cv2.setNumThreads(1)
+    made = compose(suite, index)
+    place = folder / clip_name(index)
+    shutil.rmtree(place, ignore_errors=True)  # of a run that was broken off in the middle of this clip
+    (place / "frames").mkdir(parents=True)
+    for number, image in enumerate(made.clip.frames):
+        path = place / "frames" / FRAME_NAME.format(number)
+        if not cv2.imwrite(str(path), image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY]):
+            raise ConfigError(f"cannot write {path}; make room or choose another folder")
+    marks = _marks(suite, index)
+    write_truth(place, truth_of(made, suite.fps), **marks, plan=asdict(made.plan), hidings=hidings(made, suite.fps))
+    return clip_name(index)
