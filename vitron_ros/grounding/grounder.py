@@ -18,7 +18,7 @@ from vitron_ros.grounding.frame_tokens import FrameEncoder, FrameTokens
 from vitron_ros.grounding.reading import boxes_of, named_boxes, pixels, spoken, status_of
 from vitron_ros.grounding.request import Grounded, ModelReply, ModelRequest, Status, Task
 from vitron_ros.grounding.vocabulary import Vocabulary
-from vitron_ros.grounding.wording import alike_numbers, follow, grammar, turns
+from vitron_ros.grounding.wording import alike_numbers, follow, grammar, turns, with_needed_frames
 from vitron_ros.model.answers import Box
 from vitron_ros.model.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
 from vitron_ros.model.decoding import Decoded, Decoder, Request
@@ -129,6 +129,7 @@ class Grounder:
     def reply(self, requests: Sequence[ModelRequest]) -> list[ModelReply]:
         """Answers side by side, in the order of the requests; see `LanguageVision`."""
         begin = time.perf_counter()
+        requests = [with_needed_frames(request) for request in requests]
         refusals = [self._refuse(request) for request in requests]
         asked = [request for request, refusal in zip(requests, refusals, strict=True) if refusal is None]
         clips = self._see(asked)

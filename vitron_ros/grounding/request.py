@@ -106,7 +106,8 @@ class ModelReply:
         score: probability that the model gave its own answer, 0..1 (geometric mean over the tokens that were free).
         grounded: of ASK: boxes that the answer names.
         invocation: of ASK: what an expert module is to do; its region in fractions of the newest frame.
-        kept: (T, G, G) bool, the patches that reached the language model; None where they are mixtures.
+        kept: (T, G, G) bool, of the frames that were looked at, the patches that reached the language model; None where
+            they are mixtures.
         seconds: that the model took for it, alone or with its batch.
     """
 

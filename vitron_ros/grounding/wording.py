@@ -1,6 +1,8 @@
 """Requests in the words of prompts, as training words its questions."""
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,6 +14,22 @@ from vitron_ros.model.answers import Box, one_box_text
 from vitron_ros.model.grammar import State, box_grammar, track_grammar
 from vitron_ros.model.prompts import Turn
 from vitron_ros.model.tokenizer import Tokenizer
+
+TIME = re.compile(
+    r"\b(mov\w*|motion|go|goes|going|heading|direction|hid\w*|disappear\w*|return\w*|comes?|coming|back|leaves?|away|"
+    r"appears?|turns? up|later|still|stays?|stands?|film|video|movie|clip|frames?|animate|track|follow)\b",
+    re.IGNORECASE,
+)
+
+
+def with_needed_frames(request: ModelRequest) -> ModelRequest:
+    """A question of what there is, or about a mark, with the newest frame alone; one that speaks of time, with all.
+
+    So they are asked in training: how many, what colour, what is beside it, of one image; what moved or hid, of a clip.
+    """
+    if request.task is not Task.ASK or (TIME.search(request.text) and not request.regions):
+        return request
+    return replace(request, frames=request.frames[-1:])
 
 
 def turns(request: ModelRequest) -> tuple[Turn, ...]:
