@@ -47,7 +47,7 @@ def footage(checkpoint: Checkpoint, clips: int) -> Iterator[NDArray[np.float32]]
             yield checkpoint.model.vision(pixels).patches.mean(dim=1)[0].numpy()
 
 
-def card(record: Mapping[str, Any], figures: Mapping[str, Mapping[str, Any]]) -> str:
+def card(record: Mapping[str, Any], figures: Mapping[str, Mapping[str, Any]], clips: int) -> str:
     """The model card: the template with figures and the record of every stage."""
     metrics = [name for name, value in figures[COLUMNS[0]].items() if isinstance(value, float)]
     head = [*(split for split in COLUMNS if split in figures), "centre box", "chance", "oracle"]
@@ -66,10 +66,11 @@ def card(record: Mapping[str, Any], figures: Mapping[str, Mapping[str, Any]]) ->
             f"| {settings['name']} | {stage['step']} | {minutes} | {settings['seed']} | {stage['hardware']} |"
         )
     text = TEMPLATE.read_text(encoding="utf-8")
+    text = text.replace("{{clips}}", str(clips))
     return text.replace("{{figures}}", "\n".join(lines)).replace("{{stages}}", "\n".join(stages))
 
 
-def export(source: Path, out: Path, figures: Mapping[str, Mapping[str, Any]]) -> None:
+def export(source: Path, out: Path, figures: Mapping[str, Mapping[str, Any]], clips: int) -> None:
     """Writes the directory of a model to ship.
 
     Raises:
@@ -88,7 +89,7 @@ def export(source: Path, out: Path, figures: Mapping[str, Mapping[str, Any]]) ->
     Vocabulary.collect(corpus(checkpoint.prompts.profile, WORDS_CLIPS)).save(out)
     Familiarity.fit(np.stack(list(footage(checkpoint, FOOTAGE_CLIPS)))).save(out)
     if figures:
-        (out / CARD).write_text(card(read_record(source), figures), encoding="utf-8")
+        (out / CARD).write_text(card(read_record(source), figures, clips), encoding="utf-8")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -98,12 +99,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", required=True, type=Path)
     parser.add_argument("--val", type=Path, help="figures of `training.evaluate --split val --json`")
     parser.add_argument("--real", type=Path, help="figures of `training.evaluate --split real-background --json`")
+    parser.add_argument("--clips", type=int, default=500, help="questions a task behind the figures")
     arguments = parser.parse_args(argv)
     cv2.setNumThreads(1)
     files = {"val": arguments.val, "real-background": arguments.real}
     figures = {split: json.loads(path.read_text()) for split, path in files.items() if path}
     try:
-        export(find_start(arguments.checkpoint), arguments.out, figures)
+        export(find_start(arguments.checkpoint), arguments.out, figures, arguments.clips)
     except VitronError as error:
         print(error, file=sys.stderr)
         return 1
