@@ -1,8 +1,9 @@
 """Ask the model about a picture, video, webcam or bag, or tell it what to do: answers, boxes and calls of modules.
 
-Of an image it sees that image. Of anything that moves it sees up to 8 images, a quarter of a second apart as the node's
-are, of which the last is the one at --at, or the last of all; of a webcam, the first that make such a clip. With
---region it sees the last image alone, on which the region lies, unless --frames says otherwise."""
+Of an image it is given that image. Of anything that moves it is given up to 8 images, a quarter of a second apart as
+the node's are, of which the last is the one at --at, or the last of all; of a webcam, the first that make such a clip.
+With --region it is given the last image alone, on which the region lies, unless --frames says otherwise. It looks at the
+last of them alone where the text does not speak of time, or where there is a region, as in its training."""
 
 import argparse
 import json
@@ -43,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='what "this" means, px of the last image; may be repeated',
     )
     parser.add_argument("--at", type=float, metavar="SECONDS", help="time of the last image (default: the end)")
-    parser.add_argument("--frames", type=int, metavar="N", help="images that the model sees at most (default: above)")
+    parser.add_argument("--frames", type=int, metavar="N", help="images that it is given at most (default: above)")
     parser.add_argument("--model", default=BUNDLED, help=f"{BUNDLED} or a folder (default: {BUNDLED})")
     parser.add_argument("--model-device", default="cpu", help="cpu, cuda or cuda:N (default: cpu)")
     parser.add_argument("--topic", help="image topic, where a bag has several")
@@ -75,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _frames(arguments: argparse.Namespace, model: LanguageVision, default: int) -> tuple[Frame, ...]:
-    """What the model is to see of the source.
+    """What the model is given of the source.
 
     Raises:
         ConfigError: the model does not take as many images.
