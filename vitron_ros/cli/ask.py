@@ -2,8 +2,8 @@
 
 Of an image it is given that image. Of anything that moves it is given up to 8 images, a quarter of a second apart as
 the node's are, of which the last is the one at --at, or the last of all; of a webcam, the first that make such a clip.
-With --region it is given the last image alone, on which the region lies, unless --frames says otherwise. It looks at the
-last of them alone where the text does not speak of time, or where there is a region, as in its training."""
+With --region it is given the last image alone, on which the region lies, unless --frames says otherwise. It looks at
+the last of them alone where the text does not speak of time, or where there is a region, as in its training."""
 
 import argparse
 import json
