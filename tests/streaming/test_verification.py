@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.fakes import BOX, ScriptedTracker, found, said, true_box
-from tests.streaming.test_prompts import Rig, replaced
+from tests.streaming.test_prompt_goals import Rig, replaced
 from vitron_ros.config import PipelineConfig
 from vitron_ros.grounding.request import Status, Task
 from vitron_ros.region import Region
