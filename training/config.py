@@ -38,6 +38,7 @@ class WeightsConfig(Checked):
     text: float = setting(1.0, "cross entropy of answer tokens that are no numbers of a box", low=0.0)
     number: float = setting(1.0, "cross entropy of the numbers of boxes with soft neighbours", low=0.0)
     pointer: float = setting(1.0, "which patches the answer is about", low=0.0)
+    attention: float = setting(0.0, "looking at the visual tokens that the answer is about", low=0.0)
     dense: float = setting(0.0, "objectness, box and attributes of every patch", low=0.0)
     gate: float = setting(0.0, "which patches a gated token selector should keep", low=0.0)
     token: float = setting(0.0, "box and attributes of every visual token, in the language model's words", low=0.0)

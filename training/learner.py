@@ -1,26 +1,28 @@
 """What is optimised: a VitronModel and the heads that teach it, batches in, named losses out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from training.config import TrainConfig
+from training.attention import attention_loss, layer_inputs, shown_tokens, taught_layers
+from training.config import TrainConfig, WeightsConfig
 from training.data import Batch, Part, normalise
 from training.dense import DenseHead, dense_loss, gate_loss
 from training.losses import PointerHead, number_loss, pointer_loss, soft_numbers, text_loss
 from training.packing import IGNORE, Packs, embed
 from training.token_head import TokenHead, token_loss
 from vitron_ros.errors import ConfigError
+from vitron_ros.model.language import Layer
 from vitron_ros.model.token_selector import GatedTSelector
 from vitron_ros.model.tokenizer import Tokenizer
 from vitron_ros.model.vision import VisionFeatures
-from vitron_ros.model.vitron import VitronModel
+from vitron_ros.model.vitron import VisualTokens, VitronModel
 
 HEADS = ("dense_head", "pointer_head", "token_head")
 SPLITS = 4  # of the rows of a batch by length
-PARTS = ("text", "number", "pointer", "dense", "gate", "token")  # of the loss, as `WeightsConfig` names them
+PARTS = tuple(field.name for field in fields(WeightsConfig))  # of the loss
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +113,7 @@ class Learner(nn.Module):
         if part.packs is not None:
             regions = self.model.region_tokens(features, part.packs.regions) if part.packs.regions else None
             for packs in part.packs.split(SPLITS):
-                for name, (value, count) in self._ask(packs, features, visual.tokens, regions).items():
+                for name, (value, count) in self._ask(packs, features, visual, regions).items():
                     before = sums.get(name, (0, 0))
                     sums[name] = before[0] + value, before[1] + count
         return sums
@@ -126,10 +128,14 @@ class Learner(nn.Module):
         return features
 
     def _ask(
-        self, packs: Packs, features: VisionFeatures, visual: Tensor, regions: Tensor | None
+        self, packs: Packs, features: VisionFeatures, visual: VisualTokens, regions: Tensor | None
     ) -> dict[str, tuple[Tensor, int]]:
         model = self.model
-        hidden = model.language.hidden_states(embed(model, packs, visual, regions), packs.mask(), packs.positions)
+        embeds = embed(model, packs, visual.tokens, regions)
+        has_places = visual.indices is not None and len(packs.pointers) > 0
+        taught = taught_layers(model.language) if self.weights.attention and has_places else ()
+        with layer_inputs(model.language, taught) as states:
+            hidden = model.language.hidden_states(embeds, packs.mask(), packs.positions)
         asked = packs.labels != IGNORE
         labels, is_number = packs.labels[asked], packs.is_number[asked]
         logits = model.language.lm_head(hidden[asked])  # (L, V): only where something is asked
@@ -143,7 +149,22 @@ class Learner(nn.Module):
             rows, columns, frames = packs.pointers.unbind(1)
             logits = self.pointer_head(hidden[rows, columns], features.patches, frames)
             sums["pointer"] = (pointer_loss(logits, packs.pointer_targets), len(frames))
+        if taught:
+            sums["attention"] = self._attention(packs, visual, states)
         return sums
+
+    def _attention(self, packs: Packs, visual: VisualTokens, states: dict[int, Tensor]) -> tuple[Tensor, int]:
+        assert visual.indices is not None
+        shown = shown_tokens(packs, visual.indices)
+        is_shown = shown.any(dim=1)
+        packs, shown = packs.pointing(is_shown), shown[is_shown]
+        language = self.model.language
+        rotary = language.rotary_at(packs.positions)
+        losses = [
+            attention_loss(cast(Layer, language.model.layers[index]), entered, rotary, packs, shown)
+            for index, entered in states.items()
+        ]
+        return torch.stack(losses).mean(), int(is_shown.sum())
 
 
 def group_of(name: str) -> str:

@@ -53,5 +53,5 @@ def tiny_checkpoint() -> Checkpoint:
     """The model with random weights, its tokenizer and prompts. Shared: do not train it."""
     import tempfile
 
-    with tempfile.TemporaryDirectory() as folder:
+    with torch.inference_mode(False), tempfile.TemporaryDirectory() as folder:
         return fresh(write_model(Path(folder)), seed=0, tokenizer_clips=10)

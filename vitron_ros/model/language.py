@@ -151,7 +151,7 @@ class LanguageModel(nn.Module):
         """
         if positions is None:
             positions = torch.arange(embeds.shape[1], device=embeds.device)[None]
-        rotary = self._rotary_at(positions)
+        rotary = self.rotary_at(positions)
         for layer in self.model.layers:
             embeds = layer(embeds, rotary, mask)
         return self.model.norm(embeds)  # type: ignore[no-any-return]
@@ -190,7 +190,7 @@ class LanguageModel(nn.Module):
             prompt may be a draft of its answer, which may be refused.
         """
         span = cache.prefill(row, len(embeds))
-        x = self._cached(embeds[None], self._rotary_at(span.positions), span, cache.keys, cache.values, row)
+        x = self._cached(embeds[None], self.rotary_at(span.positions), span, cache.keys, cache.values, row)
         return self.lm_head(self.model.norm(x[0, -keep:]))  # type: ignore[no-any-return]
 
     def decode(self, token_ids: Tensor, span: Span, cache: KVCache) -> Tensor:
@@ -198,7 +198,7 @@ class LanguageModel(nn.Module):
 
         As in `prefill`, the caller advances the cache.
         """
-        x = self._cached(self.embed(token_ids), self._rotary_at(span.positions), span, cache.keys, cache.values, 0)
+        x = self._cached(self.embed(token_ids), self.rotary_at(span.positions), span, cache.keys, cache.values, 0)
         return self.lm_head(self.model.norm(x))  # type: ignore[no-any-return]
 
     def _cached(
@@ -214,7 +214,7 @@ class LanguageModel(nn.Module):
             x = layer(x, rotary, span.mask, (keys[index], values[index], span, row))
         return x
 
-    def _rotary_at(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+    def rotary_at(self, positions: Tensor) -> tuple[Tensor, Tensor]:
         """Cosines and signed sines (B, S, 1, D) of positions (B, S), in the model's dtype."""
         # Not a buffer: a model built on the meta device has no buffers to fill, and casting must start from float32.
         if self._rotary is None or self._rotary[0].device != positions.device or self._rotary[0].dtype != self.dtype:
