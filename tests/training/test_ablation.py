@@ -11,7 +11,10 @@ from training.tiny import fresh
 from vitron_ros.model.checkpoint import load_checkpoint, save_pretrained
 from vitron_ros.model.config import SelectorConfig
 
-KINDS = (SelectorConfig(kind="gated", alpha=0.25), SelectorConfig(kind="pool", alpha=0.25))
+KINDS = (
+    ablation.Variant("gated", SelectorConfig(kind="gated", alpha=0.25), gate=0.1),
+    ablation.Variant("pool", SelectorConfig(kind="pool", alpha=0.25)),
+)
 
 
 @pytest.fixture
@@ -22,23 +25,27 @@ def base(tmp_path):
     return folder
 
 
-def test_variants_share_the_vision_encoder_and_the_seed(base, tmp_path):
+def test_only_the_selector_is_fresh_and_a_seed_repeats_it(base, tmp_path):
     checkpoint = load_checkpoint(base, dtype=torch.float32)
-    made = [
-        load_checkpoint(ablation.variant(kind, 3, checkpoint, tmp_path / kind.kind), dtype=torch.float32)
-        for kind in KINDS
-    ]
-    for one in made:
-        for name, weight in checkpoint.model.vision.state_dict().items():
-            torch.testing.assert_close(one.model.vision.state_dict()[name], weight, rtol=0, atol=0)
-    again = load_checkpoint(ablation.variant(KINDS[0], 3, checkpoint, tmp_path / "again"), dtype=torch.float32)
-    for name, weight in made[0].model.named_parameters():
-        torch.testing.assert_close(dict(again.model.named_parameters())[name], weight, rtol=0, atol=0)
-    assert [one.model.config.selector.kind for one in made] == ["gated", "pool"]
+
+    def start(variant, seed, folder):
+        made = ablation.with_selector(variant.selector, seed, checkpoint, tmp_path / folder)
+        return load_checkpoint(made, dtype=torch.float32).model
+
+    for kind in KINDS:
+        model = start(kind, 3, kind.name)
+        assert model.config.selector == kind.selector
+        for name, weight in checkpoint.model.state_dict().items():
+            if not name.startswith("selector."):
+                torch.testing.assert_close(model.state_dict()[name], weight, rtol=0, atol=0)
+    one, again, other = (start(KINDS[0], seed, f"seed{index}").selector for index, seed in enumerate((3, 3, 4)))
+    for name, weight in one.state_dict().items():
+        torch.testing.assert_close(again.state_dict()[name], weight, rtol=0, atol=0)
+    assert any((other.state_dict()[name] != weight).any() for name, weight in one.state_dict().items())
 
 
 def test_every_selector_is_trained_scored_and_not_trained_again(base, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(ablation, "SELECTORS", KINDS)
+    monkeypatch.setattr(ablation, "VARIANTS", KINDS)
     out = tmp_path / "out"
     arguments = [
         "--start", str(base), "--out", str(out), "--seeds", "0", "1",
