@@ -1,29 +1,128 @@
-"""Where the language model looks when it names a place: some heads are shown the visual tokens of the object meant.
+"""Where the language model looks on its way from words to a box, taught layer after layer.
 
 A box is copied from the visual token that knows it, and copying begins with looking there. Left to the loss of the
-numbers alone, a small model takes thousands of steps to find that out.
+numbers alone, a small model takes very long to find that out. So some heads are shown it: words of attributes look at
+what has them; then the place of an answer looks at the words that it is about, and then at the object that is meant.
 
-Shapes: R rows, S sequence, C model width, H heads, D head width, P pointers, K visual tokens of a frame.
+Shapes: R rows, S sequence, C model width, H heads, D head width, L looks, F frames, K visual tokens of a frame,
+A attributes.
 """
 
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from training.dense import ATTRIBUTES, IGNORE, DenseTargets
 from training.packing import Packs
 from vitron_ros.model.language import LanguageModel, Layer, rotate
+from vitron_ros.model.tokenizer import Tokenizer
 
 LOWEST_SHARE = 0.5  # of the greatest share of the object among a frame's tokens, to count as showing it
 LOWEST_MASS = 1e-6
 
 
-def taught_layers(language: LanguageModel) -> tuple[int, ...]:
-    """The two layers before the last, which is left to make use of what they saw."""
-    count = len(language.model.layers)
-    return tuple(range(max(0, count - 3), max(1, count - 1)))
+@dataclass(frozen=True, eq=False)
+class Looks:
+    """Places of packs that should look somewhere.
+
+    Attributes:
+        rows, columns: (L,) int64, who looks.
+        goals: (L, S) bool, at which columns of its row; at least one each.
+    """
+
+    rows: Tensor
+    columns: Tensor
+    goals: Tensor
+
+
+class AttributeWords(nn.Module):
+    """Which tokens are words of attributes: `attribute` (V,), an index or -1, and `value` (V,) int64."""
+
+    attribute: Tensor
+    value: Tensor
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        super().__init__()
+        attribute, value = torch.full((tokenizer.size,), -1), torch.zeros(tokenizer.size, dtype=torch.long)
+        for index, names in enumerate(ATTRIBUTES.values()):
+            for number, name in enumerate(names):
+                tokens = tokenizer.encode(f" {name}")
+                if len(tokens) == 1:
+                    attribute[tokens[0]], value[tokens[0]] = index, number
+        self.register_buffer("attribute", attribute, persistent=False)
+        self.register_buffer("value", value, persistent=False)
+
+
+def looks_of_words(packs: Packs, words: AttributeWords, shown: Tensor) -> Looks:
+    """Of every word of an attribute at the visual tokens that have it.
+
+    Args:
+        shown: (F, K, A) int64 from `shown_attributes`.
+    """
+    attribute = words.attribute[packs.token_ids]
+    rows, columns = ((attribute >= 0) & (packs.segments > 0)).nonzero().unbind(1)
+    token = packs.token_ids[rows, columns]
+    visual = packs.visual[rows]  # (L, S)
+    seen = shown.flatten(0, 1)[visual.clamp(min=0), words.attribute[token][:, None]]
+    return _with_goals(rows, columns, (visual >= 0) & (seen == words.value[token][:, None]))
+
+
+def looks_at_words(packs: Packs, words: AttributeWords) -> Looks:
+    """Of every pointer at the words of attributes in its question."""
+    rows, columns, _ = packs.pointers.unbind(1)
+    is_word = words.attribute[packs.token_ids[rows]] >= 0
+    is_own = packs.segments[rows] == packs.segments[rows, columns][:, None]
+    is_before = torch.arange(is_word.shape[1], device=rows.device) < columns[:, None]
+    return _with_goals(rows, columns, is_word & is_own & is_before)
+
+
+def looks_at_objects(packs: Packs, indices: Tensor) -> Looks:
+    """Of every pointer at the visual tokens that show its object, in its frame.
+
+    Args:
+        indices: (F, K) the patch of each visual token.
+    """
+    rows, columns, frames = packs.pointers.unbind(1)
+    shares = packs.pointer_targets.gather(1, indices[frames])  # (L, K)
+    is_object = (shares > 0) & (shares >= LOWEST_SHARE * shares.amax(dim=1, keepdim=True))
+    kept = indices.shape[1]
+    visual = packs.visual[rows]
+    is_here = (visual >= 0) & (visual // kept == frames[:, None])
+    return _with_goals(rows, columns, is_here & is_object.gather(1, visual.clamp(min=0) % kept))
+
+
+def _with_goals(rows: Tensor, columns: Tensor, goals: Tensor) -> Looks:
+    has_goal = goals.any(dim=1)
+    return Looks(rows[has_goal], columns[has_goal], goals[has_goal])
+
+
+def shown_attributes(targets: DenseTargets, indices: Tensor) -> Tensor:
+    """(F, K, A) int64, what the patches `indices` (F, K) show; -100 where there is no object."""
+    shown = targets.attributes.gather(1, indices[..., None].expand(-1, -1, targets.attributes.shape[-1]))
+    is_object = targets.objectness.gather(1, indices) == 1
+    return shown.masked_fill(~is_object[..., None], IGNORE)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which layers learn which looks; the last is left to make use of them."""
+
+    of_words: int
+    at_words: int
+    at_objects: tuple[int, ...]
+
+    @classmethod
+    def of(cls, layers: int) -> "Plan":
+        last = tuple(sorted({max(0, layers - 3), max(0, layers - 2)}))
+        return cls(max(0, last[0] - 2), max(0, last[0] - 1), last)
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        return tuple(sorted({self.of_words, self.at_words, *self.at_objects}))
 
 
 @contextmanager
@@ -31,15 +130,13 @@ def layer_inputs(language: LanguageModel, layers: tuple[int, ...]) -> Iterator[d
     """The states (R, S, C) that enter some layers, by layer, of the pass made within."""
     seen: dict[int, Tensor] = {}
 
-    def keep(index: int) -> None:
+    def keep(index: int) -> torch.utils.hooks.RemovableHandle:
         def hook(_: nn.Module, args: tuple[Tensor, ...]) -> None:
             seen[index] = args[0]
 
-        hooks.append(language.model.layers[index].register_forward_pre_hook(hook))
+        return language.model.layers[index].register_forward_pre_hook(hook)
 
-    hooks: list[torch.utils.hooks.RemovableHandle] = []
-    for index in layers:
-        keep(index)
+    hooks = [keep(index) for index in layers]
     try:
         yield seen
     finally:
@@ -47,13 +144,13 @@ def layer_inputs(language: LanguageModel, layers: tuple[int, ...]) -> Iterator[d
             hook.remove()
 
 
-def attention_loss(layer: Layer, states: Tensor, rotary: tuple[Tensor, Tensor], packs: Packs, shown: Tensor) -> Tensor:
-    """Sum over pointers of -log of the attention that the first half of a layer's heads gives to the object's tokens.
+def attention_loss(layer: Layer, states: Tensor, rotary: tuple[Tensor, Tensor], mask: Tensor, looks: Looks) -> Tensor:
+    """Sum over looks of -log of the attention that the first half of a layer's heads gives to their goals.
 
     Args:
         states: (R, S, C) that enter the layer.
         rotary: cosines and signed sines at the packs' positions.
-        shown: (P, S) bool, the visual tokens of each pointer's row that show its object; at least one each.
+        mask: (R, 1, S, S) of the packs.
     """
     attention = layer.self_attn
     heads = max(1, attention.num_heads // 2)
@@ -62,23 +159,8 @@ def attention_loss(layer: Layer, states: Tensor, rotary: tuple[Tensor, Tensor], 
     q = rotate(attention.q_proj(x).unflatten(-1, (-1, attention.head_dim))[:, :, :heads], rotary)
     k = rotate(attention.k_proj(x).unflatten(-1, (-1, attention.head_dim))[:, :, : -(-heads // group)], rotary)
     k = k.repeat_interleave(group, dim=2)[:, :, :heads]
-    rows, columns, _ = packs.pointers.unbind(1)
+    rows, columns = looks.rows, looks.columns
     scores = torch.einsum("rqhd,rkhd->rqhk", q.float(), k.float()) / math.sqrt(attention.head_dim)
-    scores = scores[rows, columns].masked_fill(~packs.mask()[rows, 0, columns][:, None], -math.inf)  # (P, H, S)
-    mass = (scores.softmax(-1) * shown[:, None]).sum(-1)
-    return -mass.clamp(min=LOWEST_MASS).log().mean(-1).sum()
-
-
-def shown_tokens(packs: Packs, indices: Tensor) -> Tensor:
-    """(P, S) bool: the visual tokens of each pointer's row that show its object, none where no kept token does.
-
-    Args:
-        indices: (frames, K) the patch of each visual token.
-    """
-    rows, _, frames = packs.pointers.unbind(1)
-    shares = packs.pointer_targets.gather(1, indices[frames])  # (P, K)
-    is_object = (shares > 0) & (shares >= LOWEST_SHARE * shares.amax(dim=1, keepdim=True))
-    kept = indices.shape[1]
-    visual = packs.visual[rows]  # (P, S)
-    is_here = (visual >= 0) & (visual // kept == frames[:, None])
-    return is_here & is_object.gather(1, visual.clamp(min=0) % kept)
+    scores = scores[rows, columns].masked_fill(~mask[rows, 0, columns][:, None], -math.inf)  # (L, H, S)
+    paid = (scores.softmax(-1) * looks.goals[:, None]).sum(-1)
+    return -paid.clamp(min=LOWEST_MASS).log().mean(-1).sum()

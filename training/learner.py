@@ -6,10 +6,19 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from training.attention import attention_loss, layer_inputs, shown_tokens, taught_layers
+from training.attention import (
+    AttributeWords,
+    Plan,
+    attention_loss,
+    layer_inputs,
+    looks_at_objects,
+    looks_at_words,
+    looks_of_words,
+    shown_attributes,
+)
 from training.config import TrainConfig, WeightsConfig
 from training.data import Batch, Part, normalise
-from training.dense import DenseHead, dense_loss, gate_loss
+from training.dense import DenseHead, DenseTargets, dense_loss, gate_loss
 from training.losses import PointerHead, number_loss, pointer_loss, soft_numbers, text_loss
 from training.packing import IGNORE, Packs, embed
 from training.token_head import TokenHead, token_loss
@@ -48,6 +57,8 @@ class Learner(nn.Module):
         self.dense_head = DenseHead(vision.hidden_size, vision.grid)
         self.pointer_head = PointerHead(language.hidden_size, vision.hidden_size)
         self.token_head = TokenHead(language.hidden_size, tokenizer)
+        self.words = AttributeWords(tokenizer)
+        self.plan = Plan.of(language.num_layers)
         numbers = tokenizer.number_ids()
         self.number_ids: Tensor
         self.soft: Tensor
@@ -113,7 +124,7 @@ class Learner(nn.Module):
         if part.packs is not None:
             regions = self.model.region_tokens(features, part.packs.regions) if part.packs.regions else None
             for packs in part.packs.split(SPLITS):
-                for name, (value, count) in self._ask(packs, features, visual, regions).items():
+                for name, (value, count) in self._ask(packs, part.dense, features, visual, regions).items():
                     before = sums.get(name, (0, 0))
                     sums[name] = before[0] + value, before[1] + count
         return sums
@@ -128,14 +139,13 @@ class Learner(nn.Module):
         return features
 
     def _ask(
-        self, packs: Packs, features: VisionFeatures, visual: VisualTokens, regions: Tensor | None
+        self, packs: Packs, dense: DenseTargets, features: VisionFeatures, visual: VisualTokens, regions: Tensor | None
     ) -> dict[str, tuple[Tensor, int]]:
-        model = self.model
+        model, mask = self.model, packs.mask()
         embeds = embed(model, packs, visual.tokens, regions)
-        has_places = visual.indices is not None and len(packs.pointers) > 0
-        taught = taught_layers(model.language) if self.weights.attention and has_places else ()
-        with layer_inputs(model.language, taught) as states:
-            hidden = model.language.hidden_states(embeds, packs.mask(), packs.positions)
+        is_taught = self.weights.attention > 0 and visual.indices is not None
+        with layer_inputs(model.language, self.plan.layers if is_taught else ()) as states:
+            hidden = model.language.hidden_states(embeds, mask, packs.positions)
         asked = packs.labels != IGNORE
         labels, is_number = packs.labels[asked], packs.is_number[asked]
         logits = model.language.lm_head(hidden[asked])  # (L, V): only where something is asked
@@ -149,22 +159,26 @@ class Learner(nn.Module):
             rows, columns, frames = packs.pointers.unbind(1)
             logits = self.pointer_head(hidden[rows, columns], features.patches, frames)
             sums["pointer"] = (pointer_loss(logits, packs.pointer_targets), len(frames))
-        if taught:
-            sums["attention"] = self._attention(packs, visual, states)
+        if visual.indices is not None and states:
+            sums["attention"] = self._attend(packs, mask, states, visual.indices, dense)
         return sums
 
-    def _attention(self, packs: Packs, visual: VisualTokens, states: dict[int, Tensor]) -> tuple[Tensor, int]:
-        assert visual.indices is not None
-        shown = shown_tokens(packs, visual.indices)
-        is_shown = shown.any(dim=1)
-        packs, shown = packs.pointing(is_shown), shown[is_shown]
+    def _attend(
+        self, packs: Packs, mask: Tensor, states: dict[int, Tensor], indices: Tensor, dense: DenseTargets
+    ) -> tuple[Tensor, int]:
+        at_objects = looks_at_objects(packs, indices)
+        taught = [
+            (self.plan.of_words, looks_of_words(packs, self.words, shown_attributes(dense, indices))),
+            (self.plan.at_words, looks_at_words(packs, self.words)),
+            *((layer, at_objects) for layer in self.plan.at_objects),
+        ]
         language = self.model.language
         rotary = language.rotary_at(packs.positions)
         losses = [
-            attention_loss(cast(Layer, language.model.layers[index]), entered, rotary, packs, shown)
-            for index, entered in states.items()
+            attention_loss(cast(Layer, language.model.layers[layer]), states[layer], rotary, mask, looks)
+            for layer, looks in taught
         ]
-        return torch.stack(losses).mean(), int(is_shown.sum())
+        return torch.stack(losses).sum(), sum(len(looks.rows) for _, looks in taught)
 
 
 def group_of(name: str) -> str:

@@ -92,10 +92,6 @@ class Packs:
             pointer_targets=self.pointer_targets[is_here],
         )
 
-    def pointing(self, wanted: Tensor) -> "Packs":
-        """The same with some of the pointers, by (P,) bool."""
-        return replace(self, pointers=self.pointers[wanted], pointer_targets=self.pointer_targets[wanted])
-
     def mask(self) -> Tensor:
         """(R, 1, S, S) bool, True where row may look at column."""
         size = self.segments.shape[1]

@@ -1,40 +1,115 @@
-"""Taught attention: the loss is that of the attention the layer really pays, and lessening it moves that attention."""
+"""Taught attention: goals are what they are said to be, the loss is that of the attention a layer really pays, and
+lessening it moves that attention."""
 
 import copy
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from test_training_packing import ask
 from tiny_training import IMAGES, VIDEOS, tiny_checkpoint
 
-from training.attention import attention_loss, layer_inputs, shown_tokens, taught_layers
+from training.attention import (
+    AttributeWords,
+    Plan,
+    attention_loss,
+    layer_inputs,
+    looks_at_objects,
+    looks_at_words,
+    looks_of_words,
+    shown_attributes,
+)
 from training.data import normalise
+from training.dense import ATTRIBUTES, IGNORE, DenseTargets, dense_targets, patch_shares
 from training.packing import embed
 from vitron_ros.model import language as language_module
 
 
-def seen(kind):
-    """Packs, the visual tokens of their clips, and the embeddings."""
-    model = tiny_checkpoint().model.eval()
-    clips, _, packs = ask(kind, (1, 2, 5))
-    pixels = normalise(torch.cat([torch.from_numpy(clip.frames).permute(0, 3, 1, 2) for clip in clips]))
-    features = model.vision(pixels, levels=model.region.levels)
-    visual = model.visual_tokens(features)
-    marked = model.region_tokens(features, packs.regions) if packs.regions else None
-    return model.language, packs, visual.indices, embed(model, packs, visual.tokens, marked)
+class Seen:
+    """Packed questions about three clips, their visual tokens, embeddings and all looks."""
+
+    def __init__(self, kind):
+        model = tiny_checkpoint().model.eval()
+        self.language = model.language
+        self.clips, _, self.packs = ask(kind, (1, 2, 5))
+        pixels = normalise(torch.cat([torch.from_numpy(clip.frames).permute(0, 3, 1, 2) for clip in self.clips]))
+        features = model.vision(pixels, levels=model.region.levels)
+        visual = model.visual_tokens(features)
+        marked = model.region_tokens(features, self.packs.regions) if self.packs.regions else None
+        self.indices = visual.indices
+        self.embeds = embed(model, self.packs, visual.tokens, marked)
+        parts = [dense_targets(clip, patch_shares(clip, 6)) for clip in self.clips]
+        dense = DenseTargets(*(torch.cat([vars(part)[name] for part in parts]) for name in vars(parts[0])))
+        self.shown = shown_attributes(dense, self.indices)
+        self.words = AttributeWords(tiny_checkpoint().tokenizer)
+        self.looks = {
+            "of words": looks_of_words(self.packs, self.words, self.shown),
+            "at words": looks_at_words(self.packs, self.words),
+            "at objects": looks_at_objects(self.packs, self.indices),
+        }
+
+    def spelled(self, row, column):
+        return tiny_checkpoint().tokenizer.decode([int(self.packs.token_ids[row, column])]).strip()
 
 
-def with_target(packs, indices):
-    shown = shown_tokens(packs, indices)
-    return packs.pointing(shown.any(1)), shown[shown.any(1)]
+@pytest.fixture(scope="module", params=[IMAGES, VIDEOS], ids=["images", "videos"])
+def seen(request):
+    with torch.no_grad():
+        return Seen(request.param)
 
 
-@pytest.mark.parametrize("kind", [IMAGES, VIDEOS], ids=["images", "videos"])
+def test_every_look_has_a_goal_that_its_row_may_see(seen):
+    for name, looks in seen.looks.items():
+        assert len(looks.rows) > 0, name
+        assert looks.goals.any(dim=1).all(), name
+        allowed = seen.packs.mask()[looks.rows, 0, looks.columns]
+        assert not (looks.goals & ~allowed).any(), name
+
+
+def test_words_look_at_tokens_that_show_what_they_name(seen):
+    looks = seen.looks["of words"]
+    names = {name: (index, names.index(name)) for index, names in enumerate(ATTRIBUTES.values()) for name in names}
+    for row, column, goals in zip(looks.rows.tolist(), looks.columns.tolist(), looks.goals, strict=True):
+        attribute, value = names[seen.spelled(row, column)]
+        shown = seen.shown.flatten(0, 1)[:, attribute]
+        for place, is_goal in zip(seen.packs.visual[row].tolist(), goals.tolist(), strict=True):
+            assert is_goal == (place >= 0 and int(shown[place]) == value)
+
+
+def test_answers_look_at_the_attributes_in_their_own_question(seen):
+    looks = seen.looks["at words"]
+    known = {name for names in ATTRIBUTES.values() for name in names}
+    for row, column, goals in zip(looks.rows.tolist(), looks.columns.tolist(), looks.goals, strict=True):
+        for goal in goals.nonzero().flatten().tolist():
+            assert goal < column
+            assert seen.packs.segments[row, goal] == seen.packs.segments[row, column]
+            assert seen.spelled(row, goal) in known
+
+
+def test_places_look_at_the_object_in_the_frame_that_is_pointed_at(seen):
+    looks, packs = seen.looks["at objects"], seen.packs
+    kept = seen.indices.shape[1]
+    meant = {(row, column): place for place, (row, column, _) in enumerate(packs.pointers.tolist())}
+    for row, column, goals in zip(looks.rows.tolist(), looks.columns.tolist(), looks.goals, strict=True):
+        pointer = meant[row, column]
+        for goal in goals.nonzero().flatten().tolist():
+            place = int(packs.visual[row, goal])
+            assert place // kept == packs.pointers[pointer, 2]
+            assert packs.pointer_targets[pointer, seen.indices[place // kept, place % kept]] > 0
+    hidden = set(meant) - set(zip(looks.rows.tolist(), looks.columns.tolist(), strict=True))
+    for at in hidden:  # no kept patch shows these
+        frame = packs.pointers[meant[at], 2]
+        assert not packs.pointer_targets[meant[at], seen.indices[frame]].any()
+
+
+def test_what_shows_no_object_has_no_attributes(seen):
+    assert (seen.shown == IGNORE).any()
+    assert ((seen.shown == IGNORE).any(-1) == (seen.shown == IGNORE).all(-1)).all()
+
+
 @torch.no_grad()
-def test_the_loss_is_that_of_the_attention_that_is_paid(kind, monkeypatch):
-    language, packs, indices, embeds = seen(kind)
-    packs, shown = with_target(packs, indices)
+def test_the_loss_is_that_of_the_attention_that_is_paid(seen, monkeypatch):
     paid = []
 
     def attend(q, k, v, attn_mask=None, **_):
@@ -43,44 +118,26 @@ def test_the_loss_is_that_of_the_attention_that_is_paid(kind, monkeypatch):
         return paid[-1] @ v
 
     monkeypatch.setattr(language_module.F, "scaled_dot_product_attention", attend)
-    layers = taught_layers(language)
+    language, packs, layers = seen.language, seen.packs, (0, 1)
     with layer_inputs(language, layers) as states:
-        language.hidden_states(embeds, packs.mask(), packs.positions)
+        language.hidden_states(seen.embeds, packs.mask(), packs.positions)
     assert sorted(states) == list(layers)
+    rotary = language.rotary_at(packs.positions)
     for index in layers:
-        loss = attention_loss(
-            language.model.layers[index], states[index], language.rotary_at(packs.positions), packs, shown
-        )
-        rows, columns, _ = packs.pointers.unbind(1)
-        half = paid[index][rows, : paid[index].shape[1] // 2, columns]
-        assert float(loss) == pytest.approx(float(-(half * shown[:, None]).sum(-1).log().mean(1).sum()), rel=1e-4)
+        for looks in seen.looks.values():
+            loss = attention_loss(language.model.layers[index], states[index], rotary, packs.mask(), looks)
+            half = paid[index][looks.rows, : paid[index].shape[1] // 2, looks.columns]
+            expected = -(half * looks.goals[:, None]).sum(-1).log().mean(1).sum()
+            assert float(loss) == pytest.approx(float(expected), rel=1e-4)
 
 
-@torch.no_grad()
-def test_shown_tokens_lie_in_the_pointed_frame_and_on_the_object():
-    _, packs, indices, _ = seen(VIDEOS)
-    shown = shown_tokens(packs, indices)
-    assert shown.any()
-    kept = indices.shape[1]
-    for pointer, column in shown.nonzero().tolist():
-        row, _, frame = packs.pointers[pointer].tolist()
-        place = int(packs.visual[row, column])
-        assert place // kept == frame
-        assert packs.pointer_targets[pointer, indices[frame, place % kept]] > 0
-    hidden = ~shown.any(1)  # no kept patch shows them
-    on_kept = packs.pointer_targets.gather(1, indices[packs.pointers[:, 2]]).sum(1)
-    assert (on_kept[hidden] == 0).all()
-    assert (on_kept[~hidden] > 0).all()
-
-
-def test_following_its_gradient_moves_attention_to_the_object():
-    language, packs, indices, embeds = seen(IMAGES)
-    packs, shown = with_target(packs, indices)
-    layer = copy.deepcopy(language.model.layers[0])
-    losses = []
+def test_following_its_gradient_moves_attention_to_the_object(seen):
+    layer = copy.deepcopy(seen.language.model.layers[0])
+    rotary, mask = seen.language.rotary_at(seen.packs.positions), seen.packs.mask()
     optimizer = torch.optim.Adam(layer.parameters(), lr=0.01)
+    losses = []
     for _ in range(20):
-        loss = attention_loss(layer, embeds.detach(), language.rotary_at(packs.positions), packs, shown)
+        loss = attention_loss(layer, seen.embeds, rotary, mask, seen.looks["at objects"])
         losses.append(float(loss.detach()))
         optimizer.zero_grad()
         loss.backward()
@@ -88,11 +145,30 @@ def test_following_its_gradient_moves_attention_to_the_object():
     assert losses[-1] < 0.6 * losses[0]
 
 
-def test_nothing_watches_a_layer_after_its_pass():
-    language, packs, _, embeds = seen(IMAGES)
-    with pytest.raises(RuntimeError, match="within"), layer_inputs(language, taught_layers(language)):
+def test_a_question_without_attributes_asks_for_no_looks(seen):
+    silent = replace(seen.packs, token_ids=torch.zeros_like(seen.packs.token_ids))
+    assert len(looks_of_words(silent, seen.words, seen.shown).rows) == 0
+    empty = looks_at_words(silent, seen.words)
+    layer, rotary = seen.language.model.layers[0], seen.language.rotary_at(silent.positions)
+    with torch.no_grad():
+        assert float(attention_loss(layer, seen.embeds, rotary, silent.mask(), empty)) == 0
+
+
+@pytest.mark.parametrize("layers", range(1, 33))
+def test_a_plan_goes_up_the_layers_and_leaves_the_last(layers):
+    plan = Plan.of(layers)
+    assert 0 <= plan.of_words <= plan.at_words <= min(plan.at_objects)
+    assert max(plan.at_objects) == max(0, layers - 2)
+    if layers >= 5:
+        assert len(plan.layers) == 4
+
+
+@torch.no_grad()
+def test_nothing_watches_a_layer_after_its_pass(seen):
+    language, packs = seen.language, seen.packs
+    with pytest.raises(RuntimeError, match="within"), layer_inputs(language, (0, 1)):
         raise RuntimeError("within")
     with layer_inputs(language, ()) as states:
-        language.hidden_states(embeds.detach(), packs.mask(), packs.positions)
+        language.hidden_states(seen.embeds, packs.mask(), packs.positions)
     assert states == {}
     assert not any(layer._forward_pre_hooks for layer in language.model.layers)
