@@ -25,7 +25,7 @@ GATED = ModelConfig(
         num_layers=2,
         num_heads=4,
         num_kv_heads=2,
-        head_dim=8,
+        head_dim=16,
         max_positions=96,
     ),
     max_frames=6,

@@ -94,7 +94,7 @@ def test_prefill_and_decode_over_a_cache_are_the_language_model():
 def test_rows_of_different_lengths_see_their_own_slots_alone():
     model = small_model(GATED)
     decode = build_graph(model, "decode")
-    memory = [torch.randn(2, 2, 12, 8) for _ in range(4)]
+    memory = [torch.randn(2, 2, 12, GATED.language.head_dim) for _ in range(4)]
     ids, lengths = torch.tensor([[1, 2], [3, 4]]), torch.tensor([0, 7])
     logits = decode.module(ids, lengths, *memory)[0]
     spoiled = [tensor.clone() for tensor in memory]

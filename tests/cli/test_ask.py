@@ -67,7 +67,7 @@ def test_of_a_picture_it_sees_the_picture(asked, photo, capsys):
     assert request.task is Task.ASK and request.text == "What is this?"
     assert len(request.frames) == 1 and request.frames[0].rgb[0, 0].tolist() == [200, 0, 0]
     assert request.regions[0].points.tolist() == [[10, 20], [40, 40]]
-    assert asked.names == [("vitron-tiny", "cpu")]
+    assert asked.names == [("vitron-tiny", "cpu", "auto")]
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_of_a_bag_it_sees_a_clip(asked, capsys):
     stamps = [frame.stamp_ns for frame in model.asked[0].frames]
     assert len(stamps) == 8
     assert np.diff(stamps).min() >= 0.12 * SECOND and 1.4 * SECOND < stamps[-1] - stamps[0] <= 2 * SECOND
-    assert asked.names == [("some/folder", "cpu")]
+    assert asked.names == [("some/folder", "cpu", "auto")]
 
 
 REPLY = {

@@ -85,8 +85,8 @@ def scripted(monkeypatch):
     model = ScriptedModel(lambda request: found(request, boxes_xyxy=np.tile(boxes, (len(request.frames), 1))))
     names = []
 
-    def load(name, device):
-        names.append((name, device))
+    def load(name, device, backend):
+        names.append((name, device, backend))
         return model
 
     monkeypatch.setattr(replay_command, "load_model", load)
@@ -101,7 +101,7 @@ def result_of(capsys, *words):
 def test_a_prompt_is_asked_of_the_bundled_model_and_followed(scripted, capsys):
     model, names = scripted
     result = result_of(capsys, "track", SAMPLE, "--prompt", "the mug", "--model-latency-ms", "100")
-    assert names == [("vitron-tiny", "cpu")]
+    assert names == [("vitron-tiny", "cpu", "auto")]
     assert model.asked[0].text == "the mug"
     shown = [index for index, item in enumerate(result["frames"]) if item["tracks"]]
     assert 1 < shown[0] < 8
@@ -117,7 +117,7 @@ def test_goals_with_prompts_are_replayed_and_another_model_may_be_chosen(scripte
     words = ["replay", SAMPLE, "--goals", str(path), "--model", "some/folder", "--model-latency", f"file:{latency}"]
     results = [result_of(capsys, *words) for _ in range(2)]
     assert results[0] == results[1]
-    assert names[0] == ("some/folder", "cpu")
+    assert names[0] == ("some/folder", "cpu", "auto")
     assert [track["id"] for track in results[0]["frames"][-1]["tracks"]] == [1, 2]
 
 

@@ -26,6 +26,7 @@ from vitron_ros.model.checkpoint import save_pretrained
 from vitron_ros.model.config import ModelConfig, RegionConfig
 from vitron_ros.model.parsing import parse_reply
 from vitron_ros.model.prompts import Turn
+from vitron_ros.model.vitron import VitronModel
 from vitron_ros.region import Region
 
 WIDTH, HEIGHT = 64, 48
@@ -390,3 +391,25 @@ def test_a_model_is_loaded_with_what_stands_beside_it(checkpoint, tmp_path):
     assert replies[0].kept is not None and replies[0].seconds > 0
     assert grounder.is_unfamiliar
     assert ModelConfig().max_frames > 8  # a longer clip than any that training shows is not taken
+
+
+def test_every_backend_gives_the_same_replies(checkpoint, tmp_path, monkeypatch):
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    pytest.importorskip("onnxscript", reason="onnxscript is not installed")
+    monkeypatch.setenv("VITRON_ENGINES", str(tmp_path / "engines"))
+    config = checkpoint.model.config
+    torch.manual_seed(3)
+    model = VitronModel(replace(config, language=replace(config.language, head_dim=16)))
+    for weight in model.language.parameters():
+        if weight.dim() == 2:
+            torch.nn.init.normal_(weight, std=0.3)  # else one number repeats, which anything would get right
+    save_pretrained(model, tmp_path, tokenizer=checkpoint.tokenizer)
+    requests = [find(clip(3)), find(clip(2), id="b"), find((frame(7),), id="c")]
+    replies = {
+        backend: Grounder.load(tmp_path, rows=3, backend=backend).reply(requests) for backend in ("torch", "onnx")
+    }
+    assert any(len(set(reply.text)) > 6 for reply in replies["torch"])
+    for ours, theirs in zip(*replies.values(), strict=True):
+        assert (ours.status, ours.text) == (theirs.status, theirs.text)
+        assert ours.score == pytest.approx(theirs.score, abs=1e-3)
+        assert np.array_equal(ours.kept, theirs.kept)

@@ -24,7 +24,7 @@ from vitron_ros.backends.agreement import compare
 from vitron_ros.backends.graphs import Graph, build_graph, fingerprint
 from vitron_ros.backends.manifest import Manifest, manifest_path, read_manifest
 from vitron_ros.backends.onnx_cache import cached_onnx
-from vitron_ros.backends.onnx_runner import OnnxRunner
+from vitron_ros.backends.onnx_runner import OnnxRunner, require_onnxruntime
 from vitron_ros.backends.runner import EngineRunner, random_inputs
 from vitron_ros.backends.tensorrt_runner import LIBRARIES, TensorRTRunner
 from vitron_ros.backends.torch_runner import TorchRunner
@@ -180,10 +180,11 @@ def _choose(model: VitronModel, folder: Path) -> tuple[FrameEncoder, str]:
 
 
 def _build(model: VitronModel, backend: str, folder: Path) -> FrameEncoder:
-    graph = build_graph(model, "frames", levels=model.region is not None)
+    graph = build_graph(model, "frames", levels=True)
     runner: EngineRunner
     if backend == "onnxruntime":
         provider: Literal["cpu", "cuda"] = "cuda" if model.device.type == "cuda" else "cpu"
+        require_onnxruntime(provider)  # before a graph is exported for nothing
         runner = OnnxRunner(cached_onnx(graph, model.config, folder), provider=provider, limits=graph.limits)
     elif backend in LIBRARIES:
         runner = TensorRTRunner(_find_engine(graph, backend, folder), weights=fingerprint(graph.module))

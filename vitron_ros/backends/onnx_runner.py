@@ -43,18 +43,10 @@ class OnnxRunner(EngineRunner):
     def __init__(
         self, path: Path, *, provider: Provider = "cpu", limits: Limits | None = None, threads: int | None = None
     ) -> None:
-        runtime = _runtime(provider)
-        options = runtime.SessionOptions()
-        options.intra_op_num_threads = threads or torch.get_num_threads()
-        options.log_severity_level = ERRORS
-        # A thread that spins while it waits takes a core from the tracker.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        require_onnxruntime(provider)
         if not path.is_file():
             raise EngineError(f"there is no ONNX file {path}; write it with: python -m engines.export_onnx")
-        try:
-            self._session: Any = runtime.InferenceSession(str(path), options, providers=PROVIDERS[provider])
-        except Exception as error:  # its own kinds have no common base
-            raise EngineError(f"ONNX Runtime cannot load {path}: {error}; export it again") from error
+        self._session: Any = open_session(str(path), str(path), provider=provider, threads=threads)
         self._providers = self._session.get_providers()
         if PROVIDERS[provider][0] not in self._providers:
             raise EngineError(
@@ -99,7 +91,12 @@ class OnnxRunner(EngineRunner):
         self._session = None
 
 
-def _runtime(provider: str) -> Any:
+def require_onnxruntime(provider: Provider = "cpu") -> Any:
+    """The module onnxruntime, with a provider.
+
+    Raises:
+        EngineError: it is not installed, or lacks the provider.
+    """
     if provider not in PROVIDERS:
         raise EngineError(f"ONNX Runtime is used with {', '.join(PROVIDERS)}, not {provider!r}")
     try:
@@ -112,6 +109,28 @@ def _runtime(provider: str) -> Any:
             f"this ONNX Runtime has {', '.join(there)}, but not {PROVIDERS[provider][0]}; install onnxruntime-gpu"
         )
     return onnxruntime
+
+
+def open_session(graph: str | bytes, name: str, *, provider: Provider = "cpu", threads: int | None = None) -> Any:
+    """A session of a graph in memory, or in a file.
+
+    Args:
+        name: of the graph, for messages.
+        threads: CPU threads of one operation; None: as many as torch uses.
+
+    Raises:
+        EngineError: onnxruntime is not installed or lacks the provider, or cannot load the graph.
+    """
+    runtime = require_onnxruntime(provider)
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = threads or torch.get_num_threads()
+    options.log_severity_level = ERRORS
+    # A thread that spins while it waits takes a core from the tracker.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return runtime.InferenceSession(graph, options, providers=PROVIDERS[provider])
+    except Exception as error:  # its own kinds have no common base
+        raise EngineError(f"ONNX Runtime cannot load {name}: {error}; export it again") from error
 
 
 def _spec(value: Any, path: Path) -> TensorSpec:

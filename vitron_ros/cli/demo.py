@@ -15,6 +15,7 @@ from typing import Any
 from tqdm import tqdm
 
 from vitron_ros.cli.convert import convert
+from vitron_ros.config import BACKENDS
 from vitron_ros.evaluation.bag_storage import is_bag
 from vitron_ros.evaluation.command_script import Command, read_commands
 from vitron_ros.evaluation.kept_patches import kept_patches
@@ -34,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", default="vitron-tiny", help="model for the commands, by name or folder (default: vitron-tiny)"
     )
+    parser.add_argument("--model-backend", default="auto", choices=BACKENDS, help="what it runs on (default: auto)")
     parser.add_argument("--targets", type=int, help="follow so many targets from their true boxes (default: 1)")
     parser.add_argument("--fps", type=float, help="images a second of a folder (default: 25)")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON on stdout")
@@ -48,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     bag = _bag_of(arguments.source, arguments.out / "bag", arguments.fps)
     scene = demo.read_scene(bag, commands, arguments.targets or 1)
     print(f"playing {arguments.source}: {len(scene.stamps_ns)} images, {scene.duration_s:.1f} s", file=sys.stderr)
-    recording = demo.play(scene, model)
+    recording = demo.play(scene, model, arguments.model_backend)
     verdicts = demo_figures.judge(recording, scene)
     figures = {
         "source": arguments.source,

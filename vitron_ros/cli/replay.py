@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from vitron_ros.config import PipelineConfig
+from vitron_ros.config import BACKENDS, PipelineConfig
 from vitron_ros.evaluation.goal_script import ScriptedGoal, read_goals
 from vitron_ros.evaluation.output import make_folder, write_json
 from vitron_ros.evaluation.replay import Recording, replay
@@ -43,6 +43,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         "--model", help=f"model for prompts: {BUNDLED} or a folder (default: {BUNDLED}, loaded if a goal needs it)"
     )
     parser.add_argument("--model-device", default="cpu", help="cpu, cuda or cuda:N (default: cpu)")
+    parser.add_argument("--model-backend", default="auto", choices=BACKENDS, help="what it runs on (default: auto)")
     latency = parser.add_mutually_exclusive_group()
     latency.add_argument(
         "--model-latency-ms", type=float, metavar="MS", help="that each call of the model takes (default: 200)"
@@ -96,7 +97,7 @@ def _model(arguments: argparse.Namespace, goals: Sequence[ScriptedGoal]) -> Lang
     """The model that was asked for, or the bundled one if a goal is a prompt alone."""
     needs_model = any(goal.request.region is None for goal in goals)
     name = arguments.model or (BUNDLED if needs_model else "")
-    return load_model(name, arguments.model_device) if name else None
+    return load_model(name, arguments.model_device, arguments.model_backend) if name else None
 
 
 def _frames(source: Source, limit: int | None) -> Iterator[Frame]:

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from vitron_ros.backends import frame_encoder
 from vitron_ros.frame import Frame, Image
 from vitron_ros.model.vision import VisionFeatures
 from vitron_ros.model.vitron import VitronModel
@@ -46,14 +47,18 @@ class FrameEncoder:
     camera's images are large, their tokens small.
     """
 
-    def __init__(self, model: VitronModel, kept: int = KEPT) -> None:
+    def __init__(
+        self, model: VitronModel, kept: int = KEPT, *, backend: frame_encoder.FrameEncoder | None = None
+    ) -> None:
         """
         Args:
             model: one that looks at each frame by itself.
             kept: frames that are remembered.
+            backend: what encodes them; None: the model, by torch.
         """
         self.encoded = 0  # frames, in all
         self._model, self._limit = model, kept
+        self._backend = frame_encoder.TorchFrameEncoder(model) if backend is None else backend
         self._known: OrderedDict[Key, tuple[weakref.ref[Image], FrameTokens]] = OrderedDict()
 
     def __len__(self) -> int:
@@ -83,8 +88,9 @@ class FrameEncoder:
 
     def _encode(self, frames: Sequence[Frame]) -> list[FrameTokens]:
         model = self._model
-        features = model.features(model.pixels(frames))
-        visual = model.visual_tokens(features)
+        encoded = self._backend.encode(model.pixels(frames), regions=True)
+        visual, features = encoded.visual, encoded.features
+        assert features is not None  # regions ask for them
         self.encoded += len(frames)
         grids = [None] * len(frames) if visual.indices is None else self._grids(visual.indices)
         return [

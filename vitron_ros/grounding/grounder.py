@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vitron_ros.backends.choice import Parts, choose_parts
 from vitron_ros.errors import ModelError, RegionError
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.familiarity import Familiarity, FirstLooks
@@ -60,6 +61,7 @@ class Grounder:
         *,
         vocabulary: Vocabulary | None = None,
         familiarity: Familiarity | None = None,
+        parts: Parts | None = None,
         rows: int = ROWS,
         compiled: bool = False,
         now_ns: Callable[[], int] = time.monotonic_ns,
@@ -68,6 +70,7 @@ class Grounder:
         Args:
             vocabulary: words that the model was taught; None: all.
             familiarity: how the footage looked that it was trained on; None: like any.
+            parts: what encodes frames and decodes answers; None: the model, by torch.
             rows: requests answered side by side.
             compiled: short passes go through torch.compile; the first of each shape takes long.
             now_ns: the clock that deadlines are on.
@@ -86,10 +89,10 @@ class Grounder:
         self.max_requests = rows
         self._model, self._tokenizer, self._prompts = model.eval(), tokenizer, prompts
         self._vocabulary, self._first_looks = vocabulary or Vocabulary(), FirstLooks(familiarity)
-        self._encode = FrameEncoder(model)
+        self._encode = FrameEncoder(model, backend=None if parts is None else parts.encoder)
         self._now_ns = now_ns
         self._decoder = Decoder(
-            model.language,
+            model.language if parts is None else parts.language,
             tokenizer,
             capacity=model.config.language.max_positions,
             rows=rows,
@@ -104,22 +107,31 @@ class Grounder:
         source: str | Path,
         *,
         device: torch.device | str = "cpu",
+        backend: str = "auto",
         rows: int = ROWS,
         compiled: bool = False,
         now_ns: Callable[[], int] = time.monotonic_ns,
     ) -> "Grounder":
         """A bundled model by its name, or a checkpoint directory, with what stands beside it.
 
+        Args:
+            backend: what it runs on, see `choose_parts`. Compiled decoding is torch's, whatever the backend.
+
         Raises:
-            ModelError: there is no such model, or it cannot be read.
+            ConfigError: there is no such backend.
+            ModelError: there is no such model, it cannot be read, or the backend, unless auto, cannot be used.
         """
         is_cpu = torch.device(device).type == "cpu"
         directory = find_checkpoint(source)
         checkpoint = load_checkpoint(directory, device=device, dtype=torch.float32 if is_cpu else None)
+        parts = choose_parts(checkpoint.model.eval(), backend)
+        if compiled:
+            parts = replace(parts, language=checkpoint.model.language)
         return cls(
             checkpoint,
             vocabulary=Vocabulary.load(directory),
             familiarity=Familiarity.load(directory),
+            parts=parts,
             rows=rows,
             compiled=compiled,
             now_ns=now_ns,

@@ -132,13 +132,14 @@ def _commands_by_box(bag: Path, boxes: Iterable[TrueBox], count: int) -> list[Co
     ]
 
 
-def play(scene: Scene, model: str = "") -> Recording:
+def play(scene: Scene, model: str = "", backend: str = "auto") -> Recording:
     """Play the bag into a node of its own, and give each command at its time.
 
     Both processes get a private ROS domain on this machine, unless the user has chosen one.
 
     Args:
         model: that the node is to load; empty: none.
+        backend: that it runs on.
 
     Raises:
         SourceError: the node or the player did not come up, or stopped with an error.
@@ -149,7 +150,7 @@ def play(scene: Scene, model: str = "") -> Recording:
         **transport_environment(),
     }
     os.environ.update({name: value for name, value in environment.items() if name not in os.environ})
-    parameters = ("--ros-args", "-p", f"model:={model}") if model else ()
+    parameters = ("--ros-args", "-p", f"model:={model}", "-p", f"model_backend:={backend}") if model else ()
     with (
         node_process("perception_node", *parameters) as node,
         node_process("bag_player", str(scene.bag), "--wait") as player,

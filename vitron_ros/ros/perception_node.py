@@ -51,10 +51,10 @@ class PerceptionNode(LifecycleNode):
         error: the same as cleanup, then unconfigured.
 
     Args:
-        load: makes the model of a name, for a device.
+        load: makes the model of a name, for a device and a backend.
     """
 
-    def __init__(self, load: Callable[[str, str], LanguageVision] = load_model, **kwargs: object) -> None:
+    def __init__(self, load: Callable[[str, str, str], LanguageVision] = load_model, **kwargs: object) -> None:
         super().__init__("perception", automatically_declare_parameters_from_overrides=True, **kwargs)
         self.has_failed = False
         self._config = PerceptionConfig()
@@ -75,7 +75,8 @@ class PerceptionNode(LifecycleNode):
         try:
             self._config = read_parameters(self, self._config)
             warm_up(make_tracker(self._config.tracker))
-            model = self._load(self._config.model, self._config.model_device) if self._config.model else None
+            config = self._config
+            model = self._load(config.model, config.model_device, config.model_backend) if config.model else None
         except (ConfigError, ModelError) as error:
             self.get_logger().error(f"cannot configure: {error}")
             return TransitionCallbackReturn.FAILURE

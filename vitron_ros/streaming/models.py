@@ -8,13 +8,17 @@ from vitron_ros.grounding.request import LanguageVision
 BUNDLED = "vitron-tiny"
 
 
-def load_model(name: str, device: str = "cpu") -> LanguageVision:
+def load_model(name: str, device: str = "cpu", backend: str = "auto") -> LanguageVision:
     """The bundled model, or the one in a folder. On the CPU it leaves one core to the cameras.
 
     torch is imported here and nowhere before, since a node without a model starts without it.
 
+    Args:
+        backend: one of `config.BACKENDS`.
+
     Raises:
-        ModelError: there is no such model, it cannot be read, or the device is not there.
+        ConfigError: there is no such backend.
+        ModelError: there is no such model, it cannot be read, or the device or the backend is not there.
     """
     import torch
 
@@ -28,6 +32,6 @@ def load_model(name: str, device: str = "cpu") -> LanguageVision:
             )
         if is_cpu:
             torch.set_num_threads(min(torch.get_num_threads(), max(1, len(os.sched_getaffinity(0)) - 1)))
-        return Grounder.load(name, device=device)
+        return Grounder.load(name, device=device, backend=backend)
     except RuntimeError as error:  # torch has no class of its own for a device that it does not know
         raise ModelError(f"cannot load the model {name} on device {device!r}: {error}") from error

@@ -1,0 +1,102 @@
+"""What a model runs on: for each backend that a user can name, the parts that do its work.
+
+    auto      on a CPU with float32 weights ONNX Runtime, on a GPU an engine of TensorRT; torch for what they cannot do
+    torch     the model's own modules
+    onnx      frames on ONNX Runtime, and on a CPU answers as well
+    tensorrt  frames by an engine of TensorRT or TensorRT for RTX; answers by torch
+
+Whatever is chosen was compared with torch on this machine before it is given out. The order of `auto` is fixed rather
+than measured, so that the same machine gives the same numbers on every start.
+"""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from vitron_ros.backends.frame_encoder import FrameEncoder, TorchFrameEncoder, build_frame_encoder, engine_folder
+from vitron_ros.backends.onnx_language import OnnxLanguage, check_language
+from vitron_ros.backends.onnx_runner import require_onnxruntime
+from vitron_ros.backends.tensorrt_runner import LIBRARIES
+from vitron_ros.config import BACKENDS
+from vitron_ros.errors import ConfigError, EngineError
+from vitron_ros.model.language import LanguageModel
+from vitron_ros.model.vitron import VitronModel
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Parts:
+    """What encodes a model's frames and what decodes its answers."""
+
+    encoder: FrameEncoder
+    language: LanguageModel
+
+
+def choose_parts(model: VitronModel, backend: str = "auto", *, folder: Path | None = None) -> Parts:
+    """The parts of a model in evaluation mode. What auto chose and why is logged; a way that fails is warned of.
+
+    Args:
+        backend: one of `config.BACKENDS`.
+        folder: of engines and exported graphs; None: $VITRON_ENGINES, or else the user's cache.
+
+    Raises:
+        ConfigError: there is no such backend.
+        EngineError: the backend, unless auto, is not there, cannot take this model or disagrees with torch.
+    """
+    folder = engine_folder() if folder is None else folder
+    if backend == "torch":
+        return _by_torch(model)
+    if backend == "onnx":
+        is_cpu = model.device.type == "cpu"
+        encoder = build_frame_encoder(model, "onnxruntime", folder=folder)
+        return Parts(encoder=encoder, language=_onnx_language(model) if is_cpu else model.language)
+    if backend == "tensorrt":
+        return Parts(encoder=_tensorrt_encoder(model, folder), language=model.language)
+    if backend != "auto":
+        raise ConfigError(f"backend is {backend!r}; it must be one of {', '.join(BACKENDS)}")
+    if model.device.type == "cpu" and model.dtype == torch.float32:
+        try:
+            require_onnxruntime()
+        except EngineError as error:
+            logger.warning("%s runs on torch, which is slower here: %s", model.config.name, error)
+            return _by_torch(model)
+    return Parts(encoder=build_frame_encoder(model, "auto", folder=folder), language=_choose_language(model))
+
+
+def _by_torch(model: VitronModel) -> Parts:
+    return Parts(encoder=TorchFrameEncoder(model), language=model.language)
+
+
+def _choose_language(model: VitronModel) -> LanguageModel:
+    if model.device.type != "cpu" or model.dtype != torch.float32:
+        logger.info("answers are decoded by torch: on %s with %s weights", model.device.type, model.dtype)
+        return model.language
+    try:
+        language = _onnx_language(model)
+    except EngineError as error:
+        logger.warning("answers fall back to torch: %s", error)
+        return model.language
+    logger.info("answers are decoded by %s: the fastest here that agrees with torch", language.name)
+    return language
+
+
+def _onnx_language(model: VitronModel) -> OnnxLanguage:
+    language = OnnxLanguage(model.language)
+    check_language(model.language, language)
+    return language
+
+
+def _tensorrt_encoder(model: VitronModel, folder: Path) -> FrameEncoder:
+    """By the first library that has an engine; what is wrong with each, if none fits."""
+    if model.device.type != "cuda":
+        raise EngineError("TensorRT runs on a GPU; set the device to cuda, or use the backend onnx or torch here")
+    wrong = []
+    for library in LIBRARIES:
+        try:
+            return build_frame_encoder(model, library, folder=folder)  # type: ignore[arg-type]
+        except EngineError as error:
+            wrong.append(str(error))
+    raise EngineError("; ".join(wrong))
