@@ -15,6 +15,7 @@ from vitron_ros.backends.choice import Parts, choose_parts
 from vitron_ros.errors import ModelError, RegionError
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.familiarity import Familiarity, FirstLooks
+from vitron_ros.grounding.foresight import Foresight
 from vitron_ros.grounding.frame_tokens import FrameEncoder, FrameTokens
 from vitron_ros.grounding.reading import boxes_of, named_boxes, pixels, spoken, status_of
 from vitron_ros.grounding.request import Grounded, ModelReply, ModelRequest, Status, Task
@@ -64,6 +65,7 @@ class Grounder:
         parts: Parts | None = None,
         rows: int = ROWS,
         compiled: bool = False,
+        drafts: bool = True,
         now_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         """
@@ -73,6 +75,7 @@ class Grounder:
             parts: what encodes frames and decodes answers; None: the model, by torch.
             rows: requests answered side by side.
             compiled: short passes go through torch.compile; the first of each shape takes long.
+            drafts: boxes are guessed from those before them and checked together: fewer passes, the same answers.
             now_ns: the clock that deadlines are on.
 
         Raises:
@@ -99,7 +102,7 @@ class Grounder:
             compiled=compiled,
             now_ns=now_ns,
         )
-        self._alike = alike_numbers(tokenizer.number_ids(), ALIKE)
+        self._alike, self._drafts = alike_numbers(tokenizer.number_ids(), ALIKE), drafts
 
     @classmethod
     def load(
@@ -110,6 +113,7 @@ class Grounder:
         backend: str = "auto",
         rows: int = ROWS,
         compiled: bool = False,
+        drafts: bool = True,
         now_ns: Callable[[], int] = time.monotonic_ns,
     ) -> "Grounder":
         """A bundled model by its name, or a checkpoint directory, with what stands beside it.
@@ -134,6 +138,7 @@ class Grounder:
             parts=parts,
             rows=rows,
             compiled=compiled,
+            drafts=drafts,
             now_ns=now_ns,
         )
 
@@ -219,12 +224,16 @@ class Grounder:
             ModelError: it cannot be worded, or is too long.
         """
         form = grammar(task, len(clip), self._tokenizer)
+        foresight = None
+        if self._drafts and form is not None and len(clip) > 1:
+            foresight = Foresight(form, self._tokenizer.number_ids(), conversation[-1].box)
         visual = torch.stack([one.tokens for one in clip])
         decodable = Request(
             embeds=self._model.splice(self._prompts.build(conversation), visual, regions),
             max_new_tokens=self._model.config.generation.max_new_tokens,
             deadline_ns=request.deadline_ns,
             grammar=form,
+            foresee=foresight,
             is_cancelled=request.is_cancelled,
             # Outside a box a neighbouring number is another answer: 3 things are not 4.
             alike={} if form is None else self._alike,

@@ -59,6 +59,7 @@ class Request:
         stop_texts: the answer ends before the first of these.
         grammar: first state of the answers allowed; None: all.
         draft: tokens that the answer may begin with, such as the box tracker's boxes.
+        foresee: asked before each pass where the draft is at its end: tokens that may follow those of the answer.
         sampling: None: greedy.
         is_cancelled: asked before each pass.
         alike: tokens that say almost the same as a token, such as the next numbers; see `Decoded.confidence`.
@@ -71,6 +72,7 @@ class Request:
     stop_texts: tuple[str, ...] = ()
     grammar: State | None = None
     draft: tuple[int, ...] = ()
+    foresee: Callable[[Sequence[int]], Sequence[int]] | None = None
     sampling: Sampling | None = None
     is_cancelled: Callable[[], bool] = lambda: False
     alike: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
@@ -261,7 +263,10 @@ class _Answer:
     def propose(self, room: int) -> list[int]:
         """Draft tokens for the places after those that are chosen."""
         budget = min(self.request.max_new_tokens - len(self.tokens), room)
-        return list(self.request.draft[len(self.tokens) :][: max(0, budget)])
+        draft: Sequence[int] = self.request.draft[len(self.tokens) :]
+        if not draft and self.request.foresee is not None:
+            draft = self.request.foresee(self.tokens)
+        return list(draft[: max(0, budget)])
 
     def take(self, logits: Tensor, draft: Sequence[int], room: int) -> int:
         """Chooses tokens from logits, (1 + len(draft), V), as far as the draft is right; then appends forced ones.
