@@ -150,9 +150,11 @@ class Bench:
     def ground(self, checkpoint: str) -> None:
         """The whole way of a request, by each backend that the runtime offers here."""
         grounders = {}
-        for name in ("torch", "onnx", "tensorrt") if self._device.type == "cuda" else ("torch", "onnx"):
+        ways = [("torch", "torch", False), ("torch, drafts", "torch", True), ("onnx, drafts", "onnx", True)]
+        ways += [("tensorrt, drafts", "tensorrt", True)] if self._device.type == "cuda" else []
+        for name, backend, drafts in ways:
             try:
-                grounders[name] = Grounder.load(checkpoint, device=self._device, backend=name)
+                grounders[name] = Grounder.load(checkpoint, device=self._device, backend=backend, drafts=drafts)
             except EngineError as error:
                 self.skipped[f"grounding, {name}"] = str(error)
             except ModelError as error:

@@ -37,7 +37,7 @@ EPILOG = """examples:
 WEIGHTS = {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0, "int8": 1.0, "int4": 0.5}  # bytes of a linear weight
 CPU_LAYERS = 2
 QUESTION = 60  # tokens of text in the prompt
-WORKSPACE = 512 * 1024**2  # bytes of activations and libraries
+WORKSPACE = 1024**3  # bytes of activations and libraries
 ACTIVATIONS = 0.15  # of the weights, likewise
 MIB = 1024**2
 

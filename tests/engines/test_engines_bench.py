@@ -29,7 +29,7 @@ def test_every_stage_beside_torch_eager(tmp_path, capsys, monkeypatch):
     table, figures = run(capsys, tmp_path, "--checkpoint", str(tmp_path / "small"))
     for stage in ("encoder_batch_1", "prefill", "decode"):
         assert set(figures[stage]) >= {"torch", "onnxruntime"}, stage
-    assert set(figures["grounding"]) == {"torch", "onnx"}
+    assert set(figures["grounding"]) == {"torch", "torch, drafts", "onnx, drafts"}
     for stage in ("encoder_batch_1", "prefill", "decode", "grounding"):
         assert figures[stage]["torch"]["speedup"] == 1
         assert any(line.startswith(stage) for line in table)
