@@ -1,0 +1,204 @@
+"""What integer weights cost in accuracy: a trained model's answers, and the distributions of large random layers.
+
+    int8    one scale a row, as `vitron_ros.model.quantise` makes it
+    int4    one scale a group of weights; accuracy only: the fast kernels for it are a GPU's
+
+Of a trained model, over validation questions of the generated worlds (rec, rsot, sot):
+
+    perplexity      of the right answers, given one token after the other
+    box_error       distance of the corners from the truth, in hundredths of the image, where both have a box
+    exact_match     answers that are those of float32, to the letter
+
+Of random layers, beside float32 on the same input: error of the logits over their spread, Kullback-Leibler divergence
+of the next token in nats, and how often the first choice is the same. Random weights have no outliers, which trained
+large models have: this bounds the arithmetic, not the accuracy of a checkpoint.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from training.evaluate import Case, ModelPredictor, cases
+from training.worlds import Task
+from vitron_ros.errors import EngineError, VitronError
+from vitron_ros.model.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
+from vitron_ros.model.config import profile
+from vitron_ros.model.language import LanguageModel
+from vitron_ros.model.parsing import parse_reply
+from vitron_ros.model.quantise import quantise
+
+EPILOG = """example:
+  python -m engines.quantised --checkpoint vitron-tiny --clips 30 --layers-of elysium-7b --layers 1 --json"""
+TASKS: tuple[Task, ...] = ("rec", "rsot", "sot")
+GROUPS = (128, 64, 32)  # of int4: the largest that divides every row
+POSITIONS = 64  # of random input
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m engines.quantised",
+        description=__doc__,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--checkpoint", default="vitron-tiny", help="a trained model (default: vitron-tiny)")
+    parser.add_argument("--clips", type=int, default=30, help="questions of each task (default: 30)")
+    parser.add_argument("--layers-of", default="elysium-7b", help="profile of the random layers (default: elysium-7b)")
+    parser.add_argument("--layers", type=int, default=1, help="of them; 0: none (default: 1)")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
+    parser.add_argument("--json", action="store_true", help="print the figures as one line of JSON, too")
+    arguments = parser.parse_args(argv)
+    torch.set_num_threads(arguments.threads)
+    try:
+        figures = {"answers": answers(arguments.checkpoint, arguments.clips)}
+        if arguments.layers:
+            figures["layers"] = random_layers(arguments.layers_of, arguments.layers)
+    except VitronError as error:
+        print(f"quantised: {error}", file=sys.stderr)
+        return 1
+    for name, table in figures.items():
+        for way, row in table.items():
+            print(f"{name:<8} {way:<10} " + ", ".join(f"{key} {value}" for key, value in row.items()))
+    if arguments.json:
+        print(json.dumps(figures))
+    return 0
+
+
+def answers(checkpoint: str, clips: int) -> dict[str, dict[str, float]]:
+    """Figures of a trained model: float32, then each kind of weights.
+
+    Raises:
+        ModelError: the checkpoint cannot be loaded, or torchao is not installed.
+        ConfigError: there are not as many questions.
+    """
+    loaded = _load(checkpoint)
+    size = loaded.model.config.vision.image_size
+    asked = [case for task in TASKS for case in cases(task, clips, loaded.prompts.profile, size=size)]
+    table, exact = {}, list[str]()
+    for way in ("float32", "int8", "int4"):
+        loaded = _load(checkpoint)
+        name = way if way == "float32" else quantise_as(loaded, way)
+        replies = ModelPredictor(loaded)(asked)
+        exact = exact or replies
+        table[name] = {
+            "perplexity": round(perplexity(loaded, asked), 4),
+            "box_error": round(box_error(asked, replies), 3),
+            "exact_match": round(float(np.mean([a == b for a, b in zip(replies, exact, strict=True)])), 3),
+        }
+    return table
+
+
+def quantise_as(checkpoint: Checkpoint, way: str) -> str:
+    """Replaces the weights of a checkpoint's language model, int8 by the product's own way; gives the kind."""
+    if way == "int8":
+        quantise(checkpoint.model, "int8")
+        return way
+    return _quantise(checkpoint.model.language, way)
+
+
+def random_layers(name: str, layers: int) -> dict[str, dict[str, float]]:
+    """Figures of a profile's language model with few layers and random weights.
+
+    Raises:
+        EngineError: the profile has not as many layers.
+        ConfigError: there is no such profile.
+        ModelError: torchao is not installed.
+    """
+    config = profile(name).language
+    if not 1 <= layers <= config.num_layers:
+        raise EngineError(f"--layers is {layers}; it must be from 1 to {config.num_layers}, or 0")
+    config = replace(config, num_layers=layers)
+    embeds = torch.randn(1, POSITIONS, config.hidden_size, generator=torch.Generator().manual_seed(1))
+    table, expected = {}, torch.empty(0)
+    for way in ("float32", "int8", "int4"):
+        torch.manual_seed(0)
+        language = LanguageModel(config).eval()
+        label = way if way == "float32" else _quantise(language, way)
+        with torch.inference_mode():
+            logits = language(embeds)[0]
+        if way == "float32":
+            expected = logits
+        else:
+            table[label] = distance(expected, logits)
+    return table
+
+
+def distance(expected: Tensor, logits: Tensor) -> dict[str, float]:
+    """Of logits (S, V) from those of float32."""
+    wanted, got = expected.log_softmax(-1), logits.log_softmax(-1)
+    divergence = (wanted.exp() * (wanted - got)).sum(-1).mean()
+    return {
+        "logit_error": round(float((logits - expected).square().mean().sqrt() / expected.std()), 5),
+        "divergence": round(float(divergence), 6),
+        "same_first": round(float((expected.argmax(-1) == logits.argmax(-1)).float().mean()), 3),
+    }
+
+
+@torch.inference_mode()
+def perplexity(checkpoint: Checkpoint, asked: Sequence[Case]) -> float:
+    """Of the right answers, over all of their tokens and the end."""
+    model, tokenizer, prompts = checkpoint
+    total, count = 0.0, 0
+    for case in asked:
+        question = case.question
+        features = model.features(model.pixels([case.clip.frames[frame] for frame in question.sample.frames]))
+        regions = model.region_tokens(features, question.regions) if question.regions else None
+        prompt = model.splice(prompts.build(question.turns), model.visual_tokens(features).tokens, regions)
+        ids = torch.tensor([*tokenizer.encode_answer(question.answer), tokenizer.eos_id])
+        embeds = torch.cat([prompt, model.language.embed(ids[None])[0]])
+        log_p = model.language(embeds[None])[0, len(prompt) - 1 : -1].log_softmax(-1)
+        total -= float(log_p.gather(1, ids[:, None]).sum())
+        count += len(ids)
+    return float(np.exp(total / count))
+
+
+def box_error(asked: Sequence[Case], replies: Sequence[str]) -> float:
+    """Mean distance of the numbers of boxes from the truth's, in hundredths, where a reply and the truth have one."""
+    errors: list[float] = []
+    for case, reply in zip(asked, replies, strict=True):
+        true, said = (_boxes(text) for text in (case.question.answer, reply))
+        errors += [abs(a - b) for key in true.keys() & said.keys() for a, b in zip(true[key], said[key], strict=True)]
+    return 100 * float(np.mean(errors)) if errors else float("nan")
+
+
+def _boxes(text: str) -> dict[int, tuple[float, ...]]:
+    """The boxes of an answer by their frame."""
+    reply = parse_reply(text)
+    found: dict[int, tuple[float, ...]] = {frame: box for frame, box in reply.frames.items() if box is not None}
+    return found if found else dict(enumerate((item.box for item in reply.boxes[:1]), 1))
+
+
+def _load(name: str) -> Checkpoint:
+    checkpoint = load_checkpoint(find_checkpoint(name), dtype=torch.float32)
+    checkpoint.model.eval()
+    return checkpoint
+
+
+def _quantise(language: LanguageModel, way: str) -> str:
+    """Replaces the weights of the linear layers; gives the kind with its group."""
+    try:
+        from torchao.quantization import Int8WeightOnlyConfig, IntxWeightOnlyConfig, PerGroup, quantize_
+    except ImportError as error:
+        raise EngineError("this needs torchao: pip install 'vitron_ros[quantise]'") from error
+
+    def chosen(module: nn.Module, name: str) -> bool:
+        return isinstance(module, nn.Linear) and not (language.config.tie_embeddings and name == "lm_head")
+
+    if way == "int8":
+        quantize_(language, Int8WeightOnlyConfig(), filter_fn=chosen)
+        return way
+    widths = [module.in_features for module in language.modules() if isinstance(module, nn.Linear)]
+    group = next(size for size in GROUPS if all(width % size == 0 for width in widths))
+    config = IntxWeightOnlyConfig(weight_dtype=getattr(torch, "int4"), granularity=PerGroup(group))  # noqa: B009
+    quantize_(language, config, filter_fn=chosen)
+    return f"int4/{group}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
