@@ -11,6 +11,7 @@ import torch
 import yaml
 
 from engines import build as build_module
+from engines import builder
 from engines.build import build, main
 from engines.builder import build_engine
 from engines.profile import read_profile
@@ -120,6 +121,81 @@ def test_sizes_that_the_model_does_not_have(write_profile, tmp_path, changes, wo
 def test_errors_are_one_line_on_the_command_line(write_profile, tmp_path, capsys):
     assert main([str(write_profile(model="nowhere")), "--cache", str(tmp_path)]) == 1
     assert capsys.readouterr().err.startswith("build: ")
+
+
+class Anything:
+    """Takes every call, as a library's objects do that this test is not about."""
+
+    def __getattr__(self, name):
+        return lambda *_: Anything()
+
+
+class FailingLibrary:
+    """A TensorRT whose builder gives up, as one without memory does: with an exception, or with a word in its log."""
+
+    __version__ = "11.4"
+    NetworkDefinitionCreationFlag = type("Flag", (), {"STRONGLY_TYPED": 0})
+    BuilderFlag = type("Flag", (), {"TF32": 0})
+    IProgressMonitor = type("IProgressMonitor", (), {})
+
+    class ILogger:
+        ERROR, INTERNAL_ERROR = "error", "internal"
+
+    def __init__(self, fail):
+        library = self
+        self._fail = fail
+
+        class Builder:
+            def __init__(self, log):
+                self.log = log
+
+            def create_network(self, flags):
+                return type("Network", (), {"num_inputs": 0})()
+
+            def create_builder_config(self):
+                config = Anything()
+                config.add_optimization_profile = lambda profile: 0
+                config.set_compute_capability = config.create_timing_cache
+                return config
+
+            def create_optimization_profile(self):
+                return Anything()
+
+            def build_serialized_network(self, network, config):
+                return library._fail(self.log)
+
+        self.Builder = Builder
+        self.OnnxParser = lambda network, log: type("Parser", (), {"parse_from_file": lambda self, path: True})()
+        self.ComputeCapability = type("Capability", (), {"__members__": {"SM86": 1}})
+
+
+def run_out(log):
+    raise MemoryError
+
+
+def complain_of_memory(log):
+    log.log("error", "Requested amount of GPU memory (9663676416 bytes) could not be allocated: out of memory")
+
+
+def complain_of_something_else(log):
+    log.log("internal", "no implementation for node ForeignNode[/selector/TopK]")
+
+
+@pytest.mark.parametrize(
+    ("fail", "words"),
+    [
+        (run_out, "memory ran out while building small; lower the max of its sizes, or build where there is more"),
+        (complain_of_memory, r"memory ran out while building small; .* \(Requested amount of GPU memory"),
+        (complain_of_something_else, r"cannot build small: no implementation for node ForeignNode\[/selector/TopK\]"),
+        (lambda log: None, "cannot build small: no reason given"),
+    ],
+)
+def test_a_build_that_gives_up_says_why_and_leaves_nothing(write_profile, tmp_path, monkeypatch, fail, words):
+    monkeypatch.setattr(builder, "import_tensorrt", lambda name: FailingLibrary(fail))
+    profile = read_profile(write_profile(library="tensorrt_rtx", precision="float16", targets=["SM86"]))
+    with pytest.raises(EngineError, match=words):
+        build_engine(tmp_path / "any.onnx", profile, tmp_path / "small.engine")
+    assert not list(tmp_path.glob("*.engine")) and not list(tmp_path.glob(".*"))
 
 
 class TestTensorRTForRTX:
