@@ -9,7 +9,7 @@ from typing import Any
 
 from vitron_ros.errors import ConfigError
 
-BACKENDS = ("auto", "torch", "onnx", "tensorrt")  # that a model may run on; auto: the fastest here that is right
+BACKENDS = ("auto", "torch", "onnx", "tensorrt")  # that a model may run on
 
 
 def setting(
@@ -107,7 +107,7 @@ class PerceptionConfig(PipelineConfig):
     model: str = setting("", "vision-language model that understands prompts: vitron-tiny or a folder; empty: none")
     model_device: str = setting("cpu", "where the model runs: cpu, cuda or cuda:N")
     model_backend: str = setting(
-        "auto", "what the model runs on; auto: the fastest that agrees with torch", choices=BACKENDS
+        "auto", "what the model runs on; auto: ONNX Runtime or TensorRT where it agrees with torch", choices=BACKENDS
     )
     conversations: int = setting(16, "conversations remembered at most", low=1, high=1000)
     conversation_turns: int = setting(8, "turns of a conversation that the model is told", low=0, high=100)

@@ -44,9 +44,10 @@ def test_onnx_runtime_on_a_cpu(folder, said, backend):
     parts = choose_parts(small_model(GATED), backend, folder=folder)
     assert isinstance(parts.encoder, RunnerFrameEncoder)
     assert isinstance(parts.language, OnnxLanguage)
-    reason = "onnxruntime cpu: the fastest here that agrees with torch"
-    expected = [("INFO", f"frames are encoded by {reason}"), ("INFO", f"answers are decoded by {reason}")]
-    assert said() == (expected if backend == "auto" else [])
+    expected = ["frames are encoded by onnxruntime cpu: ", "answers are decoded by onnxruntime cpu: "]
+    assert len(said()) == (2 if backend == "auto" else 0)
+    for (level, text), start in zip(said(), expected, strict=False):
+        assert level == "INFO" and text.startswith(start) and "agrees with torch" in text
 
 
 def test_torch_when_it_is_asked_for_touches_nothing_else(monkeypatch, tmp_path, said):

@@ -1,4 +1,4 @@
-"""The frame encoder: prepared frames to visual tokens, on the fastest backend that agrees with torch.
+"""The frame encoder: prepared frames to visual tokens, on a backend that agrees with torch.
 
     encoder = build_frame_encoder(model)                     # or "torch", "onnxruntime", ...
     encoded = encoder.encode(model.pixels(frames))
@@ -164,8 +164,10 @@ def engine_folder() -> Path:
 
 def _choose(model: VitronModel, folder: Path) -> tuple[FrameEncoder, str]:
     """An encoder, and why it."""
+    chosen = "it agrees with torch, and small models are faster on it"
     if model.device.type == "cuda":
         ways = [library for library in LIBRARIES if list(_manifests(folder, library))]
+        chosen = "an engine that fits this GPU and agrees with torch"
         reason = f"no engine of this machine in {folder}; build one with: python -m engines.build"
     elif model.dtype == torch.float32:
         ways, reason = ["onnxruntime"], "ONNX Runtime cannot be used"
@@ -173,7 +175,7 @@ def _choose(model: VitronModel, folder: Path) -> tuple[FrameEncoder, str]:
         ways, reason = [], f"on {model.device.type} with {model.dtype} weights nothing else was found faster"
     for way in ways:
         try:
-            return _build(model, way, folder), "the fastest here that agrees with torch"
+            return _build(model, way, folder), chosen
         except EngineError as error:
             logger.warning("frames fall back to torch: %s", error)
     return TorchFrameEncoder(model), reason
