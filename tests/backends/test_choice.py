@@ -73,6 +73,14 @@ def test_without_onnx_runtime_auto_says_so_once_and_onnx_refuses(monkeypatch, tm
     assert not list(tmp_path.iterdir())
 
 
+def test_a_large_model_is_not_exported_for_nothing(monkeypatch, tmp_path, said):
+    monkeypatch.setattr(choice, "LARGE", 1000)
+    model = small_model(GATED)
+    assert is_torch(choose_parts(model, folder=tmp_path), model)
+    assert said() == [("INFO", "gated runs on torch: of 0 million weights it is as fast")]
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.usefixtures("needs_onnx")
 def test_an_installation_without_what_exports_keeps_what_needs_no_export(monkeypatch, tmp_path, said):
     monkeypatch.setitem(sys.modules, "onnxscript", None)
