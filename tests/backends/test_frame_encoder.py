@@ -176,6 +176,16 @@ def test_a_tensorrt_backend_without_an_engine(tmp_path):
         build_frame_encoder(small_model(GATED), "tensorrt_rtx", folder=tmp_path)
 
 
+def test_an_engine_without_the_patches_is_refused_at_the_start_not_in_the_first_grounding(tmp_path, monkeypatch):
+    bare = build_graph(small_model(GATED), "frames")
+    monkeypatch.setattr(frame_encoder, "_find_engine", lambda *_: tmp_path)
+    monkeypatch.setattr(frame_encoder, "TensorRTRunner", lambda *_, **__: TorchRunner(bare))
+    with pytest.raises(
+        EngineError, match="gives no patches, which grounding needs; build its engine with levels: true"
+    ):
+        build_frame_encoder(small_model(GATED), "tensorrt_rtx", folder=tmp_path)
+
+
 def test_the_log_of_a_gpu_without_an_engine_says_how_to_build_one(tmp_path, monkeypatch, caplog):
     caplog.set_level(logging.INFO, "vitron_ros.backends")
     model = small_model(GATED)

@@ -193,6 +193,10 @@ def _build(model: VitronModel, backend: str, folder: Path) -> FrameEncoder:
     else:
         runner = TorchRunner(graph, "compiled" if backend == "compiled" else "cuda_graphs")
     try:
+        if all(spec.name != "patches" for spec in runner.outputs):
+            raise EngineError(
+                f"{runner.name} gives no patches, which grounding needs; build its engine with levels: true"
+            )
         check_agreement(graph, runner)
     except EngineError:
         runner.close()
