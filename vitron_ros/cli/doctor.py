@@ -50,7 +50,7 @@ REQUIRED = {  # module: what it is for, the pip name
     "safetensors": ("models", "safetensors"),
 }
 OPTIONAL = {  # module: what it is for, the remedy
-    "onnxruntime": ("exported models", "pip install onnxruntime"),
+    "onnxruntime": ("models at speed on a CPU", "pip install 'vitron_ros[engines]'"),
     "tensorrt": ("engines on a Jetson or a server", "install TensorRT from JetPack or NVIDIA's packages"),
     "tensorrt_rtx": ("engines on an RTX", "pip install tensorrt-rtx"),
     "vision_msgs": ("the detections topic", "sudo apt install ros-$ROS_DISTRO-vision-msgs"),
