@@ -34,7 +34,8 @@ def cached_onnx(graph: Graph, config: ModelConfig, folder: Path) -> Path:
             return path
         except EngineError as error:
             logger.warning("exporting again: %s", error)
-    logger.info("exporting the part %s to %s, once for these weights", graph.part, path)
+    # A warning, so that a command line that waits for it says why.
+    logger.warning("exporting the %s of %s to %s: once, some 10 s", graph.part, config.name, path)
     start = time.monotonic()
     try:
         export_onnx(graph, path)
