@@ -3,8 +3,8 @@ import sys
 
 import pytest
 
-from vitron_ros.errors import ModelError
-from vitron_ros.streaming.models import load_model
+from vitron_ros.errors import ConfigError, ModelError
+from vitron_ros.streaming.models import BUNDLED, load_model
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,11 @@ from vitron_ros.streaming.models import load_model
 def test_a_model_or_device_that_is_not_there_is_named(name, device, says):
     with pytest.raises(ModelError, match=says):
         load_model(name, device)
+
+
+def test_a_backend_that_does_not_exist_is_named():
+    with pytest.raises(ConfigError, match="backend is 'gpu'; it must be one of auto, torch, onnx, tensorrt"):
+        load_model(BUNDLED, "cpu", "gpu")
 
 
 @pytest.mark.parametrize("module", ["streaming.pipeline", "streaming.model_worker", "evaluation.replay", "cli.track"])
