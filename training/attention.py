@@ -109,20 +109,19 @@ def shown_attributes(targets: DenseTargets, indices: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Plan:
-    """Which layers learn which looks; the last is left to make use of them."""
+    """Which layers learn which looks. Words look, and are looked at, in the first, while they are still themselves."""
 
-    of_words: int
-    at_words: int
-    at_objects: tuple[int, ...]
+    words: int
+    objects: tuple[int, ...]
 
     @classmethod
     def of(cls, layers: int) -> "Plan":
-        last = tuple(sorted({max(0, layers - 3), max(0, layers - 2)}))
-        return cls(max(0, last[0] - 2), max(0, last[0] - 1), last)
+        """All layers between the first and the last, which is left to make use of what they saw, look at objects."""
+        return cls(0, tuple(range(1, layers - 1)) or (max(0, layers - 2),))
 
     @property
     def layers(self) -> tuple[int, ...]:
-        return tuple(sorted({self.of_words, self.at_words, *self.at_objects}))
+        return tuple(sorted({self.words, *self.objects}))
 
 
 @contextmanager
@@ -144,8 +143,10 @@ def layer_inputs(language: LanguageModel, layers: tuple[int, ...]) -> Iterator[d
             hook.remove()
 
 
-def attention_loss(layer: Layer, states: Tensor, rotary: tuple[Tensor, Tensor], mask: Tensor, looks: Looks) -> Tensor:
-    """Sum over looks of -log of the attention that the first half of a layer's heads gives to their goals.
+def attention_loss(
+    layer: Layer, states: Tensor, rotary: tuple[Tensor, Tensor], mask: Tensor, looks: Looks, *, last_heads: bool = False
+) -> Tensor:
+    """Sum over looks of -log of the attention that the first, or last, half of a layer's heads gives to their goals.
 
     Args:
         states: (R, S, C) that enter the layer.
@@ -153,12 +154,12 @@ def attention_loss(layer: Layer, states: Tensor, rotary: tuple[Tensor, Tensor], 
         mask: (R, 1, S, S) of the packs.
     """
     attention = layer.self_attn
-    heads = max(1, attention.num_heads // 2)
-    group = attention.num_heads // attention.num_kv_heads
+    half = max(1, attention.num_heads // 2)
+    heads = slice(attention.num_heads - half, None) if last_heads else slice(0, half)
     x = layer.input_layernorm(states)
-    q = rotate(attention.q_proj(x).unflatten(-1, (-1, attention.head_dim))[:, :, :heads], rotary)
-    k = rotate(attention.k_proj(x).unflatten(-1, (-1, attention.head_dim))[:, :, : -(-heads // group)], rotary)
-    k = k.repeat_interleave(group, dim=2)[:, :, :heads]
+    q = rotate(attention.q_proj(x).unflatten(-1, (-1, attention.head_dim)), rotary)[:, :, heads]
+    k = rotate(attention.k_proj(x).unflatten(-1, (-1, attention.head_dim)), rotary)
+    k = k.repeat_interleave(attention.num_heads // attention.num_kv_heads, dim=2)[:, :, heads]
     rows, columns = looks.rows, looks.columns
     scores = torch.einsum("rqhd,rkhd->rqhk", q.float(), k.float()) / math.sqrt(attention.head_dim)
     scores = scores[rows, columns].masked_fill(~mask[rows, 0, columns][:, None], -math.inf)  # (L, H, S)

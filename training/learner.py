@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from training.attention import (
     AttributeWords,
+    Looks,
     Plan,
     attention_loss,
     layer_inputs,
@@ -143,7 +144,8 @@ class Learner(nn.Module):
     ) -> dict[str, tuple[Tensor, int]]:
         model, mask = self.model, packs.mask()
         embeds = embed(model, packs, visual.tokens, regions)
-        is_taught = self.weights.attention > 0 and visual.indices is not None
+        weights = self.weights
+        is_taught = visual.indices is not None and (weights.word_look or weights.answer_look or weights.object_look)
         with layer_inputs(model.language, self.plan.layers if is_taught else ()) as states:
             hidden = model.language.hidden_states(embeds, mask, packs.positions)
         asked = packs.labels != IGNORE
@@ -160,25 +162,29 @@ class Learner(nn.Module):
             logits = self.pointer_head(hidden[rows, columns], features.patches, frames)
             sums["pointer"] = (pointer_loss(logits, packs.pointer_targets), len(frames))
         if visual.indices is not None and states:
-            sums["attention"] = self._attend(packs, mask, states, visual.indices, dense)
+            sums |= self._look_losses(packs, mask, states, visual.indices, dense)
         return sums
 
-    def _attend(
+    def _look_losses(
         self, packs: Packs, mask: Tensor, states: dict[int, Tensor], indices: Tensor, dense: DenseTargets
-    ) -> tuple[Tensor, int]:
-        at_objects = looks_at_objects(packs, indices)
-        taught = [
-            (self.plan.of_words, looks_of_words(packs, self.words, shown_attributes(dense, indices))),
-            (self.plan.at_words, looks_at_words(packs, self.words)),
-            *((layer, at_objects) for layer in self.plan.at_objects),
-        ]
-        language = self.model.language
-        rotary = language.rotary_at(packs.positions)
-        losses = [
-            attention_loss(cast(Layer, language.model.layers[layer]), states[layer], rotary, mask, looks)
-            for layer, looks in taught
-        ]
-        return torch.stack(losses).sum(), sum(len(looks.rows) for _, looks in taught)
+    ) -> dict[str, tuple[Tensor, int]]:
+        layers = cast("list[Layer]", self.model.language.model.layers)
+        rotary = self.model.language.rotary_at(packs.positions)
+
+        def loss(layer: int, looks: Looks, *, last_heads: bool = False) -> Tensor:
+            return attention_loss(layers[layer], states[layer], rotary, mask, looks, last_heads=last_heads)
+
+        of_words = looks_of_words(packs, self.words, shown_attributes(dense, indices))
+        at_words, at_objects = looks_at_words(packs, self.words), looks_at_objects(packs, indices)
+        first, between = self.plan.words, self.plan.objects
+        return {
+            "word_look": (loss(first, of_words), len(of_words.rows)),
+            "answer_look": (loss(first, at_words, last_heads=True), len(at_words.rows)),
+            "object_look": (
+                torch.stack([loss(layer, at_objects) for layer in between]).sum(),
+                len(at_objects.rows) * len(between),
+            ),
+        }
 
 
 def group_of(name: str) -> str:

@@ -109,7 +109,7 @@ class Trainer:
             raise ArithmeticError(f"the loss of step {self.step + 1} is {sums['loss']}; lower the learning rate")
         norm = torch.nn.utils.clip_grad_norm_(self.learner.parameters(), config.clip_norm)
         for group in self.optimizer.param_groups:
-            group["lr"] = self._rate(self.step)
+            group["lr"] = self._rate(self.step) * group["multiple"]
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         return {**sums, "norm": float(norm)}
@@ -125,14 +125,16 @@ class Trainer:
 
     def _groups(self) -> list[dict[str, Any]]:
         """Weights that learn: matrices with decay, all else without."""
-        groups: dict[bool, list[torch.nn.Parameter]] = {True: [], False: []}
+        groups: dict[tuple[float, float], list[torch.nn.Parameter]] = defaultdict(list)
         for name, weight in self.learner.named_parameters():
             if weight.requires_grad:
                 is_embedding = group_of(name.removeprefix("model.")) == "embeddings"
-                groups[weight.ndim >= 2 and not is_embedding].append(weight)
+                decay = self.config.weight_decay if weight.ndim >= 2 and not is_embedding else 0.0
+                looks = name.startswith("model.language.") and name.endswith(("q_proj.weight", "k_proj.weight"))
+                groups[decay, self.config.look_rate if looks else 1.0].append(weight)
         return [
-            {"params": weights, "weight_decay": self.config.weight_decay if decays else 0.0}
-            for decays, weights in groups.items()
+            {"params": weights, "weight_decay": decay, "multiple": multiple}
+            for (decay, multiple), weights in groups.items()
         ]
 
     def _load(self, resumed: Path | None) -> tuple[Checkpoint, list[dict[str, Any]]]:

@@ -187,3 +187,13 @@ def test_pixels_are_those_of_the_model():
     images = make_clip(1, frames=2, size=48).frames
     expected = tiny_checkpoint().model.pixels(list(images))
     torch.testing.assert_close(normalise(torch.from_numpy(images).permute(0, 3, 1, 2)), expected)
+
+
+def test_query_and_key_projections_have_a_rate_of_their_own(tmp_path):
+    config = stage(tmp_path, look_rate=0.0, steps=2)
+    before = {name: weight.detach().clone() for name, weight in Trainer(config).checkpoint.model.named_parameters()}
+    after = dict(from_pretrained(Trainer(config).run()).named_parameters())
+    for name in before:
+        if name.startswith("language.model.layers"):
+            has_moved = bool((before[name] != after[name]).any())
+            assert has_moved != name.endswith(("q_proj.weight", "k_proj.weight")), name
