@@ -3,6 +3,7 @@
 A box is copied from the visual token that knows it, and copying begins with looking there. Left to the loss of the
 numbers alone, a small model takes very long to find that out. So some heads are shown it: words of attributes look at
 what has them; then the place of an answer looks at the words that it is about, and then at the object that is meant.
+What has nothing to look at looks at the first token of all.
 
 Shapes: R rows, S sequence, C model width, H heads, D head width, L looks, F frames, K visual tokens of a frame,
 A attributes.
@@ -58,7 +59,7 @@ class AttributeWords(nn.Module):
 
 
 def looks_of_words(packs: Packs, words: AttributeWords, shown: Tensor) -> Looks:
-    """Of every word of an attribute at the visual tokens that have it.
+    """Of every word of an attribute at the visual tokens that have it, at column 0 where none does.
 
     Args:
         shown: (F, K, A) int64 from `shown_attributes`.
@@ -68,7 +69,9 @@ def looks_of_words(packs: Packs, words: AttributeWords, shown: Tensor) -> Looks:
     token = packs.token_ids[rows, columns]
     visual = packs.visual[rows]  # (L, S)
     seen = shown.flatten(0, 1)[visual.clamp(min=0), words.attribute[token][:, None]]
-    return _with_goals(rows, columns, (visual >= 0) & (seen == words.value[token][:, None]))
+    goals = (visual >= 0) & (seen == words.value[token][:, None])
+    goals[:, 0] = ~goals.any(dim=1)
+    return Looks(rows, columns, goals)
 
 
 def looks_at_words(packs: Packs, words: AttributeWords) -> Looks:
@@ -81,7 +84,8 @@ def looks_at_words(packs: Packs, words: AttributeWords) -> Looks:
 
 
 def looks_at_objects(packs: Packs, indices: Tensor) -> Looks:
-    """Of every pointer at the visual tokens that show its object, in its frame.
+    """Of every pointer at the visual tokens that show its object, in its frame; of answers about what is absent at
+    column 0.
 
     Args:
         indices: (F, K) the patch of each visual token.
@@ -92,7 +96,13 @@ def looks_at_objects(packs: Packs, indices: Tensor) -> Looks:
     kept = indices.shape[1]
     visual = packs.visual[rows]
     is_here = (visual >= 0) & (visual // kept == frames[:, None])
-    return _with_goals(rows, columns, is_here & is_object.gather(1, visual.clamp(min=0) % kept))
+    present = _with_goals(rows, columns, is_here & is_object.gather(1, visual.clamp(min=0) % kept))
+    rows, columns = packs.absent.unbind(1)
+    nowhere = torch.zeros(len(rows), packs.visual.shape[1], dtype=torch.bool, device=rows.device)
+    nowhere[:, 0] = True
+    return Looks(
+        torch.cat([present.rows, rows]), torch.cat([present.columns, columns]), torch.cat([present.goals, nowhere])
+    )
 
 
 def _with_goals(rows: Tensor, columns: Tensor, goals: Tensor) -> Looks:

@@ -54,6 +54,7 @@ class Packs:
         is_number: (R, S) bool, whether that is a number of a box in one token.
         pointers: (P, 3) int64, row, column and frame of the batch: there the patches of an object are meant.
         pointer_targets: (P, N) float32, the share of each patch in the object; rows sum to 1.
+        absent: (A, 2) int64, row and column where an answer begins that is about nothing that is there.
         regions: marked regions, their frames counted in the batch.
     """
 
@@ -66,6 +67,7 @@ class Packs:
     is_number: Tensor
     pointers: Tensor
     pointer_targets: Tensor
+    absent: Tensor
     regions: tuple[MarkedRegion, ...]
 
     def to(self, device: torch.device) -> "Packs":
@@ -84,12 +86,14 @@ class Packs:
         place[rows] = torch.arange(len(rows), device=rows.device)
         is_here = place[self.pointers[:, 0]] >= 0
         pointers = self.pointers[is_here]
+        absent = self.absent[place[self.absent[:, 0]] >= 0]
         cut = {name: getattr(self, name)[rows, :length] for name in ROW_FIELDS}
         return replace(
             self,
             **cut,
             pointers=torch.stack([place[pointers[:, 0]], pointers[:, 1], pointers[:, 2]], dim=1),
             pointer_targets=self.pointer_targets[is_here],
+            absent=torch.stack([place[absent[:, 0]], absent[:, 1]], dim=1),
         )
 
     def mask(self) -> Tensor:
@@ -133,6 +137,7 @@ class Packer:
         self._regions: list[MarkedRegion] = []
         self._pointers: list[tuple[int, int, int]] = []
         self._targets: list[NDArray[np.float32]] = []
+        self._absent: list[tuple[int, int]] = []
 
     def add_clip(self, questions: Iterable[Question], first_frame: int, shares: NDArray[np.float32]) -> None:
         """Adds questions about one clip, every one of them about all of its frames.
@@ -175,6 +180,7 @@ class Packer:
             is_number=padded([row.is_number for row in rows], False, torch.bool),
             pointers=torch.tensor(self._pointers, dtype=torch.long).reshape(-1, 3),
             pointer_targets=torch.from_numpy(np.stack(self._targets)) if self._targets else torch.zeros(0, 0),
+            absent=torch.tensor(self._absent, dtype=torch.long).reshape(-1, 2),
             regions=tuple(self._regions),
         )
 
@@ -214,6 +220,8 @@ class Packer:
                 f"a {sample.task} over {len(sample.frames)} frames takes {row.positions[-1] + 1} tokens, more than the "
                 f"{self._sizes.max_positions} of this model; show fewer frames"
             )
+        if sample.absent:
+            self._absent.append((number, asked))
         if sample.target is not None or sample.region is not None:
             meant = sample.target if sample.target is not None else sample.region
             seen = [frame for frame in range(len(shares)) if shares[frame, meant].any()]

@@ -73,8 +73,11 @@ def test_words_look_at_tokens_that_show_what_they_name(seen):
     for row, column, goals in zip(looks.rows.tolist(), looks.columns.tolist(), looks.goals, strict=True):
         attribute, value = names[seen.spelled(row, column)]
         shown = seen.shown.flatten(0, 1)[:, attribute]
-        for place, is_goal in zip(seen.packs.visual[row].tolist(), goals.tolist(), strict=True):
-            assert is_goal == (place >= 0 and int(shown[place]) == value)
+        places = seen.packs.visual[row].tolist()
+        wanted = [place >= 0 and int(shown[place]) == value for place in places]
+        if not any(wanted):
+            wanted[0] = True  # the first token of all
+        assert goals.tolist() == wanted
 
 
 def test_answers_look_at_the_attributes_in_their_own_question(seen):
@@ -91,7 +94,11 @@ def test_places_look_at_the_object_in_the_frame_that_is_pointed_at(seen):
     looks, packs = seen.looks["at objects"], seen.packs
     kept = seen.indices.shape[1]
     meant = {(row, column): place for place, (row, column, _) in enumerate(packs.pointers.tolist())}
+    absent = {(row, column) for row, column in packs.absent.tolist()}
     for row, column, goals in zip(looks.rows.tolist(), looks.columns.tolist(), looks.goals, strict=True):
+        if (row, column) in absent:
+            assert goals.nonzero().flatten().tolist() == [0]
+            continue
         pointer = meant[row, column]
         for goal in goals.nonzero().flatten().tolist():
             place = int(packs.visual[row, goal])
@@ -101,6 +108,16 @@ def test_places_look_at_the_object_in_the_frame_that_is_pointed_at(seen):
     for at in hidden:  # no kept patch shows these
         frame = packs.pointers[meant[at], 2]
         assert not packs.pointer_targets[meant[at], seen.indices[frame]].any()
+
+
+def test_what_is_absent_is_looked_for_at_the_first_token(seen):
+    asked = [(row, column) for row, column in seen.packs.absent.tolist()]
+    looks = seen.looks["at objects"]
+    looking = list(zip(looks.rows.tolist(), looks.columns.tolist(), strict=True))
+    assert asked
+    assert set(asked) <= set(looking)
+    said = {int(seen.packs.labels[row, column]) for row, column in asked}
+    assert all("[" not in tiny_checkpoint().tokenizer.decode([token]) for token in said)
 
 
 def test_what_shows_no_object_has_no_attributes(seen):
