@@ -23,6 +23,10 @@ $(VENV)/.torch: constraints.txt
 
 $(VENV)/.packages: $(VENV)/.torch setup.py requirements-dev.txt constraints-$(ROS).txt
 	$(PIP) $(PINS) --editable '.[ros-wheels,engines,lora,quantise,sentencepiece]' --requirement requirements-dev.txt
+	touch $@
+
+# 230 MB that only the tests of engines need.
+$(VENV)/.tensorrt: $(VENV)/.packages
 	$(PIP) $(PINS) tensorrt-rtx || echo "there is no tensorrt-rtx for this machine: tests that build its engines are skipped"
 	touch $@
 
@@ -33,7 +37,7 @@ $(VENV)/.installed: $(VENV)/.packages $(INTERFACES)
 demo: install
 	$(BIN)/vitron demo $(SOURCE) --out $(OUT)
 
-test: install
+test: install $(VENV)/.tensorrt
 	$(BIN)/python -m pytest
 
 lint: install
@@ -45,7 +49,7 @@ bench: install
 	$(BIN)/vitron bench stream
 
 # Engines of full size, built without a GPU: about 5 GB of memory.
-engines-check: install
+engines-check: install $(VENV)/.tensorrt
 	VITRON_ENGINES_CHECK=1 $(BIN)/python -m pytest tests/engines tests/backends
 
 clean:
