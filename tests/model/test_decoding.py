@@ -198,8 +198,9 @@ def probabilities_without_cache(model, embeds: torch.Tensor, tokens: tuple[int, 
     return found
 
 
-def geometric_mean(values: list[float]) -> float:
-    return math.exp(sum(map(math.log, values)) / len(values))
+def joint(values: list[float]) -> float:
+    """The product of up to five probabilities; of more, what five of their geometric mean would give."""
+    return math.prod(values) ** (min(len(values), 5) / len(values))
 
 
 @pytest.mark.parametrize("grammar", [None, track_grammar(bpe(), 3), box_grammar(bpe())], ids=["free", "track", "box"])
@@ -211,12 +212,12 @@ def test_confidence_is_that_of_the_tokens_that_were_free(grammar):
         tokens = (*answer.token_ids, *[CONFIG.eos_token_id] * (answer.finish == "stop"))
         oracle = probabilities_without_cache(model, embeds, tokens, grammar)
         assert len(oracle) < len(tokens) or grammar is None
-        wanted = geometric_mean([shares[token] for token, shares in oracle])
-        assert answer.confidence == pytest.approx(wanted, rel=1e-4)
+        wanted = joint([shares[token] for token, shares in oracle])
+        assert answer.confidence == pytest.approx(wanted, rel=1e-3)
         # Whatever passes a draft or a neighbour saves or shares, the value is the same.
         drafts = [replace(request, draft=answer.token_ids), replace(request, draft=answer.token_ids[: 5 + seed])]
         for other in decoder(model=model, rows=2).decode(drafts):
-            assert other.confidence == pytest.approx(wanted, rel=1e-4)
+            assert other.confidence == pytest.approx(wanted, rel=1e-3)
 
 
 def test_confidence_counts_tokens_that_say_almost_the_same():
@@ -227,8 +228,8 @@ def test_confidence_counts_tokens_that_say_almost_the_same():
     answer = decoder(model=model).decode([request])[0]
     oracle = probabilities_without_cache(model, embeds, (*answer.token_ids, CONFIG.eos_token_id), grammar)
     wanted = [sum(shares.get(same, 0) for same in {token, *alike.get(token, ())}) for token, shares in oracle]
-    assert answer.confidence == pytest.approx(geometric_mean(wanted), rel=1e-4)
-    assert answer.confidence > 2 * geometric_mean([shares[token] for token, shares in oracle])
+    assert answer.confidence == pytest.approx(joint(wanted), rel=1e-3)
+    assert answer.confidence > 2 * joint([shares[token] for token, shares in oracle])
 
 
 def test_an_answer_without_any_choice_is_certain():

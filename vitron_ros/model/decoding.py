@@ -25,6 +25,7 @@ Finish = Literal["stop", "length", "deadline", "cancelled"]
 # A compiled step has fixed shapes: so many new tokens, and a cache read up to a power of two of at least this.
 WIDTHS = (1, 4, 16)
 LEAST_LENGTH = 256
+BOX_CHOICES = 5  # a box or none, and its four numbers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,8 +91,9 @@ class Decoded:
         passes: model passes, the prompt's among them.
         prompt_tokens: length of the prompt.
         reused_tokens: those of them that were in the cache already.
-        confidence: geometric mean of the probabilities that the model gave to its tokens, or to tokens like them, over
-            those that were its choice; 1 where none was. Not compared: the last bits differ with the batch.
+        confidence: the probability that the model gave to its tokens, or to tokens like them, of those that were its
+            choice; of a long answer that of as many as one box has, by the geometric mean; 1 where none was its choice.
+            Not compared: the last bits differ with the batch.
     """
 
     text: str
@@ -299,8 +301,13 @@ class _Answer:
             passes=self.passes,
             prompt_tokens=len(self.request.embeds),
             reused_tokens=self.reused,
-            confidence=float(torch.stack(self._log_p).mean().exp()) if self._log_p else 1.0,
+            confidence=self._confidence(),
         )
+
+    def _confidence(self) -> float:
+        if not self._log_p:
+            return 1.0
+        return float((torch.stack(self._log_p).mean() * min(len(self._log_p), BOX_CHOICES)).exp())
 
     def _append(self, token: int, limit: int) -> None:
         if self._state is not None:
