@@ -22,7 +22,7 @@ from vitron_ros.ros import qos
 from vitron_ros.ros.conversions import image_message, time_from_ns
 from vitron_ros.ros.run import init_and_catch_signals
 
-MATCH_TIMEOUT_S = 30.0
+MATCH_TIMEOUT_S = 150.0  # a node that exports its model for the first time is slow to come up
 START_DELAY_NS = 500_000_000  # for the caller to hear when it starts
 POLL_S = 0.02
 

@@ -22,7 +22,7 @@ from vitron_ros.ros.probe import Probe, node_process, probe
 from vitron_ros.ros.transport import transport_environment
 
 NODE_TIMEOUT_S = 120.0  # for the node to load its model
-START_TIMEOUT_S = 60.0  # for the player to come up and find its subscriber
+START_TIMEOUT_S = 180.0  # for the player to come up and find its subscriber, which may export its model first
 TAIL_S = 1.0  # for the last tracks to arrive
 ANSWER_TIMEOUT_S = 30.0  # for what the model still owes when the bag has ended
 BOX_TIMEOUT_S = 60.0  # for the image on which a box was drawn
