@@ -144,3 +144,32 @@ def test_real_footage_is_followed(footage, name, least):
     sequence = load_sequence(footage / name)
     result = run_one_pass({"default": DefaultTracker()}, sequence)["default"]
     assert ope.success_auc(result.boxes_xyxy, sequence.boxes_xyxy) > least
+
+
+def test_a_tracker_that_is_told_that_it_is_wrong_stays_away_from_what_it_followed():
+    """The target has gone behind a cover, and the tracker has taken to the cover."""
+    places = [(60 + 4 * i, 120) if i < 12 else None for i in range(40)]
+    frames = [scene(i, place) for i, place in enumerate(places)]
+    tracker = DefaultTracker()
+    tracker.start(View(frames[0]), box_at(places[0]))
+    for frame in frames[1:12]:
+        tracker.step(View(frame))
+    tracker.disown()
+    scores = [tracker.step(View(frame)).score for frame in frames[12:]]
+    assert max(scores) == 0
+    back = scene(40, (250, 60))
+    found = [tracker.step(View(back)) for _ in range(30)]
+    assert iou(found[-1].box_xyxy, box_at((250, 60))) > 0.5
+    assert found[-1].score > SEEN
+
+
+def test_a_tracker_that_is_told_that_it_is_wrong_and_is_right_goes_on():
+    frames = [scene(i, (60 + 2 * i, 120)) for i in range(60)]
+    tracker = DefaultTracker()
+    tracker.start(View(frames[0]), box_at((60, 120)))
+    for frame in frames[1:30]:
+        tracker.step(View(frame))
+    tracker.disown()
+    estimates = [tracker.step(View(frame)) for frame in frames[30:]]
+    assert iou(estimates[-1].box_xyxy, box_at((60 + 2 * 59, 120))) > 0.6
+    assert estimates[-1].score > SEEN

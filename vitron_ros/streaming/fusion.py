@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from vitron_ros.boxes import Boxes, area, center, iou
 from vitron_ros.tracking.box_history import Belief
 
+Place = tuple[int, Boxes]  # time in ns and box (4,) px
+
 SECOND_NS = 1_000_000_000
 AGREEMENT_IOU = 0.5  # the same target
 CONFIRMATION_IOU = 0.6  # and the box need not be drawn anew
@@ -38,12 +40,14 @@ SEEN_LIKENESS = 0.7  # to overrule one that does
 
 class Verdict(Enum):
     """CONFIRM: they agree. CORRECT: the model is right. OBJECTION: it may be, if it says so again. ABSENT: the target
-    is not where the tracker looks for it. IGNORE: nothing follows from the reply."""
+    is not where the tracker looks for it. GONE: it was there, and is not any more. IGNORE: nothing
+    follows from the reply."""
 
     CONFIRM = "confirm"
     CORRECT = "correct"
     OBJECTION = "objection"
     ABSENT = "absent"
+    GONE = "gone"
     IGNORE = "ignore"
 
 
@@ -79,15 +83,21 @@ class Trust:
         gain = (
             min(GAIN * skill, MAX_GAIN) * (1 - self.value) if skill > 0 else max(GAIN * skill, -MAX_GAIN) * self.value
         )
-        return replace(self, value=self.value + gain)
+        return self._at(self.value + gain)
 
     def objected(self, *, is_sure: bool) -> "Trust":
         """To a tracker that sees its target, and may be sure."""
         value = self.value * (TRUST_KEPT if is_sure else 1)
-        return replace(self, value=value, objections=self.objections + 1)
+        return replace(self._at(value), objections=self.objections + 1)
 
     def agreed(self) -> "Trust":
         return replace(self, value=self.value + RECOVERY * max(self.credit - self.value, 0.0), objections=0)
+
+    def _at(self, value: float) -> "Trust":
+        """A model that found the target is never trusted less than the tracker that it gave it to: there, the tracker
+        has nothing but the model's word, and where it has slipped it would contradict every reply."""
+        floor = min(self.value, TRUST_NEEDED) if self.credit >= TRUST_NEEDED else 0.0
+        return replace(self, value=max(value, floor))
 
     def settled(self) -> "Trust":
         """After a correction: the next objection is a first one again."""
@@ -117,12 +127,14 @@ class Judgement:
         frame: of the request, that the verdict speaks of.
         trust: in the model after it.
         likeness: to the target that the claimed box must have for CORRECT, in shares of the target's usual.
+        shift: of CONFIRM: where the model draws the edges (4,), from the tracker's box, in shares of its sides.
     """
 
     verdict: Verdict
     frame: int
     trust: Trust
     likeness: float = 0.0
+    shift: Boxes | None = None
 
 
 def newest_shown(boxes_xyxy: Boxes) -> int | None:
@@ -143,14 +155,24 @@ def is_reachable(box_xyxy: Boxes, from_xyxy: Boxes, elapsed_s: float) -> bool:
 
 
 def judge(
-    claim: Claim, belief: Belief, trust: Trust, *, min_score: float, last_seen: tuple[int, Boxes] | None = None
+    claim: Claim,
+    belief: Belief,
+    trust: Trust,
+    *,
+    min_score: float,
+    last_seen: Place | None = None,
+    confirmed: Place | None = None,
+    is_proven: bool = True,
 ) -> Judgement:
     """What follows from a claim about a target that the tracker believed to be elsewhere, or where the claim says.
 
     Args:
         belief: the tracker's, at the claim's times.
         min_score: below it, a claim counts for nothing.
-        last_seen: time and box (4,) where the tracker last saw a target that it has lost.
+        last_seen: where the tracker last saw a target that it has lost.
+        confirmed: where the model last agreed with a tracker that sees its target.
+        is_proven: the model has named this target by its phrase more than once. Until then one may be as wrong as the
+            other, and two replies count for more than the first.
     """
     newest, shown = len(claim.times_ns) - 1, newest_shown(claim.boxes_xyxy)
     if not claim.score >= min_score:
@@ -159,30 +181,52 @@ def judge(
     if agreed is not None:
         trust = trust.shown(_skill(claim, belief, agreed))
     if shown is None or (shown < newest and belief.is_seen[newest]):
-        return _absence(belief, newest, trust)
+        return _absence(belief, newest, trust, was_there=agreed is not None)
     if agreed == shown and iou(claim.boxes_xyxy[shown], belief.boxes_xyxy[shown]) >= CONFIRMATION_IOU:
-        return Judgement(Verdict.CONFIRM, shown, trust.agreed())
+        return Judgement(Verdict.CONFIRM, shown, trust.agreed(), shift=_shift(claim, belief))
     is_seen = bool(belief.is_seen[shown])
     is_sure = is_seen and bool(belief.scores[shown] >= SURE_SCORE)
     if is_seen:
         trust = trust.objected(is_sure=is_sure)
-    ground = (int(claim.times_ns[agreed]), claim.boxes_xyxy[agreed]) if agreed is not None else None
-    if ground is None and not is_seen:
-        ground = last_seen
-    if not trust.is_earned or ground is None:
+    if agreed is not None:
+        grounds = [(int(claim.times_ns[agreed]), claim.boxes_xyxy[agreed])]
+    else:
+        grounds = [place for place in (None if is_seen else last_seen, confirmed) if place is not None]
+    if trust.is_earned and not is_proven and agreed is None:
+        verdict = Verdict.CORRECT if trust.objections >= 2 else Verdict.OBJECTION
+        return Judgement(verdict, shown, trust.settled() if verdict is Verdict.CORRECT else trust)
+    box, time_ns = claim.boxes_xyxy[shown], int(claim.times_ns[shown])
+    if not trust.is_earned or not any(
+        is_reachable(box, place, max((time_ns - at_ns) / SECOND_NS, 0.0)) for at_ns, place in grounds
+    ):
         return Judgement(Verdict.IGNORE, shown, trust)
-    elapsed_s = (int(claim.times_ns[shown]) - ground[0]) / SECOND_NS
-    if not is_reachable(claim.boxes_xyxy[shown], ground[1], max(elapsed_s, 0.0)):
-        return Judgement(Verdict.IGNORE, shown, trust)
-    if is_seen and trust.objections < (2 if is_sure or trust.value < HIGH_TRUST else 1):
+    if is_seen and trust.objections < _needed_objections(trust, is_sure=is_sure, has_agreed=agreed is not None):
         return Judgement(Verdict.OBJECTION, shown, trust)
     return Judgement(Verdict.CORRECT, shown, trust.settled(), SEEN_LIKENESS if is_seen else UNSEEN_LIKENESS)
 
 
-def _absence(belief: Belief, newest: int, trust: Trust) -> Judgement:
+def _needed_objections(trust: Trust, *, is_sure: bool, has_agreed: bool) -> int:
+    """To a tracker that sees its target. Where the model found it, one will do if both agreed earlier in the clip."""
+    if not has_agreed:
+        return 2
+    return 1 if trust.credit >= TRUST_NEEDED or (trust.value >= HIGH_TRUST and not is_sure) else 2
+
+
+def _absence(belief: Belief, newest: int, trust: Trust, *, was_there: bool) -> Judgement:
     if belief.is_seen[newest]:
         trust = trust.objected(is_sure=bool(belief.scores[newest] >= SURE_SCORE))
-    return Judgement(Verdict.ABSENT if trust.is_earned else Verdict.IGNORE, newest, trust)
+    if not trust.is_earned:
+        return Judgement(Verdict.IGNORE, newest, trust)
+    return Judgement(Verdict.GONE if was_there and belief.is_seen[newest] else Verdict.ABSENT, newest, trust)
+
+
+def _shift(claim: Claim, belief: Belief) -> Boxes:
+    """Mean of the edges' distances (4,) over the frames in which both agree, in shares of the believed box's sides."""
+    overlap = iou(np.nan_to_num(claim.boxes_xyxy), np.nan_to_num(belief.boxes_xyxy))
+    both = belief.is_seen & (overlap >= AGREEMENT_IOU)
+    believed = belief.boxes_xyxy[both]
+    sides = np.tile(believed[:, 2:] - believed[:, :2], 2)
+    return np.asarray(((claim.boxes_xyxy[both] - believed) / sides).mean(axis=0))
 
 
 def _agreed(claim: Claim, belief: Belief) -> int | None:
@@ -197,12 +241,14 @@ def _skill(claim: Claim, belief: Belief, agreed: int) -> float:
     """How much better than a box that stays the model followed the target up to that frame: a mean difference of IoU.
 
     Only the motion counts, from the first frame in which both saw the target: a box that is drawn otherwise, but moves
-    along, is as good. A model that repeats the box it was given has no skill, however still the target.
+    along, is as good, and one that is drawn a little otherwise in every frame of a target that stays is no worse. A
+    model that repeats the box it was given has no skill, however still the target.
     """
     both = belief.is_seen[: agreed + 1] & np.isfinite(claim.boxes_xyxy[: agreed + 1]).all(axis=-1)
     first, *later = np.flatnonzero(both)
     if not later:
         return 0.0
     believed, start = belief.boxes_xyxy[later], belief.boxes_xyxy[first]
-    moved = start + claim.boxes_xyxy[later] - claim.boxes_xyxy[first]
-    return float(np.mean(iou(moved, believed) - iou(start, believed)))
+    moved = iou(start + claim.boxes_xyxy[later] - claim.boxes_xyxy[first], believed)
+    gains = moved - iou(start, believed)
+    return float(np.mean(np.where((gains < 0) & (moved >= CONFIRMATION_IOU), 0.0, gains)))

@@ -9,7 +9,7 @@ from vitron_ros.frame import Frame
 from vitron_ros.grounding.request import ModelReply, ModelRequest, Status, Task
 from vitron_ros.streaming.association import Find, is_taken, nearest
 from vitron_ros.streaming.footage import Footage
-from vitron_ros.streaming.fusion import CONFIRMATION_IOU, TRUST_FROM_MODEL, Claim, Trust, Verdict, judge
+from vitron_ros.streaming.fusion import CONFIRMATION_IOU, TRUST_FROM_MODEL, Claim, Place, Trust, Verdict, judge
 from vitron_ros.streaming.inquiries import Inquiries, Round, Subject
 from vitron_ros.tracking.box_tracker import View
 from vitron_ros.tracking.pursuit import Pursuit
@@ -35,14 +35,20 @@ class Verification:
         self._trust: dict[int, Trust] = {}
         self._pursuits: dict[int, Pursuit] = {}
         self._asked_ns: int | None = None
+        self._found_last: set[int] = set()  # targets that are asked for by their phrase, this time
+        self._unproven: set[int] = set()  # targets that the model has named once
 
     def begin(self, track_id: int, *, by_model: bool) -> None:
         """Care for a new target, which the model found, or did not."""
         self._trust[track_id] = Trust.begin(TRUST_FROM_MODEL if by_model else 0.0)
+        if by_model:
+            self._unproven.add(track_id)
 
     def forget(self, track_id: int) -> None:
         """A target has ended."""
         del self._trust[track_id]
+        self._found_last.discard(track_id)
+        self._unproven.discard(track_id)
         self._pursuits.pop(track_id, None)
         self._inquiries.withdraw(subject_of(track_id))
 
@@ -65,21 +71,32 @@ class Verification:
         track = self._manager.track(track_id)
         claim = _claim(reply)
         last = track.history.last_seen()
+        belief = track.history.at(reply.stamps_ns)
         judgement = judge(
             claim,
-            track.history.at(reply.stamps_ns),
+            belief,
             self._trust[track_id],
             min_score=self.config.model_min_score,
             last_seen=None if last is None else (last.time_ns, last.box_xyxy),
+            confirmed=_confirmed(track),
+            is_proven=track_id not in self._unproven,
         )
         self._trust[track_id] = judgement.trust
         if judgement.verdict is Verdict.CONFIRM:
             track.confirm(reply.stamps_ns[judgement.frame])
-        elif judgement.verdict is Verdict.ABSENT and track.state is not TrackState.LOST:
+            if request.task is Task.FIND and track_id in self._unproven:
+                self._unproven.remove(track_id)
+                self._found_last.add(track_id)
+            if self._trust[track_id].credit and judgement.shift is not None:
+                track.redraw(judgement.shift)
+        elif judgement.verdict is Verdict.GONE and self._is_gone(track, reply.stamps_ns[-1]):
+            pass
+        elif judgement.verdict in (Verdict.ABSENT, Verdict.GONE) and track.state is not TrackState.LOST:
             track.doubt(now_ns)
         elif judgement.verdict is Verdict.CORRECT:
             frame = request.frames[judgement.frame]
-            self._consider(track, frame, claim.boxes_xyxy[judgement.frame], claim.score, judgement.likeness)
+            believed = belief.boxes_xyxy[judgement.frame] if belief.is_seen[judgement.frame] else None
+            self._consider(track, frame, claim.boxes_xyxy[judgement.frame], claim.score, judgement.likeness, believed)
 
     @property
     def pursuits(self) -> list[Pursuit]:
@@ -115,13 +132,25 @@ class Verification:
         return [followed[track_id] for track_id in turns]
 
     def _question(self, track: Track, clip: tuple[Frame, ...]) -> ModelRequest | None:
-        if self._can_be_found(track):
+        if self._task(track) is Task.FIND:
             return self._inquiries.ask(subject_of(track.id), Task.FIND, clip, text=track.phrase)
         start = self._question_start(track, clip)
         if start is None:
             return None
         index, box = start
         return self._inquiries.ask(subject_of(track.id), Task.FOLLOW, clip[index:], box_xyxy=box)
+
+    def _task(self, track: Track) -> Task:
+        """A lost target is found by its phrase. One that is seen is followed and found in turn, since who is given the
+        box of another will follow that; an objection is heard a second time in the same way."""
+        if self._can_be_found(track) or track.id in self._unproven:
+            return Task.FIND
+        trust = self._trust[track.id]
+        if not (track.phrase and trust.credit and trust.is_earned):
+            return Task.FOLLOW
+        if not (self._inquiries.is_open(subject_of(track.id)) or trust.is_objecting):
+            self._found_last ^= {track.id}
+        return Task.FIND if track.id in self._found_last else Task.FOLLOW
 
     def _is_urgent(self, track_id: int) -> bool:
         """There is an open question about it, or an objection that waits for a second one."""
@@ -143,8 +172,14 @@ class Verification:
         except RegionError:
             return None
 
-    def _consider(self, track: Track, frame: Frame, box_xyxy: Boxes, score: float, likeness: float) -> None:
-        """Send a box of the past on its way to now, if it may be the target."""
+    def _is_gone(self, track: Track, stamp_ns: int) -> bool:
+        """What the tracker has followed ever since that image is not the target; whether it now looks elsewhere."""
+        return track.history.is_seen_since(stamp_ns) and self._manager.disown(track.id)
+
+    def _consider(
+        self, track: Track, frame: Frame, box_xyxy: Boxes, score: float, likeness: float, believed: Boxes | None
+    ) -> None:
+        """Send a box of the past on its way to now, if it may be the target, and rather than what is followed."""
         try:
             box = check_box(box_xyxy, frame.width, frame.height)
         except RegionError:
@@ -160,7 +195,19 @@ class Verification:
         alike = self._manager.likeness(track.id, view, box)
         if alike is not None and alike < likeness:
             return
+        if (
+            alike is not None
+            and believed is not None
+            and likeness
+            and not self._is_better(track, view, believed, alike)
+        ):
+            return
         self._pursuits[track.id] = self._manager.pursue(view, box, frame.stamp_ns, score=score, was_lost=is_lost)
+
+    def _is_better(self, track: Track, view: View, believed_xyxy: Boxes, alike: float) -> bool:
+        """Whether something is more like the target than what is followed."""
+        followed = self._manager.likeness(track.id, view, believed_xyxy)
+        return followed is None or alike > followed
 
     def _settle(self, track_id: int, pursuit: Pursuit, frame: Frame) -> TrackEvent | None:
         """A box has come to now: it agrees with the tracker's after all, replaces it, or has lost its way."""
@@ -177,6 +224,12 @@ class Verification:
 
 def _is_lost_with_phrase(track: Track) -> bool:
     return track.state is TrackState.LOST and bool(track.phrase)
+
+
+def _confirmed(track: Track) -> Place | None:
+    """Where the target was when the model last agreed; None: it never did, or too long ago."""
+    known = track.history.at([track.grounded_ns])
+    return (track.grounded_ns, known.boxes_xyxy[0]) if known.is_seen[0] else None
 
 
 def _claim(reply: ModelReply) -> Claim:

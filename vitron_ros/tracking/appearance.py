@@ -30,11 +30,21 @@ def histogram(bins: NDArray[np.int32], weight: NDArray[np.floating]) -> Histogra
     return np.asarray(cube.ravel())
 
 
+def colour_evidence(target: Histogram, other: Histogram) -> NDArray[np.float32]:
+    """Log odds of each colour to be the target's rather than the other's, (BINS³,), in +-MAX_EVIDENCE."""
+    odds = np.log((target + FLOOR) / (other + FLOOR))
+    return np.asarray(np.clip(odds, -MAX_EVIDENCE, MAX_EVIDENCE), np.float32)
+
+
 class ColourModel:
     """What the target and its surroundings are coloured like."""
 
     def __init__(self, target: Histogram, surroundings: Histogram) -> None:
         self._target, self._surroundings = target, surroundings
+
+    @property
+    def target(self) -> Histogram:
+        return self._target
 
     def learn(self, target: Histogram, surroundings: Histogram, rate: float) -> None:
         """Move towards new histograms by `rate`, in [0, 1]."""
@@ -43,8 +53,7 @@ class ColourModel:
 
     def evidence(self, bins: NDArray[np.int32]) -> NDArray[np.float32]:
         """Log odds that each pixel is the target's by its colour, in [-MAX_EVIDENCE, MAX_EVIDENCE]."""
-        odds = np.log((self._target + FLOOR) / (self._surroundings + FLOOR))
-        return np.asarray(np.clip(odds, -MAX_EVIDENCE, MAX_EVIDENCE).astype(np.float32)[bins])
+        return colour_evidence(self._target, self._surroundings)[bins]
 
     def likeness(self, target: Histogram) -> float:
         """Bhattacharyya coefficient of another histogram and the target's, in [0, 1]."""

@@ -56,6 +56,10 @@ class BoxHistory:
         """The newest entry in which the target was seen; None if it is further back than the history."""
         return next((entry for entry in reversed(self._entries) if entry.is_seen), None)
 
+    def is_seen_since(self, time_ns: int) -> bool:
+        """Whether the target was seen in every image after that time."""
+        return all(entry.is_seen for entry in self._entries if entry.time_ns > time_ns)
+
     def at(self, times_ns: Iterable[int]) -> Belief:
         """The belief at exactly these times."""
         known = {entry.time_ns: entry for entry in self._entries}

@@ -68,4 +68,7 @@ class Recogniser(Protocol):
     """A tracker that remembers what its target looks like, and can compare."""
 
     def likeness(self, view: View, box_xyxy: Boxes) -> float:
-        """How much a box (4,) px of any frame looks like the target when last sure; about 1: alike, 0: not at all."""
+        """How much a box (4,) px of any frame looks like the target when sure; about 1: alike, 0: not at all."""
+
+    def disown(self) -> None:
+        """Somebody who knows better says that what is followed is not the target: look for it elsewhere."""

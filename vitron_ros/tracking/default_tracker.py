@@ -7,10 +7,12 @@ silhouette corrects the box's sides. While the target is doubted nothing is lear
 import numpy as np
 
 from vitron_ros.boxes import Boxes, center, clip, iou
+from vitron_ros.tracking.appearance import Histogram
 from vitron_ros.tracking.box_tracker import BoxEstimate, View
 from vitron_ros.tracking.confidence import Cues
 from vitron_ros.tracking.correlation_filter import CorrelationFilter, crop_spectrum
 from vitron_ros.tracking.crop import CROP_PX, Mask, crop_scale, take_crop
+from vitron_ros.tracking.memory import Memory
 from vitron_ros.tracking.motion import STILL, Flow, FlowEstimator, Similarity, fit_similarity
 from vitron_ros.tracking.search import Search
 from vitron_ros.tracking.silhouette import Observation, Silhouette, colours_of, cut_to, motion_odds
@@ -24,12 +26,16 @@ MIN_AGREEMENT = 0.3  # below, the silhouette does not move the box
 FILTER_RATE = 0.02
 USUAL_RATE = 0.1
 MIN_SIZE_PX = 4.0
-MIN_LIKENESS = 0.05
 MAX_GROWTH = 1.1  # a frame
 LEARN_FROM = 0.4  # score
 DOUBTED_FRAMES = 5  # in a row, until the search begins
-FOUND_HEIGHT = 0.6  # of the usual height of the filter's answer
-FOUND_LIKENESS = 0.8  # of the usual likeness
+HERE = 0.5  # of the target's mean size: no other place
+FOUND_HEIGHT = 0.6  # of the usual height of the filter's answer, here
+FOUND_LIKENESS = 0.8  # of the usual likeness, here
+LIKE_HERE = 0.8  # of the remembered likeness, here
+SURE_FROM = 0.7  # score from which what is seen is remembered
+SIZE_RATE = 0.2
+GROWTH_RATE = 0.1
 
 
 class DefaultTracker:
@@ -47,9 +53,11 @@ class DefaultTracker:
         self._silhouette = Silhouette(self._last, self._last.from_image(self._box()))
         self._agreement = 1.0
         self._usual = Cues(1.0, 1.0)
+        self._memory = Memory(self._silhouette.colours.target)
         self._sure_size = self._size
         self._doubted = 0
         self._search: Search | None = None
+        self._is_disowned = False
 
     def step(self, view: View) -> BoxEstimate:
         score = self._follow(view)
@@ -64,7 +72,12 @@ class DefaultTracker:
         """How much what is in a box of any frame is coloured like the target when last sure; about 1: alike, 0: not."""
         box = np.asarray(box_xyxy, np.float64)
         crop = take_crop(view, center(box), crop_scale(np.maximum(box[2:] - box[:2], MIN_SIZE_PX)))
-        return self._silhouette.likeness(crop, crop.from_image(box)) / max(self._usual.likeness, MIN_LIKENESS)
+        return self._memory.likeness(self._silhouette.colours_in(crop, crop.from_image(box)))
+
+    def disown(self) -> None:
+        """What is followed is not the target: learn nothing of it, and look for the target as it is remembered."""
+        self._is_disowned = True
+        self._doubted = DOUBTED_FRAMES
 
     def _follow(self, view: View) -> float:
         crop = take_crop(view, self._center + self._velocity, self._last.scale)
@@ -85,14 +98,29 @@ class DefaultTracker:
         mask = cut_to(seen.mask, placed)
         target_colours, surroundings = colours_of(seen.bins, mask, crop, placed)
         cues = Cues(peak.height, self._silhouette.colours.likeness(target_colours))
-        score = cues.probability()
+        score = 0.0 if self._is_disowned else cues.probability()
         if score >= LEARN_FROM:
             self._silhouette.learn(mask, placed, target_colours, surroundings)
             self._filter.learn(spectrum, self._size * crop.scale, center(placed) - CROP_PX / 2, FILTER_RATE)
-            self._usual, self._sure_size = self._usual.towards(cues, USUAL_RATE), self._size
+            self._usual = self._usual.towards(cues, USUAL_RATE)
+            self._learn_size(is_whole=score >= SURE_FROM and self._memory.is_whole(peak.height))
+        if score >= SURE_FROM:
+            self._memory.learn(target_colours, peak.height)
         self._last = take_crop(view, self._center, crop_scale(self._size))
         self._silhouette.carry(mask, crop, self._last)
         return score
+
+    def _is_usual(self, cues: Cues, colours: Histogram) -> bool:
+        """Whether something in the place of the target resembles it as it was of late, and somewhat as ever."""
+        is_high = cues.height >= FOUND_HEIGHT * self._usual.height
+        is_alike = cues.likeness >= FOUND_LIKENESS * self._usual.likeness
+        return is_high and is_alike and not self._is_disowned and self._memory.likeness(colours) >= LIKE_HERE
+
+    def _learn_size(self, *, is_whole: bool) -> None:
+        """What comes in front of a target makes it look smaller, so it is believed to shrink only while it is whole."""
+        is_larger = self._size.prod() > self._sure_size.prod()
+        rate = SIZE_RATE if is_whole else GROWTH_RATE if is_larger else 0.0
+        self._sure_size = self._sure_size + rate * (self._size - self._sure_size)
 
     def _motions(self, flow: Flow) -> tuple[Similarity, Mask | None]:
         """The target's motion between two crops, and the log odds of each point to follow it; None: not known."""
@@ -120,23 +148,27 @@ class DefaultTracker:
         """Look at a few more places for the target as it was when last sure; move there if it is found."""
         if self._search is None:
             self._search = Search(view, self._center, self._sure_size)
-        scale = crop_scale(self._sure_size)
-        size = self._sure_size * scale
+        places, image_size = self._search.next(view, self._memory.colours)
+        scale = crop_scale(image_size)
+        size = image_size * scale
         best = None
-        for place in self._search.places(view, self._silhouette.colours):
+        for place in places:
             peak = self._filter.find(crop_spectrum(take_crop(view, place, scale)), size)
             if best is None or peak.height > best[0]:
                 best = peak.height, place + peak.offset / scale
         assert best is not None
         crop = take_crop(view, np.clip(best[1], 0, [view.frame.width, view.frame.height]), scale)
         peak = self._filter.find(crop_spectrum(crop), size, np.zeros(2))
-        likeness = self._silhouette.likeness(crop, _box(np.full(2, CROP_PX / 2) + peak.offset, size))
-        if peak.height < FOUND_HEIGHT * self._usual.height or likeness < FOUND_LIKENESS * self._usual.likeness:
+        colours = self._silhouette.colours_in(crop, _box(np.full(2, CROP_PX / 2) + peak.offset, size))
+        seen = Cues(peak.height, self._silhouette.colours.likeness(colours))
+        is_here = np.linalg.norm(best[1] - self._center) <= HERE * np.sqrt(image_size.prod())
+        if not (self._memory.is_like(colours, peak.height) or (is_here and self._is_usual(seen, colours))):
             return False
-        self._center, self._size, self._velocity = crop.center + peak.offset / scale, self._sure_size, np.zeros(2)
+        self._center, self._size, self._velocity = crop.center + peak.offset / scale, image_size, np.zeros(2)
         self._last = take_crop(view, self._center, scale)
         self._silhouette.recall(self._last.from_image(self._box()))
         self._agreement, self._doubted, self._search = 1.0, 0, None
+        self._is_disowned = False
         return True
 
     def _box(self) -> Boxes:

@@ -4,13 +4,14 @@ import cv2
 import numpy as np
 
 from vitron_ros.boxes import Boxes
-from vitron_ros.tracking.appearance import ColourModel, colour_bins
+from vitron_ros.tracking.appearance import Histogram, colour_bins, colour_evidence, histogram
 from vitron_ros.tracking.box_tracker import View
 
 COARSE_PX = 160  # the colours are looked at in the first level of the pyramid that is no wider
-COLOURED_PLACES = 2
-PLACES_IN_TURN = 2
-STRIDE = 0.75  # of the target's mean size, between neighbouring places
+COLOURED_PLACES = 4
+PLACES_IN_TURN = 3
+STRIDE = 0.9  # of the target's mean size, between neighbouring places
+SIZES = (1.0, 0.74, 1.35)  # of the target's when it was last sure, one a frame
 
 
 class Search:
@@ -26,24 +27,32 @@ class Search:
         places = np.concatenate([seen_at[None], grid])
         distance = np.linalg.norm(places - seen_at, axis=1)
         self._places = places[np.argsort(distance, kind="stable")]
-        self._turn = 0
+        self._turn = self._frame = 0
 
-    def places(self, view: View, colours: ColourModel) -> Boxes:
-        """At most COLOURED_PLACES + PLACES_IN_TURN centres to look at in this frame, (K, 2) image px."""
+    def next(self, view: View, colours: Histogram) -> tuple[Boxes, Boxes]:
+        """Where to look in this frame and for which size.
+
+        Returns:
+            At most COLOURED_PLACES + PLACES_IN_TURN centres, (K, 2) image px, and the size (2,) image px.
+        """
+        size = self._size * SIZES[self._frame % len(SIZES)]
+        self._frame += 1
         turn = (self._turn + np.arange(PLACES_IN_TURN)) % len(self._places)
         self._turn = int(turn[-1] + 1)
-        return np.concatenate([self._coloured(view, colours), self._places[turn]])
+        return np.concatenate([_coloured(view, colours, size), self._places[turn]]), size
 
-    def _coloured(self, view: View, colours: ColourModel) -> Boxes:
-        coarse, factor = view.level(max(0, int(np.ceil(np.log2(view.frame.width / COARSE_PX)))))
-        evidence = colours.evidence(colour_bins(coarse))
-        width, height = np.maximum(np.round(self._size / factor), 1).astype(int).tolist()
-        score = cv2.blur(evidence, (width, height), borderType=cv2.BORDER_CONSTANT)
-        found = []
-        for _ in range(COLOURED_PLACES):
-            row, column = divmod(int(score.argmax()), score.shape[1])
-            found.append([(column + 0.5) * factor, (row + 0.5) * factor])
-            score[
-                max(0, row - height // 2) : row + height // 2 + 1, max(0, column - width // 2) : column + width // 2 + 1
-            ] = -np.inf
-        return np.array(found)
+
+def _coloured(view: View, colours: Histogram, size: Boxes) -> Boxes:
+    """The centres of the boxes of that size with the most of what the target has and the image has not, (K, 2)."""
+    coarse, factor = view.level(max(0, int(np.ceil(np.log2(view.frame.width / COARSE_PX)))))
+    bins = colour_bins(coarse)
+    evidence = colour_evidence(colours, histogram(bins, np.ones(bins.shape)))[bins]
+    width, height = np.maximum(np.round(size / factor), 1).astype(int).tolist()
+    score = cv2.blur(evidence, (width, height), borderType=cv2.BORDER_CONSTANT)
+    found = []
+    for _ in range(COLOURED_PLACES):
+        row, column = divmod(int(score.argmax()), score.shape[1])
+        found.append([(column + 0.5) * factor, (row + 0.5) * factor])
+        top, left = max(0, row - height // 2), max(0, column - width // 2)
+        score[top : row + height // 2 + 1, left : column + width // 2 + 1] = -np.inf
+    return np.array(found)

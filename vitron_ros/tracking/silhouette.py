@@ -96,10 +96,14 @@ class Silhouette:
             asked = (asked + self._margin * np.tile(asked[2:] - asked[:2], 2)) * PIXEL
         return Observation(mask, bins, asked)
 
-    def likeness(self, crop: Crop, box_xyxy: Boxes) -> float:
-        """How like the target's the colours are of what has its usual shape in the box (4,) crop px, in [0, 1]."""
+    def colours_in(self, crop: Crop, box_xyxy: Boxes) -> Histogram:
+        """The colours of what has the target's usual shape in the box (4,) crop px."""
         shape = _warped(self._shape, _inverted(_shape_to_mask(box_xyxy / PIXEL)), MASK_PX)
-        return self.colours.likeness(histogram(shrink_bins(crop.rgb, MASK_PX), shape**2 * crop.is_inside))
+        return histogram(shrink_bins(crop.rgb, MASK_PX), shape**2 * crop.is_inside)
+
+    def likeness(self, crop: Crop, box_xyxy: Boxes) -> float:
+        """How like the target's those colours are, in [0, 1]."""
+        return self.colours.likeness(self.colours_in(crop, box_xyxy))
 
     def recall(self, box_xyxy: Boxes) -> None:
         """Take the usual shape in the box (4,) crop px as the latest silhouette."""

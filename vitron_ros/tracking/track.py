@@ -15,6 +15,8 @@ from vitron_ros.tracking.box_tracker import BoxEstimate
 SECOND_NS = 1_000_000_000
 DOUBT = 0.4  # share of its belief that a target keeps when the model says that it is not there
 MIN_BELIEF = 0.15
+MAX_SHIFT = 0.3  # of its size, that an edge of the tracker's box is moved at most to be where the model draws it
+MIN_GAIN = 0.15
 DOUBT_TIME = 5.0  # s over which doubt fades
 
 
@@ -124,6 +126,8 @@ class Track:
         self._frames_seen = 1
         self._doubt = 0.0
         self._doubted_ns = now_ns
+        self._shift = np.zeros(4)
+        self._drawings = 1
         self.history = BoxHistory()
         self.history.put(Entry(now_ns, box_xyxy, 1.0, True))
 
@@ -143,6 +147,15 @@ class Track:
         self._doubt = min(1 - DOUBT * self.belief(now_ns), 1 - MIN_BELIEF)
         self._doubted_ns = now_ns
 
+    def redraw(self, shift: Boxes) -> None:
+        """The model draws the box with its edges (4,) elsewhere by these shares of its sides; so do we by and by.
+
+        The mean of many drawings is worth more than the one that the tracker was started with.
+        """
+        self._drawings += 1
+        gain = max(1 / self._drawings, MIN_GAIN)
+        self._shift = np.clip(self._shift + gain * shift, -MAX_SHIFT, MAX_SHIFT)
+
     def belief(self, now_ns: int) -> float:
         """What the tracker's score is multiplied with, in [MIN_BELIEF, 1]."""
         return float(1 - self._doubt * np.exp(-max(now_ns - self._doubted_ns, 0) / (DOUBT_TIME * SECOND_NS)))
@@ -157,6 +170,7 @@ class Track:
         was_lost = self.state is TrackState.LOST
         (time_ns, first), *later = path
         self.confirm(stamp_ns)
+        self._shift, self._drawings = np.zeros(4), 1
         self.score = first.score
         self._velocity = np.zeros(2)
         self._seen_box, self.seen_ns = first.box_xyxy, time_ns
@@ -178,18 +192,22 @@ class Track:
     def _take(self, estimate: BoxEstimate, now_ns: int, life: LifeCycle) -> EventKind | None:
         was_lost = self.state is TrackState.LOST
         self.score = estimate.score * self.belief(now_ns)
+        box = self._redrawn(estimate.box_xyxy)
         if self.score >= self.needed_score(life):
-            self._see(estimate.box_xyxy, now_ns, life, was_lost=was_lost)
+            self._see(box, now_ns, life, was_lost=was_lost)
             return EventKind.REACQUIRED if was_lost else None
         if was_lost:
             return None
-        self.box_xyxy = estimate.box_xyxy
+        self.box_xyxy = box
         if now_ns - self.seen_ns <= life.predict_time * SECOND_NS:
             self.state = TrackState.PREDICTED
             return None
         self.state = TrackState.LOST
         self._velocity = np.zeros(2)
         return EventKind.LOST
+
+    def _redrawn(self, box_xyxy: Boxes) -> Boxes:
+        return box_xyxy + self._shift * np.tile(box_xyxy[2:] - box_xyxy[:2], 2) if self._shift.any() else box_xyxy
 
     def snapshot(self, now_ns: int) -> TrackSnapshot:
         return TrackSnapshot(

@@ -114,6 +114,14 @@ class TrackManager:
         tracker = self._targets[track_id].tracker
         return tracker.likeness(view, box_xyxy) if isinstance(tracker, Recogniser) else None
 
+    def disown(self, track_id: int) -> bool:
+        """Make a target's tracker look elsewhere; False: it cannot."""
+        tracker = self._targets[track_id].tracker
+        if not isinstance(tracker, Recogniser):
+            return False
+        tracker.disown()
+        return True
+
     def step(self, view: View, now_ns: int) -> list[TrackEvent]:
         """Carry every target into the next frame."""
         events = []
