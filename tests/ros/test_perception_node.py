@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip("rclpy", reason="rclpy is not installed")
 pytest.importorskip("vitron_msgs", reason="vitron_msgs is not installed")
 
+from diagnostic_msgs.msg import DiagnosticStatus
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.srv import SetParameters
@@ -23,6 +24,7 @@ from vitron_ros.boxes import iou
 from vitron_ros.images.codec import encode_jpeg
 from vitron_ros.ros import qos
 from vitron_ros.ros.pattern_camera import target_boxes
+from vitron_ros.streaming import overload
 
 pytestmark = pytest.mark.ros
 Result, Feedback = TrackObject.Result, TrackObject.Feedback
@@ -413,3 +415,20 @@ def test_detections_speak_the_standard_type(camera, probe):
     camera.run_until(lambda: seen and seen[-1].detections)
     assert seen[-1].detections[0].id == "1"
     assert seen[-1].detections[0].results[0].hypothesis.class_id == "square"
+
+
+def test_what_a_slow_machine_leaves_out_is_in_the_tracks_and_in_the_diagnostics(probe, monkeypatch):
+    monkeypatch.setattr(overload, "TOO_BUSY", 0.0)  # any machine is too slow
+    with running_node(diagnostics_period=0.2):
+        camera = Camera(probe).connect()
+        debug = []
+        probe.create_subscription(Image, "debug_image", debug.append, qos.DEBUG_IMAGE)
+        camera.run_until(lambda: probe.tracks and probe.tracks[-1][1].shed == TrackArray.SHED_SEARCH, 30)
+        debug.clear()
+        count = len(probe.diagnostics)
+        camera.run_until(lambda: len(probe.diagnostics) > count + 1)
+        status = probe.diagnostics[-1][1].status[0]
+        values = {value.key: value.value for value in status.values}
+        assert values["shed"] == "debug image, model rate, model targets, search"
+        assert status.level == DiagnosticStatus.WARN and "too slow" in status.message
+        assert debug == []

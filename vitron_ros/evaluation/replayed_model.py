@@ -9,7 +9,7 @@ from pathlib import Path
 from vitron_ros.errors import ConfigError
 from vitron_ros.grounding.request import LanguageVision, ModelReply, ModelRequest
 from vitron_ros.streaming.answering import answers
-from vitron_ros.streaming.request_queue import Answered, Item, RequestQueue
+from vitron_ros.streaming.request_queue import Answered, Item, RequestQueue, gathering_ns
 
 Latency = Callable[[float], float]  # s that a call took on this machine -> s that it takes in the recording's time
 Receive = Callable[[ModelRequest, ModelReply], None]
@@ -65,28 +65,36 @@ class ReplayedModel:
         self._model = model
         self._latency = latency
         self._queue = RequestQueue(timeout_ns)
-        self._due_ns = 0
+        self._due_ns = self._free_ns = self._asked_ns = 0
+        self._began_ns = 0
         self._batch: list[Item] = []
         self._replies: list[ModelReply] = []
 
     def submit(self, requests: Iterable[ModelRequest], now_ns: int) -> None:
-        """Ask; an idle model begins at once."""
+        """Ask; an idle model begins at once, but for a moment after its last batch in which others may ask, too."""
         for request in requests:
             self._queue.offer(request, _nobody, now_ns)
-        if not self._batch:
+        self._asked_ns = now_ns
+        if not self._batch and self._free_ns <= now_ns:
             self._begin(now_ns)
 
     def run_until(self, now_ns: int, receive: Receive) -> None:
         """Let time pass and hand out the replies that are due."""
-        while self._batch and self._due_ns <= now_ns:
-            began_ns = self._due_ns
-            _hand_out(self._queue.finish(self._batch, self._replies), receive)
-            self._begin(began_ns)
+        while True:
+            if self._batch and self._due_ns <= now_ns:
+                batch, self._batch = self._batch, []
+                self._free_ns = self._due_ns + gathering_ns(self._due_ns - self._began_ns)
+                _hand_out(self._queue.finish(batch, self._replies), receive)
+            elif not self._batch and len(self._queue) and self._free_ns <= now_ns:
+                self._begin(max(self._free_ns, self._asked_ns))
+            else:
+                break
         _hand_out(self._queue.expire(now_ns), receive)
 
     def _begin(self, now_ns: int) -> None:
         self._batch = self._queue.take(self._model.max_requests)
         if self._batch:
+            self._began_ns = now_ns
             started = time.perf_counter()
             # The deadline is in the recording's time, which the model does not know; the queue keeps it.
             self._replies = answers(self._model, [_without_deadline(item.request) for item in self._batch])

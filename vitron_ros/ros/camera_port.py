@@ -17,6 +17,7 @@ from vitron_ros.images.draw import draw_tracks
 from vitron_ros.ros import qos
 from vitron_ros.ros.conversions import frame_from_message, header_of, image_message, track_array
 from vitron_ros.streaming.overlays import overlays
+from vitron_ros.streaming.overload import Shed
 from vitron_ros.streaming.pipeline import CameraPipeline, Report
 from vitron_ros.streaming.statistics import StreamSummary
 from vitron_ros.streaming.worker import CameraWorker, Command
@@ -143,6 +144,11 @@ class CameraPort:
         """Images that came and were not processed since activation."""
         return self._worker.skipped if self._worker else 0
 
+    @property
+    def shed(self) -> Shed:
+        """What is left out since the machine is too slow."""
+        return self._worker.shed if self._worker else Shed.NOTHING
+
     def now_ns(self) -> int:
         return int(self._node.get_clock().now().nanoseconds)
 
@@ -153,7 +159,7 @@ class CameraPort:
 
     def _publish(self, frame: Frame, tracks: tuple[TrackSnapshot, ...]) -> None:
         self.last_frame = frame
-        self._tracks.publish(track_array(frame, tracks, self.skipped))
+        self._tracks.publish(track_array(frame, tracks, self.skipped, self.shed))
         if frame.stamp_ns and self._worker is not None:
             self._worker.statistics.latency(self.now_ns() - frame.stamp_ns)
         if self._detections is not None:
@@ -161,9 +167,13 @@ class CameraPort:
         self._publish_debug(frame, tracks)
 
     def _publish_debug(self, frame: Frame, tracks: tuple[TrackSnapshot, ...]) -> None:
-        """Drawn only while somebody looks, and no more often than `debug_rate`."""
+        """Drawn only while somebody looks and there is time for it, and no more often than `debug_rate`."""
         now_ns = self.now_ns()
-        if now_ns - self._debug_ns < SECOND_NS / self.config.debug_rate or not self._debug.get_subscription_count():
+        if (
+            self.shed >= Shed.DEBUG_IMAGE
+            or now_ns - self._debug_ns < SECOND_NS / self.config.debug_rate
+            or not self._debug.get_subscription_count()
+        ):
             return
         self._debug_ns = now_ns
         self._debug.publish(image_message(draw_tracks(frame.rgb, overlays(tracks)), header_of(frame)))

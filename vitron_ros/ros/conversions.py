@@ -146,7 +146,7 @@ def track_message(track: TrackSnapshot) -> TrackMsg:
     )
 
 
-def track_array(frame: Frame, tracks: tuple[TrackSnapshot, ...], skipped: int) -> TrackArray:
+def track_array(frame: Frame, tracks: tuple[TrackSnapshot, ...], skipped: int, shed: int) -> TrackArray:
     return TrackArray(
         header=header_of(frame),
         camera=frame.camera,
@@ -154,6 +154,7 @@ def track_array(frame: Frame, tracks: tuple[TrackSnapshot, ...], skipped: int) -
         height=frame.height,
         grounded=time_from_ns(max((track.grounded_ns for track in tracks), default=0)),
         skipped=skipped,
+        shed=int(shed),
         tracks=[track_message(track) for track in tracks],
     )
 

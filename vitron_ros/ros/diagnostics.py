@@ -11,7 +11,7 @@ from vitron_ros.streaming.statistics import StreamSummary
 def camera_status(
     node_name: str, camera: str, summary: StreamSummary, qos_problem: str, now_ns: int, config: PerceptionConfig
 ) -> DiagnosticStatus:
-    """One status: ERROR for a QoS that can never match, STALE without images, WARN for bad ones."""
+    """One status: ERROR for a QoS that can never match, STALE without images, WARN for bad ones or a slow machine."""
     age_s = (now_ns - summary.last_arrival_ns) / 1e9 if summary.last_arrival_ns else float("inf")
     if qos_problem:
         level, message = DiagnosticStatus.ERROR, qos_problem
@@ -22,6 +22,8 @@ def camera_status(
             DiagnosticStatus.WARN,
             f"{summary.bad} images could not be read, the last: {summary.last_error}",
         )
+    elif summary.shed:
+        level, message = DiagnosticStatus.WARN, f"the machine is too slow; left out: {summary.shed.text}"
     else:
         level, message = DiagnosticStatus.OK, f"{summary.rate_hz:.1f} images/s"
     return DiagnosticStatus(
@@ -65,6 +67,7 @@ def _values(summary: StreamSummary, age_s: float) -> dict[str, str]:
         "dropped": str(summary.dropped),
         "bad": str(summary.bad),
         "late": str(summary.late),
+        "shed": summary.shed.text,
         "rate_hz": f"{summary.rate_hz:.2f}",
         "image_age_s": f"{age_s:.3f}",
     }

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from vitron_ros.grounding.request import LanguageVision, ModelReply, ModelRequest, Status
 from vitron_ros.streaming.answering import answers
-from vitron_ros.streaming.request_queue import Answered, Deliver, Item, RequestQueue
+from vitron_ros.streaming.request_queue import Answered, Deliver, Item, RequestQueue, gathering_ns
 from vitron_ros.streaming.statistics import percentiles_ms
 
 logger = logging.getLogger(__name__)
@@ -65,6 +65,7 @@ class ModelWorker:
         self._condition = threading.Condition()
         self._stopping = False
         self._busy_since_ns: int | None = None
+        self._free_ns = 0
         self._latencies_ns: deque[int] = deque(maxlen=WINDOW)
         self._batches_ns: deque[int] = deque(maxlen=WINDOW)
         self._replies: Counter[Status] = Counter()
@@ -126,6 +127,7 @@ class ModelWorker:
         """What to ask next, perhaps nothing; None: it is time to stop."""
         with self._condition:
             self._condition.wait_for(lambda: self._stopping or len(self._queue) > 0)
+            self._condition.wait_for(self._is_full, max(0, self._free_ns - self._clock()) / 1e9)
             if self._stopping:
                 return None
             expired = self._queue.expire(self._clock())
@@ -135,6 +137,10 @@ class ModelWorker:
         _deliver(expired)
         return batch
 
+    def _is_full(self) -> bool:
+        """Nothing is gained by waiting for more questions."""
+        return self._stopping or len(self._queue) >= self.model.max_requests
+
     def _wanted(self, request: ModelRequest) -> ModelRequest:
         return replace(request, is_cancelled=lambda: self._stopping or request.is_cancelled())
 
@@ -143,7 +149,9 @@ class ModelWorker:
             answered = self._queue.finish(batch, replies)
             self._count(answered)
             if self._busy_since_ns is not None:
-                self._batches_ns.append(self._clock() - self._busy_since_ns)
+                batch_ns = self._clock() - self._busy_since_ns
+                self._batches_ns.append(batch_ns)
+                self._free_ns = self._clock() + gathering_ns(batch_ns)
             self._busy_since_ns = None
         _deliver(answered)
 

@@ -13,6 +13,7 @@ from vitron_ros.streaming.footage import Footage
 from vitron_ros.streaming.fusion import newest_shown
 from vitron_ros.streaming.goals import Goal, GoalFeedback, GoalResult, Outcome, Phase, TrackRequest
 from vitron_ros.streaming.inquiries import Inquiries, Subject
+from vitron_ros.streaming.overload import Shed, spared
 from vitron_ros.streaming.verification import Verification
 from vitron_ros.tracking.box_tracker import BoxTracker, View
 from vitron_ros.tracking.point_box import box_around_point
@@ -69,6 +70,7 @@ class CameraPipeline:
     ) -> None:
         self.late_frames = 0
         self._config = config
+        self._shed = Shed.NOTHING
         self._camera = camera
         self._manager = TrackManager(config, make_tracker, ids)
         self._has_model = model_frames > 0
@@ -83,6 +85,7 @@ class CameraPipeline:
         self._view: View | None = None
         self._image_ns = 0  # time of the newest image
         self._arrived_ns = 0  # when it was stepped
+        self._has_news = False  # the model has answered since the last image
         self._events: list[TrackEvent] = []
         self._finished: dict[str, GoalResult] = {}
         self._requests: list[ModelRequest] = []
@@ -95,7 +98,18 @@ class CameraPipeline:
     def config(self, config: PipelineConfig) -> None:
         self._config = config
         self._manager.life = config
-        self._verification.config = config
+        self._verification.config = spared(config, self._shed)
+
+    @property
+    def shed(self) -> Shed:
+        """What is left out since the machine is too slow."""
+        return self._shed
+
+    @shed.setter
+    def shed(self, shed: Shed) -> None:
+        self._shed = shed
+        self._manager.seeks_sparingly = shed >= Shed.SEARCH
+        self._verification.config = spared(self._config, shed)
 
     def add(self, goal_id: str, request: TrackRequest, now_ns: int) -> None:
         """Take on a wish; it is acted on in the next step."""
@@ -122,6 +136,7 @@ class CameraPipeline:
         subject = self._inquiries.close(request.id)
         if subject is None:
             return
+        self._has_news = True
         kind, name = subject
         if kind == "goal":
             self._answer(self._goals[name], request, reply)
@@ -148,9 +163,8 @@ class CameraPipeline:
         self._check_continuity(frame, image_ns)
         self._view, self._image_ns, self._arrived_ns = View(frame), image_ns, now_ns
         self._events += self._manager.step(self._view, image_ns)
-        is_keyframe = self._footage.push(
-            self._view, image_ns, force=self._has_new_prompt(), needed_ns=self._needed_ns()
-        )
+        is_keyframe = self._footage.push(self._view, image_ns, force=self._wants_to_ask(), needed_ns=self._needed_ns())
+        self._has_news = False
         for goal in self._waiting():
             self._ground(goal)
         self._catch_up(frame)
@@ -184,8 +198,10 @@ class CameraPipeline:
         """Goals that have no target yet."""
         return [goal for goal in self._goals.values() if goal.found_ns is None]
 
-    def _has_new_prompt(self) -> bool:
-        """Whether there is a goal that the model has not been asked for yet."""
+    def _wants_to_ask(self) -> bool:
+        """Whether there is a goal that the model has not been asked for yet, or it is free again, and not too soon."""
+        if self._has_news and self._verification.is_due(self._image_ns):
+            return True
         return any(goal.request.region is None and not goal.is_asked for goal in self._waiting())
 
     def _ground(self, goal: Goal) -> None:

@@ -18,7 +18,15 @@ class Item:
     since_ns: int
 
 
+GATHERING = 0.1  # of the time that the last batch took
+MAX_GATHERING_NS = 100_000_000
+
 Answered = tuple[Item, ModelReply]
+
+
+def gathering_ns(batch_ns: int) -> int:
+    """For how long a model that has just answered waits for others to ask: they go as one batch rather than in turn."""
+    return min(round(GATHERING * batch_ns), MAX_GATHERING_NS)
 
 
 class RequestQueue:

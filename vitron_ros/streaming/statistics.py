@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vitron_ros.streaming.overload import Shed
+
 WINDOW = 300  # frames: 10 s at 30 Hz
 
 
@@ -23,6 +25,7 @@ class StreamSummary:
     step_ms: tuple[float, float, float]  # p50, p95, p99 of decoding and tracking
     last_arrival_ns: int  # 0: no image yet
     last_error: str
+    shed: Shed = Shed.NOTHING
 
 
 class StreamStatistics:
@@ -60,7 +63,7 @@ class StreamStatistics:
         """Frames that were bad or late."""
         return self._bad + self._late
 
-    def summary(self, received: int, dropped: int) -> StreamSummary:
+    def summary(self, received: int, dropped: int, shed: Shed = Shed.NOTHING) -> StreamSummary:
         """Counters of the mailbox come from outside."""
         with self._lock:
             span_ns = self._arrivals[-1] - self._arrivals[0] if self._arrivals else 0
@@ -75,6 +78,7 @@ class StreamStatistics:
                 step_ms=percentiles_ms(self._steps_ns),
                 last_arrival_ns=self._arrivals[-1] if self._arrivals else 0,
                 last_error=self._last_error,
+                shed=shed,
             )
 
 

@@ -55,7 +55,7 @@ class Verification:
     def questions(self, clip: tuple[Frame, ...], now_ns: int) -> list[ModelRequest]:
         """What to ask with the newest clip: open questions once more, disputed targets, and those that are due."""
         tracks = {track.id: track for track in self._manager.tracks() if track.id not in self._pursuits}
-        is_due = self._asked_ns is None or now_ns - self._asked_ns >= self.config.model_period * SECOND_NS
+        is_due = self.is_due(now_ns)
         chosen = [track for track in tracks.values() if self._is_urgent(track.id)]
         if is_due:
             self._asked_ns = now_ns
@@ -63,6 +63,10 @@ class Verification:
             chosen += [track for track in closed.values() if self._can_be_found(track)]
             chosen += self._next_of_round(closed, clip)
         return [request for track in chosen if (request := self._question(track, clip)) is not None]
+
+    def is_due(self, now_ns: int) -> bool:
+        """Whether it is time to ask whether targets are still right."""
+        return self._asked_ns is None or now_ns - self._asked_ns >= self.config.model_period * SECOND_NS
 
     def receive(self, track_id: int, request: ModelRequest, reply: ModelReply, now_ns: int) -> None:
         """What the model says about a target."""

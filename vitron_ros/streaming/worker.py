@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 from vitron_ros.errors import ImageError
 from vitron_ros.frame import Frame
 from vitron_ros.streaming.latest import Latest
+from vitron_ros.streaming.overload import Overload, Shed
 from vitron_ros.streaming.pipeline import CameraPipeline, Report
 from vitron_ros.streaming.statistics import StreamStatistics, StreamSummary
 
@@ -32,6 +33,7 @@ class CameraWorker(Generic[Message]):
         clock: now, in ns, by the clock that goals are timed with.
         deliver: takes each report that says something.
         crashed: called once, after the trace is logged, if the worker dies of a bug.
+        timer: ns, of how long the work takes.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class CameraWorker(Generic[Message]):
         deliver: Callable[[Report], None],
         crashed: Callable[[], None],
         name: str = "camera",
+        timer: Callable[[], int] = time.perf_counter_ns,
     ) -> None:
         self.statistics = StreamStatistics()
         self._pipeline = pipeline
@@ -50,6 +53,8 @@ class CameraWorker(Generic[Message]):
         self._clock = clock
         self._deliver = deliver
         self._crashed = crashed
+        self._timer = timer
+        self._overload = Overload()
         self._latest: Latest[Message] = Latest()
         self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
         self._stopping = False
@@ -75,12 +80,17 @@ class CameraWorker(Generic[Message]):
         self._thread.join()
 
     @property
+    def shed(self) -> Shed:
+        """What is left out since the machine is too slow."""
+        return self._overload.shed
+
+    @property
     def skipped(self) -> int:
         """Images that came and were not processed."""
         return self._latest.dropped + self.statistics.unusable
 
     def summary(self) -> StreamSummary:
-        return self.statistics.summary(self._latest.received, self._latest.dropped)
+        return self.statistics.summary(self._latest.received, self._latest.dropped, self.shed)
 
     def _run(self) -> None:
         try:
@@ -93,9 +103,15 @@ class CameraWorker(Generic[Message]):
             self._crashed()
 
     def _turn(self, message: Message | None) -> None:
+        started_ns = self._timer()
         self._run_commands()
         frame = None if message is None else self._decoded(message)
         self._hand_on(self._pipeline.tick(self._clock()) if frame is None else self._step(frame))
+        ended_ns = self._timer()
+        shed = self._overload.worked(ended_ns, ended_ns - started_ns)
+        if shed is not self._pipeline.shed:
+            self._pipeline.shed = shed
+            logger.warning("the machine is %s; left out: %s", "too slow" if shed else "fast enough again", shed.text)
 
     def _run_commands(self) -> None:
         while not self._commands.empty():
@@ -112,12 +128,12 @@ class CameraWorker(Generic[Message]):
             return None
 
     def _step(self, frame: Frame) -> Report:
-        arrival_ns, started_ns, late = self._clock(), time.perf_counter_ns(), self._pipeline.late_frames
+        arrival_ns, started_ns, late = self._clock(), self._timer(), self._pipeline.late_frames
         report = self._pipeline.step(frame, arrival_ns)
         if self._pipeline.late_frames > late:
             self.statistics.late_frame()
         else:
-            self.statistics.frame(arrival_ns, time.perf_counter_ns() - started_ns)
+            self.statistics.frame(arrival_ns, self._timer() - started_ns)
         return report
 
     def _hand_on(self, report: Report) -> None:

@@ -31,11 +31,16 @@ class TrackManager:
         make_tracker: makes a fresh box tracker for each target.
         ids: where track ids come from; shared by all cameras of a node, so that an id is never used twice.
 
+    Attributes:
+        seeks_sparingly: lost targets are looked for in every second image, in turn.
+
     Not thread-safe: one worker owns a manager.
     """
 
     def __init__(self, life: LifeCycle, make_tracker: Callable[[], BoxTracker], ids: Iterator[int]) -> None:
         self.life = life
+        self.seeks_sparingly = False
+        self._steps = 0
         self._make_tracker = make_tracker
         self._ids = ids
         self._targets: dict[int, _Target] = {}
@@ -125,7 +130,11 @@ class TrackManager:
     def step(self, view: View, now_ns: int) -> list[TrackEvent]:
         """Carry every target into the next frame."""
         events = []
+        self._steps += 1
         for target in self._targets.values():
+            is_lost = target.track.state is TrackState.LOST
+            if self.seeks_sparingly and is_lost and (target.track.id + self._steps) % 2:
+                continue
             kind = target.track.update(target.tracker.step(view), now_ns, self.life)
             if kind is not None:
                 events.append(self._event(target.track, view.frame, kind, EVENT_REASON[kind], EVENT_TEXT[kind]))
