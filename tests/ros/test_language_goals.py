@@ -355,3 +355,82 @@ def test_diagnostics_say_how_the_model_is(probe):
         assert values()["model"] == "scripted"
         assert float(values()["latency_ms_p99"]) >= 0
         assert values()["replies_failed"] == "0"
+
+
+class Door:
+    """A model that is asked whether somebody is at the door."""
+
+    def __init__(self):
+        self.answer, self.status, self.heard = "no", Status.OK, threading.Semaphore(0)
+
+    def __call__(self, request):
+        self.heard.release()
+        return ModelReply(id=request.id, task=request.task, status=self.status, text=self.answer, message=self.answer)
+
+    def run(self, camera, replies):
+        """Let the camera run until the model was asked so many times more."""
+        count = 0
+
+        def done():
+            nonlocal count
+            count += self.heard.acquire(blocking=False)
+            return count >= replies
+
+        camera.run_until(done)
+
+
+def test_a_standing_question_speaks_on_change_alone_until_it_is_cancelled(probe, talk):
+    door = Door()
+    with node_with(model(door), keyframe_period=0.05):
+        camera, talker = start(Camera(probe), probe), talk()
+        handle = talker.ask("tell me when someone enters", standing=True, conversation_id="door")
+        camera.run_until(lambda: talker.heard)
+        door.run(camera, 5)
+        assert talker.heard == ["no"], "nothing has changed"
+        door.answer = "yes, a man"
+        camera.run_until(lambda: len(talker.heard) > 1)
+        door.run(camera, 5)
+        assert talker.heard == ["no", "yes, a man"]
+        future = handle.cancel_goal_async()
+        camera.run_until(future.done)
+        result = talker.result(handle)
+        assert (result.outcome, result.reply) == (Converse.Result.CANCELED, "yes, a man")
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [(Status.UNKNOWN, Converse.Result.NOT_UNDERSTOOD), (Status.FAILED, Converse.Result.MODEL_ERROR)],
+)
+def test_a_standing_question_that_leads_nowhere_ends_with_the_reason(probe, talk, status, outcome):
+    door = Door()
+    with node_with(model(door), keyframe_period=0.05):
+        camera, talker = start(Camera(probe), probe), talk()
+        handle = talker.ask("tell me when", standing=True)
+        camera.run_until(lambda: talker.heard)
+        door.status = status
+        future = handle.get_result_async()
+        camera.run_until(future.done)
+        assert future.result().result.outcome == outcome
+
+
+def test_a_standing_question_ends_after_its_duration_and_with_the_node(probe, talk):
+    door = Door()
+    with node_with(model(door), keyframe_period=0.05) as node:
+        camera, talker = start(Camera(probe), probe), talk()
+        short = talker.ask("tell me when", standing=True, duration=0.5).get_result_async()
+        long = talker.ask("tell me when", standing=True).get_result_async()
+        camera.run_until(short.done)
+        assert (short.result().result.outcome, short.result().result.reply) == (Converse.Result.OK, "no")
+        assert not long.done()
+        change = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_DEACTIVATE))
+        client = probe.create_client(ChangeState, f"{node.get_name()}/change_state")
+        probe.spin_until(client.service_is_ready, 20, "the service")
+        client.call_async(change)
+        probe.spin_until(long.done, 20, "the end of a question that stands")
+        assert long.result().result.outcome == Converse.Result.SHUTDOWN
+
+
+@pytest.mark.parametrize("values", [{"duration": 1.0}, {"standing": True, "duration": -1.0}])
+def test_a_duration_that_makes_no_sense_is_refused(probe, talk, values):
+    with node_with(model()):
+        assert not talk().ask("hello?", **values).accepted

@@ -1,12 +1,16 @@
 """The Converse action: questions and commands about what a camera sees now, answered by the model."""
 
+import math
 import queue
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
 from rclpy.lifecycle import LifecycleNode
 from rclpy.task import Future
 from vitron_msgs.action import Converse
@@ -22,18 +26,30 @@ from vitron_ros.ros.conversions import goal_id, region_from_message
 from vitron_ros.streaming.conversations import Conversations
 from vitron_ros.streaming.model_worker import ModelWorker
 from vitron_ros.streaming.pipeline import CameraPipeline
+from vitron_ros.streaming.standing import Standing
 from vitron_ros.tracking.track import SECOND_NS
 
 
 @dataclass(slots=True, eq=False)
 class _Question:
-    """An open goal. `is_withdrawn` and `fed_ns` are read and set by several threads, each in one step."""
+    """An open goal. `is_withdrawn`, `is_asked` and `fed_ns` are read and set by several threads, each in one step.
+
+    Attributes:
+        request: of a standing question, without its frames; None: it is asked once.
+        is_asked: a standing question waits for an answer.
+        ends_ns: of a standing question, on the node's clock; None: never.
+    """
 
     handle: ServerGoalHandle
     future: Future
     conversation_id: str
     is_withdrawn: bool = False
     fed_ns: int = 0
+    standing: Standing | None = None
+    request: ModelRequest | None = None
+    is_asked: bool = False
+    ends_ns: int | None = None
+    times: int = 0
 
 
 class ConverseAction:
@@ -65,6 +81,8 @@ class ConverseAction:
         self._finished: queue.SimpleQueue[tuple[str, Converse.Result]] = queue.SimpleQueue()
         self._replies: queue.SimpleQueue[tuple[ModelRequest, ModelReply]] = queue.SimpleQueue()
         self._guard = node.create_guard_condition(self._settle)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._timer = node.create_timer(config().keyframe_period, self._ask_again, clock=steady)
         self._server = ActionServer(
             node,
             Converse,
@@ -76,6 +94,7 @@ class ConverseAction:
 
     def destroy(self) -> None:
         self._server.destroy()
+        self._node.destroy_timer(self._timer)
         self._node.destroy_guard_condition(self._guard)
 
     def shutdown(self) -> None:
@@ -89,6 +108,10 @@ class ConverseAction:
         limit = self._config().max_goals
         if not goal.text.strip():
             problem = "say or ask something in text"
+        elif not (math.isfinite(goal.duration) and goal.duration >= 0):
+            problem = f"duration is {goal.duration}; it must be a finite number that is not negative"
+        elif goal.duration and not goal.standing:
+            problem = "duration is for a question that is standing; set standing, or leave duration out"
         elif port is None:
             names = ", ".join(map(repr, self._ports))
             problem = f"there is no camera {goal.camera!r}; there are {names}"
@@ -138,8 +161,10 @@ class ConverseAction:
             regions=regions,
             history=self._conversations.history(goal.camera, conversation_id),
             is_cancelled=lambda: question.is_withdrawn,
-            on_text=lambda text: self._feed(question, text),
+            on_text=None if goal.standing else lambda text: self._feed(question, text),
         )
+        if goal.standing:
+            return await self._watch(question, request)
         model = self._model
         port.post(lambda pipeline: self._ask(model, port, pipeline, request))
         if handle.is_cancel_requested:
@@ -147,20 +172,53 @@ class ConverseAction:
         result: Converse.Result = await question.future
         return result
 
+    async def _watch(self, question: _Question, request: ModelRequest) -> Converse.Result:
+        """A question that is asked with every keyframe, unless the model still thinks about it."""
+        duration = question.handle.request.duration
+        if duration:
+            question.ends_ns = self._now_ns() + int(duration * SECOND_NS)
+        question.standing, question.request = Standing(self._config().model_tries), request
+        if question.handle.is_cancel_requested:
+            self._withdraw(request.id)
+        result: Converse.Result = await question.future
+        return result
+
+    def _ask_again(self) -> None:
+        """Now and then: ask what stands, and end what has stood long enough."""
+        for name, question in list(self._open.items()):
+            port = self._ports[question.handle.request.camera]
+            if question.ends_ns is not None and self._now_ns() >= question.ends_ns:
+                self._end(name, Converse.Result.OK, "")
+                continue
+            if question.request is None or question.is_asked or self._model is None or not port.is_active:
+                continue
+            question.is_asked, question.times = True, question.times + 1
+            request = replace(question.request, id=f"{name} {question.times}")
+            port.post(partial(self._ask, self._model, port, request=request))
+
+    def _now_ns(self) -> int:
+        return int(self._node.get_clock().now().nanoseconds)
+
     def _ask(self, model: ModelWorker, port: CameraPort, pipeline: CameraPipeline, request: ModelRequest) -> None:
         """In the camera's thread: ask about what it sees now."""
         frames = pipeline.view(port.now_ns())
+        question = self._open.get(_name(request))
+        if not frames and question is not None and question.standing is not None:
+            question.is_asked = False  # what stands outlives a pause of the camera
+            return
         if not frames:
             age = self._config().max_image_age
             self._end(
-                request.id, Converse.Result.INPUT_STALE, f"no image within max_image_age={age:g} s; check the camera"
+                _name(request),
+                Converse.Result.INPUT_STALE,
+                f"no image within max_image_age={age:g} s; check the camera",
             )
             return
         try:
             for region in request.regions:
                 region.bounding_box(frames[-1].width, frames[-1].height)
         except RegionError as error:
-            self._end(request.id, Converse.Result.BAD_REGION, str(error))
+            self._end(_name(request), Converse.Result.BAD_REGION, str(error))
             return
         model.submit(replace(request, frames=frames), self._take)
 
@@ -174,7 +232,10 @@ class ConverseAction:
         question = self._open.get(name)
         if question is not None:
             question.is_withdrawn = True
-            result = Converse.Result(outcome=outcome, message=message, conversation_id=question.conversation_id)
+            said = question.standing.said if question.standing is not None else ""
+            result = Converse.Result(
+                outcome=outcome, message=message, reply=said, conversation_id=question.conversation_id
+            )
             self._finished.put((name, result))
             self._guard.trigger()
 
@@ -191,13 +252,37 @@ class ConverseAction:
             self._close(name, result)
         while not self._replies.empty():
             request, reply = self._replies.get()
-            question = self._open.get(request.id)
-            if question is not None:
+            question = self._open.get(_name(request))
+            if question is None:
+                continue
+            result = answer_message(request, reply, question.conversation_id)
+            if question.standing is None:
                 self._remember(question, request, reply)
-                result = answer_message(request, reply, question.conversation_id)
-                for invocation in result.invocations:
-                    self._publish(invocation)
-                self._close(request.id, result)
+                self._tell(result)
+                self._close(_name(request), result)
+            else:
+                self._hear(question, question.standing, request, reply, result)
+
+    def _hear(
+        self,
+        question: _Question,
+        standing: Standing,
+        request: ModelRequest,
+        reply: ModelReply,
+        result: Converse.Result,
+    ) -> None:
+        """Speak, stay silent, or give up."""
+        question.is_asked = False
+        if standing.hear(reply):
+            self._remember(question, request, reply)
+            self._tell(result)
+            question.handle.publish_feedback(Converse.Feedback(text=standing.said, header=result.header))
+        elif standing.has_failed(reply):
+            self._close(_name(request), result)
+
+    def _tell(self, result: Converse.Result) -> None:
+        for invocation in result.invocations:
+            self._publish(invocation)
 
     def _close(self, name: str, result: Converse.Result) -> None:
         """The first result of a question counts."""
@@ -217,6 +302,11 @@ class ConverseAction:
             return
         question.fed_ns = now_ns
         question.handle.publish_feedback(Converse.Feedback(text=text))
+
+
+def _name(request: ModelRequest) -> str:
+    """Of the goal that asks."""
+    return request.id.partition(" ")[0]
 
 
 def _subject_box(request: ModelRequest, reply: ModelReply) -> Boxes | None:
