@@ -105,6 +105,30 @@ def looks_at_objects(packs: Packs, indices: Tensor) -> Looks:
     )
 
 
+def looks_to_copy(packs: Packs) -> Looks:
+    """Of every place that says a token of its question, at that token: after the same token as here, if it has such a
+    place, or where it stands alone.
+    """
+    is_question = (packs.labels == IGNORE) & (packs.segments > 0) & (packs.visual < 0) & (packs.region < 0)
+    rows, columns = ((packs.labels != IGNORE) & ~packs.is_number).nonzero().unbind(1)
+    is_own = packs.segments[rows] == packs.segments[rows, columns][:, None]
+    is_same = is_own & is_question[rows] & (packs.token_ids[rows] == packs.labels[rows, columns][:, None])
+    before = packs.token_ids.roll(1, dims=1)[rows]
+    follows = is_same & (before == packs.token_ids[rows, columns][:, None])
+    is_alone = is_same & (is_same.sum(dim=1) == 1)[:, None]
+    return _with_goals(rows, columns, torch.where(follows.any(dim=1)[:, None], follows, is_alone))
+
+
+def looks_back(packs: Packs, copied: Looks) -> Looks:
+    """Of tokens that are copied, at those before them."""
+    rows = copied.rows[:, None].expand_as(copied.goals)[copied.goals]
+    columns = copied.goals.nonzero()[:, 1]
+    rows, columns = torch.unique(torch.stack([rows, columns], dim=1), dim=0).unbind(1)
+    is_within = packs.segments[rows, columns] == packs.segments[rows, columns - 1]
+    rows, columns = rows[is_within], columns[is_within]
+    return Looks(rows, columns, torch.arange(packs.segments.shape[1], device=rows.device) == columns[:, None] - 1)
+
+
 def _with_goals(rows: Tensor, columns: Tensor, goals: Tensor) -> Looks:
     has_goal = goals.any(dim=1)
     return Looks(rows[has_goal], columns[has_goal], goals[has_goal])
@@ -123,11 +147,15 @@ class Plan:
 
     words: int
     objects: tuple[int, ...]
+    copies: tuple[int, ...]
 
     @classmethod
     def of(cls, layers: int) -> "Plan":
-        """All layers between the first and the last, which is left to make use of what they saw, look at objects."""
-        return cls(0, tuple(range(1, layers - 1)) or (max(0, layers - 2),))
+        """All layers between the first and the last, which is left to make use of what they saw, look at objects.
+        Those in their middle and after it copy.
+        """
+        objects = tuple(range(1, layers - 1)) or (max(0, layers - 2),)
+        return cls(0, objects, objects[len(objects) // 2 :])
 
     @property
     def layers(self) -> tuple[int, ...]:

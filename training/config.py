@@ -41,6 +41,9 @@ class WeightsConfig(Checked):
     word_look: float = setting(0.0, "attention of attributes' words to visual tokens that have them", low=0.0)
     answer_look: float = setting(0.0, "attention of an answer's places to the attributes in its question", low=0.0)
     object_look: float = setting(0.0, "attention of an answer's places to the object that is meant", low=0.0)
+    copy_look: float = setting(
+        0.0, "attention of an answer's places to the words that they take from the question", low=0.0
+    )
     dense: float = setting(0.0, "objectness, box and attributes of every patch", low=0.0)
     gate: float = setting(0.0, "which patches a gated token selector should keep", low=0.0)
     token: float = setting(0.0, "box and attributes of every visual token, in the language model's words", low=0.0)

@@ -14,7 +14,9 @@ from training.attention import (
     layer_inputs,
     looks_at_objects,
     looks_at_words,
+    looks_back,
     looks_of_words,
+    looks_to_copy,
     shown_attributes,
 )
 from training.config import TrainConfig, WeightsConfig
@@ -33,6 +35,7 @@ from vitron_ros.model.vitron import VisualTokens, VitronModel
 HEADS = ("dense_head", "pointer_head", "token_head")
 SPLITS = 4  # of the rows of a batch by length
 PARTS = tuple(field.name for field in fields(WeightsConfig))  # of the loss
+LOOKS = tuple(name for name in PARTS if name.endswith("_look"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +148,7 @@ class Learner(nn.Module):
         model, mask = self.model, packs.mask()
         embeds = embed(model, packs, visual.tokens, regions)
         weights = self.weights
-        is_taught = visual.indices is not None and (weights.word_look or weights.answer_look or weights.object_look)
+        is_taught = visual.indices is not None and any(getattr(weights, name) for name in LOOKS)
         with layer_inputs(model.language, self.plan.layers if is_taught else ()) as states:
             hidden = model.language.hidden_states(embeds, mask, packs.positions)
         asked = packs.labels != IGNORE
@@ -176,13 +179,20 @@ class Learner(nn.Module):
 
         of_words = looks_of_words(packs, self.words, shown_attributes(dense, indices))
         at_words, at_objects = looks_at_words(packs, self.words), looks_at_objects(packs, indices)
-        first, between = self.plan.words, self.plan.objects
+        to_copy = looks_to_copy(packs)
+        back = looks_back(packs, to_copy)
+        first, between, copies = self.plan.words, self.plan.objects, self.plan.copies
         return {
             "word_look": (loss(first, of_words), len(of_words.rows)),
             "answer_look": (loss(first, at_words, last_heads=True), len(at_words.rows)),
             "object_look": (
                 torch.stack([loss(layer, at_objects) for layer in between]).sum(),
                 len(at_objects.rows) * len(between),
+            ),
+            "copy_look": (
+                torch.stack([loss(layer, to_copy, last_heads=True) for layer in copies]).sum()
+                + loss(first, back, last_heads=True),
+                len(to_copy.rows) * len(copies) + len(back.rows),
             ),
         }
 

@@ -226,7 +226,11 @@ class Packer:
             meant = sample.target if sample.target is not None else sample.region
             seen = [frame for frame in range(len(shares)) if shares[frame, meant].any()]
             if seen:
-                self._point(number, asked, first + seen[0], shares[seen[0], meant])
+                # In a description every word is about the object and its way; else the answer's beginning is.
+                in_words = not BOX.search(question.answer)
+                for column in range(asked, len(row.labels) if in_words else asked + 1):
+                    for frame in sorted({seen[0], seen[-1]}) if in_words else seen[:1]:
+                        self._point(number, column, first + frame, shares[frame, meant])
         for match in BOX.finditer(question.answer):
             start = asked + len(tokenizer.encode_answer(question.answer[: match.start() + 1]))
             if self._has_numbers:

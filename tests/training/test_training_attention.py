@@ -17,9 +17,12 @@ from training.attention import (
     layer_inputs,
     looks_at_objects,
     looks_at_words,
+    looks_back,
     looks_of_words,
+    looks_to_copy,
     shown_attributes,
 )
+from training.config import ClipsConfig
 from training.data import normalise
 from training.dense import ATTRIBUTES, IGNORE, DenseTargets, dense_targets, patch_shares
 from training.packing import embed
@@ -47,7 +50,9 @@ class Seen:
             "of words": looks_of_words(self.packs, self.words, self.shown),
             "at words": looks_at_words(self.packs, self.words),
             "at objects": looks_at_objects(self.packs, self.indices),
+            "to copy": looks_to_copy(self.packs),
         }
+        self.looks["back"] = looks_back(self.packs, self.looks["to copy"])
 
     def spelled(self, row, column):
         return tiny_checkpoint().tokenizer.decode([int(self.packs.token_ids[row, column])]).strip()
@@ -93,21 +98,56 @@ def test_answers_look_at_the_attributes_in_their_own_question(seen):
 def test_places_look_at_the_object_in_the_frame_that_is_pointed_at(seen):
     looks, packs = seen.looks["at objects"], seen.packs
     kept = seen.indices.shape[1]
-    meant = {(row, column): place for place, (row, column, _) in enumerate(packs.pointers.tolist())}
+    meant = {tuple(at): place for place, at in enumerate(packs.pointers.tolist())}
+    looked = set()
     absent = {(row, column) for row, column in packs.absent.tolist()}
     for row, column, goals in zip(looks.rows.tolist(), looks.columns.tolist(), looks.goals, strict=True):
         if (row, column) in absent:
             assert goals.nonzero().flatten().tolist() == [0]
             continue
-        pointer = meant[row, column]
+        frames = {int(packs.visual[row, goal]) // kept for goal in goals.nonzero().flatten()}
+        assert len(frames) == 1
+        at = (row, column, frames.pop())
+        looked.add(at)
+        pointer = meant[at]
         for goal in goals.nonzero().flatten().tolist():
             place = int(packs.visual[row, goal])
-            assert place // kept == packs.pointers[pointer, 2]
             assert packs.pointer_targets[pointer, seen.indices[place // kept, place % kept]] > 0
-    hidden = set(meant) - set(zip(looks.rows.tolist(), looks.columns.tolist(), strict=True))
-    for at in hidden:  # no kept patch shows these
+    for at in set(meant) - looked:  # no kept patch shows these
         frame = packs.pointers[meant[at], 2]
         assert not packs.pointer_targets[meant[at], seen.indices[frame]].any()
+
+
+def test_what_an_answer_takes_from_its_question_is_looked_up_there(seen):
+    looks, packs = seen.looks["to copy"], seen.packs
+    for row, column, goals in zip(looks.rows.tolist(), looks.columns.tolist(), looks.goals, strict=True):
+        places = goals.nonzero().flatten()
+        assert (packs.token_ids[row, places] == packs.labels[row, column]).all()
+        assert (packs.segments[row, places] == packs.segments[row, column]).all()
+        assert (packs.labels[row, places] == IGNORE).all(), "a place in the answer"
+        is_led = packs.token_ids[row, places - 1] == packs.token_ids[row, column]
+        assert is_led.all() or len(places) == 1
+
+
+def test_commands_are_copied_word_by_word():
+    tokenizer = tiny_checkpoint().tokenizer
+    _, _, packs = ask(ClipsConfig(frames=1, count=1, tasks=("invocation",)), range(12))
+    looks = looks_to_copy(packs)
+    said = [tokenizer.decode([int(token)]).strip() for token in packs.labels[looks.rows, looks.columns]]
+    assert len(set(said) & {name for names in ATTRIBUTES.values() for name in names}) >= 5
+
+
+def test_what_is_copied_looks_at_the_token_before_it(seen):
+    copied, back = seen.looks["to copy"], seen.looks["back"]
+    goals = {
+        (row, int(place))
+        for row, one in zip(copied.rows.tolist(), copied.goals, strict=True)
+        for place in one.nonzero()
+    }
+    places = list(zip(back.rows.tolist(), back.columns.tolist(), strict=True))
+    assert set(places) <= goals
+    assert len(places) == len(set(places))
+    assert (back.goals.nonzero()[:, 1] == back.columns - 1).all()
 
 
 def test_what_is_absent_is_looked_for_at_the_first_token(seen):
