@@ -30,6 +30,9 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument(
             "autostart", default_value="true", description="false: wait for a lifecycle manager's transitions"
         ),
+        DeclareLaunchArgument(
+            "respawn", default_value="true", description="start the node again 3 s after it died; its goals are gone"
+        ),
     ]
     image = LaunchConfiguration("image")
     perception = LifecycleNode(
@@ -38,6 +41,8 @@ def generate_launch_description() -> LaunchDescription:
         name="perception",
         namespace=LaunchConfiguration("namespace"),
         output="screen",
+        respawn=LaunchConfiguration("respawn"),
+        respawn_delay=3.0,
         parameters=[
             LaunchConfiguration("params_file"),
             {

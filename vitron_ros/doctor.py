@@ -141,7 +141,7 @@ def check_leftovers(count: int, total_bytes: int) -> Check:
     name, finding = "leftover segments", f"{count} of no process that runs here, {total_bytes // MIB} MiB"
     if total_bytes < SEGMENT_BYTES:
         return Check(name=name, status="ok", finding=finding)
-    remedy = "stop all ROS 2 processes, then: rm /dev/shm/fastdds_* /dev/shm/fastrtps_* /dev/shm/sem.fast*"
+    remedy = "start a node of vitron_ros, which frees what is this user's; or: fastdds shm clean"
     return Check(name=name, status="warn", finding=finding, remedy=remedy)
 
 

@@ -51,7 +51,7 @@ BROKEN = Package(name="torch", version="2.13.0", error="OSError: libcudart.so.12
         (doctor.check_shared_memory(256 * MIB, 200 * MIB), "warn", "enough for 3 processes"),
         (doctor.check_shared_memory(24 * 1024 * MIB, 20 * 1024 * MIB), "ok", "20480 MiB free"),
         (doctor.check_leftovers(3, 2 * MIB), "ok", "3 of no process"),
-        (doctor.check_leftovers(40, 2800 * MIB), "warn", "rm /dev/shm/fastdds_*"),
+        (doctor.check_leftovers(40, 2800 * MIB), "warn", "fastdds shm clean"),
         (doctor.check_domain("", ""), "ok", "0, the default"),
         (doctor.check_domain("42", "LOCALHOST"), "ok", "discovery LOCALHOST"),
         (doctor.check_domain("150", ""), "warn", "at most 101"),
@@ -135,26 +135,6 @@ def test_a_profile_of_the_users_own_stays(monkeypatch):
     assert transport_environment() == {name: str(PROFILE)}
     monkeypatch.setenv(name, "/home/me/mine.xml")
     assert transport_environment() == {name: "/home/me/mine.xml"}
-
-
-def test_segments_without_a_lock_are_leftovers(tmp_path):
-    folder, locks = tmp_path / "shm", tmp_path / "locks"
-    folder.mkdir()
-    for name in ("fastdds_aa", "fastdds_bb", "fastrtps_cc", "fastdds_port7412"):
-        (folder / name).write_bytes(bytes(8192))
-        (folder / f"{name}_el").touch()
-    (folder / "fastdds_port7413").write_bytes(bytes(8192))
-    (folder / "other").touch()
-    alive = (folder / "fastdds_aa_el").stat().st_ino
-    locks.write_text(
-        f"1: FLOCK  ADVISORY  WRITE 4242 00:1b:{alive} 0 EOF\n2: -> POSIX  ADVISORY  READ 1 00:1b:1 0 EOF\n"
-    )
-    count, total = command.leftover_segments(folder, locks)
-    assert count == 3
-    assert total == sum(
-        (folder / name).stat().st_blocks * 512 for name in ("fastdds_bb", "fastrtps_cc", "fastdds_port7412")
-    )
-    assert command.leftover_segments(folder, tmp_path / "no_locks") == (0, 0)
 
 
 def test_a_module_is_absent_broken_or_there(tmp_path, monkeypatch):

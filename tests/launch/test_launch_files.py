@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from vitron_ros.config import PerceptionConfig
+from vitron_ros.ros.leftovers import MIN_AGE_S
 
 LAUNCH = Path(__file__).parents[2] / "launch"
 FIELDS = {field.name: field for field in dataclasses.fields(PerceptionConfig)}
@@ -32,6 +33,13 @@ def test_launch_files_name_only_parameters_that_the_node_has(path):
     named = parameters_in(path)
     assert named, "the check found no parameters at all"
     assert named - set(FIELDS) <= {"use_sim_time"}
+
+
+@pytest.mark.parametrize("path", sorted(LAUNCH.glob("*.launch.py")), ids=lambda path: path.name)
+def test_a_node_that_died_is_started_again(path):
+    keywords = {node.arg: node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.keyword)}
+    assert ast.unparse(keywords["respawn"]) == "LaunchConfiguration('respawn')"
+    assert ast.literal_eval(keywords["respawn_delay"]) > MIN_AGE_S, "younger leftovers would not be freed"
 
 
 @pytest.mark.parametrize("path", sorted((LAUNCH / "params").glob("*.yaml")), ids=lambda path: path.name)

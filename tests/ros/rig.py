@@ -64,13 +64,18 @@ class Camera:
         stamp = self._probe.get_clock().now().to_msg()
         return image_message(self.pictures[self.index % len(self.pictures)], Header(stamp=stamp, frame_id="lens"))
 
-    def show(self, message=None):
-        """Publish the next picture, or another message, and let 1/30 s pass; the message that was published."""
+    def publish(self, message=None):
+        """Publish the next picture, or another message; the message that was published."""
         message = message or self.message()
         self._publisher.publish(message)
         self.index += 1
-        self._probe.spin_for(1 / 30)
         return message
+
+    def show(self, message=None):
+        """Publish, and let 1/30 s pass; the message that was published."""
+        published = self.publish(message)
+        self._probe.spin_for(1 / 30)
+        return published
 
     def run(self, frames):
         for _ in range(frames):

@@ -222,7 +222,7 @@ def test_statistics(rig_of):
         rig.wait()
     summary = rig.worker.summary()
     assert summary.replies == {Status.OK: 2, Status.UNKNOWN: 1}
-    assert (summary.waiting, summary.last_message) == (0, "no such word")
+    assert (summary.waiting, summary.last_status, summary.last_message) == (0, Status.OK, "no such word")
     assert summary.latency_ms == (0.0, 0.0, 0.0)
 
 

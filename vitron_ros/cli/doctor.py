@@ -29,13 +29,13 @@ from vitron_ros.doctor import (
     check_webcams,
 )
 from vitron_ros.errors import SourceError
+from vitron_ros.ros.leftovers import SHARED_MEMORY, leftover_segments, size_bytes
 from vitron_ros.ros.transport import PROFILE, installed_rclpy, profile_variable
 
 EPILOG = """example: vitron doctor
 Exit code 0: nothing fails. Warnings cost speed, images or nodes; failures stop vitron_ros from working."""
 
 MARKS = {"ok": "ok  ", "warn": "WARN", "fail": "FAIL"}
-SHARED_MEMORY = Path("/dev/shm")
 REQUIRED = {  # module: what it is for, the pip name
     "numpy": ("everything", "numpy"),
     "cv2": ("images and trackers", "opencv-contrib-python-headless"),
@@ -82,6 +82,7 @@ def examine(environment: Mapping[str, str]) -> list[Check]:
     rclpy = modules["rclpy"][1]
     devices = sorted(map(str, Path("/dev").glob("video[0-9]*")))
     variable = profile_variable(installed_rclpy())
+    leftovers = leftover_segments(SHARED_MEMORY)
     checks = [check_python((sys.version_info.major, sys.version_info.minor))]
     for name, (use, pip_name) in REQUIRED.items():
         checks.append(check_package(found[name], use, f"pip install {pip_name}", is_required=True))
@@ -102,7 +103,7 @@ def examine(environment: Mapping[str, str]) -> list[Check]:
             variable, environment.get(variable, ""), environment.get("FASTDDS_BUILTIN_TRANSPORTS", ""), PROFILE
         ),
         check_shared_memory(*_shared_memory()),
-        check_leftovers(*leftover_segments(SHARED_MEMORY, Path("/proc/locks"))),
+        check_leftovers(len(leftovers), sum(map(size_bytes, leftovers))),
         check_domain(environment.get("ROS_DOMAIN_ID", ""), environment.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "")),
         check_qos(),
         check_webcams(devices, [device for device in devices if not os.access(device, os.R_OK | os.W_OK)]),
@@ -163,25 +164,3 @@ def _shared_memory() -> tuple[int | None, int]:
         return None, 0
     usage = shutil.disk_usage(SHARED_MEMORY)
     return usage.total, usage.free
-
-
-def leftover_segments(folder: Path, locks: Path) -> tuple[int, int]:
-    """Number and bytes of the Fast DDS segments in `folder` that no running process has locked.
-
-    A live segment `fastdds_<hex>` has a file `fastdds_<hex>_el` beside it, which its process keeps locked; `locks` is
-    the kernel's table of locks, in which a file is its inode.
-    """
-    if not locks.is_file():
-        return 0, 0
-    locked = {
-        int(word.split(":")[2])
-        for line in locks.read_text().splitlines()
-        for word in line.split()
-        if word.count(":") == 2
-    }
-    dead = []
-    for lock in [*folder.glob("fastdds_*_el"), *folder.glob("fastrtps_*_el")]:
-        segment = lock.with_name(lock.name.removesuffix("_el"))
-        if lock.stat().st_ino not in locked and segment.is_file():
-            dead.append(segment.stat().st_blocks * 512)
-    return len(dead), sum(dead)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from rclpy.action import ActionServer, CancelResponse, GoalResponse
+from rclpy.action import CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
@@ -23,6 +23,7 @@ from vitron_ros.grounding.request import Exchange, ModelReply, ModelRequest, Tas
 from vitron_ros.ros.answer_messages import answer_message
 from vitron_ros.ros.camera_port import CameraPort
 from vitron_ros.ros.conversions import goal_id, region_from_message
+from vitron_ros.ros.goal_server import GoalServer
 from vitron_ros.streaming.conversations import Conversations
 from vitron_ros.streaming.model_worker import ModelWorker
 from vitron_ros.streaming.pipeline import CameraPipeline
@@ -77,25 +78,19 @@ class ConverseAction:
         self._publish = publish
         self._conversations = Conversations(config().conversations, config().conversation_turns)
         self._open: dict[str, _Question] = {}
-        self._accepted = 0
         self._finished: queue.SimpleQueue[tuple[str, Converse.Result]] = queue.SimpleQueue()
         self._replies: queue.SimpleQueue[tuple[ModelRequest, ModelReply]] = queue.SimpleQueue()
         self._guard = node.create_guard_condition(self._settle)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._timer = node.create_timer(config().keyframe_period, self._ask_again, clock=steady)
-        self._server = ActionServer(
-            node,
-            Converse,
-            "converse",
-            execute_callback=self._execute,
-            goal_callback=self._on_goal,
-            cancel_callback=self._on_cancel,
+        self._server = GoalServer(
+            node, Converse, "converse", judge=self._on_goal, execute=self._execute, cancel=self._on_cancel
         )
 
     def destroy(self) -> None:
-        self._server.destroy()
+        """Take no more questions, and go when the clients of those that were open have their results."""
         self._node.destroy_timer(self._timer)
-        self._node.destroy_guard_condition(self._guard)
+        self._server.retire(lambda: self._node.destroy_guard_condition(self._guard))
 
     def shutdown(self) -> None:
         """End every open question, since the node is being deactivated."""
@@ -117,17 +112,15 @@ class ConverseAction:
             problem = f"there is no camera {goal.camera!r}; there are {names}"
         elif not port.is_active:
             problem = "the node is not active; activate it first"
-        elif self._accepted >= limit:
-            problem = f"{self._accepted} questions are open, the limit is max_goals={limit}"
+        elif self._server.open >= limit:
+            problem = f"{self._server.open} questions are open, the limit is max_goals={limit}"
         else:
-            self._accepted += 1
             return GoalResponse.ACCEPT
         self._node.get_logger().warning(f"question refused: {problem}")
         return GoalResponse.REJECT
 
     async def _execute(self, handle: ServerGoalHandle) -> Converse.Result:
         result = await self._answer(handle)
-        self._accepted -= 1
         if result.outcome == Converse.Result.OK:
             handle.succeed()
         elif result.outcome == Converse.Result.CANCELED and handle.is_cancel_requested:

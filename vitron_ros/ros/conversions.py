@@ -39,14 +39,16 @@ def frame_from_message(message: Image | CompressedImage, camera: str) -> Frame:
     """The decoded image with its own stamp.
 
     Raises:
-        ImageError: the message cannot be decoded.
+        ImageError: the message cannot be decoded, or its stamp is no time.
     """
+    stamp = message.header.stamp
+    if stamp.sec < 0 or stamp.nanosec >= SECOND_NS:
+        raise ImageError(f"its stamp, {stamp.sec} s and {stamp.nanosec} ns, is no time; mend the camera's clock")
     if isinstance(message, CompressedImage):
         rgb = decode_compressed(message.format, message.data)
     else:
         rgb = _decode_raw(message)
-    header = message.header
-    return Frame(rgb=rgb, stamp_ns=ns_from_time(header.stamp), camera=camera, frame_id=header.frame_id)
+    return Frame(rgb=rgb, stamp_ns=ns_from_time(stamp), camera=camera, frame_id=message.header.frame_id)
 
 
 def _decode_raw(message: Image) -> Rgb:

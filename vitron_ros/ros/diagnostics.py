@@ -7,6 +7,8 @@ from vitron_ros.grounding.request import Status
 from vitron_ros.streaming.model_worker import ModelSummary
 from vitron_ros.streaming.statistics import StreamSummary
 
+FAILURES = (Status.FAILED, Status.UNREADABLE, Status.DEADLINE)
+
 
 def camera_status(
     node_name: str, camera: str, summary: StreamSummary, qos_problem: str, now_ns: int, config: PerceptionConfig
@@ -37,10 +39,10 @@ def camera_status(
 
 def model_status(node_name: str, summary: ModelSummary, config: PerceptionConfig) -> DiagnosticStatus:
     """One status: ERROR while the model hangs, WARN if its last word was a failure."""
-    failed = sum(summary.replies.get(status, 0) for status in (Status.FAILED, Status.UNREADABLE, Status.DEADLINE))
+    failed = sum(summary.replies.get(status, 0) for status in FAILURES)
     if summary.busy_s > config.model_timeout:
         level, message = DiagnosticStatus.ERROR, f"no answer for {summary.busy_s:.1f} s; restart the node if it stays"
-    elif failed:
+    elif summary.last_status in FAILURES:
         level, message = DiagnosticStatus.WARN, f"{failed} questions failed, the last word: {summary.last_message}"
     else:
         level, message = DiagnosticStatus.OK, f"{sum(summary.replies.values())} replies"

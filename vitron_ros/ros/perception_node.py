@@ -138,16 +138,29 @@ class PerceptionNode(LifecycleNode):
         if self._is_active:
             self.trigger_deactivate()
 
+    def destroy_node(self) -> None:
+        """Let the model and its thread go too, in whatever state the node is."""
+        self.executor = None  # nobody spins it any more
+        self._release()
+        super().destroy_node()
+
     def _start(self) -> None:
         self.destroy_timer(self._autostart)
         if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
             self.trigger_activate()
 
     def _release(self) -> None:
-        """Undo configure, in reverse order. Does nothing when there is nothing to undo."""
+        """Undo configure. Does nothing when there is nothing to undo.
+
+        The model is first to go, since it answers what is open to the others; then they do, in reverse order.
+        """
         self._is_active = False
         if self._action is None:
             return
+        if self._model is not None:
+            self.destroy_timer(self._expiry)
+            self._model.stop()
+            self._model = None
         self.destroy_timer(self._timer)
         self.destroy_service(self._reset)
         self._converse.shutdown()
@@ -157,10 +170,6 @@ class PerceptionNode(LifecycleNode):
         self._ports.clear()
         self._action.destroy()
         self._action = None
-        if self._model is not None:
-            self.destroy_timer(self._expiry)
-            self._model.stop()
-            self._model = None
         self.destroy_lifecycle_publisher(self._invocations)
         self.destroy_lifecycle_publisher(self._diagnostics)
         self.destroy_lifecycle_publisher(self._events)

@@ -23,3 +23,6 @@ EVENTS = _volatile(50, ReliabilityPolicy.RELIABLE)
 INVOCATIONS = _volatile(10, ReliabilityPolicy.RELIABLE)
 DIAGNOSTICS = _volatile(10, ReliabilityPolicy.RELIABLE)
 DEBUG_IMAGE = _volatile(1, ReliabilityPolicy.BEST_EFFORT)
+# Of the services of actions. ROS keeps 10 by default: of more goals that end at once, as by a deactivation, the others
+# would never hear of it. As many as `max_goals` may ever be; both sides need it.
+GOALS = _volatile(1000, ReliabilityPolicy.RELIABLE)

@@ -12,6 +12,7 @@ from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
 
 from vitron_ros.errors import ConfigError
+from vitron_ros.ros.leftovers import free_leftovers
 
 POLL_S = 0.1  # how soon a signal is noticed
 GOODBYE_S = 0.5  # for results and last messages to leave
@@ -27,11 +28,15 @@ class Runnable(Protocol):
 
 
 def init_and_catch_signals(argv: Sequence[str] | None) -> list[int]:
-    """Start rclpy; the list fills with the SIGINT or SIGTERM that tells the process to stop.
+    """Free the shared memory of killed processes and start rclpy; the list fills with the signal that says stop.
 
-    rclpy's own handlers shut the context down before anybody can say goodbye, so ours only take a note.
+    That is SIGINT or SIGTERM. rclpy's own handlers shut the context down before anybody can say goodbye, so ours only
+    take a note.
     """
+    freed = free_leftovers()
     rclpy.init(args=argv, signal_handler_options=SignalHandlerOptions.NO)
+    if freed:
+        get_logger("vitron_ros").info(f"freed {freed >> 20} MiB of /dev/shm that killed processes had left")
     stop: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda received, _: stop.append(received))

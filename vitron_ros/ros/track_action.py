@@ -4,7 +4,7 @@ import queue
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rclpy.action import ActionServer, CancelResponse, GoalResponse
+from rclpy.action import CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
 from rclpy.lifecycle import LifecycleNode
 from rclpy.task import Future
@@ -14,6 +14,7 @@ from vitron_ros.config import PerceptionConfig
 from vitron_ros.errors import ConfigError, RegionError
 from vitron_ros.ros.camera_port import CameraPort
 from vitron_ros.ros.conversions import goal_id, request_from_goal, result_message, track_array
+from vitron_ros.ros.goal_server import GoalServer
 from vitron_ros.streaming.goals import GoalFeedback, GoalResult, Outcome
 from vitron_ros.streaming.pipeline import Report
 from vitron_ros.tracking.track import SECOND_NS, Reason
@@ -49,21 +50,15 @@ class TrackAction:
         self._config = config
         self._reject = reject
         self._open: dict[str, _OpenGoal] = {}
-        self._accepted = 0
         self._finished: queue.SimpleQueue[tuple[str, GoalResult]] = queue.SimpleQueue()
         self._guard = node.create_guard_condition(self._settle)
-        self._server = ActionServer(
-            node,
-            TrackObject,
-            "track",
-            execute_callback=self._execute,
-            goal_callback=self._on_goal,
-            cancel_callback=self._on_cancel,
+        self._server = GoalServer(
+            node, TrackObject, "track", judge=self._on_goal, execute=self._execute, cancel=self._on_cancel
         )
 
     def destroy(self) -> None:
-        self._server.destroy()
-        self._node.destroy_guard_condition(self._guard)
+        """Take no more goals, and go when the clients of those that were open have their results."""
+        self._server.retire(lambda: self._node.destroy_guard_condition(self._guard))
 
     def deliver(self, port: CameraPort, report: Report) -> None:
         """Take what one step of a camera says of its goals."""
@@ -87,10 +82,9 @@ class TrackAction:
             return self._refuse(goal, Reason.NONE, f"there is no camera {request.camera!r}; there are {names}")
         if not port.is_active:
             return self._refuse(goal, Reason.SHUTDOWN, "the node is not active; activate it first")
-        limit = self._config().max_goals
-        if self._accepted >= limit:
-            return self._refuse(goal, Reason.NONE, f"{self._accepted} goals are open, the limit is max_goals={limit}")
-        self._accepted += 1
+        count, limit = self._server.open, self._config().max_goals
+        if count >= limit:
+            return self._refuse(goal, Reason.NONE, f"{count} goals are open, the limit is max_goals={limit}")
         return GoalResponse.ACCEPT
 
     def _refuse(self, goal: TrackObject.Goal, reason: Reason, text: str) -> GoalResponse:
@@ -100,7 +94,6 @@ class TrackAction:
 
     async def _execute(self, handle: ServerGoalHandle) -> TrackObject.Result:
         result = await self._follow(handle)
-        self._accepted -= 1
         if result.outcome is Outcome.OK:
             handle.succeed()
         elif result.outcome is Outcome.CANCELED and handle.is_cancel_requested:

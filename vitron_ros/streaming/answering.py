@@ -5,6 +5,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from vitron_ros.errors import ModelError
 from vitron_ros.grounding.request import LanguageVision, ModelReply, ModelRequest, Status, Task
 
@@ -46,10 +49,32 @@ def _problem(request: ModelRequest, reply: ModelReply) -> str:
     if not (math.isfinite(reply.score) and 0 <= reply.score <= 1):
         return f"its score is {reply.score}"
     if request.task is Task.ASK:
-        return ""
+        return _problem_of_answer(reply)
     if reply.boxes_xyxy is None or reply.boxes_xyxy.shape != (len(request.frames), 4):
         shape = None if reply.boxes_xyxy is None else reply.boxes_xyxy.shape
         return f"its boxes are {shape} for {len(request.frames)} frames"
+    for box in reply.boxes_xyxy:
+        if not (np.isfinite(box).all() or np.isnan(box).all()):
+            return f"a box is {box.tolist()}, neither four finite numbers nor NaN for none"
+        if (box[2:] < box[:2]).any():
+            return f"a box is {box.tolist()}, its corners are swapped"
+    return ""
+
+
+def _problem_of_answer(reply: ModelReply) -> str:
+    """What would not go into a message: text that is no Unicode, boxes that are none."""
+    invocation = reply.invocation
+    texts = [reply.text, *(item.label for item in reply.grounded), *(invocation.instructions if invocation else ())]
+    boxes: list[ArrayLike] = [item.box_xyxy for item in reply.grounded]
+    boxes += [invocation.region] if invocation and invocation.region is not None else []
+    for text in texts:
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            return f"its text is no Unicode: {error}"
+    for box in boxes:
+        if np.shape(box) != (4,) or not np.isfinite(box).all():
+            return f"a box of its answer is {np.asarray(box).tolist()}, not four finite numbers"
     return ""
 
 

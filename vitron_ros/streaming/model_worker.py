@@ -28,6 +28,8 @@ class ModelSummary:
         latency_ms: p50, p95, p99 from a request's first offer to its reply.
         batch_ms: p50, p95, p99 of one call.
         replies: by status.
+        last_status: of the newest reply that nobody cut off; None: there is none yet.
+        last_message: of the newest that was not OK.
     """
 
     waiting: int
@@ -35,6 +37,7 @@ class ModelSummary:
     latency_ms: tuple[float, float, float]
     batch_ms: tuple[float, float, float]
     replies: dict[Status, int]
+    last_status: Status | None
     last_message: str
 
 
@@ -69,6 +72,7 @@ class ModelWorker:
         self._latencies_ns: deque[int] = deque(maxlen=WINDOW)
         self._batches_ns: deque[int] = deque(maxlen=WINDOW)
         self._replies: Counter[Status] = Counter()
+        self._last_status: Status | None = None
         self._last_message = ""
         self._thread = threading.Thread(target=self._run, name="model", daemon=True)
 
@@ -111,6 +115,7 @@ class ModelWorker:
                 latency_ms=percentiles_ms(self._latencies_ns),
                 batch_ms=percentiles_ms(self._batches_ns),
                 replies=dict(self._replies),
+                last_status=self._last_status,
                 last_message=self._last_message,
             )
 
@@ -159,7 +164,10 @@ class ModelWorker:
         for item, reply in answered:
             self._replies[reply.status] += 1
             self._latencies_ns.append(self._clock() - item.since_ns)
-            if reply.status not in (Status.OK, Status.CANCELLED):
+            if reply.status is Status.CANCELLED:
+                continue
+            self._last_status = reply.status
+            if reply.status is not Status.OK:
                 self._last_message = reply.message
 
 
