@@ -1,17 +1,22 @@
 """Processes that are killed, stopped and restarted while a goal runs."""
 
 import signal
+import threading
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 pytest.importorskip("rclpy", reason="rclpy is not installed")
 pytest.importorskip("vitron_msgs", reason="vitron_msgs is not installed")
 
+from action_msgs.msg import GoalStatus
 from vitron_msgs.action import TrackObject
 from vitron_msgs.msg import Track
 
 from vitron_ros.region import Region
 from vitron_ros.ros.conversions import ns_from_time, region_message
+from vitron_ros.ros.leftovers import LOCK_SUFFIX, MIN_AGE_S
 from vitron_ros.ros.pattern_camera import frame_index, target_boxes
 from vitron_ros.ros.probe import node_process
 
@@ -61,16 +66,53 @@ def test_a_node_that_is_stopped_ends_its_goals_and_leaves_with_zero(probe):
         assert node.wait(20) == 0
 
 
-def test_a_node_that_is_killed_can_be_restarted(probe):
-    with node_process("pattern_camera", *SIZE):
-        with node_process("perception_node") as node:
-            probe.wait_for_node()
-            wait_for_tracks(probe, 3)
-            node.send_signal(signal.SIGKILL)
-            node.wait()
-        with node_process("perception_node"):
-            wait_for_tracks(probe, 3)
-            probe.wait_for_node()
-            handle = probe.send(goal(probe))
-            assert handle.accepted
-            assert wait_for_tracks(probe)[0].state == Track.TRACKED
+@contextmanager
+def launched(module):
+    """A process that is started again after it died, as the launch file has it; the list grows with each start."""
+    started, stopping = [], threading.Event()
+
+    def supervise():
+        while not stopping.is_set():
+            with node_process(module) as process:
+                started.append(process)
+                process.wait()
+            stopping.wait(MIN_AGE_S)  # the launch file's delay is longer
+
+    thread = threading.Thread(target=supervise)
+    thread.start()
+    try:
+        yield started
+    finally:
+        stopping.set()
+        started[-1].send_signal(signal.SIGINT)
+        thread.join(60)
+        assert not thread.is_alive()
+
+
+def segments_of(process):
+    """The shared memory that a process owns: of what is its own, it keeps a lock."""
+    links = [str(descriptor.readlink()) for descriptor in Path(f"/proc/{process.pid}/fd").iterdir()]
+    locks = [Path(link) for link in links if link.endswith(LOCK_SUFFIX) and "_port" not in link]
+    return [lock.with_name(lock.name.removesuffix(LOCK_SUFFIX)) for lock in locks]
+
+
+def test_a_node_that_is_killed_is_started_again_and_leaves_no_shared_memory(probe):
+    with node_process("pattern_camera", *SIZE), launched("perception_node") as started:
+        probe.wait_for_node()
+        wait_for_tracks(probe, 3)
+        old = probe.send(goal(probe))
+        assert old.accepted
+        assert wait_for_tracks(probe)[0].state == Track.TRACKED
+        owned = segments_of(started[0])
+        assert owned
+        started[0].kill()
+        probe.spin_until(lambda: len(started) == 2, 30, "the second start")
+        assert wait_for_tracks(probe) == [], "the new node knows nothing of the old one's goal"
+        assert not [segment for segment in owned if segment.exists()]
+        probe.wait_for_node()
+        future = old.get_result_async()
+        probe.spin_until(future.done, 20, "what became of the old goal")
+        assert future.result().status == GoalStatus.STATUS_UNKNOWN
+        handle = probe.send(goal(probe))
+        assert handle.accepted
+        assert wait_for_tracks(probe)[0].state == Track.TRACKED

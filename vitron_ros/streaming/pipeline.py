@@ -242,7 +242,8 @@ class CameraPipeline:
         """What the model says to a goal's prompt. Where it saw nothing it is asked again with the next keyframe."""
         words = reply.message or reply.text
         if reply.status is Status.UNKNOWN:
-            self._reject(goal, Outcome.NOT_UNDERSTOOD, Reason.NOT_UNDERSTOOD, words)
+            text = words or f"the model does not understand {goal.request.prompt!r}"
+            self._reject(goal, Outcome.NOT_UNDERSTOOD, Reason.NOT_UNDERSTOOD, text)
         elif reply.status is Status.DEADLINE:
             self._reject(goal, Outcome.TIMEOUT, Reason.MODEL_ERROR, words or "the model did not answer in time")
         elif reply.status in (Status.FAILED, Status.UNREADABLE):
