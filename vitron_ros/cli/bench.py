@@ -7,7 +7,8 @@ that size. What lies between the ceiling and the measurement is overhead: Python
 Weights are random (speed does not depend on them) and the same for all. Runs are interleaved, and each figure is the
 median of the rounds, so that a busy machine slows all alike. The tokens of all ways to decode must be equal.
 
-`stream`: latency and load of the perception node over DDS.
+`stream`: latency and load of the perception node over DDS. `cameras`: how they grow with the number of cameras.
+`soak`: what the node leaks where it is put through trouble again and again; exit code 1 if it does.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,15 +32,19 @@ from vitron_ros.model.language import LanguageModel
 from vitron_ros.model.prompts import ImageSegment, Prompt, TextSegment
 from vitron_ros.model.tokenizer import train_tokenizer
 from vitron_ros.model.vitron import VitronModel
+from vitron_ros.ros.process_usage import processor
 
 NAME = "bench"
 HELP = "measure speed"
 EPILOG = """examples:
   vitron bench model --profile vitron-tiny
-  vitron bench stream --seconds 12 --soak 300"""
+  vitron bench stream --seconds 12
+  vitron bench cameras --cameras 1,2,4 --seconds 20
+  vitron bench soak --minutes 10 --report docs/benchmarks/soak.md"""
 
 MARKER_TOKENS, QUESTION_TOKENS = 4, 40  # text beside the images, as in a prompt of RSOT
 CALIBRATION_S = 0.3
+MAX_CAMERAS = 16
 WEIGHT_STD = 0.1  # wide enough that random weights do not repeat one token, which every way would get right
 
 
@@ -55,14 +61,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     model.add_argument("--no-compile", action="store_true", help="leave out the compiled way: no compiler is needed")
     stream = subjects.add_parser("stream", help="the perception node over DDS; needs ROS")
     stream.add_argument("--seconds", type=float, default=12.0, help="length of each measurement (default: 12)")
-    stream.add_argument("--soak", type=float, default=300.0, help="length of the memory run; 0: none (default: 300)")
+    cameras = subjects.add_parser("cameras", help="the perception node with several cameras; needs ROS")
+    cameras.add_argument("--cameras", type=_counts, default=[1, 2, 4], help="how many, in turn (default: 1,2,4)")
+    cameras.add_argument("--seconds", type=float, default=20.0, help="length of each measurement (default: 20)")
+    soak = subjects.add_parser("soak", help="the perception node in trouble: does it leak?; needs ROS")
+    soak.add_argument("--minutes", type=float, default=10.0, help="length of the run (default: 10)")
+    soak.add_argument("--report", type=Path, help="Markdown page to write")
+
+
+def _counts(text: str) -> list[int]:
+    counts = [int(word) if word.strip().isdecimal() else 0 for word in text.split(",")]
+    if not all(1 <= count <= MAX_CAMERAS for count in counts):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers from 1 to {MAX_CAMERAS}, such as 1,2,4")
+    return counts
 
 
 def run(arguments: argparse.Namespace) -> int:
-    if arguments.subject == "stream":
-        from vitron_ros.ros import stream_bench
+    if arguments.subject != "model":
+        from vitron_ros.ros import cameras_bench, soak, stream_bench
 
-        return stream_bench.main([f"--seconds={arguments.seconds}", f"--soak={arguments.soak}"])
+        if arguments.subject == "stream":
+            return stream_bench.main([f"--seconds={arguments.seconds}"])
+        if arguments.subject == "cameras":
+            return cameras_bench.run(arguments.cameras, arguments.seconds)
+        return soak.run(arguments.minutes, arguments.report)
     for name in ("frames", "rounds"):
         if getattr(arguments, name) < 1:
             raise ConfigError(f"--{name} is {getattr(arguments, name)}; it must be at least 1")
@@ -83,7 +105,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     device = torch.device(arguments.device)
     figures: dict[str, Any] = {
         "profile": config.name,
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else processor(),
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "torch": torch.__version__,
@@ -265,19 +287,6 @@ def _bandwidth(size: int, device: torch.device) -> float:
 def _synchronise(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-
-
-def _processor() -> str:
-    names = [line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
-def _lines(path: str) -> list[str]:
-    try:
-        with open(path, encoding="utf-8") as file:  # noqa: PTH123
-            return file.readlines()
-    except OSError:
-        return []
 
 
 def main(argv: Sequence[str] | None = None) -> int:

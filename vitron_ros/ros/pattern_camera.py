@@ -1,4 +1,4 @@
-"""A camera of moving pictures that needs no camera: textured squares over a textured wall."""
+"""A camera of moving pictures that needs no camera: textured squares, or circles, over a textured wall."""
 
 import argparse
 import itertools
@@ -23,7 +23,9 @@ from vitron_ros.ros.run import init_and_catch_signals
 
 RATE_HZ = 30.0
 PERIOD_FRAMES = 60  # then the pictures repeat; every target is back where it began
-GRID = 4  # targets stand in a grid of 4 by 4, each swinging around its own place
+GRID = 4  # squares stand in a grid of 4 by 4, each swinging around its own place
+CIRCLES = {"red": (220, 30, 30), "blue": (30, 60, 220), "green": (40, 170, 60), "purple": (130, 40, 170)}
+CIRCLE_GRID = 2  # circles are larger: `vitron-tiny` sees little of small things
 
 
 def texture(rng: np.random.Generator, height: int, width: int, low: int, high: int) -> Rgb:
@@ -33,11 +35,11 @@ def texture(rng: np.random.Generator, height: int, width: int, low: int, high: i
     return np.asarray(cv2.add(coarse, fine), np.uint8)
 
 
-def target_boxes(index: int, count: int, width: int, height: int) -> Boxes:
-    """Where the targets are in a frame, (count, 4) px."""
+def target_boxes(index: int, count: int, width: int, height: int, grid: int = GRID) -> Boxes:
+    """Where the targets are in a frame, (count, 4) px. `grid`: CIRCLE_GRID for circles."""
     number = np.arange(count)
-    cell = np.array([width, height]) / GRID
-    middle = (np.stack([number % GRID, number // GRID], axis=-1) + 0.5) * cell
+    cell = np.array([width, height]) / grid
+    middle = (np.stack([number % grid, number // grid], axis=-1) + 0.5) * cell
     phase = 2 * np.pi * (index / PERIOD_FRAMES + number / count)
     middle = middle + 0.2 * cell * np.stack([np.cos(phase), np.sin(phase)], axis=-1)
     half = np.round(cell.min() * 0.2)
@@ -49,8 +51,22 @@ def frame_index(stamp_ns: int, rate: float = RATE_HZ) -> int:
     return stamp_ns // int(1e9 / rate)
 
 
+def circle_pictures(width: int, height: int) -> list[Rgb]:
+    """One period of frames with a circle of each colour of CIRCLES, in their order: "the red circle" and so on."""
+    wall = texture(np.random.default_rng(0), height, width, 40, 120)
+    frames: list[NDArray[np.uint8]] = []
+    for index in range(PERIOD_FRAMES):
+        frame = wall.copy()
+        for box, colour in zip(
+            target_boxes(index, len(CIRCLES), width, height, CIRCLE_GRID).astype(int), CIRCLES.values(), strict=True
+        ):
+            cv2.circle(frame, (box[:2] + box[2:]) // 2, (box[2] - box[0]) // 2, colour, -1, cv2.LINE_AA)
+        frames.append(frame)
+    return frames
+
+
 def pictures(count: int, width: int, height: int) -> list[Rgb]:
-    """One period of frames with `count` targets, 1 to 16."""
+    """One period of frames with `count` squares, 1 to 16."""
     rng = np.random.default_rng(0)
     wall = texture(rng, height, width, 40, 120)
     size = int(target_boxes(0, 1, width, height)[0, 2] - target_boxes(0, 1, width, height)[0, 0])
@@ -74,6 +90,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--height", type=int, default=480, help="px (default: 480)")
     made.add_argument("--rate", type=float, default=RATE_HZ, help="Hz (default: 30)")
     made.add_argument("--targets", type=int, default=1, choices=range(1, GRID * GRID + 1), help="default: 1")
+    made.add_argument("--circles", action="store_true", help="four coloured circles in place of squares")
     made.add_argument("--frames", type=int, default=0, help="how many to publish; 0: until stopped")
     return made
 
@@ -85,10 +102,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     stop = init_and_catch_signals(["pattern_camera", *words])
     node = Node("pattern_camera")
     publisher = node.create_publisher(Image, "image", qos.IMAGE["sensor_data"])
-    messages = [
-        image_message(picture, Header(frame_id="pattern"))
-        for picture in pictures(arguments.targets, arguments.width, arguments.height)
-    ]
+    size = (arguments.width, arguments.height)
+    shown = circle_pictures(*size) if arguments.circles else pictures(arguments.targets, *size)
+    messages = [image_message(picture, Header(frame_id="pattern")) for picture in shown]
     period_ns = int(1e9 / arguments.rate)
     first = time.time_ns() // period_ns + 1
     for index in range(first, first + arguments.frames) if arguments.frames else itertools.count(first):

@@ -20,9 +20,10 @@ from vitron_msgs.msg import TrackArray, TrackEvent
 
 from vitron_ros.errors import SourceError
 from vitron_ros.ros import qos
+from vitron_ros.ros.transport import transport_environment
 
 SPIN_S = 0.02
-STOP_TIMEOUT_S = 10.0
+STOP_TIMEOUT_S = 30.0
 
 
 class Probe(Node):
@@ -32,18 +33,27 @@ class Probe(Node):
         tracks, diagnostics: (arrival in ns by this node's clock, message) in order of arrival.
     """
 
-    def __init__(self, name: str = "probe", *, camera: str = "", node_name: str = "perception") -> None:
+    def __init__(self, name: str = "probe", *, cameras: Sequence[str] = ("",)) -> None:
         super().__init__(name)
-        prefix = f"{camera}/" if camera else ""
         self.tracks: list[tuple[int, TrackArray]] = []
         self.events: list[TrackEvent] = []
         self.diagnostics: list[tuple[int, DiagnosticArray]] = []
         self.feedback: list[TrackObject.Feedback] = []
-        self.create_subscription(TrackArray, f"{prefix}tracks", self._on_tracks, qos.TRACKS)
+        for camera in cameras:
+            self.create_subscription(TrackArray, f"{camera}/tracks".lstrip("/"), self._on_tracks, qos.TRACKS)
         self.create_subscription(TrackEvent, "events", self.events.append, qos.EVENTS)
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.DIAGNOSTICS)
-        self.track = ActionClient(self, TrackObject, "track")
-        self.converse = ActionClient(self, Converse, "converse")
+        self.track, self.converse = (
+            ActionClient(
+                self,
+                kind,
+                name,
+                goal_service_qos_profile=qos.GOALS,
+                result_service_qos_profile=qos.GOALS,
+                cancel_service_qos_profile=qos.GOALS,
+            )
+            for kind, name in ((TrackObject, "track"), (Converse, "converse"))
+        )
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self)
 
@@ -111,11 +121,19 @@ class Probe(Node):
         self.destroy_node()
 
 
+def use_private_domain() -> None:
+    """Let this process and those that it starts speak with each other alone, on this machine, by shared memory."""
+    os.environ.update(
+        {"ROS_DOMAIN_ID": str(20 + os.getpid() % 80), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"},
+        **transport_environment(),
+    )
+
+
 @contextmanager
-def probe(**kwargs: str) -> Iterator[Probe]:
+def probe(cameras: Sequence[str] = ("",)) -> Iterator[Probe]:
     """A probe in a context of its own."""
     rclpy.init()
-    made = Probe(**kwargs)
+    made = Probe(cameras=cameras)
     try:
         yield made
     finally:

@@ -12,8 +12,8 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import ExitStack, contextmanager
+from subprocess import Popen
 from typing import Any
 
 import rclpy
@@ -21,20 +21,23 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 from vitron_msgs.action import TrackObject
+from vitron_msgs.msg import TrackArray
 
 from vitron_ros.errors import SourceError
 from vitron_ros.region import Region
 from vitron_ros.ros import qos
 from vitron_ros.ros.conversions import ns_from_time, region_message
 from vitron_ros.ros.pattern_camera import RATE_HZ, frame_index, target_boxes
-from vitron_ros.ros.probe import Probe, node_process, probe
-from vitron_ros.ros.transport import transport_environment
+from vitron_ros.ros.probe import Probe, node_process, probe, use_private_domain
+from vitron_ros.ros.process_usage import cpu_s
 from vitron_ros.streaming.statistics import percentiles_ms
 
 SIZES = ((640, 480), (1280, 720), (1920, 1080))
 TARGETS = (1, 4, 16)
 WARM_UP_S = 3.0
-SETTLE_S = 30.0  # memory is compared with what it was by then
+START_TIMEOUT_S = 60.0
+NODE_TIMEOUT_S = 300.0  # for the node to load its model, and for the model to find its targets
+PROMPT = "the red circle"
 POINTS = ("p50", "p95", "p99")
 
 
@@ -64,35 +67,19 @@ def measure_ceiling(width: int, height: int, duration_s: float) -> dict[str, Any
 
 def measure_node(width: int, height: int, targets: int, duration_s: float) -> dict[str, Any]:
     """What the node says of itself in /diagnostics after `duration_s`, and what it used by /proc."""
-    with node_process("perception_node") as node, probe() as client:
-        client.wait_for_node()
-        with camera(width, height, targets):
-            client.spin_until(lambda: bool(client.tracks), 30.0, "the first image")
-            stamp = client.tracks[-1][1].header.stamp
-            boxes = target_boxes(frame_index(ns_from_time(stamp)), targets, width, height)
-            regions = [region_message(Region.from_box(box)) for box in boxes]
-            handles = [client.send(TrackObject.Goal(region=[region], region_stamp=stamp)) for region in regions]
-            client.spin_for(WARM_UP_S)
-            before, cpu_before_s, started_s = _values(client), cpu_s(node.pid), time.monotonic()
-            if duration_s > SETTLE_S:
-                client.spin_for(SETTLE_S)
-            settled_mb = memory_mb(node.pid)
-            client.tracks.clear()
-            client.spin_for(duration_s - (time.monotonic() - started_s))
-            after, cpu_after_s = _values(client), cpu_s(node.pid)
-            elapsed_s = time.monotonic() - started_s
-            grown_mb = memory_mb(node.pid) - settled_mb
-            lost = sum(track.state > 1 for track in client.tracks[-1][1].tracks)
-            for handle in handles:
-                client.cancel(handle)
+    with followed_streams(("",), width, height, targets=targets) as (node, client):
+        before, cpu_before_s, started_s = _values(client), cpu_s(node.pid), time.monotonic()
+        client.tracks.clear()
+        client.spin_for(duration_s)
+        after, cpu_after_s = _values(client), cpu_s(node.pid)
+        elapsed_s = time.monotonic() - started_s
+        lost = sum(track.state > 1 for track in client.tracks[-1][1].tracks)
     processed = int(after["processed"]) - int(before["processed"])
     return {
         "hz": round(processed / elapsed_s, 1),
         "dropped": int(after["dropped"]) - int(before["dropped"]),
         "targets_lost": lost,
         "cpu_ms_per_frame": round((cpu_after_s - cpu_before_s) * 1e3 / max(1, processed), 1),
-        "memory_mb": round(settled_mb, 1),
-        "memory_growth_mb": round(grown_mb, 1),
         **{
             f"{name}_{point}": float(after[f"{name}_{point}"]) for name in ("latency_ms", "step_ms") for point in POINTS
         },
@@ -100,23 +87,64 @@ def measure_node(width: int, height: int, targets: int, duration_s: float) -> di
 
 
 @contextmanager
-def camera(width: int, height: int, targets: int) -> Iterator[None]:
-    options = ("--width", str(width), "--height", str(height), "--rate", str(RATE_HZ), "--targets", str(targets))
+def followed_streams(
+    cameras: Sequence[str], width: int, height: int, *, targets: int = 1, rate: float = RATE_HZ, model: str = ""
+) -> Iterator[tuple["Popen[bytes]", Probe]]:
+    """A warm node that follows the targets of every camera, and a probe that hears of all of them.
+
+    Args:
+        cameras: their names; one empty name: a single camera without one.
+        model: finds the red circle of every camera by its prompt; empty: `targets` squares are given by their boxes.
+
+    Raises:
+        SourceError: the node or the targets were not there in time.
+    """
+    names = [name for name in cameras if name]
+    words = ["-p", f"cameras:=[{','.join(names)}]"] if names else []
+    words += ["-p", f"model:={model}"] if model else []
+    with (
+        node_process("perception_node", "--ros-args", *words) as node,
+        probe(cameras) as client,
+        ExitStack() as processes,
+    ):
+        client.wait_for_node(NODE_TIMEOUT_S)
+        for name in cameras:
+            processes.enter_context(camera(width, height, targets, rate=rate, name=name, circles=bool(model)))
+        client.spin_until(lambda: len(_newest(client)) == len(cameras), START_TIMEOUT_S, "the first images")
+        handles = []
+        for name in cameras:
+            stamp = _newest(client)[name].header.stamp
+            boxes = target_boxes(frame_index(ns_from_time(stamp), rate), targets, width, height)
+            regions = [[region_message(Region.from_box(box))] for box in boxes]
+            goals = [TrackObject.Goal(region=region, region_stamp=stamp, camera=name) for region in regions]
+            if model:
+                goals = [TrackObject.Goal(prompt=PROMPT, camera=name, timeout=NODE_TIMEOUT_S)]
+            handles += [client.send(goal) for goal in goals]
+        client.spin_until(
+            lambda: all(len(message.tracks) == targets for message in _newest(client).values()),
+            NODE_TIMEOUT_S,
+            "the targets",
+        )
+        client.spin_for(WARM_UP_S)
+        yield node, client
+        for handle in handles:
+            client.cancel(handle)
+
+
+@contextmanager
+def camera(
+    width: int, height: int, targets: int, *, rate: float = RATE_HZ, name: str = "", circles: bool = False
+) -> Iterator[None]:
+    options = ["--width", str(width), "--height", str(height), "--rate", str(rate), "--targets", str(targets)]
+    options += ["--circles"] if circles else []
+    options += ["--ros-args", "-r", f"image:={name}/image"] if name else []
     with node_process("pattern_camera", *options):
         yield
 
 
-def cpu_s(pid: int) -> float:
-    """Processor time that a process has used, user and system."""
-    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def memory_mb(pid: int) -> float:
-    """Private resident memory of a process; what it shares with others, such as DDS segments, does not count."""
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
-    kilobytes = {words[0]: int(words[1]) for words in map(str.split, lines)}
-    return (kilobytes["Private_Clean:"] + kilobytes["Private_Dirty:"]) / 1024
+def _newest(client: Probe) -> dict[str, TrackArray]:
+    """The newest tracks of each camera that has any."""
+    return {message.camera: message for _, message in client.tracks}
 
 
 def _values(client: Probe) -> dict[str, str]:
@@ -143,12 +171,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="stream_bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seconds", type=float, default=12.0, help="length of each measurement (default: 12)")
-    parser.add_argument("--soak", type=float, default=300.0, help="length of the memory run; 0: none (default: 300)")
     arguments = parser.parse_args(argv)
-    os.environ.update(
-        {"ROS_DOMAIN_ID": str(20 + os.getpid() % 80), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"},
-        **transport_environment(),
-    )
+    use_private_domain()
     rows: list[dict[str, Any]] = []
     print(f"{'image':>10} {'targets':>8} {'Hz':>6} {'p50':>7} {'p95':>7} {'p99 ms':>7} {'step':>7} {'CPU/frame':>9}")
     for width, height in SIZES:
@@ -160,12 +184,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             row["added_ms"] = round(row["latency_ms_p50"] - ceiling["latency_ms_p50"] - row["step_ms_p50"], 2)
             rows.append({"width": width, "height": height, "targets": targets, **row})
             _print_row(rows[-1], str(targets))
-    result: dict[str, Any] = {"rate_hz": RATE_HZ, "processors": os.cpu_count(), "rows": rows}
-    if arguments.soak:
-        result["soak"] = {"seconds": arguments.soak, **measure_node(*SIZES[0], 4, arguments.soak)}
-        grown = result["soak"]["memory_growth_mb"]
-        print(f"memory after {SETTLE_S:g} s {result['soak']['memory_mb']} MB, after {arguments.soak:g} s {grown:+} MB")
-    print(json.dumps(result))
+    print(json.dumps({"rate_hz": RATE_HZ, "processors": os.cpu_count(), "rows": rows}))
     return 0
 
 
