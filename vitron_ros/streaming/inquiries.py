@@ -1,6 +1,7 @@
 """The questions of one camera that the model has not answered yet."""
 
 import itertools
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -17,13 +18,14 @@ class Inquiry:
 
     Attributes:
         asked_ns: stamp of the newest frame with which it was first asked.
-        is_withdrawn: the pipeline changes it, the model's thread reads it.
+        withdrawn: the pipeline sets it, the model's thread asks. An object of its own, since a request that knew its
+            inquiry would keep its clip alive until Python's collector of cycles comes by, minutes later.
     """
 
     subject: Subject
     request: ModelRequest
     asked_ns: int
-    is_withdrawn: bool = False
+    withdrawn: threading.Event
 
 
 class Inquiries:
@@ -57,17 +59,17 @@ class Inquiries:
             known.request = replace(known.request, frames=clip, text=text, box_xyxy=box_xyxy)
             return known.request
         self.withdraw(subject)
+        withdrawn = threading.Event()
         request = ModelRequest(
             id=f"{self._name}{' '.join(subject)} #{next(self._numbers)}",
             task=task,
             frames=clip,
             text=text,
             box_xyxy=box_xyxy,
+            is_cancelled=withdrawn.is_set,
         )
-        inquiry = Inquiry(subject, request, clip[-1].stamp_ns)
-        inquiry.request = replace(request, is_cancelled=lambda: inquiry.is_withdrawn)
-        self._open[subject] = inquiry
-        return inquiry.request
+        self._open[subject] = Inquiry(subject, request, clip[-1].stamp_ns, withdrawn)
+        return request
 
     def close(self, request_id: str) -> Subject | None:
         """The subject whose question has been answered; None if nobody waits for it any more."""
@@ -81,7 +83,7 @@ class Inquiries:
         """Nobody wants to know any more. Nothing happens if there is no such question."""
         inquiry = self._open.pop(subject, None)
         if inquiry is not None:
-            inquiry.is_withdrawn = True
+            inquiry.withdrawn.set()
 
     def withdraw_all(self) -> None:
         for subject in list(self._open):
