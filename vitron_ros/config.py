@@ -81,6 +81,13 @@ class PipelineConfig(LifeCycle):
     )
     model_targets: int = setting(4, "targets that the model is asked about each time", low=1, high=1000, runtime=True)
     model_min_score: float = setting(0.5, "score from which the model's word counts", low=0.0, high=1.0, runtime=True)
+    model_close_up: float = setting(
+        0.0,
+        "a target whose larger side is below this share of the image's is followed from near; 0: none is",
+        low=0.0,
+        high=1.0,
+        runtime=True,
+    )
     model_timeout: float = setting(5.0, "s in which the model must answer a question", low=0.01, high=3600.0)
     model_tries: int = setting(3, "replies in a row that may fail before a goal does", low=1, high=100, runtime=True)
 

@@ -18,6 +18,7 @@ from vitron_ros.evaluation.stream_metrics import score, target_truth
 from vitron_ros.evaluation.stream_modes import MODES, follow
 from vitron_ros.evaluation.stream_oracle import OracleErrors, OracleModel
 from vitron_ros.grounding.request import ModelRequest, Status, Task
+from vitron_ros.streaming.answering import answers
 
 FRAMES, FPS, WIDTH, HEIGHT, SIDE = 100, 30.0, 200, 120, 30
 HIDDEN = range(45, 60)
@@ -177,6 +178,17 @@ def test_the_oracle_follows_the_object_of_a_box_and_knows_no_other_words(clip):
     replies = model.reply([follow_block, nowhere, ask(clip, 0, text="the wall"), ask(clip, 50)])
     assert replies[0].boxes_xyxy[1] == pytest.approx(block)
     assert [reply.status for reply in replies[1:]] == [Status.ABSENT, Status.UNKNOWN, Status.ABSENT]
+
+
+def test_the_oracle_says_in_a_window_what_can_be_seen_there(clip):
+    block = clip.truth.boxes_xyxy[0, 1]
+    whole = ask(clip, 0, 9, task=Task.FOLLOW, text="", box_xyxy=block)
+    windows = [(140, 60, 200, 120), (145, 75, 160, 90), (0, 0, 100, 100)]
+    model = OracleModel(clip.truth, EXACT)
+    all_of_it, cut, nothing = answers(model, [replace(whole, window_xyxy=window) for window in windows])
+    assert all_of_it.boxes_xyxy[1] == pytest.approx(block)
+    assert cut.boxes_xyxy[1] == pytest.approx([150, 80, 160, 90])
+    assert nothing.status is Status.ABSENT
 
 
 def test_the_oracle_errs_as_often_as_it_is_told(clip):

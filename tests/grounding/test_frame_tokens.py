@@ -81,6 +81,16 @@ def test_no_more_than_the_limit_are_remembered_and_the_latest_used_stay(model):
     assert len(encoder) == 3
 
 
+def test_frames_that_are_gone_make_room_before_frames_that_are_still_held(model):
+    encoder, held = FrameEncoder(model, kept=4), noise(0)
+    encoder([held])
+    for seed in range(1, 6):
+        encoder([noise(seed)])  # gone at once, as the parts of images that are shown only once
+    encoder([held])
+    assert encoder.encoded == 6
+    assert len(encoder) <= 4
+
+
 def test_pixels_are_not_kept_alive_and_an_id_that_comes_again_is_not_trusted(model):
     encoder = FrameEncoder(model)
     for seed in range(20):

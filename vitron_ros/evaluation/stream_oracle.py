@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vitron_ros.boxes import Boxes, iou
+from vitron_ros.boxes import Boxes, area, iou
 from vitron_ros.errors import ConfigError
 from vitron_ros.evaluation.stream_clips import StreamTruth
-from vitron_ros.grounding.request import ModelReply, ModelRequest, Status, Task
+from vitron_ros.grounding.request import ModelReply, ModelRequest, Status, Task, Window
+from vitron_ros.streaming.close_up import corner
 
 SEEN_SHARE = 0.2  # from which it sees an object
 FOLLOWED_IOU = 0.3  # of a box in the first frame with an object, to know which one is meant
@@ -61,6 +62,8 @@ class OracleModel:
         if luck < self._errors.miss + self._errors.mistake:
             target = int(rng.integers(len(self._truth.labels)))
         boxes = self._boxes(target, frames, rng)
+        if request.window_xyxy is not None:
+            boxes = _shown(boxes, request.window_xyxy)
         if not np.isfinite(boxes).any():
             return _said(request, Status.ABSENT, "none")
         return ModelReply(
@@ -75,7 +78,8 @@ class OracleModel:
     def _meant(self, request: ModelRequest, first: int) -> int | None:
         if request.box_xyxy is None:
             return self._objects.get(request.text)
-        overlap = iou(np.nan_to_num(self._truth.boxes_xyxy[first]), request.box_xyxy)
+        whole = request.box_xyxy if request.window_xyxy is None else request.box_xyxy + corner(request.window_xyxy)
+        overlap = iou(np.nan_to_num(self._truth.boxes_xyxy[first]), whole)
         best = int(overlap.argmax())
         return best if overlap[best] >= FOLLOWED_IOU else None
 
@@ -85,6 +89,13 @@ class OracleModel:
         sides = np.tile(boxes[:, 2:] - boxes[:, :2], 2)
         blurred = boxes + np.clip(rng.normal(0, self._errors.noise, boxes.shape), -0.45, 0.45) * sides
         return np.where(self._truth.visible[frames, target, None] >= SEEN_SHARE, blurred, np.nan)
+
+
+def _shown(boxes_xyxy: Boxes, window_xyxy: Window) -> Boxes:
+    """What of boxes (T, 4) px is seen in a window, in its pixels; NaN where nothing is."""
+    x_min, y_min, x_max, y_max = window_xyxy
+    shown = np.clip(boxes_xyxy, [x_min, y_min, x_min, y_min], [x_max, y_max, x_max, y_max])
+    return np.where(area(shown)[:, None] > 0, shown - corner(window_xyxy), np.nan)
 
 
 def _said(request: ModelRequest, status: Status, text: str) -> ModelReply:

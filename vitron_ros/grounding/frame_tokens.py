@@ -44,7 +44,7 @@ class FrameEncoder:
     """Encodes frames and remembers the most recent. Used by one thread.
 
     A frame is known again by its camera, its stamp and the very array of its pixels, which is not kept alive here: a
-    camera's images are large, their tokens small.
+    camera's images are large, their tokens small. Frames that nobody holds any more are forgotten first.
     """
 
     def __init__(
@@ -77,6 +77,9 @@ class FrameEncoder:
             key = _key(frame)
             self._known[key] = weakref.ref(frame.rgb), found[key]
             self._known.move_to_end(key)
+        if len(self._known) > self._limit:
+            for key in [key for key, (pixels, _) in self._known.items() if pixels() is None]:
+                del self._known[key]
         while len(self._known) > self._limit:
             self._known.popitem(last=False)
         return [found[_key(frame)] for frame in frames]

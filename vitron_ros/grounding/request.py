@@ -16,6 +16,9 @@ from vitron_ros.frame import Frame
 from vitron_ros.model.answers import Invocation
 from vitron_ros.region import Region
 
+Window = tuple[int, int, int, int]
+"""A part of an image: px, x_min, y_min, x_max, y_max, the last two exclusive."""
+
 
 class Task(Enum):
     """What a request wants.
@@ -67,6 +70,8 @@ class ModelRequest:
         frames: T frames of one camera in order of time; the reply speaks of them alone.
         text: the phrase of FIND, the question or command of ASK.
         box_xyxy: (4,) px, of FOLLOW: the target in the first frame.
+        window_xyxy: of FOLLOW: the only part of the images that the model is shown; None: all. Frames and boxes are of
+            whole images until `streaming.answering` asks, and of the window in what the model is given.
         regions: of ASK: what "this" means, in the newest frame, in the order of the text.
         history: of ASK: earlier turns, oldest first.
         deadline_ns: on the model's clock; no pass starts after it. None: none.
@@ -79,6 +84,7 @@ class ModelRequest:
     frames: tuple[Frame, ...]
     text: str = ""
     box_xyxy: Boxes | None = None
+    window_xyxy: Window | None = None
     regions: tuple[Region, ...] = ()
     history: tuple[Exchange, ...] = ()
     deadline_ns: int | None = None

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from vitron_ros.errors import ModelError
 from vitron_ros.grounding.request import LanguageVision, ModelReply, ModelRequest, Status, Task
+from vitron_ros.streaming.close_up import seen_close, seen_whole
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +21,7 @@ FAILURES = (ModelError, RuntimeError, MemoryError, OSError)
 def answers(model: LanguageVision, requests: Sequence[ModelRequest]) -> list[ModelReply]:
     """One reply for each request, in their order. A model that fails or answers nonsense gives FAILED replies."""
     try:
-        replies = model.reply(requests)
+        replies = model.reply([seen_close(request) for request in requests])
     except FAILURES as error:
         logger.exception("the model failed on %d requests", len(requests))
         return [
@@ -31,7 +32,7 @@ def answers(model: LanguageVision, requests: Sequence[ModelRequest]) -> list[Mod
         text = f"the model gave {len(replies)} replies to {len(requests)} requests, or to others"
         logger.error(text)
         return [unanswered(request, Status.FAILED, text) for request in requests]
-    return [checked(request, reply) for request, reply in zip(requests, replies, strict=True)]
+    return [seen_whole(request, checked(request, reply)) for request, reply in zip(requests, replies, strict=True)]
 
 
 def checked(request: ModelRequest, reply: ModelReply) -> ModelReply:

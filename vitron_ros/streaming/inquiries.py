@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from vitron_ros.boxes import Boxes
 from vitron_ros.frame import Frame
-from vitron_ros.grounding.request import ModelRequest, Task
+from vitron_ros.grounding.request import ModelRequest, Task, Window
 
 Subject = tuple[str, str]  # ("goal", its id) or ("track", its id)
 
@@ -51,12 +51,19 @@ class Inquiries:
         return subject in self._open
 
     def ask(
-        self, subject: Subject, task: Task, clip: tuple[Frame, ...], *, text: str = "", box_xyxy: Boxes | None = None
+        self,
+        subject: Subject,
+        task: Task,
+        clip: tuple[Frame, ...],
+        *,
+        text: str = "",
+        box_xyxy: Boxes | None = None,
+        window_xyxy: Window | None = None,
     ) -> ModelRequest:
         """A new question, or the subject's open one with a newer clip."""
         known = self._open.get(subject)
         if known is not None and known.request.task is task:
-            known.request = replace(known.request, frames=clip, text=text, box_xyxy=box_xyxy)
+            known.request = replace(known.request, frames=clip, text=text, box_xyxy=box_xyxy, window_xyxy=window_xyxy)
             return known.request
         self.withdraw(subject)
         withdrawn = threading.Event()
@@ -66,6 +73,7 @@ class Inquiries:
             frames=clip,
             text=text,
             box_xyxy=box_xyxy,
+            window_xyxy=window_xyxy,
             is_cancelled=withdrawn.is_set,
         )
         self._open[subject] = Inquiry(subject, request, clip[-1].stamp_ns, withdrawn)

@@ -6,8 +6,9 @@ from vitron_ros.boxes import Boxes, check_box, iou
 from vitron_ros.config import PipelineConfig
 from vitron_ros.errors import RegionError
 from vitron_ros.frame import Frame
-from vitron_ros.grounding.request import ModelReply, ModelRequest, Status, Task
+from vitron_ros.grounding.request import ModelReply, ModelRequest, Status, Task, Window
 from vitron_ros.streaming.association import Find, is_taken, nearest
+from vitron_ros.streaming.close_up import close_up, up_to_edge
 from vitron_ros.streaming.footage import Footage
 from vitron_ros.streaming.fusion import CONFIRMATION_IOU, TRUST_FROM_MODEL, Claim, Place, Trust, Verdict, judge
 from vitron_ros.streaming.inquiries import Inquiries, Round, Subject
@@ -37,6 +38,7 @@ class Verification:
         self._asked_ns: int | None = None
         self._found_last: set[int] = set()  # targets that are asked for by their phrase, this time
         self._unproven: set[int] = set()  # targets that the model has named once
+        self._missed: set[int] = set()  # targets that were not in the window that the model was last shown
 
     def begin(self, track_id: int, *, by_model: bool) -> None:
         """Care for a new target, which the model found, or did not."""
@@ -49,6 +51,7 @@ class Verification:
         del self._trust[track_id]
         self._found_last.discard(track_id)
         self._unproven.discard(track_id)
+        self._missed.discard(track_id)
         self._pursuits.pop(track_id, None)
         self._inquiries.withdraw(subject_of(track_id))
 
@@ -73,9 +76,13 @@ class Verification:
         if reply.status not in (Status.OK, Status.ABSENT):
             return
         track = self._manager.track(track_id)
-        claim = _claim(reply)
+        claim = _claim(request, reply)
+        if request.task is Task.FOLLOW:
+            self._note_miss(track_id, request, claim)
+        if not len(claim.times_ns):
+            return
         last = track.history.last_seen()
-        belief = track.history.at(reply.stamps_ns)
+        belief = track.history.at(claim.times_ns.tolist())
         judgement = judge(
             claim,
             belief,
@@ -93,7 +100,7 @@ class Verification:
                 self._found_last.add(track_id)
             if self._trust[track_id].credit and judgement.shift is not None:
                 track.redraw(judgement.shift)
-        elif judgement.verdict is Verdict.GONE and self._is_gone(track, reply.stamps_ns[-1]):
+        elif judgement.verdict is Verdict.GONE and self._is_gone(track, int(claim.times_ns[-1])):
             pass
         elif judgement.verdict in (Verdict.ABSENT, Verdict.GONE) and track.state is not TrackState.LOST:
             track.doubt(now_ns)
@@ -142,7 +149,26 @@ class Verification:
         if start is None:
             return None
         index, box = start
-        return self._inquiries.ask(subject_of(track.id), Task.FOLLOW, clip[index:], box_xyxy=box)
+        frames = clip[index:]
+        return self._inquiries.ask(
+            subject_of(track.id), Task.FOLLOW, frames, box_xyxy=box, window_xyxy=self._window(track, frames)
+        )
+
+    def _window(self, track: Track, frames: tuple[Frame, ...]) -> Window | None:
+        """The window in which a small target is followed from near. One that is not seen now, or was not in the last
+        window, may be anywhere."""
+        belief = track.history.at(frame.stamp_ns for frame in frames)
+        if track.id in self._missed or not belief.is_seen[-1]:
+            return None
+        return close_up(belief.boxes_xyxy, frames, self.config.model_close_up)
+
+    def _note_miss(self, track_id: int, request: ModelRequest, claim: Claim) -> None:
+        """Whether the next question is to show whole images, since the model did not see the target in a window."""
+        is_to_the_end = len(claim.times_ns) == len(request.frames) and np.isfinite(claim.boxes_xyxy[-1]).all()
+        if request.window_xyxy is None or is_to_the_end:
+            self._missed.discard(track_id)
+        else:
+            self._missed.add(track_id)
 
     def _task(self, track: Track) -> Task:
         """A lost target is found by its phrase. One that is seen is followed and found in turn, since who is given the
@@ -236,10 +262,17 @@ def _confirmed(track: Track) -> Place | None:
     return (track.grounded_ns, known.boxes_xyxy[0]) if known.is_seen[0] else None
 
 
-def _claim(reply: ModelReply) -> Claim:
-    """What a reply says of its target; absence is no box in any frame."""
+def _claim(request: ModelRequest, reply: ModelReply) -> Claim:
+    """What a reply says of its target; absence is no box in any frame.
+
+    A window holds the place where the tracker sees the target. So "none" in it speaks against that place as "none" in
+    whole images does; but of a target that leaves it nothing is known from there on.
+    """
     times = np.array(reply.stamps_ns, np.int64)
     boxes = reply.boxes_xyxy
     if boxes is None or reply.status is Status.ABSENT:
         boxes = np.full((len(times), 4), np.nan)
-    return Claim(boxes, times, reply.score)
+    if request.window_xyxy is not None:
+        frame = request.frames[-1]
+        boxes = up_to_edge(boxes, request.window_xyxy, frame.width, frame.height)
+    return Claim(boxes, times[: len(boxes)], reply.score)
