@@ -80,6 +80,9 @@ class PipelineConfig(LifeCycle):
         0.5, "s between two questions to the model whether targets are still right", low=0.05, high=3600.0, runtime=True
     )
     model_targets: int = setting(4, "targets that the model is asked about each time", low=1, high=1000, runtime=True)
+    model_find_frames: int = setting(
+        1, "newest keyframes of a clip in which a phrase is looked for", low=1, high=64, runtime=True
+    )
     model_min_score: float = setting(0.5, "score from which the model's word counts", low=0.0, high=1.0, runtime=True)
     model_close_up: float = setting(
         0.0,

@@ -134,6 +134,20 @@ def test_what_is_absent_is_asked_for_again_until_the_timeout():
     assert rig.story == [(EventKind.REJECTED, Reason.NOT_SEEN)]
 
 
+@pytest.mark.parametrize(("config", "frames"), [({}, 1), ({"model_find_frames": 3}, 3), ({"model_find_frames": 64}, 8)])
+def test_a_phrase_is_looked_for_in_the_newest_keyframes(config, frames):
+    rig = Rig(**config)
+    rig.run(300)
+    rig.add()
+    report = rig.run()
+    (request,) = report.requests
+    assert (request.task, len(request.frames)) == (Task.FIND, frames)
+    assert request.frames[-1].index == report.frame.index
+    rig.answer()
+    rig.run()
+    assert rig.pipeline.step(frame(rig.index, width=640, height=480), rig.now_ns).tracks
+
+
 def test_what_appears_later_is_found():
     rig = Rig()
     rig.add()

@@ -235,7 +235,8 @@ class CameraPipeline:
         wanted = [goal for goal in self._waiting() if goal.request.region is None and goal.pursuit is None]
         for goal in wanted:
             goal.is_asked = True
-        finds = [self._inquiries.ask(_subject(goal), Task.FIND, clip, text=goal.request.prompt) for goal in wanted]
+        newest = clip[-self._config.model_find_frames :]
+        finds = [self._inquiries.ask(_subject(goal), Task.FIND, newest, text=goal.request.prompt) for goal in wanted]
         return finds + self._verification.questions(clip, self._image_ns)
 
     def _answer(self, goal: Goal, request: ModelRequest, reply: ModelReply) -> None:

@@ -144,7 +144,7 @@ class Verification:
 
     def _question(self, track: Track, clip: tuple[Frame, ...]) -> ModelRequest | None:
         if self._task(track) is Task.FIND:
-            return self._inquiries.ask(subject_of(track.id), Task.FIND, clip, text=track.phrase)
+            return self._inquiries.ask(subject_of(track.id), Task.FIND, self._shown(track, clip), text=track.phrase)
         start = self._question_start(track, clip)
         if start is None:
             return None
@@ -153,6 +153,11 @@ class Verification:
         return self._inquiries.ask(
             subject_of(track.id), Task.FOLLOW, frames, box_xyxy=box, window_xyxy=self._window(track, frames)
         )
+
+    def _shown(self, track: Track, clip: tuple[Frame, ...]) -> tuple[Frame, ...]:
+        """Where it is looked for. The whole clip also tells whether the model agrees with what the tracker saw."""
+        is_known = self._can_be_found(track) and track.id not in self._unproven
+        return clip[-self.config.model_find_frames :] if is_known else clip
 
     def _window(self, track: Track, frames: tuple[Frame, ...]) -> Window | None:
         """The window in which a small target is followed from near. One that is not seen now, or was not in the last
