@@ -283,10 +283,12 @@ def test_what_goes_wrong_with_one_request_does_no_harm_to_the_others(checkpoint,
 
 def test_a_prompt_of_just_the_context_does_no_harm_either(checkpoint):
     """Splicing allows a prompt that fills the context; the decoder refuses it, and with it its whole batch."""
-    length = checkpoint.prompts.build([Turn(task="vqa", text="a", images=1)]).length(9)
-    texts = ["a" + " 1" * count for count in range(200, 512 - length + 1)]
-    fits = next(t for t in texts if checkpoint.prompts.build([Turn(task="vqa", text=t, images=1)]).length(9) >= 511)
-    requests = [find(id="good"), *(ask(fits + tail, id=tail) for tail in ("", " 1", "1"))]
+    length = checkpoint.prompts.build([Turn(task="vqa", text="A.", images=1)]).length(9)
+    texts = ["A" + " 1" * count for count in range(200, 512 - length + 1)]
+    fits = next(
+        t for t in texts if checkpoint.prompts.build([Turn(task="vqa", text=f"{t}.", images=1)]).length(9) >= 511
+    )
+    requests = [find(id="good"), *(ask(f"{fits}{tail}.", id=tail) for tail in ("", " 1", "1"))]
     replies = Grounder(checkpoint).reply(requests)
     assert replies[0].status is not Status.FAILED
     assert any("and its answer exceed the context of 512" in reply.message for reply in replies)

@@ -20,6 +20,18 @@ TIME = re.compile(
     r"appears?|turns? up|later|still|stays?|stands?|film|video|movie|clip|frames?|animate|track|follow)\b",
     re.IGNORECASE,
 )
+QUESTION = re.compile(
+    r"(what|which|who|whose|where|when|why|how|is|are|was|were|do|does|did|can|could|has|have|will)\b", re.IGNORECASE
+)
+
+
+def sentence(text: str) -> str:
+    """What a person says as training writes it: with a capital, and a mark at its end."""
+    text = text.strip()
+    if not text:
+        return text
+    mark = "" if text[-1] in ".?!" else "?" if QUESTION.match(text) else "."
+    return f"{text[0].upper()}{text[1:]}{mark}"
 
 
 def with_needed_frames(request: ModelRequest) -> ModelRequest:
@@ -51,7 +63,8 @@ def _turn(request: ModelRequest) -> Turn:
         return follow(_fractions(check_box(request.box_xyxy, first.width, first.height), first), count)
     if request.task is Task.FIND:
         return Turn(task="rec" if count == 1 else "rsot", text=request.text, images=count)
-    return Turn(task="vqa" if count == 1 else "video_qa", text=request.text, images=count, regions=len(request.regions))
+    task = "vqa" if count == 1 else "video_qa"
+    return Turn(task=task, text=sentence(request.text), images=count, regions=len(request.regions))
 
 
 def follow(box: Box, frames: int) -> Turn:
@@ -65,7 +78,7 @@ def _history(request: ModelRequest) -> list[Turn]:
     return [
         Turn(
             task="conversation",
-            text=turn.question,
+            text=sentence(turn.question),
             answer=turn.reply if turn.box_xyxy is None else one_box_text(_fractions(turn.box_xyxy, newest)),
         )
         for turn in request.history
