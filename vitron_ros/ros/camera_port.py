@@ -112,6 +112,7 @@ class CameraPort:
         self._node.destroy_subscription(self._subscription)
         self._worker.stop()
         self._worker = None
+        self.last_frame = None
 
     def destroy(self) -> None:
         self.deactivate()

@@ -90,6 +90,7 @@ class ConverseAction:
     def destroy(self) -> None:
         """Take no more questions, and go when the clients of those that were open have their results."""
         self._node.destroy_timer(self._timer)
+        self._model = None
         self._server.retire(lambda: self._node.destroy_guard_condition(self._guard))
 
     def shutdown(self) -> None:

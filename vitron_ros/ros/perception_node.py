@@ -27,6 +27,7 @@ from vitron_ros.ros.converse_action import ConverseAction
 from vitron_ros.ros.conversions import event_message
 from vitron_ros.ros.diagnostics import camera_status, model_status
 from vitron_ros.ros.logs import forward_logs
+from vitron_ros.ros.memory import give_back
 from vitron_ros.ros.parameters import change_parameters, declare_parameters, read_parameters, refused
 from vitron_ros.ros.run import run_node
 from vitron_ros.ros.track_action import TrackAction
@@ -119,6 +120,7 @@ class PerceptionNode(LifecycleNode):
         self._converse.shutdown()
         for port in self._ports.values():
             port.deactivate()
+        give_back()
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -159,6 +161,7 @@ class PerceptionNode(LifecycleNode):
             return
         if self._model is not None:
             self.destroy_timer(self._expiry)
+            del self._expiry  # it would keep the model
             self._model.stop()
             self._model = None
         self.destroy_timer(self._timer)
@@ -173,6 +176,7 @@ class PerceptionNode(LifecycleNode):
         self.destroy_lifecycle_publisher(self._invocations)
         self.destroy_lifecycle_publisher(self._diagnostics)
         self.destroy_lifecycle_publisher(self._events)
+        give_back()
 
     def _on_set_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
         try:

@@ -144,9 +144,11 @@ class CameraPipeline:
             self._verification.receive(int(name), request, reply, self._image_ns)
 
     def shutdown(self) -> Report:
-        """End everything; the pipeline may be used again."""
+        """End everything and let the images go; the pipeline may be used again."""
         for goal in list(self._goals.values()):
             self._finish(goal, Outcome.SHUTDOWN, "the node was deactivated", Reason.SHUTDOWN)
+        self._footage.clear()
+        self._view = None
         return self._report(None)
 
     def tick(self, now_ns: int) -> Report:
