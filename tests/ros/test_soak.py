@@ -88,6 +88,7 @@ def test_problems_of_the_run_and_too_few_samples_break_the_rule():
 def test_the_page_tells_what_was_done_and_found():
     outcomes = Counter({("a box", "CANCELED"): 3, ("a box", "OVERLOADED"): 1, ("a prompt", "CANCELED"): 2})
     samples = run_of(heap_mb=0.5)
+    heap = ", ".join(f"{100 + number / 6:.0f}" for number in range(31))
     text = page("vitron bench soak --minutes 10", "Two cores", samples, outcomes, broken_rules(samples, []))
     for line in (
         "    vitron bench soak --minutes 10",
@@ -98,6 +99,7 @@ def test_the_page_tells_what_was_done_and_found():
         "| age of a box p50, p95, p99 ms | 25, 30, 30 | 25, 30, 30 | 25, 30, 30 |",
         "| CPU % | 50 | 50 | 50 |",
         "| MB of heap | 101 | 105 | +0.50 | 1 |",
+        f"MB of heap at rest, round by round, with the warm-up: {heap}.",
         "| a box | CANCELED 3, OVERLOADED 1 |",
         "Together: CANCELED 5, OVERLOADED 1.",
         "**Verdict: no leak.**",

@@ -88,7 +88,12 @@ def page(
     if samples:
         parts.append(_stream_table(samples))
     if len(quiet) >= REST_SAMPLES:
-        parts += ["At rest, after a warm-up of a fifth of the run:", _growth_table(quiet)]
+        heap = ", ".join(f"{sample.heap_mb:.0f}" for sample in samples if sample.at_rest)
+        parts += [
+            "At rest, after a warm-up of a fifth of the run:",
+            _growth_table(quiet),
+            f"MB of heap at rest, round by round, with the warm-up: {heap}.",
+        ]
     counted = Counter[str]()
     for (_, outcome), count in outcomes.items():
         counted[outcome] += count
