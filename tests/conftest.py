@@ -12,7 +12,7 @@ def pytest_configure(config: pytest.Config) -> None:
     from vitron_ros.ros.transport import transport_environment
 
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
-    os.environ["ROS_DOMAIN_ID"] = str(20 + (os.getpid() + worker) % 80)
+    os.environ["ROS_DOMAIN_ID"] = str(20 + (os.getpid() + worker) % 40)
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     os.environ.update(transport_environment())
 

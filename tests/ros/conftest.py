@@ -13,7 +13,7 @@ import rclpy
 from tests.ros.rig import Camera, running_node
 from vitron_ros.ros.probe import Probe
 
-DOMAINS = itertools.islice(itertools.cycle(range(20, 100)), os.getpid() % 80, None)  # parallel runs begin apart
+DOMAINS = itertools.islice(itertools.cycle(range(20, 60)), os.getpid() % 40, None)  # parallel runs begin apart
 
 
 @pytest.fixture(autouse=True)

@@ -145,7 +145,7 @@ def play(scene: Scene, model: str = "", backend: str = "auto") -> Recording:
         SourceError: the node or the player did not come up, or stopped with an error.
     """
     environment = {
-        "ROS_DOMAIN_ID": str(20 + os.getpid() % 80),
+        "ROS_DOMAIN_ID": str(60 + os.getpid() % 40),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
         **transport_environment(),
     }

@@ -124,7 +124,7 @@ class Probe(Node):
 def use_private_domain() -> None:
     """Let this process and those that it starts speak with each other alone, on this machine, by shared memory."""
     os.environ.update(
-        {"ROS_DOMAIN_ID": str(20 + os.getpid() % 80), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"},
+        {"ROS_DOMAIN_ID": str(60 + os.getpid() % 40), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"},
         **transport_environment(),
     )
 
