@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.tracking.scenes import HEIGHT, WIDTH, box_at, scene
+from tests.tracking.scenes import HEIGHT, WIDTH, box_at, scene, texture
 from vitron_ros.boxes import iou
 from vitron_ros.evaluation import ope
 from vitron_ros.evaluation.datasets import load_sequence
@@ -70,6 +70,30 @@ def test_takes_nothing_else_for_a_target_that_stays_away(decoy):
     frames += [scene(i, (20 + 2 * i, 80), tint=decoy, pan=i) for i in range(12, 120)]
     _, scores = follow(frames, box_at((160, 120)))
     assert scores[12:].max() < SEEN
+
+
+@pytest.mark.parametrize("seed", [5, 6, 7])
+@pytest.mark.parametrize("speed", [2, 3])
+def test_stays_with_its_target_when_another_of_the_same_colours_passes_in_front(seed, speed):
+    """It hides the target wholly. The tracker used to go away with it."""
+    start, target = 40, (160, 120)
+    passers = [(20 + speed * i, 120) for i in range(260 // speed)]
+    frames = [scene(i, target) for i in range(start)]
+    frames += [with_passer(scene(start + i, target), place, seed) for i, place in enumerate(passers)]
+    boxes, scores = follow(frames, box_at(target))
+    is_passer = iou(boxes[start:], [box_at(place) for place in passers]) >= 0.5
+    is_clear = np.abs(np.array(passers)[:, 0] - target[0]) > 48
+    assert not (is_passer & is_clear & (scores[start:] >= SEEN)).any()
+    assert iou(boxes[-1], box_at(target)) > 0.8 and scores[-1] >= SEEN
+
+
+def with_passer(frame, place, seed, size=48):
+    """The frame with another object of the target's size and tint in front."""
+    image = frame.rgb.copy()
+    x, y = round(place[0] - size / 2), round(place[1] - size / 2)
+    left, right = max(x, 0), min(x + size, WIDTH)
+    image[y : y + size, left:right] = texture(seed, size, size, (190, 80, 70))[:, left - x : right - x]
+    return Frame(rgb=image, stamp_ns=frame.stamp_ns, index=frame.index)
 
 
 def test_leaving_the_view_keeps_the_box_in_the_image_and_lowers_the_score():

@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 
-from vitron_ros.tracking.memory import Memory
+from vitron_ros.tracking.correlation_filter import CELLS
+from vitron_ros.tracking.memory import FIRST_FRAMES, Memory
 
 RED, BLUE = np.array([1.0, 0, 0]), np.array([0.0, 0, 1])
+FORM = np.fft.rfft2(np.random.default_rng(0).normal(size=(9, CELLS, CELLS)))
+SIZE, MIDDLE = np.array([40.0, 40.0]), np.zeros(2)
 
 
 def mixed(share):
@@ -13,11 +16,15 @@ def mixed(share):
     return np.array([1 - share, share, 0])
 
 
+def learn(memory, colours, height):
+    memory.learn(colours, height, FORM, SIZE, MIDDLE)
+
+
 @pytest.fixture
 def memory():
-    made = Memory(RED)
+    made = Memory(RED, FORM, SIZE)
     for _ in range(200):
-        made.learn(RED, 0.8)
+        learn(made, RED, 0.8)
     return made
 
 
@@ -25,11 +32,11 @@ def memory():
     ("colours", "height", "is_like"),
     [
         pytest.param(RED, 0.8, True, id="itself"),
-        pytest.param(RED, 0.4, True, id="turned: the filter knows it by half"),
-        pytest.param(RED, 0.3, False, id="the same colours, another form"),
+        pytest.param(RED, 0.5, True, id="turned: the filter knows it by two thirds"),
+        pytest.param(RED, 0.4, False, id="the same colours, another form"),
         pytest.param(BLUE, 0.8, False, id="another colour"),
         pytest.param(mixed(0.1), 0.8, True, id="nearly its colours"),
-        pytest.param(mixed(0.1), 0.4, False, id="nearly its colours, and the form in doubt"),
+        pytest.param(mixed(0.1), 0.5, False, id="nearly its colours, and the form in doubt"),
         pytest.param(mixed(0.25), 0.8, False, id="partly its colours"),
     ],
 )
@@ -39,17 +46,35 @@ def test_what_counts_as_the_target(memory, colours, height, is_like):
 
 def test_a_short_time_on_another_thing_is_not_enough_to_forget_the_target(memory):
     for _ in range(30):
-        memory.learn(BLUE, 0.8)
+        learn(memory, BLUE, 0.8)
     assert memory.is_like(RED, 0.8)
     assert not memory.is_like(BLUE, 0.8)
 
 
+def test_nothing_is_learned_of_what_has_another_form(memory):
+    for _ in range(1000):
+        learn(memory, BLUE, 0.4)
+    assert memory.is_like(RED, 0.8) and not memory.is_like(BLUE, 0.8)
+    assert memory.filter.find(FORM, SIZE, MIDDLE).height > 0.9
+
+
 def test_a_target_that_changes_slowly_is_known_all_the_time(memory):
     for step in range(3000):
-        memory.learn(mixed(step / 6000), 0.8 - 0.3 * step / 3000)
-        assert memory.is_like(mixed(step / 6000), 0.8 - 0.3 * step / 3000)
+        colours, height = mixed(step / 6000), 0.8 - 0.3 * step / 3000
+        learn(memory, colours, height)
+        assert memory.is_like(colours, height)
     assert not memory.is_like(BLUE, 0.5)
 
 
 def test_half_a_target_is_not_whole(memory):
     assert memory.is_whole(0.75) and not memory.is_whole(0.5)
+
+
+def test_what_is_known_by_a_third_is_strange_once_it_is_clear_what_is_usual(memory):
+    assert memory.is_strange(0.27) and not memory.is_strange(0.4)
+    new = Memory(RED, FORM, SIZE)
+    for _ in range(FIRST_FRAMES - 1):
+        learn(new, RED, 0.3)
+        assert not new.is_strange(0.27)
+    learn(new, RED, 0.3)
+    assert not new.is_strange(0.27) and new.is_strange(0.1)

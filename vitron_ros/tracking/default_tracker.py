@@ -29,6 +29,7 @@ MIN_SIZE_PX = 4.0
 MAX_GROWTH = 1.1  # a frame
 LEARN_FROM = 0.4  # score
 DOUBTED_FRAMES = 5  # in a row, until the search begins
+STRANGE_FRAMES = 5  # in a row, until what is followed is not the target any more
 HERE = 0.5  # of the target's mean size: no other place
 FOUND_HEIGHT = 0.6  # of the usual height of the filter's answer, here
 FOUND_LIKENESS = 0.8  # of the usual likeness, here
@@ -49,13 +50,14 @@ class DefaultTracker:
         self._center, self._size = center(box), np.maximum(box[2:] - box[:2], MIN_SIZE_PX)
         self._velocity = np.zeros(2)
         self._last = take_crop(view, self._center, crop_scale(self._size))
-        self._filter = CorrelationFilter(crop_spectrum(self._last), self._size * self._last.scale)
+        spectrum, size = crop_spectrum(self._last), self._size * self._last.scale
+        self._filter = CorrelationFilter(spectrum, size)
         self._silhouette = Silhouette(self._last, self._last.from_image(self._box()))
         self._agreement = 1.0
         self._usual = Cues(1.0, 1.0)
-        self._memory = Memory(self._silhouette.colours.target)
+        self._memory = Memory(self._silhouette.colours.target, spectrum, size)
         self._sure_size = self._size
-        self._doubted = 0
+        self._doubted = self._strange = 0
         self._search: Search | None = None
         self._is_disowned = False
 
@@ -98,14 +100,19 @@ class DefaultTracker:
         mask = cut_to(seen.mask, placed)
         target_colours, surroundings = colours_of(seen.bins, mask, crop, placed)
         cues = Cues(peak.height, self._silhouette.colours.likeness(target_colours))
+        size, offset = self._size * crop.scale, center(placed) - CROP_PX / 2
+        height = self._memory.filter.find(spectrum, size, offset).height
+        self._strange = self._strange + 1 if self._memory.is_strange(height) else 0
+        if self._strange == STRANGE_FRAMES:
+            self.disown()
         score = 0.0 if self._is_disowned else cues.probability()
         if score >= LEARN_FROM:
             self._silhouette.learn(mask, placed, target_colours, surroundings)
-            self._filter.learn(spectrum, self._size * crop.scale, center(placed) - CROP_PX / 2, FILTER_RATE)
+            self._filter.learn(spectrum, size, offset, FILTER_RATE)
             self._usual = self._usual.towards(cues, USUAL_RATE)
-            self._learn_size(is_whole=score >= SURE_FROM and self._memory.is_whole(peak.height))
+            self._learn_size(is_whole=score >= SURE_FROM and self._memory.is_whole(height))
         if score >= SURE_FROM:
-            self._memory.learn(target_colours, peak.height)
+            self._memory.learn(target_colours, height, spectrum, size, offset)
         self._last = take_crop(view, self._center, crop_scale(self._size))
         self._silhouette.carry(mask, crop, self._last)
         return score
@@ -153,21 +160,24 @@ class DefaultTracker:
         size = image_size * scale
         best = None
         for place in places:
-            peak = self._filter.find(crop_spectrum(take_crop(view, place, scale)), size)
+            peak = self._memory.filter.find(crop_spectrum(take_crop(view, place, scale)), size)
             if best is None or peak.height > best[0]:
                 best = peak.height, place + peak.offset / scale
         assert best is not None
         crop = take_crop(view, np.clip(best[1], 0, [view.frame.width, view.frame.height]), scale)
-        peak = self._filter.find(crop_spectrum(crop), size, np.zeros(2))
+        spectrum = crop_spectrum(crop)
+        peak = self._memory.filter.find(spectrum, size, np.zeros(2))
         colours = self._silhouette.colours_in(crop, _box(np.full(2, CROP_PX / 2) + peak.offset, size))
-        seen = Cues(peak.height, self._silhouette.colours.likeness(colours))
+        recent = self._filter.find(spectrum, size, peak.offset)
+        seen = Cues(recent.height, self._silhouette.colours.likeness(colours))
         is_here = np.linalg.norm(best[1] - self._center) <= HERE * np.sqrt(image_size.prod())
-        if not (self._memory.is_like(colours, peak.height) or (is_here and self._is_usual(seen, colours))):
+        is_usual = is_here and not self._memory.is_strange(peak.height) and self._is_usual(seen, colours)
+        if not (is_usual or self._memory.is_like(colours, peak.height)):
             return False
         self._center, self._size, self._velocity = crop.center + peak.offset / scale, image_size, np.zeros(2)
         self._last = take_crop(view, self._center, scale)
         self._silhouette.recall(self._last.from_image(self._box()))
-        self._agreement, self._doubted, self._search = 1.0, 0, None
+        self._agreement, self._doubted, self._strange, self._search = 1.0, 0, 0, None
         self._is_disowned = False
         return True
 

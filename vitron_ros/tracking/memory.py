@@ -1,31 +1,50 @@
-"""What a target looked like whenever its tracker was sure: learned slower than all else, and asked before a lost
-target counts as found, so that another one which merely resembles it is not taken for it."""
+"""What a target looked like whenever its tracker was sure: learned slower than all else, and asked whether what is
+followed is still the target, and before a lost one counts as found, so that another which merely resembles it is not
+taken for it.
+
+A second, slow correlation filter is the long-term memory of LCT (Ma et al., CVPR 2015).
+"""
 
 import numpy as np
 
+from vitron_ros.boxes import Boxes
 from vitron_ros.tracking.appearance import Histogram
+from vitron_ros.tracking.correlation_filter import CorrelationFilter, Spectrum
 
 COLOUR_RATE = 0.004
+FILTER_RATE = 0.007
 USUAL_RATE = 0.03
+FIRST_FRAMES = 20  # in which what is usual is learned, whatever it is
+FIRST_FILTER_RATE, FIRST_USUAL_RATE = 0.03, 0.15
+LEARN_FROM = 0.6  # of the usual height; of what is less like the target nothing is learned
 LIKE_FROM = 0.92  # of the usual likeness of its colours
-HEIGHT_FROM = 0.6  # of the usual height of the filter's answer; below, the colours must agree the better
-MIN_HEIGHT = 0.47
+HEIGHT_FROM = 0.75  # of the usual height of the filter's answer; below, the colours must agree the better
+MIN_HEIGHT = 0.58
 COLOURS_FOR_HEIGHT = 0.3
 WHOLE_FROM = 0.8  # of the usual height: nothing covers the target
+STRANGE_BELOW = 0.4  # of the usual height
 
 
 class Memory:
-    """The target's colours, how like them it usually is, and how well the correlation filter usually knows it."""
+    """The target's colours and form, and how like them it usually is."""
 
-    def __init__(self, colours: Histogram) -> None:
+    def __init__(self, colours: Histogram, spectrum: Spectrum, size: Boxes) -> None:
+        """spectrum: of a crop with the target in its middle; size: (2,) crop px, the target's width and height."""
         self.colours = colours
+        self.filter = CorrelationFilter(spectrum, size)
         self._likeness = self._height = 1.0
+        self._frames = 0
 
-    def learn(self, colours: Histogram, height: float) -> None:
-        """Take what is seen while the tracker is sure."""
+    def learn(self, colours: Histogram, height: float, spectrum: Spectrum, size: Boxes, offset: Boxes) -> None:
+        """Take what is seen at an offset (2,) crop px while the tracker is sure."""
+        is_first = self._frames < FIRST_FRAMES
+        self._frames += 1
+        if not is_first and height < LEARN_FROM * self._height:
+            return
         self._likeness += USUAL_RATE * (self._coefficient(colours) - self._likeness)
-        self._height += USUAL_RATE * (height - self._height)
+        self._height += (FIRST_USUAL_RATE if is_first else USUAL_RATE) * (height - self._height)
         self.colours = self.colours + COLOUR_RATE * (colours - self.colours)
+        self.filter.learn(spectrum, size, offset, FIRST_FILTER_RATE if is_first else FILTER_RATE)
 
     def likeness(self, colours: Histogram) -> float:
         """How like the target's these colours are: about 1 as much as usual, 0 not at all."""
@@ -34,6 +53,10 @@ class Memory:
     def is_whole(self, height: float) -> bool:
         """Whether the filter knows the target as well as it usually does."""
         return height >= WHOLE_FROM * self._height
+
+    def is_strange(self, height: float) -> bool:
+        """Whether this is hardly the target, however alike its colours."""
+        return self._frames >= FIRST_FRAMES and height < STRANGE_BELOW * self._height
 
     def is_like(self, colours: Histogram, height: float) -> bool:
         """Whether something with these colours, and that answer of the filter, is the target."""
