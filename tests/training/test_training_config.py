@@ -66,7 +66,7 @@ def test_the_shipped_stages_are_a_chain():
     assert stages[0].start == ""
     assert [stage.start for stage in stages[1:]] == [stage.out for stage in stages[:-1]]
     names = [stage.name for stage in stages]
-    assert names == ["dense", "alignment", "grounding", "invocation", "looks", "joint", "words"]
+    assert names == ["dense", "alignment", "grounding", "invocation", "looks", "joint", "words", "clips"]
 
 
 def test_an_unknown_model_is_named():
