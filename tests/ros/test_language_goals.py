@@ -266,6 +266,19 @@ def test_a_question_is_answered_about_the_newest_image(probe, talk):
         assert result.header.stamp.sec >= shown.header.stamp.sec - 1
 
 
+@pytest.mark.parametrize(("name", "is_it"), [("first", True), ("second", False)])
+def test_an_answer_names_the_track_of_what_it_is_about(probe, talk, name, is_it):
+    with node_with(model()):
+        camera = start(Camera(probe), probe)
+        probe.send(Goal(prompt=f"the {name} square"))
+        camera.run_until(lambda: probe.tracks[-1][1].tracks)
+        talker = talk()
+        handle = talker.ask("what is it?")
+        camera.show()
+        (track,) = talker.result(handle).grounded
+        assert track.id == (probe.tracks[-1][1].tracks[0].id if is_it else 0)
+
+
 def test_follow_ups_keep_their_context_and_other_conversations_do_not(probe, talk):
     with node_with(model()):
         start(Camera(probe), probe)

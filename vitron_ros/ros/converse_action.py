@@ -4,7 +4,7 @@ import math
 import queue
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from rclpy.action import CancelResponse, GoalResponse
@@ -33,12 +33,14 @@ from vitron_ros.tracking.track import SECOND_NS
 
 @dataclass(slots=True, eq=False)
 class _Question:
-    """An open goal. `is_withdrawn`, `is_asked` and `fed_ns` are read and set by several threads, each in one step.
+    """An open goal. `is_withdrawn`, `is_asked`, `fed_ns` and `seen` are read and set by several threads, each in one
+    step.
 
     Attributes:
         request: of a standing question, without its frames; None: it is asked once.
         is_asked: a standing question waits for an answer.
         ends_ns: of a standing question, on the node's clock; None: never.
+        seen: the targets that were seen in the newest image that it was asked with, and their boxes (4,) px.
     """
 
     handle: ServerGoalHandle
@@ -51,6 +53,7 @@ class _Question:
     is_asked: bool = False
     ends_ns: int | None = None
     times: int = 0
+    seen: dict[int, Boxes] = field(default_factory=dict)
 
 
 class ConverseAction:
@@ -214,6 +217,8 @@ class ConverseAction:
         except RegionError as error:
             self._end(_name(request), Converse.Result.BAD_REGION, str(error))
             return
+        if question is not None:
+            question.seen = pipeline.seen()
         model.submit(replace(request, frames=frames), self._take)
 
     def _take(self, request: ModelRequest, reply: ModelReply) -> None:
@@ -249,7 +254,7 @@ class ConverseAction:
             question = self._open.get(_name(request))
             if question is None:
                 continue
-            result = answer_message(request, reply, question.conversation_id)
+            result = answer_message(request, reply, question.conversation_id, question.seen)
             if question.standing is None:
                 self._remember(question, request, reply)
                 self._tell(result)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from vitron_ros.boxes import check_box
+from vitron_ros.boxes import Boxes, check_box
 from vitron_ros.config import PipelineConfig
 from vitron_ros.errors import RegionError
 from vitron_ros.frame import Frame
@@ -130,6 +130,10 @@ class CameraPipeline:
         """What the camera sees now, for a question: a few frames, the newest last. Empty: there is none, or too old."""
         is_stale = now_ns - self._arrived_ns > self._config.max_image_age * SECOND_NS
         return () if self._view is None or is_stale else self._footage.clip_to_newest()
+
+    def seen(self) -> dict[int, Boxes]:
+        """The box (4,) px of every target that is seen in the newest image, by its id."""
+        return {track.id: track.box_xyxy for track in self._manager.tracks() if track.is_seen}
 
     def receive(self, request: ModelRequest, reply: ModelReply) -> None:
         """The model's reply to a request of an earlier report. Ignored if nobody waits for it any more."""
