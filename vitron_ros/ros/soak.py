@@ -22,7 +22,6 @@ from vitron_ros.ros.soaked_node import LARGE, NODE_TIMEOUT_S, SMALL, SoakedNode
 PROMPT, QUESTION = "the red circle", "how many circles are there?"
 CROWD = 20  # goals at once, of which the node takes on 16
 JUMP_NS = 5_000_000_000
-STARVED = ("INPUT_STALE", "TIMEOUT")  # how a question may end as well where other programs take all of the processor
 PAUSE_S = 2.5  # of the camera; the node calls it stale after 1 s
 
 
@@ -41,7 +40,7 @@ def crowd(soaked: SoakedNode) -> None:
 
 
 def prompts(soaked: SoakedNode) -> None:
-    soaked.begin("a prompt for 1 s", TrackObject.Goal(prompt=PROMPT, duration=1.0), "OK", "NOT_FOUND", *STARVED)
+    soaked.begin("a prompt for 1 s", TrackObject.Goal(prompt=PROMPT, duration=1.0), "OK", "NOT_FOUND")
     for delay_s in (0.0, 0.3, 2.0):
         name = f"a prompt, cancelled after {delay_s:g} s"
         handle = soaked.begin(name, TrackObject.Goal(prompt=PROMPT), "CANCELED")
@@ -51,7 +50,7 @@ def prompts(soaked: SoakedNode) -> None:
 
 def questions(soaked: SoakedNode) -> None:
     for text in (QUESTION, "cut out the red circle"):
-        soaked.begin("questions", Converse.Goal(text=text, conversation_id="soak"), "OK", "MODEL_ERROR", *STARVED)
+        soaked.begin("questions", Converse.Goal(text=text, conversation_id="soak"), "OK", "MODEL_ERROR")
     soaked.begin("a question, cancelled at once", Converse.Goal(text=QUESTION), "CANCELED", "OK").cancel_goal_async()
     soaked.begin("a question for 2 s", Converse.Goal(text=QUESTION, standing=True, duration=2.0), "OK")
     standing = soaked.begin("a standing question, cancelled", Converse.Goal(text=QUESTION, standing=True), "CANCELED")
