@@ -21,6 +21,8 @@ class ClipsConfig(Checked):
     frames: int = setting(1, "frames of a clip", low=1, high=64)
     count: int = setting(1, "clips in a batch", low=1, high=4096)
     wide: float = setting(0.0, "share of clips of a 4:3 camera, stretched as the model sees them", low=0.0, high=1.0)
+    cluttered: float = setting(0.0, "share of clips before many things of no name", low=0.0, high=1.0)
+    close_up: bool = setting(False, "whether the clips are close-ups of patterned objects, single images")
     per_task: int = setting(2, "questions of each task about a clip at most", low=1, high=64)
     tasks: tuple[str, ...] = setting((), "tasks of the worlds; empty: the clips are only looked at (dense stage)")
 
@@ -29,6 +31,8 @@ class ClipsConfig(Checked):
         unknown = sorted(set(self.tasks) - set(get_args(Task)))
         if unknown:
             raise ConfigError(f"tasks names {', '.join(unknown)}; the worlds have {', '.join(get_args(Task))}")
+        if self.close_up and self.frames != 1:
+            raise ConfigError(f"close-ups are single images; set frames to 1, not {self.frames}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +49,7 @@ class WeightsConfig(Checked):
         0.0, "attention of an answer's places to the words that they take from the question", low=0.0
     )
     dense: float = setting(0.0, "objectness, box and attributes of every patch", low=0.0)
+    pattern: float = setting(0.0, "pattern of every patch, beside its part in dense", low=0.0)
     gate: float = setting(0.0, "which patches a gated token selector should keep", low=0.0)
     token: float = setting(0.0, "box and attributes of every visual token, in the language model's words", low=0.0)
 

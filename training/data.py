@@ -19,7 +19,7 @@ from training.config import ClipsConfig, TrainConfig
 from training.dense import DenseTargets, dense_targets, patch_shares
 from training.packing import Packer, Packs, PackSizes
 from training.questions import word_question
-from training.worlds import make_clip, make_samples
+from training.worlds import Clip, draw_clutter, make_clip, make_close_up, make_samples
 from vitron_ros.model.config import ModelConfig, VisionConfig
 from vitron_ros.model.preprocess import CLIP_MEAN, CLIP_STD
 from vitron_ros.model.prompts import PromptBuilder
@@ -46,6 +46,7 @@ class Part:
 
 Batch = tuple[Part, ...]
 WIDE = 4 / 3
+CLUTTER_MARGIN = 1.3  # sides of a cluttered background in sides of the image, which sees its middle or moves over it
 DENSE_FIELDS = tuple(field.name for field in fields(DenseTargets))
 
 
@@ -86,7 +87,7 @@ def make_part(
         seed_of_clip = int(rng.integers(2**62))
         height = vision.image_size
         width = round(WIDE * height) if kind.wide and rng.random() < kind.wide else height
-        clip = make_clip(seed_of_clip, frames=kind.frames, size=(height, width))
+        clip = _make_clip(kind, seed_of_clip, (height, width), rng)
         shares = patch_shares(clip, vision.grid)
         # Questions about one frame of several belong to clips of one frame; here they would see all of them.
         samples = make_samples(clip, clip.seed, per_task=kind.per_task, tasks=kind.tasks) if kind.tasks else []  # type: ignore[arg-type]
@@ -100,6 +101,17 @@ def make_part(
         dense.append(dense_targets(clip, shares))
     joined = (torch.cat([getattr(d, name) for d in dense]) for name in DENSE_FIELDS)
     return Part(torch.cat(images).contiguous(), DenseTargets(*joined), packer.packs())
+
+
+def _make_clip(kind: ClipsConfig, seed: int, size: tuple[int, int], rng: np.random.Generator) -> Clip:
+    """A clip of (height, width) px of a kind."""
+    if kind.close_up:
+        return make_close_up(seed, size)
+    background = None
+    if kind.cluttered and rng.random() < kind.cluttered:
+        height, width = (round(CLUTTER_MARGIN * side) for side in size)
+        background = [draw_clutter(width, height, rng)]
+    return make_clip(seed, frames=kind.frames, size=size, background=background)
 
 
 def stretched(frames: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

@@ -28,6 +28,7 @@ GOOD = "out: x\nclips: [{frames: 1, tasks: [rec]}]\n"
         ("lora_rank: 4\n", ["lora_rank", "language"]),
         ("clips: []\n", ["clips is empty"]),
         ("clips: [{frames: 2}]\n", ["nothing is learned"]),
+        ("clips: [{frames: 2, close_up: true}]\n", ["clips[0]", "single images"]),
         ("[1, 2]\n", ["table of settings"]),
         ("a: [\n", ["not YAML"]),
     ],
@@ -66,7 +67,7 @@ def test_the_shipped_stages_are_a_chain():
     assert stages[0].start == ""
     assert [stage.start for stage in stages[1:]] == [stage.out for stage in stages[:-1]]
     names = [stage.name for stage in stages]
-    assert names == ["dense", "alignment", "grounding", "invocation", "looks", "joint", "words", "clips"]
+    assert names == ["dense", "alignment", "grounding", "invocation", "looks", "joint", "words", "clips", "patterns"]
 
 
 def test_an_unknown_model_is_named():

@@ -16,7 +16,7 @@ import yaml
 from tiny_training import IMAGES, VIDEOS, stage, tiny_checkpoint
 
 from training.checkpointing import latest, read_record
-from training.config import GROUPS, WeightsConfig
+from training.config import GROUPS, ClipsConfig, WeightsConfig
 from training.data import Batches, load_batches, normalise
 from training.learner import group_of
 from training.train import main
@@ -181,6 +181,16 @@ def test_batches_are_the_same_from_any_number_of_workers_and_any_start(tmp_path)
                 assert torch.equal(part.packs.token_ids, other.packs.token_ids)
                 assert torch.equal(part.packs.pointer_targets, other.packs.pointer_targets)
     assert not torch.equal(alone[0][0].images, alone[1][0].images)
+
+
+def test_close_ups_come_beside_ordinary_clips(tmp_path):
+    kinds = (IMAGES, ClipsConfig(frames=1, count=5, close_up=True))
+    ordinary, near = batches(stage(tmp_path, clips=kinds), tiny_checkpoint())[0]
+    assert near.packs is None
+    assert len(near.images) == 5
+    patterns = near.dense.attributes[..., 2]
+    assert set(patterns[near.dense.objectness == 1].tolist()) == {1, 2, 3}
+    assert 0 in ordinary.dense.attributes[..., 2]
 
 
 def test_pixels_are_those_of_the_model():

@@ -4,8 +4,22 @@
 """
 
 from training.worlds.clip import Clip, ObjectSpec, Sample, Task, Turn
+from training.worlds.close_ups import make_close_up
+from training.worlds.clutter import draw_clutter
 from training.worlds.config import WorldConfig
 from training.worlds.render import make_clip
 from training.worlds.samples import TASKS, make_samples
 
-__all__ = ["TASKS", "Clip", "ObjectSpec", "Sample", "Task", "Turn", "WorldConfig", "make_clip", "make_samples"]
+__all__ = [
+    "TASKS",
+    "Clip",
+    "ObjectSpec",
+    "Sample",
+    "Task",
+    "Turn",
+    "WorldConfig",
+    "draw_clutter",
+    "make_clip",
+    "make_close_up",
+    "make_samples",
+]

@@ -138,7 +138,7 @@ def bank_tile(surface: str) -> Pixels:
     return _MAKERS[surface](rng)
 
 
-def _random_colour(rng: np.random.Generator, saturation: float) -> Pixels:
+def random_colour(rng: np.random.Generator, saturation: float) -> Pixels:
     hsv = np.array([[[rng.uniform(0, 360), rng.uniform(0, saturation), rng.uniform(0.15, 0.95)]]], np.float32)
     return np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0] * 255, np.float32)
 
@@ -150,7 +150,7 @@ def _colours(surface: str, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
         jitter = rng.uniform(-18, 18, 3).astype(np.float32)
         gain = np.float32(rng.uniform(0.8, 1.15))
         return np.clip(dark * gain + jitter, 0, 255), np.clip(light * gain + jitter, 0, 255)
-    first = _random_colour(rng, 0.35 if rng.random() < 0.75 else 0.8)
+    first = random_colour(rng, 0.35 if rng.random() < 0.75 else 0.8)
     second = np.clip(first + rng.uniform(-70, 70) + rng.uniform(-20, 20, 3), 0, 255)
     return first, np.asarray(second, np.float32)
 
@@ -183,7 +183,7 @@ def draw_gradient(width: int, height: int, rng: np.random.Generator) -> Pixels:
     else:
         cx, cy = rng.uniform(-0.8, 0.8, 2).astype(np.float32)
         ramp = np.sqrt((x - cx) ** 2 + (y - cy) ** 2) / 2
-    first = _random_colour(rng, 0.25 if rng.random() < 0.7 else 0.75)
+    first = random_colour(rng, 0.25 if rng.random() < 0.7 else 0.75)
     second = np.clip(first + rng.uniform(-80, 80) + rng.uniform(-30, 30, 3), 0, 255).astype(np.float32)
     return np.asarray(first + (second - first) * np.clip(ramp, 0, 1)[..., None], np.float32)
 
@@ -195,7 +195,7 @@ def draw_soft_lights(width: int, height: int, rng: np.random.Generator) -> Pixel
     for _ in range(int(rng.integers(6, 16))):
         centre = (int(rng.integers(0, 64)), int(rng.integers(0, 64)))
         axes = (int(rng.integers(3, 16)), int(rng.integers(3, 16)))
-        colour = tuple(float(value) for value in _random_colour(rng, 0.4))
+        colour = tuple(float(value) for value in random_colour(rng, 0.4))
         cv2.ellipse(small, centre, axes, float(rng.uniform(0, 180)), 0, 360, colour, cv2.FILLED)
     small = cv2.GaussianBlur(small, (0, 0), float(rng.uniform(2.5, 5.0)))
     return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
