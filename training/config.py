@@ -24,6 +24,9 @@ class ClipsConfig(Checked):
     cluttered: float = setting(0.0, "share of clips before many things of no name", low=0.0, high=1.0)
     close_up: bool = setting(False, "whether the clips are close-ups of patterned objects, single images")
     per_task: int = setting(2, "questions of each task about a clip at most", low=1, high=64)
+    comparing: float = setting(
+        0.0, "share of what is to be found that is named among others, beside what is so anyway", low=0.0, high=1.0
+    )
     tasks: tuple[str, ...] = setting((), "tasks of the worlds; empty: the clips are only looked at (dense stage)")
 
     def __post_init__(self) -> None:

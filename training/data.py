@@ -6,7 +6,7 @@ A batch depends on the seed and its number alone, not on which process makes it 
 import resource
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -19,7 +19,7 @@ from training.config import ClipsConfig, TrainConfig
 from training.dense import DenseTargets, dense_targets, patch_shares
 from training.packing import Packer, Packs, PackSizes
 from training.questions import word_question
-from training.worlds import Clip, draw_clutter, make_clip, make_close_up, make_samples
+from training.worlds import Clip, Sample, Task, draw_clutter, make_clip, make_close_up, make_samples
 from vitron_ros.model.config import ModelConfig, VisionConfig
 from vitron_ros.model.preprocess import CLIP_MEAN, CLIP_STD
 from vitron_ros.model.prompts import PromptBuilder
@@ -90,7 +90,7 @@ def make_part(
         clip = _make_clip(kind, seed_of_clip, (height, width), rng)
         shares = patch_shares(clip, vision.grid)
         # Questions about one frame of several belong to clips of one frame; here they would see all of them.
-        samples = make_samples(clip, clip.seed, per_task=kind.per_task, tasks=kind.tasks) if kind.tasks else []  # type: ignore[arg-type]
+        samples = _make_samples(clip, kind) if kind.tasks else []
         worded = [
             word_question(clip, sample, builder.profile, rng, takes_regions=sizes.tokens_per_region > 0)
             for sample in samples
@@ -112,6 +112,11 @@ def _make_clip(kind: ClipsConfig, seed: int, size: tuple[int, int], rng: np.rand
         height, width = (round(CLUTTER_MARGIN * side) for side in size)
         background = [draw_clutter(width, height, rng)]
     return make_clip(seed, frames=kind.frames, size=size, background=background)
+
+
+def _make_samples(clip: Clip, kind: ClipsConfig) -> list[Sample]:
+    tasks = cast("tuple[Task, ...]", kind.tasks)
+    return make_samples(clip, clip.seed, per_task=kind.per_task, tasks=tasks, comparing=kind.comparing)
 
 
 def stretched(frames: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

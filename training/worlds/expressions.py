@@ -14,7 +14,7 @@ from training.worlds.proposals import (
     IMAGE_FAMILIES,
     VIDEO_FAMILIES,
     describe_kind,
-    pick_family,
+    draw_family,
     propose,
     propose_kind,
 )
@@ -30,13 +30,13 @@ FIND = ("Find the {kind}.", "Where is the {kind}?", "Look at the {kind}.", "Show
 IT = ("it", "that object", "the same object")
 
 
-def rec_sample(clip: Clip, frame: int, rng: np.random.Generator) -> Sample | None:
-    """An expression and its object in a frame, or an expression that fits none."""
+def rec_sample(clip: Clip, frame: int, rng: np.random.Generator, comparing: float = 0.0) -> Sample | None:
+    """An expression and its object in a frame, or an expression that fits none. comparing: as of `make_samples`."""
     view = image_view(clip, frame)
     if rng.random() < PRONOUN_SHARE:
         return _pronoun_sample(view, frame, clip.split, rng)
     wants_absent = rng.random() < ABSENT_SHARE
-    family = pick_family(IMAGE_FAMILIES, rng)
+    family = draw_family(IMAGE_FAMILIES, comparing, rng)
     for _ in range(TRIES):
         query = propose(family, view, clip.split, rng, change=wants_absent)
         truth = query.truth(view)
@@ -85,15 +85,15 @@ def _pronoun_sample(view: View, frame: int, split: Split, rng: np.random.Generat
     )
 
 
-def rsot_sample(clip: Clip, rng: np.random.Generator) -> Sample | None:
+def rsot_sample(clip: Clip, rng: np.random.Generator, comparing: float = 0.0) -> Sample | None:
     """An expression and its object through the clip, or an expression that fits none at any time.
 
     Positions hold in the first frame. They are said without " at the start" only where they hold throughout: no other
-    object fits in any later frame.
+    object fits in any later frame. comparing: as of `make_samples`.
     """
     view = video_view(clip)
     wants_absent = rng.random() < ABSENT_SHARE
-    family = pick_family(VIDEO_FAMILIES, rng)
+    family = draw_family(VIDEO_FAMILIES, comparing, rng)
     for _ in range(TRIES):
         query = propose(family, view, clip.split, rng, change=wants_absent)
         truth = query.truth(view)

@@ -17,6 +17,10 @@ VIDEO_FAMILIES: dict[QueryFamily, float] = {
     "attribute": 0.34, "superlative": 0.08, "ordinal": 0.09, "size": 0.03, "relation": 0.12, "closest": 0.03,
     "motion": 0.21, "event": 0.10,
 }  # fmt: skip
+COMPARING: dict[QueryFamily, float] = {
+    "superlative": 0.24, "ordinal": 0.26, "size": 0.18, "relation": 0.22, "closest": 0.10,
+}  # fmt: skip
+"""What is said of one object among others."""
 DIRECTIONS = ("left", "right", "up", "down")
 EVENTS = ("returns", "leaves", "appears")
 
@@ -29,6 +33,11 @@ def pick_family(families: dict[QueryFamily, float], rng: np.random.Generator) ->
     """A family by its weight."""
     edges = np.cumsum(list(families.values()))
     return list(families)[int(np.searchsorted(edges, rng.random() * edges[-1], side="right"))]
+
+
+def draw_family(families: dict[QueryFamily, float], comparing: float, rng: np.random.Generator) -> QueryFamily:
+    """A family by its weight, or (with that probability) one that compares objects."""
+    return pick_family(COMPARING if comparing and rng.random() < comparing else families, rng)
 
 
 def propose_kind(

@@ -23,35 +23,38 @@ TASKS: tuple[Task, ...] = (
 )  # fmt: skip
 
 
-def make_samples(clip: Clip, seed: int, *, per_task: int = 2, tasks: tuple[Task, ...] = TASKS) -> list[Sample]:
+def make_samples(
+    clip: Clip, seed: int, *, per_task: int = 2, tasks: tuple[Task, ...] = TASKS, comparing: float = 0.0
+) -> list[Sample]:
     """Samples about a clip: up to `per_task` of each task that suits it; the same arguments give the same list.
 
     An image task speaks of one frame, drawn anew for every sample. Video tasks, and captions and invocations about
-    the whole clip, come with two frames or more; what has no clear case in this clip is left out.
+    the whole clip, come with two frames or more; what has no clear case in this clip is left out. Of what is to be
+    found (REC, RSOT), a share of `comparing` is named among others, and the rest as it comes.
     """
     result: list[Sample] = []
     for task in tasks:
         # A stream of its own for each task: asking for fewer tasks does not change the others.
         rng = np.random.Generator(np.random.PCG64([seed, TASKS.index(task), 2]))
         for _ in range(per_task):
-            sample = _make(task, clip, rng)
+            sample = _make(task, clip, rng, comparing)
             if sample is not None and sample not in result:
                 result.append(sample)
     return result
 
 
-def _make(task: Task, clip: Clip, rng: np.random.Generator) -> Sample | None:
+def _make(task: Task, clip: Clip, rng: np.random.Generator, comparing: float) -> Sample | None:
     is_video = len(clip.frames) > 1
     if task in VIDEO_TASKS and task not in IMAGE_TASKS and not is_video:
         return None
     frame = int(rng.integers(len(clip.frames)))
     scope = None if is_video and rng.random() < 0.5 else frame
     if task == "rec":
-        return rec_sample(clip, frame, rng)
+        return rec_sample(clip, frame, rng, comparing)
     if task == "reg":
         return reg_sample(clip, frame, rng)
     if task == "rsot":
-        return rsot_sample(clip, rng)
+        return rsot_sample(clip, rng, comparing)
     if task == "sot":
         return sot_sample(clip, rng)
     if task == "video_reg":
