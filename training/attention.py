@@ -198,8 +198,11 @@ def attention_loss(
     q = rotate(attention.q_proj(x).unflatten(-1, (-1, attention.head_dim)), rotary)[:, :, heads]
     k = rotate(attention.k_proj(x).unflatten(-1, (-1, attention.head_dim)), rotary)
     k = k.repeat_interleave(attention.num_heads // attention.num_kv_heads, dim=2)[:, :, heads]
-    rows, columns = looks.rows, looks.columns
-    scores = torch.einsum("rqhd,rkhd->rqhk", q.float(), k.float()) / math.sqrt(attention.head_dim)
-    scores = scores[rows, columns].masked_fill(~mask[rows, 0, columns][:, None], -math.inf)  # (L, H, S)
-    paid = (scores.softmax(-1) * looks.goals[:, None]).sum(-1)
-    return -paid.clamp(min=LOWEST_MASS).log().mean(-1).sum()
+    paid = []
+    for row in range(len(states)):  # all places of a row would be several times as many as look
+        here = looks.rows == row
+        columns = looks.columns[here]
+        scores = torch.einsum("lhd,khd->lhk", q[row, columns].float(), k[row].float()) / math.sqrt(attention.head_dim)
+        shares = scores.masked_fill(~mask[row, 0, columns][:, None], -math.inf).softmax(-1)  # (L, H, S)
+        paid.append((shares * looks.goals[here][:, None]).sum(-1))
+    return -torch.cat(paid).clamp(min=LOWEST_MASS).log().mean(-1).sum()
