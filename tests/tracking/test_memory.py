@@ -32,12 +32,14 @@ def memory():
     ("colours", "height", "is_like"),
     [
         pytest.param(RED, 0.8, True, id="itself"),
-        pytest.param(RED, 0.5, True, id="turned: the filter knows it by two thirds"),
+        pytest.param(RED, 0.54, True, id="turned: the filter knows it by two thirds"),
         pytest.param(RED, 0.4, False, id="the same colours, another form"),
         pytest.param(BLUE, 0.8, False, id="another colour"),
         pytest.param(mixed(0.1), 0.8, True, id="nearly its colours"),
         pytest.param(mixed(0.1), 0.5, False, id="nearly its colours, and the form in doubt"),
-        pytest.param(mixed(0.25), 0.8, False, id="partly its colours"),
+        pytest.param(mixed(0.25), 0.8, True, id="in another light, and the form is sure"),
+        pytest.param(mixed(0.25), 0.6, False, id="partly its colours, and the form in doubt"),
+        pytest.param(mixed(0.6), 0.8, False, id="the same form, hardly its colours"),
     ],
 )
 def test_what_counts_as_the_target(memory, colours, height, is_like):

@@ -17,10 +17,8 @@ USUAL_RATE = 0.03
 FIRST_FRAMES = 20  # in which what is usual is learned, whatever it is
 FIRST_FILTER_RATE, FIRST_USUAL_RATE = 0.03, 0.15
 LEARN_FROM = 0.6  # of the usual height; of what is less like the target nothing is learned
-LIKE_FROM = 0.92  # of the usual likeness of its colours
-HEIGHT_FROM = 0.75  # of the usual height of the filter's answer; below, the colours must agree the better
-MIN_HEIGHT = 0.58
-COLOURS_FOR_HEIGHT = 0.3
+LIKE_FROM = 1.65  # likeness of colours and height of the filter's answer, in shares of the usual, added: light changes
+# the colours and a turn the form, seldom both
 WHOLE_FROM = 0.8  # of the usual height: nothing covers the target
 STRANGE_BELOW = 0.4  # of the usual height
 
@@ -60,9 +58,7 @@ class Memory:
 
     def is_like(self, colours: Histogram, height: float) -> bool:
         """Whether something with these colours, and that answer of the filter, is the target."""
-        known = height / self._height
-        needed = LIKE_FROM + COLOURS_FOR_HEIGHT * max(HEIGHT_FROM - known, 0.0)
-        return known >= MIN_HEIGHT and self.likeness(colours) >= needed
+        return height / self._height + self.likeness(colours) >= LIKE_FROM
 
     def _coefficient(self, colours: Histogram) -> float:
         """Of Bhattacharyya, with the target's colours, in [0, 1]."""
