@@ -194,10 +194,27 @@ def test_a_lost_target_is_found_by_its_phrase_under_its_old_id():
 
 @pytest.mark.parametrize(("likeness", "is_found"), [(0.2, False), (0.8, True)])
 def test_a_lost_target_is_only_found_where_something_looks_like_it(likeness, is_found):
-    rig = rig_with(Slipping(after=30, score=0.1, likeness=likeness))
+    rig = rig_with(Slipping(after=60, score=0.1, likeness=likeness))
+    follow(rig, 45)
     follow(rig, 60, said, status=Status.ABSENT)
     follow(rig, 60)
     assert (rig.events[-1].kind is EventKind.REACQUIRED) is is_found
+
+
+def test_what_was_named_once_and_is_lost_gives_way_to_what_is_named_twice():
+    """Nothing looks like it: it was another thing."""
+    rig, made = Rig(), iter([Slipping(after=3, score=0.1, likeness=0.2)])
+    rig.pipeline = CameraPipeline(
+        PipelineConfig(), lambda: next(made, None) or Slipping(), itertools.count(1), model_frames=8
+    )
+    rig.add()
+    rig.run()
+    rig.answer(elsewhere)
+    reports = follow(rig, 90)
+    (before,), (after,) = reports[8].tracks, reports[-1].tracks
+    assert before.box_xyxy[1] == 300 and not before.is_seen
+    assert after.id == before.id and after.is_seen
+    np.testing.assert_allclose(after.box_xyxy, true_box(rig.index - 1), atol=1)
 
 
 def gone(request, **values):
@@ -220,6 +237,18 @@ def test_a_tracker_that_stays_where_its_target_has_gone_is_told_to_look_elsewher
     follow(by_name, 30, gone)
     follow(by_box, 90, without_motion)
     assert [tracker.disowned > 0 for tracker in trackers] == [True, False], "a stranger's word is not enough"
+
+
+def test_what_is_taken_up_after_a_target_has_gone_is_asked_for_by_its_name():
+    rig = rig_with(Slipping(likeness=0.1))
+    follow(rig, 60)
+    while not rig.open:
+        rig.run()
+    rig.answer(gone)
+    asked = len(rig.asked)
+    while len(rig.asked) == asked:
+        rig.run()
+    assert rig.asked[asked].task is Task.FIND
 
 
 def test_a_model_that_named_another_thing_at_first_is_put_right_by_itself():

@@ -57,7 +57,7 @@ class Trust:
 
     Attributes:
         value: in [0, 1].
-        objections: to a tracker that sees its target, in a row.
+        objections: to a tracker that sees its target, or holds one that is not proven, in a row.
         credit: what it had to begin with.
     """
 
@@ -193,6 +193,7 @@ def judge(
     else:
         grounds = [place for place in (None if is_seen else last_seen, confirmed) if place is not None]
     if trust.is_earned and not is_proven and agreed is None:
+        trust = trust if is_seen else trust.objected(is_sure=False)
         verdict = Verdict.CORRECT if trust.objections >= 2 else Verdict.OBJECTION
         return Judgement(verdict, shown, trust.settled() if verdict is Verdict.CORRECT else trust)
     box, time_ns = claim.boxes_xyxy[shown], int(claim.times_ns[shown])

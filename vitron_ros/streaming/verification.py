@@ -101,7 +101,7 @@ class Verification:
             if self._trust[track_id].credit and judgement.shift is not None:
                 track.redraw(judgement.shift)
         elif judgement.verdict is Verdict.GONE and self._is_gone(track, int(claim.times_ns[-1])):
-            pass
+            self._found_last.add(track_id)  # asked about what the tracker takes up next, the model would follow that
         elif judgement.verdict in (Verdict.ABSENT, Verdict.GONE) and track.state is not TrackState.LOST:
             track.doubt(now_ns)
         elif judgement.verdict is Verdict.CORRECT:
