@@ -131,10 +131,15 @@ def test_a_tracker_that_is_sure_is_overruled_by_the_second_objection_unless_the_
     assert off[-1] == 0
 
 
-@pytest.mark.parametrize("likeness", [0.1, 0.6])
-def test_a_sure_tracker_is_not_overruled_by_what_does_not_look_like_the_target(likeness):
+@pytest.mark.parametrize("likeness", [0.1, 0.6, 0.85])
+def test_a_sure_tracker_is_not_overruled_by_what_looks_less_like_the_target(likeness):
     rig = rig_with(Slipping(after=40, score=0.9, likeness=likeness))
     assert offset(follow(rig, 160))[-1] < -80
+
+
+def test_of_two_that_look_alike_the_model_knows_which_one_is_meant():
+    rig = rig_with(Slipping(after=40, score=0.9, likeness=0.95))
+    assert abs(offset(follow(rig, 160))[-1]) < 1
 
 
 def elsewhere(request, **values):

@@ -17,6 +17,8 @@ from vitron_ros.tracking.pursuit import Pursuit
 from vitron_ros.tracking.track import SECOND_NS, Track, TrackEvent, TrackState
 from vitron_ros.tracking.track_manager import TrackManager
 
+TOO_ALIKE = 0.1  # difference in likeness that says nothing
+
 
 def subject_of(track_id: int) -> Subject:
     return ("track", str(track_id))
@@ -240,9 +242,9 @@ class Verification:
         self._pursuits[track.id] = self._manager.pursue(view, box, frame.stamp_ns, score=score, was_lost=is_lost)
 
     def _is_better(self, track: Track, view: View, believed_xyxy: Boxes, alike: float) -> bool:
-        """Whether something is more like the target than what is followed."""
+        """Whether something is more like the target than what is followed, or they are too alike to tell."""
         followed = self._manager.likeness(track.id, view, believed_xyxy)
-        return followed is None or alike > followed
+        return followed is None or alike > followed - TOO_ALIKE
 
     def _settle(self, track_id: int, pursuit: Pursuit, frame: Frame) -> TrackEvent | None:
         """A box has come to now: it agrees with the tracker's after all, replaces it, or has lost its way."""
