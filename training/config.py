@@ -98,6 +98,8 @@ class TrainConfig(Checked):
         asked = {task for clips in self.clips for task in clips.tasks}
         if not asked and not (self.weights.dense or self.weights.gate or self.weights.token):
             raise ConfigError("nothing is learned: no clip has tasks, and weights.dense, gate and token are 0")
+        if self.weights.pattern and not self.weights.dense:
+            raise ConfigError("weights.pattern is a part of weights.dense, which is 0; give that a weight too")
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

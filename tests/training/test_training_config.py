@@ -29,6 +29,7 @@ GOOD = "out: x\nclips: [{frames: 1, tasks: [rec]}]\n"
         ("clips: []\n", ["clips is empty"]),
         ("clips: [{frames: 2}]\n", ["nothing is learned"]),
         ("clips: [{frames: 2, close_up: true}]\n", ["clips[0]", "single images"]),
+        ("weights: {pattern: 1}\n", ["weights.pattern", "weights.dense"]),
         ("[1, 2]\n", ["table of settings"]),
         ("a: [\n", ["not YAML"]),
     ],

@@ -139,6 +139,7 @@ def bank_tile(surface: str) -> Pixels:
 
 
 def random_colour(rng: np.random.Generator, saturation: float) -> Pixels:
+    """Any colour of at most that saturation, in [0, 1]. (3,) float32, RGB in 0..255."""
     hsv = np.array([[[rng.uniform(0, 360), rng.uniform(0, saturation), rng.uniform(0.15, 0.95)]]], np.float32)
     return np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0] * 255, np.float32)
 
