@@ -88,7 +88,7 @@ class ModelPredictor:
 
     def __init__(self, checkpoint: Checkpoint, rows: int = 16) -> None:
         self._model, self._tokenizer, self._prompts = checkpoint
-        self._rows = rows
+        self._rows, self._scale = rows, self._tokenizer.number_scale()
         self._decoder = Decoder(
             self._model.language, self._tokenizer, capacity=self._model.config.language.max_positions, rows=rows
         )
@@ -106,7 +106,12 @@ class ModelPredictor:
         features = model.features(model.pixels([case.clip.frames[frame] for frame in sample.frames]))
         regions = model.region_tokens(features, case.question.regions) if case.question.regions else None
         embeds = model.splice(self._prompts.build(case.question.turns), model.visual_tokens(features).tokens, regions)
-        return Request(embeds=embeds, max_new_tokens=MAX_ANSWER, grammar=self._grammar(sample.task, len(sample.frames)))
+        return Request(
+            embeds=embeds,
+            max_new_tokens=MAX_ANSWER,
+            grammar=self._grammar(sample.task, len(sample.frames)),
+            scale=self._scale,
+        )
 
     def _grammar(self, task: str, frames: int) -> State | None:
         if task == "rec":

@@ -132,7 +132,7 @@ class Packer:
     def __init__(self, builder: PromptBuilder, sizes: PackSizes) -> None:
         self._builder, self._sizes = builder, sizes
         # One token a number, or the numbers of boxes are text like any other.
-        self._has_numbers = all(len(ids) == 1 for ids in builder.tokenizer.number_ids())
+        self._has_numbers = bool(builder.tokenizer.number_scale())
         self._rows: list[_Row] = []
         self._regions: list[MarkedRegion] = []
         self._pointers: list[tuple[int, int, int]] = []

@@ -60,6 +60,21 @@ class Script:
         return torch.nn.functional.one_hot(self.answer[place], CONFIG.vocab_size).float()
 
 
+class Odds(Script):
+    """Stands in for a model that opens a box and gives each of its numbers the same odds."""
+
+    def __init__(self, odds: dict[int, float], prompt: int = 5) -> None:
+        super().__init__(bpe().encode_answer("[0,0,0,0]"), prompt)
+        self.odds = odds
+
+    def logits(self, positions: torch.Tensor) -> torch.Tensor:
+        logits, scale = super().logits(positions), bpe().number_scale()
+        row = torch.full((CONFIG.vocab_size,), -100.0)
+        for number, share in self.odds.items():
+            row[scale[number]] = math.log(share)
+        return torch.where(logits[..., scale[:1]] == 1, row, logits)
+
+
 TRACK = {1: (0.12, 0.03, 0.5, 1.0), 2: (0.1, 0.1, 0.1, 0.11), 3: None, 4: (0.99, 0.0, 1.0, 0.42)}
 
 
@@ -220,16 +235,29 @@ def test_confidence_is_that_of_the_tokens_that_were_free(grammar):
             assert other.confidence == pytest.approx(wanted, rel=1e-3)
 
 
-def test_confidence_counts_tokens_that_say_almost_the_same():
+def test_on_a_scale_the_median_is_said_and_near_numbers_count_as_confidence():
     model, embeds, grammar = tiny_language(), prompts(20)[0], box_grammar(bpe())
-    numbers = [ids[0] for ids in bpe().number_ids()]
-    alike = {token: tuple(numbers[max(0, at - 2) : at + 3]) for at, token in enumerate(numbers)}
-    request = Request(embeds=embeds, grammar=grammar, alike=alike)
-    answer = decoder(model=model).decode([request])[0]
+    scale = bpe().number_scale()
+    answer = decoder(model=model).decode([Request(embeds=embeds, grammar=grammar, scale=scale)])[0]
     oracle = probabilities_without_cache(model, embeds, (*answer.token_ids, CONFIG.eos_token_id), grammar)
-    wanted = [sum(shares.get(same, 0) for same in {token, *alike.get(token, ())}) for token, shares in oracle]
+    numbers = [(token, shares) for token, shares in oracle if shares.keys() == set(scale)]
+    assert len(numbers) == 4
+    wanted = [shares[token] for token, shares in oracle if shares.keys() != set(scale)]
+    for token, shares in numbers:
+        chosen = scale.index(token)
+        total = sum(shares.values())
+        below = sum(shares[number] for number in scale[:chosen]) / total
+        assert below < 0.5 <= below + shares[token] / total
+        wanted.append(sum(shares[number] for number in scale[max(0, chosen - 5) : chosen + 6]))
     assert answer.confidence == pytest.approx(joint(wanted), rel=1e-3)
     assert answer.confidence > 2 * joint([shares[token] for token, shares in oracle])
+
+
+def test_a_number_between_two_likely_ones_is_off_by_least():
+    model, scale = Odds({30: 0.2, 31: 0.2, 33: 0.2, 80: 0.4}), bpe().number_scale()
+    request = Request(embeds=prompts(5)[0], grammar=box_grammar(bpe()), scale=scale)
+    boxes = [decoder(model=model).decode([replace(request, **options)])[0].text for options in ({}, {"scale": ()})]
+    assert boxes == ["[33,33,33,33]", "[80,80,80,80]"]
 
 
 def test_an_answer_without_any_choice_is_certain():

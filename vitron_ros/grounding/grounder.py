@@ -20,7 +20,7 @@ from vitron_ros.grounding.frame_tokens import FrameEncoder, FrameTokens
 from vitron_ros.grounding.reading import boxes_of, named_boxes, pixels, spoken, status_of
 from vitron_ros.grounding.request import Grounded, ModelReply, ModelRequest, Status, Task
 from vitron_ros.grounding.vocabulary import Vocabulary
-from vitron_ros.grounding.wording import alike_numbers, follow, grammar, turns, with_needed_frames
+from vitron_ros.grounding.wording import follow, grammar, turns, with_needed_frames
 from vitron_ros.model.answers import Box
 from vitron_ros.model.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
 from vitron_ros.model.decoding import Decoded, Decoder, Request
@@ -31,7 +31,6 @@ from vitron_ros.model.region import MarkedRegion
 logger = logging.getLogger(__name__)
 
 CLIP_FRAMES = 8  # that the models were trained with at most
-ALIKE = 5  # numbers of a box, in hundredths, whose probability counts with the number that was said
 MOST_BOXES = 8  # of an answer about a clip that are followed to its newest frame
 ROWS = 8
 
@@ -102,7 +101,7 @@ class Grounder:
             compiled=compiled,
             now_ns=now_ns,
         )
-        self._alike, self._drafts = alike_numbers(tokenizer.number_ids(), ALIKE), drafts
+        self._scale, self._drafts = tokenizer.number_scale(), drafts
 
     @classmethod
     def load(
@@ -235,8 +234,7 @@ class Grounder:
             grammar=form,
             foresee=foresight,
             is_cancelled=request.is_cancelled,
-            # Outside a box a neighbouring number is another answer: 3 things are not 4.
-            alike={} if form is None else self._alike,
+            scale=self._scale,
         )
         self._decoder.check(decodable)
         return decodable

@@ -1,7 +1,6 @@
 """Requests in the words of prompts, as training words its questions."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -94,14 +93,6 @@ def grammar(task: Task, frames: int, tokenizer: Tokenizer) -> State | None:
     if task is Task.ASK:
         return None
     return box_grammar(tokenizer) if task is Task.FIND and frames == 1 else track_grammar(tokenizer, frames)
-
-
-def alike_numbers(number_ids: Sequence[Sequence[int]], reach: int) -> dict[int, tuple[int, ...]]:
-    """For the token of each number of 0..100 those of the numbers at most `reach` away; none where they are digits."""
-    if any(len(ids) > 1 for ids in number_ids):
-        return {}
-    tokens = [ids[0] for ids in number_ids]
-    return {token: tuple(tokens[max(0, number - reach) : number + reach + 1]) for number, token in enumerate(tokens)}
 
 
 def _fractions(box_xyxy: Boxes, frame: Frame) -> Box:

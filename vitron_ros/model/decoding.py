@@ -1,6 +1,7 @@
 """Decoding: prompts in as embeddings, answers out as text, over one static cache.
 
-Greedy by default. Every token is chosen by the model at its own place, whatever saves passes on the way:
+By default the likeliest token is said, and of numbers on a scale the median: the one that is off by least on average.
+Every token is chosen by the model at its own place, whatever saves passes on the way:
 
 - a prefix that the cache holds already (system text, earlier turns, another request's images) is not computed again;
 - tokens that the grammar forces are appended in the same pass as the next free place;
@@ -8,7 +9,7 @@ Greedy by default. Every token is chosen by the model at its own place, whatever
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -26,6 +27,7 @@ Finish = Literal["stop", "length", "deadline", "cancelled"]
 WIDTHS = (1, 4, 16)
 LEAST_LENGTH = 256
 BOX_CHOICES = 5  # a box or none, and its four numbers
+ALIKE = 5  # numbers on a scale that say almost the same
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +65,8 @@ class Request:
         foresee: asked before each pass where the draft is at its end: tokens that may follow those of the answer.
         sampling: None: greedy.
         is_cancelled: asked before each pass.
-        alike: tokens that say almost the same as a token, such as the next numbers; see `Decoded.confidence`.
+        scale: tokens of numbers in ascending order, such as a box's. Where the grammar allows just these, nearness
+            counts: in what is said, and in the confidence. Empty: none.
         on_text: given the text so far after each pass that added to it.
     """
 
@@ -76,7 +79,7 @@ class Request:
     foresee: Callable[[Sequence[int]], Sequence[int]] | None = None
     sampling: Sampling | None = None
     is_cancelled: Callable[[], bool] = lambda: False
-    alike: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    scale: tuple[int, ...] = ()
     on_text: Callable[[str], None] | None = None
 
 
@@ -91,7 +94,7 @@ class Decoded:
         passes: model passes, the prompt's among them.
         prompt_tokens: length of the prompt.
         reused_tokens: those of them that were in the cache already.
-        confidence: the probability that the model gave to its tokens, or to tokens like them, of those that were its
+        confidence: the probability that the model gave to its tokens, or to near numbers, of those that were its
             choice; of a long answer that of as many as one box has, by the geometric mean; 1 where none was its choice.
             Not compared: the last bits differ with the batch.
     """
@@ -255,7 +258,7 @@ class _Answer:
         self.tokens: list[int] = []
         self.finish: Finish | None = None
         self.passes = self.reused = 0
-        self._state = request.grammar
+        self._state, self._scale = request.grammar, frozenset(request.scale)
         self._text: str | None = None
         self._log_p: list[Tensor] = []  # left on the device until the end: reading each would wait for it
         self._generator = torch.Generator()
@@ -335,23 +338,19 @@ class _Answer:
         """The next token by its logits, (V,), among those that the grammar allows."""
         if self._state is None:
             token = self._pick(logits)
-            self._log_p.append(self._log_probability(logits, sorted({token, *self.request.alike.get(token, ())})))
+            self._log_p.append(logits.float().log_softmax(-1)[token])
             return token
-        allowed = list(self._state)
-        if len(allowed) == 1:
-            return allowed[0]
+        if len(self._state) == 1:
+            return next(iter(self._state))
+        is_on_scale = self._state.keys() == self._scale
+        allowed = list(self.request.scale if is_on_scale else self._state)
         logits = logits[allowed]
-        chosen = self._pick(logits)
-        same = {allowed[chosen], *self.request.alike.get(allowed[chosen], ())}
-        places = [place for place, token in enumerate(allowed) if token in same]
-        self._log_p.append(self._log_probability(logits, places))
+        is_median = is_on_scale and self.request.sampling is None
+        chosen = _median(logits) if is_median else self._pick(logits)
+        reach = ALIKE if is_on_scale else 0
+        near = logits.float().log_softmax(-1)[max(0, chosen - reach) : chosen + reach + 1]
+        self._log_p.append(near.logsumexp(-1))
         return allowed[chosen]
-
-    @staticmethod
-    def _log_probability(logits: Tensor, places: list[int]) -> Tensor:
-        """Of the places together, among logits (V,)."""
-        logits = logits.float()
-        return logits[places].logsumexp(-1) - logits.logsumexp(-1)
 
     def _pick(self, logits: Tensor) -> int:
         sampling = self.request.sampling
@@ -360,6 +359,11 @@ class _Answer:
         shares, order = torch.softmax(logits.float().cpu() / sampling.temperature, -1).sort(descending=True)
         kept = shares.cumsum(-1) - shares < sampling.top_p
         return int(order[torch.multinomial(shares * kept, 1, generator=self._generator)])
+
+
+def _median(logits: Tensor) -> int:
+    """The first place up to which logits (V,) in ascending order have half of the probability."""
+    return int((logits.float().softmax(-1).cumsum(-1) < 0.5).sum())
 
 
 def _common_prefix(content: Tensor, embeds: Tensor) -> int:

@@ -103,6 +103,15 @@ class Tokenizer:
             numbers.append(tuple(middle))
         return tuple(numbers)
 
+    def number_scale(self) -> tuple[int, ...]:
+        """The token of each number of 0..100 of a box, in order; empty where some take several.
+
+        Raises:
+            ModelError: as of `number_ids`.
+        """
+        numbers = self.number_ids()
+        return tuple(ids[0] for ids in numbers) if all(len(ids) == 1 for ids in numbers) else ()
+
 
 class JsonBackend:
     """The `tokenizers` library."""
