@@ -20,6 +20,7 @@ from torch import Tensor
 
 from training.adapters import merged
 from training.learner import HEADS, Learner
+from training.optimizers import Optimizers
 from vitron_ros.errors import ConfigError, ModelError
 from vitron_ros.model.checkpoint import Checkpoint, read_tensors, save_pretrained
 
@@ -70,7 +71,7 @@ def save(
     step: int,
     checkpoint: Checkpoint,
     learner: Learner,
-    optimizer: torch.optim.Optimizer,
+    optimizers: Optimizers,
     record: Mapping[str, Any],
 ) -> Path:
     """Writes the checkpoint of a step and removes those before the last two; gives its directory."""
@@ -85,7 +86,7 @@ def save(
     )
     tensors = {f"weights/{name}": weight for name, weight in extra_weights(learner).items()}
     for name, weight in learner.named_parameters():
-        tensors |= {f"optimizer/{key}/{name}": value for key, value in optimizer.state.get(weight, {}).items()}
+        tensors |= {f"optimizer/{key}/{name}": value for key, value in optimizers.state(weight).items()}
     save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, unfinished / STATE)
     (unfinished / RECORD).write_text(json.dumps(record, indent=1) + "\n")
     shutil.rmtree(target, ignore_errors=True)
@@ -95,7 +96,7 @@ def save(
     return target
 
 
-def restore(directory: Path, learner: Learner, optimizer: torch.optim.Optimizer) -> None:
+def restore(directory: Path, learner: Learner, optimizers: Optimizers) -> None:
     """Gives heads, adapters and optimiser the state that `save` wrote. The model itself is loaded before.
 
     Raises:
@@ -121,7 +122,7 @@ def restore(directory: Path, learner: Learner, optimizer: torch.optim.Optimizer)
     if missing := sorted(set(extra_weights(learner)) - found):
         raise ModelError(f"{directory / STATE} lacks {missing[0]}; the run's config has changed since")
     for owner, slots in state.items():
-        optimizer.state[parameters[owner]] = slots
+        optimizers.restore(parameters[owner], slots)
 
 
 def restore_heads(directory: Path, learner: Learner) -> None:

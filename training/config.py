@@ -69,6 +69,7 @@ class TrainConfig(Checked):
     steps: int = setting(1000, "optimiser steps", low=1)
     warmup: int = setting(50, "steps in which the learning rate rises", low=0)
     learning_rate: float = setting(1e-3, "highest learning rate", low=0.0)
+    optimizer: str = setting("adamw", "of the matrices between hidden layers", choices=("adamw", "muon"))
     look_rate: float = setting(1.0, "learning rate of query and key projections, as a multiple", low=0.0)
     final_share: float = setting(0.02, "share of the learning rate at the end of the cosine", low=0.0, high=1.0)
     weight_decay: float = setting(0.05, "of AdamW, on matrices", low=0.0)

@@ -1,4 +1,4 @@
-"""`python -m training.train training/configs/tiny_0_dense.yaml` runs a stage, or goes on where it stopped."""
+"""`python -m training.train training/configs/tiny_00_dense.yaml` runs a stage, or goes on where it stopped."""
 
 import argparse
 import logging

@@ -18,7 +18,8 @@ from training.adapters import add_adapters
 from training.checkpointing import find_start, latest, read_record, restore, restore_heads, save, step_of
 from training.config import TrainConfig
 from training.data import Batches, load_batches
-from training.learner import Learner, group_of
+from training.learner import Learner
+from training.optimizers import Optimizers
 from training.tiny import fresh
 from vitron_ros.errors import ConfigError
 from vitron_ros.model.checkpoint import Checkpoint, load_checkpoint
@@ -26,7 +27,6 @@ from vitron_ros.model.region import RegionEncoder
 
 LOG = "log.csv"
 MAY_CHANGE = ("workers", "save_every", "log_every")  # between a run and its resumption
-BETAS = (0.9, 0.98)
 
 logger = logging.getLogger(__name__)
 
@@ -51,11 +51,11 @@ class Trainer:
         self.learner = Learner(self.checkpoint.model, self.checkpoint.tokenizer, config).to(self.device)
         self.learner.freeze_all_but(config.train)
         self.learner.train()
-        self.optimizer = torch.optim.AdamW(self._groups(), lr=config.learning_rate, betas=BETAS)
+        self.optimizers = Optimizers(self.learner, config)
         self.step = 0
         self.seconds = 0.0
         if resumed is not None:
-            restore(resumed, self.learner, self.optimizer)
+            restore(resumed, self.learner, self.optimizers)
             self.step, self.seconds = step_of(resumed), read_record(resumed)["stages"][-1]["seconds"]
             logger.info("goes on from %s", resumed)
         elif config.start:
@@ -85,7 +85,7 @@ class Trainer:
                 if is_over or self.step % config.save_every == 0:
                     log.flush()
                     written = save(
-                        self.out, self.step, self.checkpoint, self.learner, self.optimizer, self._record(log.last)
+                        self.out, self.step, self.checkpoint, self.learner, self.optimizers, self._record(log.last)
                     )
                 if is_over:
                     break
@@ -108,10 +108,7 @@ class Trainer:
         if not math.isfinite(sums["loss"]):
             raise ArithmeticError(f"the loss of step {self.step + 1} is {sums['loss']}; lower the learning rate")
         norm = torch.nn.utils.clip_grad_norm_(self.learner.parameters(), config.clip_norm)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self._rate(self.step) * group["multiple"]
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizers.step(self._rate(self.step))
         return {**sums, "norm": float(norm)}
 
     def _rate(self, step: int) -> float:
@@ -122,20 +119,6 @@ class Trainer:
         done = (step - config.warmup) / max(1, config.steps - config.warmup)
         share = config.final_share + (1 - config.final_share) * 0.5 * (1 + math.cos(math.pi * done))
         return config.learning_rate * share
-
-    def _groups(self) -> list[dict[str, Any]]:
-        """Weights that learn: matrices with decay, all else without."""
-        groups: dict[tuple[float, float], list[torch.nn.Parameter]] = defaultdict(list)
-        for name, weight in self.learner.named_parameters():
-            if weight.requires_grad:
-                is_embedding = group_of(name.removeprefix("model.")) == "embeddings"
-                decay = self.config.weight_decay if weight.ndim >= 2 and not is_embedding else 0.0
-                looks = name.startswith("model.language.") and name.endswith(("q_proj.weight", "k_proj.weight"))
-                groups[decay, self.config.look_rate if looks else 1.0].append(weight)
-        return [
-            {"params": weights, "weight_decay": decay, "multiple": multiple}
-            for (decay, multiple), weights in groups.items()
-        ]
 
     def _load(self, resumed: Path | None) -> tuple[Checkpoint, list[dict[str, Any]]]:
         """The model to start from, and the records of the stages before this one."""

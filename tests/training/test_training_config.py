@@ -29,6 +29,7 @@ GOOD = "out: x\nclips: [{frames: 1, tasks: [rec]}]\n"
         ("clips: []\n", ["clips is empty"]),
         ("clips: [{frames: 2}]\n", ["nothing is learned"]),
         ("clips: [{frames: 2, close_up: true}]\n", ["clips[0]", "single images"]),
+        ("optimizer: sgd\n", ["optimizer", "sgd", "muon"]),
         ("weights: {pattern: 1}\n", ["weights.pattern", "weights.dense"]),
         ("[1, 2]\n", ["table of settings"]),
         ("a: [\n", ["not YAML"]),
@@ -67,7 +68,7 @@ def test_the_shipped_stages_are_a_chain():
     stages = [load_config(path) for path in SHIPPED]
     assert stages[0].start == ""
     assert [stage.start for stage in stages[1:]] == [stage.out for stage in stages[:-1]]
-    names = "dense alignment grounding invocation looks joint words clips patterns reading"
+    names = "dense alignment grounding invocation looks joint words clips patterns reading comparing"
     assert [stage.name for stage in stages] == names.split()
 
 

@@ -96,9 +96,10 @@ def test_the_record_tells_every_stage(tmp_path):
         assert item["commit"] and item["hardware"] and item["seconds"] > 0 and item["losses"]["text"] > 0
 
 
-def test_time_ends_a_run_with_a_checkpoint_that_goes_on(tmp_path):
-    whole = Trainer(stage(tmp_path, "whole", steps=3), "cpu").run()
-    config = stage(tmp_path, "timed", steps=3)
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_time_ends_a_run_with_a_checkpoint_that_goes_on(tmp_path, optimizer):
+    whole = Trainer(stage(tmp_path, "whole", steps=3, optimizer=optimizer), "cpu").run()
+    config = stage(tmp_path, "timed", steps=3, optimizer=optimizer)
     assert Trainer(config, "cpu").run(minutes=0).name == "step-0000001"
     assert Trainer(config, "cpu").run(minutes=0).name == "step-0000002"
     assert_same(weights(Trainer(config, "cpu").run()), weights(whole))
@@ -207,3 +208,17 @@ def test_query_and_key_projections_have_a_rate_of_their_own(tmp_path):
         if name.startswith("language.model.layers"):
             has_moved = bool((before[name] != after[name]).any())
             assert has_moved != name.endswith(("q_proj.weight", "k_proj.weight")), name
+
+
+def test_by_muon_hidden_matrices_turn_in_all_directions_and_nothing_else_does(tmp_path):
+    config = stage(tmp_path, optimizer="muon", steps=1, warmup=0, weight_decay=0.0, learning_rate=1e-3)
+    model = Trainer(config, "cpu").checkpoint.model
+    before = {name: weight.detach().clone() for name, weight in model.named_parameters()}
+    after = dict(from_pretrained(Trainer(config, "cpu").run()).named_parameters())
+    for name, weight in before.items():
+        if weight.ndim == 2 and min(weight.shape) > 1:
+            sizes = torch.linalg.svdvals((after[name].detach() - weight).double())
+            share = float((sizes > sizes.max() / 2).double().mean())
+            size = float(sizes.max()) / (0.2 * max(weight.shape) ** 0.5 * 1e-3)
+            is_hidden = ".layers." in name or name.startswith("projector.")
+            assert (size, share > 0.25) == (pytest.approx(1.2, abs=0.15), True) if is_hidden else share < 0.25, name

@@ -1,0 +1,79 @@
+"""What takes the steps: AdamW, or Muon for the matrices between hidden layers and AdamW for all else.
+
+Muon makes the step of a matrix orthogonal, so that it learns in all directions and not mostly in a few (K. Jordan 2024,
+https://kellerjordan.github.io/posts/muon). Its steps have the size of AdamW's (arXiv 2502.16982), so that both go by
+one learning rate.
+"""
+
+from collections import defaultdict
+from typing import Any
+
+import torch
+from torch.optim import AdamW, Muon, Optimizer
+
+from training.config import TrainConfig
+from training.learner import Learner, group_of
+
+BETAS = (0.9, 0.98)
+MOMENTUM = 0.95
+
+
+class Optimizers:
+    """The optimisers of all weights that learn, as one."""
+
+    def __init__(self, learner: Learner, config: TrainConfig) -> None:
+        groups: dict[tuple[bool, float, float], list[torch.nn.Parameter]] = defaultdict(list)
+        for name, weight in learner.named_parameters():
+            if weight.requires_grad:
+                is_embedding = group_of(name.removeprefix("model.")) == "embeddings"
+                decay = config.weight_decay if weight.ndim >= 2 and not is_embedding else 0.0
+                looks = name.startswith("model.language.") and name.endswith(("q_proj.weight", "k_proj.weight"))
+                by_muon = config.optimizer == "muon" and is_hidden_matrix(name, weight)
+                groups[by_muon, decay, config.look_rate if looks else 1.0].append(weight)
+        adam, muon = (
+            [
+                {"params": weights, "weight_decay": decay, "multiple": multiple}
+                for (by_muon, decay, multiple), weights in groups.items()
+                if by_muon is wanted
+            ]
+            for wanted in (False, True)
+        )
+        rate = config.learning_rate
+        self._all: list[Optimizer] = []
+        if adam:
+            self._all.append(AdamW(adam, lr=rate, betas=BETAS))
+        if muon:
+            self._all.append(Muon(muon, lr=rate, momentum=MOMENTUM, adjust_lr_fn="match_rms_adamw"))
+        self._of = {
+            weight: optimizer
+            for optimizer in self._all
+            for group in optimizer.param_groups
+            for weight in group["params"]
+        }
+
+    def step(self, rate: float) -> None:
+        """One step at a learning rate; gradients are gone after it."""
+        for optimizer in self._all:
+            for group in optimizer.param_groups:
+                group["lr"] = rate * group["multiple"]
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+
+    def state(self, weight: torch.nn.Parameter) -> dict[str, Any]:
+        """What is remembered of a weight, by name; empty before its first step."""
+        optimizer = self._of.get(weight)
+        return {} if optimizer is None else dict(optimizer.state.get(weight, {}))
+
+    def restore(self, weight: torch.nn.Parameter, state: dict[str, Any]) -> None:
+        """Gives back what `state` gave.
+
+        Raises:
+            KeyError: the weight does not learn.
+        """
+        self._of[weight].state[weight] = state
+
+
+def is_hidden_matrix(name: str, weight: torch.Tensor) -> bool:
+    """Whether a weight of a learner is a matrix from hidden states to hidden states: no embedding, head or adapter."""
+    inside = name.startswith(("model.vision.layers.", "model.language.model.layers.", "model.projector."))
+    return inside and weight.ndim == 2 and "lora_" not in name
