@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from vitron_ros.tracking.correlation_filter import CELLS
+from vitron_ros.tracking.correlation_filter import CELLS, make_lesson
 from vitron_ros.tracking.memory import FIRST_FRAMES, Memory
 
 RED, BLUE = np.array([1.0, 0, 0]), np.array([0.0, 0, 1])
-FORM = np.fft.rfft2(np.random.default_rng(0).normal(size=(9, CELLS, CELLS)))
+SPECTRUM = np.fft.rfft2(np.random.default_rng(0).normal(size=(9, CELLS, CELLS)))
 SIZE, MIDDLE = np.array([40.0, 40.0]), np.zeros(2)
+FORM = make_lesson(SPECTRUM, SIZE, MIDDLE)
 
 
 def mixed(share):
@@ -17,12 +18,12 @@ def mixed(share):
 
 
 def learn(memory, colours, height):
-    memory.learn(colours, height, FORM, SIZE, MIDDLE)
+    memory.learn(colours, height, FORM)
 
 
 @pytest.fixture
 def memory():
-    made = Memory(RED, FORM, SIZE)
+    made = Memory(RED, FORM)
     for _ in range(200):
         learn(made, RED, 0.8)
     return made
@@ -57,7 +58,7 @@ def test_nothing_is_learned_of_what_has_another_form(memory):
     for _ in range(1000):
         learn(memory, BLUE, 0.4)
     assert memory.is_like(RED, 0.8) and not memory.is_like(BLUE, 0.8)
-    assert memory.filter.find(FORM, SIZE, MIDDLE).height > 0.9
+    assert memory.filter.find(SPECTRUM, SIZE, MIDDLE).height > 0.9
 
 
 def test_a_target_that_changes_slowly_is_known_all_the_time(memory):
@@ -74,7 +75,7 @@ def test_half_a_target_is_not_whole(memory):
 
 def test_what_is_known_by_a_third_is_strange_once_it_is_clear_what_is_usual(memory):
     assert memory.is_strange(0.27) and not memory.is_strange(0.4)
-    new = Memory(RED, FORM, SIZE)
+    new = Memory(RED, FORM)
     for _ in range(FIRST_FRAMES - 1):
         learn(new, RED, 0.3)
         assert not new.is_strange(0.27)

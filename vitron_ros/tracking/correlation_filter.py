@@ -16,6 +16,14 @@ from vitron_ros.tracking.crop import CROP_PX, Crop
 CELL_PX = 4
 CELLS = CROP_PX // CELL_PX
 DIRECTIONS = np.arange(6) * np.pi / 6
+# cos^4 of the angle to each direction as a mean and waves, two and four of them a turn: (6, 5).
+WAVES = np.column_stack(
+    [
+        np.full(6, 3 / 8),
+        *(np.cos(2 * DIRECTIONS) / 2, np.sin(2 * DIRECTIONS) / 2),
+        *(np.cos(4 * DIRECTIONS) / 8, np.sin(4 * DIRECTIONS) / 8),
+    ]
+).astype(np.float32)
 LABEL_WIDTH = 0.08  # of the target's mean size
 REGULARISATION = 0.05  # of the mean spectral energy
 SEARCH_WIDTH = 0.3  # of the target's mean size: how far the peak may lie from where motion puts the target
@@ -39,23 +47,34 @@ class Peak:
     height: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Lesson:
+    """What filters learn from one crop.
+
+    Attributes:
+        numerator: (9, CELLS, CELLS / 2 + 1), for each channel.
+        energy: (CELLS, CELLS / 2 + 1), of all channels.
+    """
+
+    numerator: Spectrum
+    energy: NDArray[np.floating]
+
+
 class CorrelationFilter:
     """Learns crops with the target in their middle; finds it in others."""
 
-    def __init__(self, spectrum: Spectrum, size: Boxes) -> None:
-        """spectrum: of a crop with the target in its middle; size: (2,) crop px, the target's width and height."""
-        self._numerator, self._energy = _statistics(spectrum, size, np.zeros(2))
+    def __init__(self, lesson: Lesson) -> None:
+        self._numerator, self._energy = lesson.numerator.copy(), lesson.energy.copy()
 
-    def learn(self, spectrum: Spectrum, size: Boxes, offset: Boxes, rate: float) -> None:
-        """Move by `rate`, in [0, 1], towards a crop with the target at `offset` (2,) crop px from its middle."""
-        numerator, energy = _statistics(spectrum, size, offset)
-        self._numerator += rate * (numerator - self._numerator)
-        self._energy += rate * (energy - self._energy)
+    def learn(self, lesson: Lesson, rate: float) -> None:
+        """Move by `rate`, in [0, 1], towards what another crop teaches."""
+        self._numerator += rate * (lesson.numerator - self._numerator)
+        self._energy += rate * (lesson.energy - self._energy)
 
     def find(self, spectrum: Spectrum, size: Boxes, expected: Boxes | None = None) -> Peak:
         """The target's place in a crop: near the `expected` offset (2,) crop px from its middle, or anywhere."""
-        filters = self._numerator / (self._energy + REGULARISATION * self._energy.mean())
-        response = np.fft.fftshift(np.fft.irfft2((filters.conj() * spectrum).sum(axis=0), (CELLS, CELLS)))
+        answer = (self._numerator.conj() * spectrum).sum(axis=0) / (self._energy + REGULARISATION * self._energy.mean())
+        response = np.fft.fftshift(np.fft.irfft2(answer, (CELLS, CELLS)))
         likely = np.maximum(response, 0)
         if expected is not None:
             axis = np.arange(CELLS) - CELLS // 2
@@ -83,14 +102,17 @@ def crop_spectrum(crop: Crop) -> Spectrum:
     return np.asarray(np.fft.rfft2(_features(crop)))
 
 
-def _statistics(spectrum: Spectrum, size: Boxes, offset: Boxes) -> tuple[Spectrum, NDArray[np.floating]]:
+def make_lesson(spectrum: Spectrum, size: Boxes, offset: Boxes) -> Lesson:
+    """What a crop teaches that has the target at an offset (2,) crop px from its middle.
+
+    size: (2,) crop px, the target's width and height.
+    """
     frequency = np.fft.fftfreq(CELLS)
-    axis = frequency * CELLS
     width = LABEL_WIDTH * np.sqrt(size.prod()) / CELL_PX
-    bump = np.exp(-0.5 * (axis / width) ** 2)
-    x, y = np.exp(-2j * np.pi * frequency * offset[:, None] / CELL_PX)
-    label = (np.fft.rfft2(np.outer(bump, bump)) * np.outer(y, x[: CELLS // 2 + 1])).astype(np.complex64)
-    return np.asarray(label.conj() * spectrum), np.asarray((np.abs(spectrum) ** 2).sum(axis=0))
+    bump = np.fft.fft(np.exp(-0.5 * (frequency * CELLS / width) ** 2))
+    x, y = np.exp(2j * np.pi * frequency * offset[:, None] / CELL_PX) * bump.conj()
+    label = np.outer(y, x[: CELLS // 2 + 1]).astype(np.complex64)
+    return Lesson(label * spectrum, (spectrum.real**2 + spectrum.imag**2).sum(axis=0))
 
 
 def _features(crop: Crop) -> NDArray[np.float32]:
@@ -98,15 +120,13 @@ def _features(crop: Crop) -> NDArray[np.float32]:
     lab = cv2.cvtColor(crop.rgb, cv2.COLOR_RGB2LAB)
     smooth = cv2.GaussianBlur(lab[..., 0], (3, 3), 0)
     x, y = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, ksize=1), cv2.Sobel(smooth, cv2.CV_32F, 0, 1, ksize=1)
-    squared = x * x + y * y + 1
-    weight = 1 / (squared * np.sqrt(squared))
+    # |gradient| cos^4 of the angle to a direction, from sines and cosines of two and four times the gradient's angle.
+    squared, cos, sin = x * x + y * y, x * x - y * y, 2 * x * y
+    size = 1 / ((squared + 1) * np.sqrt(squared + 1))
+    waves = (squared * squared, squared * cos, squared * sin, cos * cos - sin * sin, 2 * cos * sin)
+    small = [cv2.resize(size * wave, (CELLS, CELLS), interpolation=cv2.INTER_AREA) for wave in waves]
     channels = np.empty((9, CELLS, CELLS), np.float32)
-    for channel, angle in zip(channels, DIRECTIONS, strict=False):
-        along = x * np.float32(np.cos(angle)) + y * np.float32(np.sin(angle))
-        along *= along
-        along *= along
-        along *= weight  # |gradient| cos^4 of the angle between
-        cv2.resize(along, (CELLS, CELLS), dst=channel, interpolation=cv2.INTER_AREA)
+    channels[:6] = np.tensordot(WAVES, small, 1)
     energy = cv2.blur(channels[:6].sum(axis=0), (3, 3))
     channels[:6] = np.minimum(channels[:6] / (energy + 4), 0.6) * 2
     colours = cv2.resize(lab, (CELLS, CELLS), interpolation=cv2.INTER_AREA).astype(np.float32) / 255 - 0.5

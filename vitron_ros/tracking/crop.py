@@ -58,7 +58,7 @@ class Crop:
 
     @staticmethod
     def _tiled(center: Boxes, points: Boxes) -> Boxes:
-        return np.tile(center, points.shape[-1] // 2)
+        return center if points.shape[-1] == 2 else np.concatenate([center, center])
 
 
 def crop_scale(size: Boxes) -> float:

@@ -10,7 +10,7 @@ from vitron_ros.boxes import Boxes, center, clip, iou
 from vitron_ros.tracking.appearance import Histogram
 from vitron_ros.tracking.box_tracker import BoxEstimate, View
 from vitron_ros.tracking.confidence import Cues
-from vitron_ros.tracking.correlation_filter import CorrelationFilter, crop_spectrum
+from vitron_ros.tracking.correlation_filter import CorrelationFilter, crop_spectrum, make_lesson
 from vitron_ros.tracking.crop import CROP_PX, Mask, crop_scale, take_crop
 from vitron_ros.tracking.memory import Memory
 from vitron_ros.tracking.motion import STILL, Flow, FlowEstimator, Similarity, fit_similarity
@@ -50,12 +50,12 @@ class DefaultTracker:
         self._center, self._size = center(box), np.maximum(box[2:] - box[:2], MIN_SIZE_PX)
         self._velocity = np.zeros(2)
         self._last = take_crop(view, self._center, crop_scale(self._size))
-        spectrum, size = crop_spectrum(self._last), self._size * self._last.scale
-        self._filter = CorrelationFilter(spectrum, size)
+        form = make_lesson(crop_spectrum(self._last), self._size * self._last.scale, np.zeros(2))
+        self._filter = CorrelationFilter(form)
         self._silhouette = Silhouette(self._last, self._last.from_image(self._box()))
         self._agreement = 1.0
         self._usual = Cues(1.0, 1.0)
-        self._memory = Memory(self._silhouette.colours.target, spectrum, size)
+        self._memory = Memory(self._silhouette.colours.target, form)
         self._sure_size = self._size
         self._doubted = self._strange = 0
         self._search: Search | None = None
@@ -107,12 +107,13 @@ class DefaultTracker:
             self.disown()
         score = 0.0 if self._is_disowned else cues.probability()
         if score >= LEARN_FROM:
+            form = make_lesson(spectrum, size, offset)
             self._silhouette.learn(mask, placed, target_colours, surroundings)
-            self._filter.learn(spectrum, size, offset, FILTER_RATE)
+            self._filter.learn(form, FILTER_RATE)
             self._usual = self._usual.towards(cues, USUAL_RATE)
             self._learn_size(is_whole=score >= SURE_FROM and self._memory.is_whole(height))
-        if score >= SURE_FROM:
-            self._memory.learn(target_colours, height, spectrum, size, offset)
+            if score >= SURE_FROM:
+                self._memory.learn(target_colours, height, form)
         self._last = take_crop(view, self._center, crop_scale(self._size))
         self._silhouette.carry(mask, crop, self._last)
         return score

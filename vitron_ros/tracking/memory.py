@@ -7,9 +7,8 @@ A second, slow correlation filter is the long-term memory of LCT (Ma et al., CVP
 
 import numpy as np
 
-from vitron_ros.boxes import Boxes
 from vitron_ros.tracking.appearance import Histogram
-from vitron_ros.tracking.correlation_filter import CorrelationFilter, Spectrum
+from vitron_ros.tracking.correlation_filter import CorrelationFilter, Lesson
 
 COLOUR_RATE = 0.004
 FILTER_RATE = 0.007
@@ -26,15 +25,14 @@ STRANGE_BELOW = 0.4  # of the usual height
 class Memory:
     """The target's colours and form, and how like them it usually is."""
 
-    def __init__(self, colours: Histogram, spectrum: Spectrum, size: Boxes) -> None:
-        """spectrum: of a crop with the target in its middle; size: (2,) crop px, the target's width and height."""
+    def __init__(self, colours: Histogram, form: Lesson) -> None:
         self.colours = colours
-        self.filter = CorrelationFilter(spectrum, size)
+        self.filter = CorrelationFilter(form)
         self._likeness = self._height = 1.0
         self._frames = 0
 
-    def learn(self, colours: Histogram, height: float, spectrum: Spectrum, size: Boxes, offset: Boxes) -> None:
-        """Take what is seen at an offset (2,) crop px while the tracker is sure."""
+    def learn(self, colours: Histogram, height: float, form: Lesson) -> None:
+        """Take what is seen while the tracker is sure."""
         is_first = self._frames < FIRST_FRAMES
         self._frames += 1
         if not is_first and height < LEARN_FROM * self._height:
@@ -42,7 +40,7 @@ class Memory:
         self._likeness += USUAL_RATE * (self._coefficient(colours) - self._likeness)
         self._height += (FIRST_USUAL_RATE if is_first else USUAL_RATE) * (height - self._height)
         self.colours = self.colours + COLOUR_RATE * (colours - self.colours)
-        self.filter.learn(spectrum, size, offset, FIRST_FILTER_RATE if is_first else FILTER_RATE)
+        self.filter.learn(form, FIRST_FILTER_RATE if is_first else FILTER_RATE)
 
     def likeness(self, colours: Histogram) -> float:
         """How like the target's these colours are: about 1 as much as usual, 0 not at all."""

@@ -14,6 +14,7 @@ from vitron_ros.tracking.crop import CROP_PX, Crop
 
 FLOW_STEP_PX = 4
 FINEST_SCALE = 1  # half resolution
+PLANE = np.array([1, 1j])
 
 Array = NDArray[np.float64]
 
@@ -89,24 +90,27 @@ def fit_similarity(start: Array, end: Array, weight: Array, rounds: int) -> Simi
 
     start and end (N, 2) px, weight (N,) > 0, N at least 2. Deterministic: nothing is drawn at random.
     """
-    matrix, shift = np.eye(2), np.array([_weighted_median(axis, weight) for axis in (end - start).T])
-    residual = np.linalg.norm(start + shift - end, axis=1)
+    # Points as complex numbers: a rotation and scaling is one factor.
+    before, after = start @ PLANE, end @ PLANE
+    factor, shift = 1 + 0j, complex(*(_weighted_median(axis, weight) for axis in (end - start).T))
+    residual = np.abs(before + shift - after)
     spread = 1.0
     for _ in range(rounds):
         spread = max(0.6, 1.5 * _weighted_median(residual, weight))
         share = weight / (1 + (residual / spread) ** 2) ** 2
-        share = share / share.sum()
-        start_mean, end_mean = share @ start, share @ end
-        a, b = start - start_mean, end - end_mean
-        size = share @ (a**2).sum(axis=1) + 1e-6
-        along, across = share @ (a * b).sum(axis=1) / size, share @ (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]) / size
-        matrix = np.array([[along, -across], [across, along]])
-        shift = end_mean - matrix @ start_mean
-        residual = np.linalg.norm(start @ matrix.T + shift - end, axis=1)
-    return Similarity(matrix, shift, spread, float(weight[residual < 2 * spread].sum() / weight.sum()))
+        share /= share.sum()
+        before_mean, after_mean = share @ before, share @ after
+        a = before - before_mean
+        weighted = share * a.conj()
+        factor = (weighted @ (after - after_mean)) / ((weighted @ a).real + 1e-6)
+        shift = after_mean - factor * before_mean
+        residual = np.abs(factor * before + shift - after)
+    matrix = np.array([[factor.real, -factor.imag], [factor.imag, factor.real]])
+    support = float(weight[residual < 2 * spread].sum() / weight.sum())
+    return Similarity(matrix, np.array([shift.real, shift.imag]), spread, support)
 
 
 def _weighted_median(values: Array, weight: Array) -> float:
-    order = np.argsort(values, kind="stable")
+    order = np.argsort(values)
     total = np.cumsum(weight[order])
     return float(values[order[np.searchsorted(total, total[-1] / 2)]])
