@@ -92,7 +92,13 @@ class PipelineConfig(LifeCycle):
         runtime=True,
     )
     model_timeout: float = setting(5.0, "s in which the model must answer a question", low=0.01, high=3600.0)
-    model_tries: int = setting(3, "replies in a row that may fail before a goal does", low=1, high=100, runtime=True)
+    model_tries: int = setting(
+        3,
+        "replies in a row that may fail before a goal does, or be unsure before one counts",
+        low=1,
+        high=100,
+        runtime=True,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from vitron_ros.grounding.request import ModelReply, Status, Task
 from vitron_ros.region import Region
 from vitron_ros.streaming.goals import Outcome, Phase, TrackRequest
 from vitron_ros.streaming.pipeline import CATCH_UP_VIEWS, CameraPipeline
+from vitron_ros.streaming.second_look import looks
 from vitron_ros.tracking.track import EventKind, Reason, TrackState
 
 SECOND = 1_000_000_000
@@ -141,7 +142,10 @@ def test_a_phrase_is_looked_for_in_the_newest_keyframes(config, frames):
     rig.add()
     report = rig.run()
     (request,) = report.requests
-    assert (request.task, len(request.frames)) == (Task.FIND, frames)
+    assert (request.task, len(request.frames)) == (Task.FIND, 8)
+    looked = looks(request)
+    assert [len(look.frames) for look in looked] == sorted({frames, 8})
+    assert {look.frames[-1].index for look in looked} == {report.frame.index}
     assert request.frames[-1].index == report.frame.index
     rig.answer()
     rig.run()

@@ -35,12 +35,14 @@ class Task(Enum):
 class Status(Enum):
     """How a request ended.
 
-    OK: answered. ABSENT: the target is in none of the frames. UNKNOWN: the text is outside what the model knows.
+    OK: answered. ABSENT: the target is in none of the frames. UNSURE: two looks at the same frames differ.
+    UNKNOWN: the text is outside what the model knows.
     UNREADABLE: a reply that is no answer to the task. DEADLINE, CANCELLED: cut off. FAILED: the model raised.
     """
 
     OK = "ok"
     ABSENT = "absent"
+    UNSURE = "unsure"
     UNKNOWN = "unknown"
     UNREADABLE = "unreadable"
     DEADLINE = "deadline"
@@ -69,6 +71,8 @@ class ModelRequest:
         id: unique among the open requests; the reply carries it.
         frames: T frames of one camera in order of time; the reply speaks of them alone.
         text: the phrase of FIND, the question or command of ASK.
+        newest: of FIND: so many of the newest frames are looked at by themselves, too, and both looks must agree;
+            0, or no less than there are: one look.
         box_xyxy: (4,) px, of FOLLOW: the target in the first frame.
         window_xyxy: of FOLLOW: the only part of the images that the model is shown; None: all. Frames and boxes are of
             whole images until `streaming.answering` asks, and of the window in what the model is given.
@@ -83,6 +87,7 @@ class ModelRequest:
     task: Task
     frames: tuple[Frame, ...]
     text: str = ""
+    newest: int = 0
     box_xyxy: Boxes | None = None
     window_xyxy: Window | None = None
     regions: tuple[Region, ...] = ()

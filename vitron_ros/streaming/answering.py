@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from vitron_ros.errors import ModelError
 from vitron_ros.grounding.request import LanguageVision, ModelReply, ModelRequest, Status, Task
 from vitron_ros.streaming.close_up import seen_close, seen_whole
+from vitron_ros.streaming.second_look import agreed, looks
 
 logger = logging.getLogger(__name__)
 
@@ -20,6 +21,13 @@ FAILURES = (ModelError, RuntimeError, MemoryError, OSError)
 
 def answers(model: LanguageVision, requests: Sequence[ModelRequest]) -> list[ModelReply]:
     """One reply for each request, in their order. A model that fails or answers nonsense gives FAILED replies."""
+    asked = [look for request in requests for look in looks(request)]
+    batches = (asked[first : first + model.max_requests] for first in range(0, len(asked), model.max_requests))
+    replies = iter([reply for batch in batches for reply in _answers(model, batch)])
+    return [agreed([next(replies) for _ in looks(request)]) for request in requests]
+
+
+def _answers(model: LanguageVision, requests: Sequence[ModelRequest]) -> list[ModelReply]:
     try:
         replies = model.reply([seen_close(request) for request in requests])
     except FAILURES as error:

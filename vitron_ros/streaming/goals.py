@@ -100,6 +100,7 @@ class Goal:
         is_asked: the model has been asked for it.
         answer: why there is no target yet, by the model's last reply; None: it has not answered yet.
         failures: of the model, in a row.
+        doubts: of the model, in a row: replies of which nothing is made, in the hope of a better one.
     """
 
     id: str
@@ -118,6 +119,7 @@ class Goal:
     is_asked: bool = False
     answer: str | None = None
     failures: int = 0
+    doubts: int = 0
 
     def feedback(self, phase: Phase | None = None) -> GoalFeedback:
         return GoalFeedback(phase=self.phase if phase is None else phase, tracks=self.tracks)

@@ -57,13 +57,16 @@ class Inquiries:
         clip: tuple[Frame, ...],
         *,
         text: str = "",
+        newest: int = 0,
         box_xyxy: Boxes | None = None,
         window_xyxy: Window | None = None,
     ) -> ModelRequest:
         """A new question, or the subject's open one with a newer clip."""
         known = self._open.get(subject)
         if known is not None and known.request.task is task:
-            known.request = replace(known.request, frames=clip, text=text, box_xyxy=box_xyxy, window_xyxy=window_xyxy)
+            known.request = replace(
+                known.request, frames=clip, text=text, newest=newest, box_xyxy=box_xyxy, window_xyxy=window_xyxy
+            )
             return known.request
         self.withdraw(subject)
         withdrawn = threading.Event()
@@ -72,6 +75,7 @@ class Inquiries:
             task=task,
             frames=clip,
             text=text,
+            newest=newest,
             box_xyxy=box_xyxy,
             window_xyxy=window_xyxy,
             is_cancelled=withdrawn.is_set,

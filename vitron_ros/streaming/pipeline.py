@@ -241,8 +241,11 @@ class CameraPipeline:
         wanted = [goal for goal in self._waiting() if goal.request.region is None and goal.pursuit is None]
         for goal in wanted:
             goal.is_asked = True
-        newest = clip[-self._config.model_find_frames :]
-        finds = [self._inquiries.ask(_subject(goal), Task.FIND, newest, text=goal.request.prompt) for goal in wanted]
+        newest = self._config.model_find_frames
+        finds = [
+            self._inquiries.ask(_subject(goal), Task.FIND, clip, text=goal.request.prompt, newest=newest)
+            for goal in wanted
+        ]
         return finds + self._verification.questions(clip, self._image_ns)
 
     def _answer(self, goal: Goal, request: ModelRequest, reply: ModelReply) -> None:
@@ -260,6 +263,7 @@ class CameraPipeline:
                 self._reject(goal, Outcome.MODEL_ERROR, Reason.MODEL_ERROR, text)
         elif reply.status is not Status.CANCELLED:
             goal.failures = 0
+            goal.doubts = goal.doubts + 1 if reply.status is Status.UNSURE else 0
             goal.answer = self._seek(goal, request, reply) or goal.answer or ""
 
     def _seek(self, goal: Goal, request: ModelRequest, reply: ModelReply) -> str:
@@ -267,6 +271,8 @@ class CameraPipeline:
         index = None if reply.boxes_xyxy is None else newest_shown(reply.boxes_xyxy)
         if reply.status is Status.ABSENT or reply.boxes_xyxy is None or index is None:
             return reply.message or reply.text or "none"
+        if reply.status is Status.UNSURE and goal.doubts < self._config.model_tries:
+            return reply.message
         if reply.score < self._config.model_min_score:
             return f"it is not sure enough, {reply.score:.2f} of model_min_score={self._config.model_min_score:g}"
         frame = request.frames[index]
