@@ -34,29 +34,22 @@ def agreed(replies: Sequence[ModelReply]) -> ModelReply:
     for reply in replies:
         if reply.status not in (Status.OK, Status.ABSENT):
             return replace(reply, stamps_ns=whole.stamps_ns, boxes_xyxy=None)
-    boxes = [_boxes(reply) for reply in replies]
-    shown = [np.isfinite(box[-1]).all() for box in boxes]
-    if not any(shown):
-        return whole if whole.status is Status.ABSENT else replace(near, stamps_ns=whole.stamps_ns, boxes_xyxy=None)
-    chosen = near if shown[0] else whole
-    merged = replace(
-        whole,
-        status=Status.OK,
-        text=chosen.text,
-        score=chosen.score,
-        boxes_xyxy=_merged(*boxes) if shown[0] else boxes[1],
-    )
-    if all(shown) and iou(boxes[0][-1], boxes[1][-1]) >= SAME_IOU:
-        return merged
-    saw = "two looks at it show different things" if all(shown) else "one look of two shows it"
-    return replace(merged, status=Status.UNSURE, message=saw)
+    near_boxes, boxes = _boxes(near), _boxes(whole)
+    is_near, is_there = (bool(np.isfinite(shown[-1]).all()) for shown in (near_boxes, boxes))
+    if not (is_near or is_there):
+        return replace(near, stamps_ns=whole.stamps_ns, boxes_xyxy=None)
+    if is_near:
+        is_same = is_there and iou(near_boxes[-1], boxes[-1]) >= SAME_IOU
+        boxes = np.concatenate([boxes[: -len(near_boxes)], near_boxes])
+        reply = replace(near, stamps_ns=whole.stamps_ns, boxes_xyxy=boxes, kept=whole.kept)
+        if is_same:
+            return reply
+    else:
+        reply = whole
+    saw = "two looks show different things" if is_near and is_there else "one look of two shows it"
+    return replace(reply, status=Status.UNSURE, message=saw)
 
 
 def _boxes(reply: ModelReply) -> Boxes:
     """(T, 4), NaN where nothing is shown."""
     return np.full((len(reply.stamps_ns), 4), np.nan) if reply.boxes_xyxy is None else reply.boxes_xyxy
-
-
-def _merged(newest_xyxy: Boxes, whole_xyxy: Boxes) -> Boxes:
-    """The boxes (T, 4) of a clip, its newest frames' by the look at these."""
-    return np.concatenate([whole_xyxy[: len(whole_xyxy) - len(newest_xyxy)], newest_xyxy])
