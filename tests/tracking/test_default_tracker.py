@@ -11,7 +11,6 @@ from vitron_ros.evaluation.one_pass import run_one_pass
 from vitron_ros.frame import Frame
 from vitron_ros.tracking.box_tracker import View
 from vitron_ros.tracking.default_tracker import LEARN_FROM, DefaultTracker
-from vitron_ros.tracking.memory import Memory
 
 SEEN = LEARN_FROM
 
@@ -62,20 +61,6 @@ def test_finds_a_target_that_returns_elsewhere(returns_at):
     assert found[0] < 20
     assert iou(boxes[-8:], box_at(returns_at)).min() > 0.7
     assert scores[-8:].min() > 0.7
-
-
-def test_a_place_out_of_reach_comes_into_it_with_time(monkeypatch):
-    asked = []
-
-    def is_like(memory, colours, height, beyond):
-        asked.append((height, beyond))
-        return False
-
-    monkeypatch.setattr(Memory, "is_like", is_like)
-    follow([scene(i, (60, 120) if i < 12 else (150, 120)) for i in range(45)], box_at((60, 120)))
-    there = [beyond for height, beyond in asked if height > 0.6]  # 90 px away, hardly two sizes of 48 px
-    assert there[0] == pytest.approx(90 / 48 - 1 - 0.07 * 5, abs=0.1)
-    assert (np.diff(there) <= 0).all() and there[-1] == 0
 
 
 @pytest.mark.parametrize("decoy", [(70, 160, 190), (120, 120, 120)])

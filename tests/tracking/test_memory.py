@@ -47,14 +47,6 @@ def test_what_counts_as_the_target(memory, colours, height, is_like):
     assert memory.is_like(colours, height) is is_like
 
 
-@pytest.mark.parametrize(
-    ("height", "beyond", "is_like"),
-    [(0.6, 0, True), (0.6, 0.4, True), (0.6, 1, False), (0.73, 1, True), (0.73, 100, True), (0.71, 100, False)],
-)
-def test_what_cannot_be_there_must_be_the_more_like_it(memory, height, beyond, is_like):
-    assert memory.is_like(RED, height, beyond) is is_like
-
-
 def test_a_short_time_on_another_thing_is_not_enough_to_forget_the_target(memory):
     for _ in range(30):
         learn(memory, BLUE, 0.8)

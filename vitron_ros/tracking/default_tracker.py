@@ -31,8 +31,6 @@ LEARN_FROM = 0.4  # score
 DOUBTED_FRAMES = 5  # in a row, until the search begins
 STRANGE_FRAMES = 5  # in a row, until what is followed is not the target any more
 HERE = 0.5  # of the target's mean size: no other place
-REACH = 1.0  # of its mean size: where a target can be that has just been doubted
-SPEED = 0.07  # of the same, a frame, that this grows
 FOUND_HEIGHT = 0.6  # of the usual height of the filter's answer, here
 FOUND_LIKENESS = 0.8  # of the usual likeness, here
 LIKE_HERE = 0.8  # of the remembered likeness, here
@@ -175,7 +173,7 @@ class DefaultTracker:
         seen = Cues(recent.height, self._silhouette.colours.likeness(colours))
         is_here = np.linalg.norm(best[1] - self._center) <= HERE * np.sqrt(image_size.prod())
         is_usual = is_here and not self._memory.is_strange(peak.height) and self._is_usual(seen, colours)
-        if not (is_usual or self._memory.is_like(colours, peak.height, self._beyond_reach(best[1]))):
+        if not (is_usual or self._memory.is_like(colours, peak.height)):
             return False
         self._center, self._size, self._velocity = crop.center + peak.offset / scale, image_size, np.zeros(2)
         self._last = take_crop(view, self._center, scale)
@@ -183,13 +181,6 @@ class DefaultTracker:
         self._agreement, self._doubted, self._strange, self._search = 1.0, 0, 0, None
         self._is_disowned = False
         return True
-
-    def _beyond_reach(self, place: Boxes) -> float:
-        """How far a place, (2,) px, is from where the target can be since it was doubted, in its mean sizes."""
-        if self._is_disowned:  # what was followed was not the target: nobody knows where that is
-            return 0.0
-        way = float(np.linalg.norm(place - self._center)) / float(np.sqrt(self._sure_size.prod()))
-        return max(0.0, way - REACH - SPEED * self._doubted)
 
     def _box(self) -> Boxes:
         return _box(self._center, self._size)

@@ -18,7 +18,6 @@ FIRST_FILTER_RATE, FIRST_USUAL_RATE = 0.03, 0.15
 LEARN_FROM = 0.6  # of the usual height; of what is less like the target nothing is learned
 LIKE_FROM = 1.65  # likeness of colours and height of the filter's answer, in shares of the usual, added: light changes
 # the colours and a turn the form, seldom both
-SURPRISE, MOST_SURPRISE = 0.2, 0.25  # that this must be more, a size beyond where the target can be, and at most
 WHOLE_FROM = 0.8  # of the usual height: nothing covers the target
 STRANGE_BELOW = 0.4  # of the usual height
 
@@ -55,13 +54,9 @@ class Memory:
         """Whether this is hardly the target, however alike its colours."""
         return self._frames >= FIRST_FRAMES and height < STRANGE_BELOW * self._height
 
-    def is_like(self, colours: Histogram, height: float, beyond: float = 0.0) -> bool:
-        """Whether something with these colours, and that answer of the filter, is the target.
-
-        beyond: how far it is from where the target can be by now, in its sizes; it must be the more like it.
-        """
-        needed = LIKE_FROM + min(SURPRISE * beyond, MOST_SURPRISE)
-        return height / self._height + self.likeness(colours) >= needed
+    def is_like(self, colours: Histogram, height: float) -> bool:
+        """Whether something with these colours, and that answer of the filter, is the target."""
+        return height / self._height + self.likeness(colours) >= LIKE_FROM
 
     def _coefficient(self, colours: Histogram) -> float:
         """Of Bhattacharyya, with the target's colours, in [0, 1]."""
