@@ -19,8 +19,9 @@ class Model:
 
     max_frames = max_requests = 8
 
-    def __init__(self, newest, whole, **of_newest):
+    def __init__(self, newest, whole, score=0.69, **of_newest):
         self.shown = newest, whole
+        self.score = score
         self.of_newest = of_newest
 
     def reply(self, requests):
@@ -34,7 +35,7 @@ class Model:
             task=request.task,
             status=Status.ABSENT if box is None else Status.OK,
             boxes_xyxy=None if box is None else np.tile(np.array(box, float), (len(request.frames), 1)),
-            score=0.9 if is_newest else 0.8,
+            score=self.score if is_newest else 0.9,
         )
         return replaced(reply, **self.of_newest) if is_newest else reply
 
@@ -70,6 +71,13 @@ def test_a_box_counts_where_both_looks_show_it(newest, whole, status, shown):
     assert reply.status is status
     assert boxes(reply) == (shown if shown is None else pytest.approx(np.array(shown, float), nan_ok=True))
     assert bool(reply.message) == (status is Status.UNSURE)
+
+
+@pytest.mark.parametrize("whole", [THERE, None])
+def test_a_first_look_that_is_very_sure_needs_no_second(whole):
+    reply = ask(Model(HERE, whole, score=0.7))
+    assert (reply.status, reply.score) == (Status.OK, 0.7)
+    assert boxes(reply)[-1] == HERE
 
 
 @pytest.mark.parametrize("newest", [0, 3, 9])

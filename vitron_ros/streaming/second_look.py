@@ -1,4 +1,5 @@
-"""A phrase is looked for twice at once: in the newest images and in a whole clip. What both looks show is seldom wrong.
+"""A phrase is looked for twice at once: in the newest images and in a whole clip. What both looks show is seldom wrong,
+and what one of them is very sure of.
 
 Shapes: T frames of one request.
 """
@@ -12,6 +13,7 @@ from vitron_ros.boxes import Boxes, iou
 from vitron_ros.grounding.request import ModelReply, ModelRequest, Status
 
 SAME_IOU = 0.5
+SURE_SCORE = 0.7  # of the look at the newest images, that needs no second one
 
 
 def looks(request: ModelRequest) -> list[ModelRequest]:
@@ -24,8 +26,8 @@ def looks(request: ModelRequest) -> list[ModelRequest]:
 def agreed(replies: Sequence[ModelReply]) -> ModelReply:
     """The reply to a request by those to its looks.
 
-    Two looks that show different things, or of which one shows nothing, are UNSURE; with the boxes of the newest frames
-    where these show any, else with those of the clip.
+    Two looks that show different things, or of which one shows nothing, are UNSURE, unless the one at the newest frames is
+    very sure; with the boxes of the newest frames where these show any, else with those of the clip.
     """
     *newest, whole = replies
     if not newest:
@@ -42,7 +44,7 @@ def agreed(replies: Sequence[ModelReply]) -> ModelReply:
         is_same = is_there and iou(near_boxes[-1], boxes[-1]) >= SAME_IOU
         boxes = np.concatenate([boxes[: -len(near_boxes)], near_boxes])
         reply = replace(near, stamps_ns=whole.stamps_ns, boxes_xyxy=boxes, kept=whole.kept)
-        if is_same:
+        if is_same or near.score >= SURE_SCORE:
             return reply
     else:
         reply = whole
