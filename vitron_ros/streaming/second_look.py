@@ -26,8 +26,8 @@ def looks(request: ModelRequest) -> list[ModelRequest]:
 def agreed(replies: Sequence[ModelReply]) -> ModelReply:
     """The reply to a request by those to its looks.
 
-    Two looks that show different things, or of which one shows nothing, are UNSURE, unless the one at the newest frames is
-    very sure; with the boxes of the newest frames where these show any, else with those of the clip.
+    Two looks that show different things, or of which one shows nothing, are UNSURE, unless that at the newest frames
+    is very sure; with the boxes of the newest frames where these show any, else with those of the clip.
     """
     *newest, whole = replies
     if not newest:
