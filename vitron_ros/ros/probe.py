@@ -23,6 +23,7 @@ from vitron_ros.ros import qos
 from vitron_ros.ros.transport import transport_environment
 
 SPIN_S = 0.02
+SETTLING_S = 0.3
 STOP_TIMEOUT_S = 30.0
 
 
@@ -54,6 +55,7 @@ class Probe(Node):
             )
             for kind, name in ((TrackObject, "track"), (Converse, "converse"))
         )
+        self._has_settled = False
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self)
 
@@ -91,6 +93,7 @@ class Probe(Node):
 
     def send(self, goal: TrackObject.Goal, timeout_s: float = 10.0) -> ClientGoalHandle:
         """The handle of the goal, accepted or not."""
+        self._settle()
         future = self.track.send_goal_async(
             goal, feedback_callback=lambda message: self.feedback.append(message.feedback)
         )
@@ -99,9 +102,17 @@ class Probe(Node):
 
     def ask(self, goal: Converse.Goal, timeout_s: float = 10.0) -> ClientGoalHandle:
         """The handle of the question, accepted or not."""
+        self._settle()
         future = self.converse.send_goal_async(goal)
         self.spin_until(future.done, timeout_s, "the answer to a question's goal")
         return future.result()
+
+    def _settle(self) -> None:
+        """Before the first goal: a server that has not found its client yet drops the answer after 0.1 s, and a client
+        cannot see whether it has."""
+        if not self._has_settled:
+            self.spin_for(SETTLING_S)
+            self._has_settled = True
 
     def cancel(self, handle: ClientGoalHandle, timeout_s: float = 10.0) -> TrackObject.Result:
         """Cancel a goal and return its result."""
