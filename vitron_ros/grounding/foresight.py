@@ -18,16 +18,15 @@ class Foresight:
     An edge goes on as from the last box but one to the last; a far edge (right, bottom) keeps the last box's size.
     """
 
-    def __init__(self, grammar: State, numbers: Sequence[Sequence[int]], first: Box | None = None) -> None:
+    def __init__(self, grammar: State, scale: Sequence[int], first: Box | None = None) -> None:
         """
         Args:
             grammar: first state of the answer.
-            numbers: tokens of 0, 1, ... 100.
+            scale: the tokens of 0, 1, ... 100; empty where these are several each, which are not guessed.
             first: that the answer is expected to begin with, in fractions; None: nothing is known of it.
         """
         self._grammar = grammar
-        # Numbers of several tokens are not guessed.
-        self._tokens = [ids[0] for ids in numbers] if all(len(ids) == 1 for ids in numbers) else []
+        self._tokens = scale
         self._values = {token: value for value, token in enumerate(self._tokens)}
         self._first = None if first is None else [round(100 * side) for side in first]
 
@@ -73,7 +72,7 @@ class Foresight:
         return min(max(value, 0), len(self._tokens) - 1)
 
     def _is_number(self, state: State) -> bool:
-        return len(state) > 1 and bool(self._tokens) and self._tokens[0] in state and self._tokens[-1] in state
+        return len(state) > 1 and len(self._tokens) > 0 and self._tokens[0] in state and self._tokens[-1] in state
 
     def _is_number_end(self, said: Sequence[int], token: int) -> bool:
         return len(said) % SIDES == 0 and token == self._tokens[said[-1]]

@@ -225,7 +225,7 @@ class Grounder:
         form = grammar(task, len(clip), self._tokenizer)
         foresight = None
         if self._drafts and form is not None and len(clip) > 1:
-            foresight = Foresight(form, self._tokenizer.number_ids(), conversation[-1].box)
+            foresight = Foresight(form, self._scale, conversation[-1].box)
         visual = torch.stack([one.tokens for one in clip])
         decodable = Request(
             embeds=self._model.splice(self._prompts.build(conversation), visual, regions),

@@ -71,7 +71,7 @@ class ModelRequest:
         id: unique among the open requests; the reply carries it.
         frames: T frames of one camera in order of time; the reply speaks of them alone.
         text: the phrase of FIND, the question or command of ASK.
-        newest: of FIND: so many of the newest frames are looked at by themselves, too, and both looks must agree;
+        newest: of FIND: so many of the newest frames are looked at by themselves, too, see `streaming.second_look`;
             0, or no less than there are: one look.
         box_xyxy: (4,) px, of FOLLOW: the target in the first frame.
         window_xyxy: of FOLLOW: the only part of the images that the model is shown; None: all. Frames and boxes are of

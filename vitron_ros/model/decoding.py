@@ -345,11 +345,11 @@ class _Answer:
         is_on_scale = self._state.keys() == self._scale
         allowed = list(self.request.scale if is_on_scale else self._state)
         logits = logits[allowed]
+        log_p = logits.float().log_softmax(-1)
         is_median = is_on_scale and self.request.sampling is None
-        chosen = _median(logits) if is_median else self._pick(logits)
+        chosen = _median(log_p) if is_median else self._pick(logits)
         reach = ALIKE if is_on_scale else 0
-        near = logits.float().log_softmax(-1)[max(0, chosen - reach) : chosen + reach + 1]
-        self._log_p.append(near.logsumexp(-1))
+        self._log_p.append(log_p[max(0, chosen - reach) : chosen + reach + 1].logsumexp(-1))
         return allowed[chosen]
 
     def _pick(self, logits: Tensor) -> int:
@@ -361,9 +361,9 @@ class _Answer:
         return int(order[torch.multinomial(shares * kept, 1, generator=self._generator)])
 
 
-def _median(logits: Tensor) -> int:
-    """The first place up to which logits (V,) in ascending order have half of the probability."""
-    return int((logits.float().softmax(-1).cumsum(-1) < 0.5).sum())
+def _median(log_p: Tensor) -> int:
+    """The first place up to which there is half of the probability, of logarithms (V,) in ascending order of places."""
+    return int((log_p.exp().cumsum(-1) < 0.5).sum())
 
 
 def _common_prefix(content: Tensor, embeds: Tensor) -> int:
