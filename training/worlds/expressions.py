@@ -11,8 +11,6 @@ from training.worlds.clip import Clip, Sample, Turn
 from training.worlds.facts import NO, YES, View, image_view, video_view
 from training.worlds.proposals import (
     DIRECTIONS,
-    IMAGE_FAMILIES,
-    VIDEO_FAMILIES,
     describe_kind,
     draw_family,
     propose,
@@ -36,7 +34,7 @@ def rec_sample(clip: Clip, frame: int, rng: np.random.Generator, comparing: floa
     if rng.random() < PRONOUN_SHARE:
         return _pronoun_sample(view, frame, clip.split, rng)
     wants_absent = rng.random() < ABSENT_SHARE
-    family = draw_family(IMAGE_FAMILIES, comparing, rng)
+    family = draw_family(is_clip=False, comparing=comparing, rng=rng)
     for _ in range(TRIES):
         query = propose(family, view, clip.split, rng, change=wants_absent)
         truth = query.truth(view)
@@ -93,7 +91,7 @@ def rsot_sample(clip: Clip, rng: np.random.Generator, comparing: float = 0.0) ->
     """
     view = video_view(clip)
     wants_absent = rng.random() < ABSENT_SHARE
-    family = draw_family(VIDEO_FAMILIES, comparing, rng)
+    family = draw_family(is_clip=True, comparing=comparing, rng=rng)
     for _ in range(TRIES):
         query = propose(family, view, clip.split, rng, change=wants_absent)
         truth = query.truth(view)

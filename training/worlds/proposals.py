@@ -8,7 +8,7 @@ from training.worlds.facts import NO, YES, View
 from training.worlds.queries import Beside, Closest, Extreme, Farthest, Kind, Moving, Nth, Query
 from training.worlds.vocabulary import COLOURS, PATTERNS, SHAPES, SIZES, Split
 
-QueryFamily = Literal["attribute", "superlative", "ordinal", "size", "relation", "closest", "motion", "event"]
+QueryFamily = Literal["attribute", "superlative", "ordinal", "level", "size", "relation", "closest", "motion", "event"]
 
 IMAGE_FAMILIES: dict[QueryFamily, float] = {
     "attribute": 0.42, "superlative": 0.12, "ordinal": 0.14, "size": 0.07, "relation": 0.19, "closest": 0.06,
@@ -18,9 +18,14 @@ VIDEO_FAMILIES: dict[QueryFamily, float] = {
     "motion": 0.21, "event": 0.10,
 }  # fmt: skip
 COMPARING: dict[QueryFamily, float] = {
-    "superlative": 0.24, "ordinal": 0.26, "size": 0.18, "relation": 0.22, "closest": 0.10,
+    "superlative": 0.20, "ordinal": 0.22, "level": 0.14, "size": 0.13, "relation": 0.22, "closest": 0.09,
 }  # fmt: skip
-"""What is said of one object among others."""
+"""What is said of one object among others. An ordinal counts from any side, a level from above or below."""
+HAPPENING: dict[QueryFamily, float] = {
+    "superlative": 0.10, "ordinal": 0.10, "level": 0.06, "size": 0.05, "relation": 0.10, "closest": 0.04,
+    "motion": 0.25, "event": 0.30,
+}  # fmt: skip
+"""What is said of one object of a clip among others, mostly of what it does."""
 DIRECTIONS = ("left", "right", "up", "down")
 EVENTS = ("returns", "leaves", "appears")
 
@@ -35,9 +40,11 @@ def pick_family(families: dict[QueryFamily, float], rng: np.random.Generator) ->
     return list(families)[int(np.searchsorted(edges, rng.random() * edges[-1], side="right"))]
 
 
-def draw_family(families: dict[QueryFamily, float], comparing: float, rng: np.random.Generator) -> QueryFamily:
-    """A family by its weight, or (with that probability) one that compares objects."""
-    return pick_family(COMPARING if comparing and rng.random() < comparing else families, rng)
+def draw_family(*, is_clip: bool, comparing: float, rng: np.random.Generator) -> QueryFamily:
+    """A family of an image or a clip; with probability `comparing` one that tells objects from one another."""
+    if comparing and rng.random() < comparing:
+        return pick_family(HAPPENING if is_clip else COMPARING, rng)
+    return pick_family(VIDEO_FAMILIES if is_clip else IMAGE_FAMILIES, rng)
 
 
 def propose_kind(
@@ -88,6 +95,8 @@ def propose(family: QueryFamily, view: View, split: Split, rng: np.random.Genera
         return Farthest(group, _one_of(DIRECTIONS, rng))
     if family == "ordinal":
         return Nth(group, int(rng.integers(2, 5)), _one_of(("left", "right", "left", "right", "up", "down"), rng))
+    if family == "level":
+        return Nth(group, int(rng.integers(2, 5)), _one_of(("up", "down"), rng))
     if family == "size":
         return Extreme(group, bool(rng.random() < 0.5))
     if family == "motion":
