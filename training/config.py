@@ -27,6 +27,9 @@ class ClipsConfig(Checked):
     comparing: float = setting(
         0.0, "share of what is to be found that is named among others, beside what is so anyway", low=0.0, high=1.0
     )
+    misread: float = setting(
+        0.0, "largest deviation, in hundredths, of errors in the boxes that an answer goes on from", low=0.0, high=50.0
+    )
     tasks: tuple[str, ...] = setting((), "tasks of the worlds; empty: the clips are only looked at (dense stage)")
 
     def __post_init__(self) -> None:

@@ -6,6 +6,7 @@ A batch depends on the seed and its number alone, not on which process makes it 
 import resource
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any, cast
 
 import cv2
@@ -17,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from training.config import ClipsConfig, TrainConfig
 from training.dense import DenseTargets, dense_targets, patch_shares
-from training.packing import Packer, Packs, PackSizes
+from training.packing import Packer, Packs, PackSizes, misread_boxes
 from training.questions import word_question
 from training.worlds import Clip, Sample, Task, draw_clutter, make_clip, make_close_up, make_samples
 from vitron_ros.model.config import ModelConfig, VisionConfig
@@ -96,7 +97,8 @@ def make_part(
             for sample in samples
             if len(sample.frames) == kind.frames
         ]
-        packer.add_clip([question for question in worded if question], index * kind.frames, shares)
+        misread = partial(misread_boxes, error=kind.misread, rng=rng) if kind.misread else None
+        packer.add_clip([question for question in worded if question], index * kind.frames, shares, misread)
         images.append(torch.from_numpy(stretched(clip.frames, height)).permute(0, 3, 1, 2))
         dense.append(dense_targets(clip, shares))
     joined = (torch.cat([getattr(d, name) for d in dense]) for name in DENSE_FIELDS)

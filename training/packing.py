@@ -9,7 +9,7 @@ Shapes: R rows, S sequence, N patches of a frame, K tokens of a frame, P pointer
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -29,6 +29,8 @@ IGNORE = -100
 BOX = re.compile(r"\[\d+,\d+,\d+,\d+\]")
 ROW_FIELDS = ("token_ids", "visual", "region", "segments", "positions", "labels", "is_number")
 FRAME = re.compile(r"Frame (\d+): $")
+Misread = Callable[[NDArray[np.int64]], NDArray[np.int64]]
+"""Boxes (B, 4) as said, whole numbers 0..100, to boxes with errors."""
 
 
 @dataclass(frozen=True)
@@ -132,19 +134,26 @@ class Packer:
     def __init__(self, builder: PromptBuilder, sizes: PackSizes) -> None:
         self._builder, self._sizes = builder, sizes
         # One token a number, or the numbers of boxes are text like any other.
-        self._has_numbers = bool(builder.tokenizer.number_scale())
+        self._scale = builder.tokenizer.number_scale()
         self._rows: list[_Row] = []
         self._regions: list[MarkedRegion] = []
         self._pointers: list[tuple[int, int, int]] = []
         self._targets: list[NDArray[np.float32]] = []
         self._absent: list[tuple[int, int]] = []
 
-    def add_clip(self, questions: Iterable[Question], first_frame: int, shares: NDArray[np.float32]) -> None:
+    def add_clip(
+        self,
+        questions: Iterable[Question],
+        first_frame: int,
+        shares: NDArray[np.float32],
+        misread: Misread | None = None,
+    ) -> None:
         """Adds questions about one clip, every one of them about all of its frames.
 
         Args:
             first_frame: place of the clip's first frame in the batch.
             shares: (T, objects, N), of each patch that an object covers.
+            misread: what becomes of the boxes of an answer where it goes on from them; what is asked for stays right.
 
         Raises:
             ConfigError: a question exceeds the context of the model.
@@ -158,7 +167,7 @@ class Packer:
                 rows[prefix] = len(self._rows)
                 self._rows.append(_Row())
                 self._write(self._rows[-1], prefix, 0, first_frame)
-            self._add(rows[prefix], segments[last + 1 :], question, first_frame, shares)
+            self._add(rows[prefix], segments[last + 1 :], question, first_frame, shares, misread)
 
     def packs(self) -> Packs | None:
         """All that was added; None if that is nothing."""
@@ -203,7 +212,13 @@ class Packer:
             place += len(row.token_ids) - start
 
     def _add(
-        self, number: int, parts: Sequence[Segment], question: Question, first: int, shares: NDArray[np.float32]
+        self,
+        number: int,
+        parts: Sequence[Segment],
+        question: Question,
+        first: int,
+        shares: NDArray[np.float32],
+        misread: Misread | None,
     ) -> None:
         row, tokenizer, sample = self._rows[number], self._builder.tokenizer, question.sample
         segment = row.segments[-1] + 1
@@ -231,21 +246,42 @@ class Packer:
                 for column in range(asked, len(row.labels) if in_words else asked + 1):
                     for frame in sorted({seen[0], seen[-1]}) if in_words else seen[:1]:
                         self._point(number, column, first + frame, shares[frame, meant])
+        numbers: list[int] = []  # columns where they are asked for
         for match in BOX.finditer(question.answer):
             start = asked + len(tokenizer.encode_answer(question.answer[: match.start() + 1]))
-            if self._has_numbers:
-                for offset in (0, 2, 4, 6):
-                    row.is_number[start + offset] = True
+            if self._scale:
+                numbers += [start + offset for offset in (0, 2, 4, 6)]
             if sample.target is not None:
                 listed = FRAME.search(question.answer[: match.start()])
                 frame = int(listed[1]) - 1 if listed else 0
                 if shares[frame, sample.target].any():
-                    for offset in (0, 2, 4, 6) if self._has_numbers else (0,):
+                    for offset in (0, 2, 4, 6) if self._scale else (0,):
                         self._point(number, start + offset, first + frame, shares[frame, sample.target])
+        for column in numbers:
+            row.is_number[column] = True
+        if misread is not None and numbers:
+            said = np.array([self._scale.index(row.labels[column]) for column in numbers]).reshape(-1, 4)
+            for column, value in zip(numbers, misread(said).ravel().tolist(), strict=True):
+                row.token_ids[column + 1] = self._scale[value]
 
     def _point(self, row: int, column: int, frame: int, share: NDArray[np.float32]) -> None:
         self._pointers.append((row, column, frame))
         self._targets.append(share / share.sum())
+
+
+def misread_boxes(said: NDArray[np.int64], error: float, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Boxes (B, 4), whole numbers 0..100, as a model says them that is not sure: each moved as a whole, and its sides.
+
+    Who learns to follow a target from right boxes alone copies the last one, and each error with it, and looks little
+    at the next frame.
+
+    Args:
+        error: largest standard deviation of a move, in hundredths; that of an answer lies evenly below it.
+    """
+    deviation = error * rng.random()
+    moves = np.tile(rng.normal(0.0, deviation, (len(said), 2)), 2)
+    sides = rng.normal(0.0, deviation / 2, said.shape)
+    return np.clip(np.rint(said + moves + sides), 0, 100).astype(np.int64)
 
 
 def _next_position(row: _Row, segment: int) -> int:

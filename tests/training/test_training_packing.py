@@ -7,7 +7,7 @@ from tiny_training import IMAGES, VIDEOS, tiny_checkpoint
 
 from training.data import normalise
 from training.dense import patch_shares
-from training.packing import IGNORE, Packer, Packs, PackSizes, embed
+from training.packing import IGNORE, Packer, Packs, PackSizes, embed, misread_boxes
 from training.questions import Question, answer_text, word_question
 from training.worlds import Clip, make_clip, make_samples
 from vitron_ros.errors import ConfigError
@@ -16,7 +16,7 @@ from vitron_ros.model.parsing import Status, parse_reply
 SIZES = PackSizes(tokens_per_frame=9, tokens_per_region=2, max_positions=512)
 
 
-def ask(kind, seeds, sizes=SIZES) -> tuple[list[Clip], list[list[Question]], Packs]:
+def ask(kind, seeds, sizes=SIZES, misread=None) -> tuple[list[Clip], list[list[Question]], Packs]:
     """Clips of a kind, their questions, and these packed."""
     builder = tiny_checkpoint().prompts
     packer, clips, asked = Packer(builder, sizes), [], []
@@ -29,7 +29,7 @@ def ask(kind, seeds, sizes=SIZES) -> tuple[list[Clip], list[list[Question]], Pac
             if len(sample.frames) == kind.frames
         ]
         questions = [question for question in worded if question]
-        packer.add_clip(questions, index * kind.frames, patch_shares(clip, 6))
+        packer.add_clip(questions, index * kind.frames, patch_shares(clip, 6), misread)
         clips.append(clip)
         asked.append(questions)
     packs = packer.packs()
@@ -75,6 +75,36 @@ def test_logits_in_a_pack_equal_those_alone(kind):
             assert error < 1e-4, (question.turns, error)
             compared += 1
     assert compared == len(answers(packs)) > 15
+
+
+def test_an_answer_goes_on_from_boxes_with_errors_and_is_asked_for_right_ones():
+    _, _, right = ask(VIDEOS, (1, 2, 5))
+    _, _, wrong = ask(VIDEOS, (1, 2, 5), misread=lambda boxes: np.minimum(boxes + 3, 100))
+    scale = tiny_checkpoint().tokenizer.number_scale()
+    assert torch.equal(wrong.labels, right.labels)
+    assert torch.equal(wrong.is_number, right.is_number)
+    rows, columns = right.is_number.nonzero().unbind(1)
+    before = [scale.index(token) for token in right.token_ids[rows, columns + 1].tolist()]
+    after = [scale.index(token) for token in wrong.token_ids[rows, columns + 1].tolist()]
+    assert after == [min(value + 3, 100) for value in before]
+    elsewhere = torch.ones_like(right.is_number)
+    elsewhere[rows, columns + 1] = False
+    assert torch.equal(wrong.token_ids[elsewhere], right.token_ids[elsewhere])
+    assert len(rows) > 50
+
+
+def test_errors_of_boxes_are_as_large_as_asked_for_and_stay_on_the_scale():
+    rng = np.random.default_rng(0)
+    said = rng.integers(0, 101, (4000, 4))
+    errors = np.concatenate([misread_boxes(said, 6.0, rng) - said for _ in range(50)])
+    inside = errors[np.all((np.tile(said, (50, 1)) > 30) & (np.tile(said, (50, 1)) < 70), axis=1)]
+    assert abs(inside.mean()) < 0.1
+    assert 2.5 < inside.std() < 5.5
+    assert np.corrcoef(inside[:, 0], inside[:, 2])[0, 1] > 0.6  # a box moves as a whole
+    assert abs(np.corrcoef(inside[:, 0], inside[:, 1])[0, 1]) < 0.1
+    for boxes in (misread_boxes(said, 50.0, rng), misread_boxes(np.full((9, 4), 100), 1.0, rng)):
+        assert boxes.min() >= 0
+        assert boxes.max() <= 100
 
 
 def test_rows_share_their_images_between_questions():
