@@ -1,6 +1,6 @@
 """What integer weights cost in accuracy: a trained model's answers, and the distributions of large random layers.
 
-    int8    one scale a row, as `vitron_ros.model.quantise` makes it
+    int8    one scale a row, as `vitron_ros.model.quantise` makes it; awq: calibrated on other questions
     int4    one scale a group of weights; accuracy only: the fast kernels for it are a GPU's
 
 Of a trained model, over validation questions of the generated worlds (rec, rsot, sot):
@@ -19,6 +19,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -37,6 +38,7 @@ EPILOG = """example:
   python -m engines.quantised --checkpoint vitron-tiny --clips 30 --layers-of elysium-7b --layers 1 --json"""
 TASKS: tuple[Task, ...] = ("rec", "rsot", "sot")
 GROUPS = (128, 64, 32)  # of int4: the largest that divides every row
+EXAMPLES = 4  # questions of each task that calibrate
 POSITIONS = 64  # of random input
 
 
@@ -81,9 +83,10 @@ def answers(checkpoint: str, clips: int) -> dict[str, dict[str, float]]:
     size = loaded.model.config.vision.image_size
     asked = [case for task in TASKS for case in cases(task, clips, loaded.prompts.profile, size=size)]
     table, exact = {}, list[str]()
-    for way in ("float32", "int8", "int4"):
+    examples = [case for task in TASKS for case in cases(task, EXAMPLES, loaded.prompts.profile, seed=1, size=size)]
+    for way in ("float32", "int8", "int8 awq", "int4"):
         loaded = _load(checkpoint)
-        name = way if way == "float32" else quantise_as(loaded, way)
+        name = way if way == "float32" else quantise_as(loaded, way, examples)
         replies = ModelPredictor(loaded)(asked)
         exact = exact or replies
         table[name] = {
@@ -94,10 +97,11 @@ def answers(checkpoint: str, clips: int) -> dict[str, dict[str, float]]:
     return table
 
 
-def quantise_as(checkpoint: Checkpoint, way: str) -> str:
+def quantise_as(checkpoint: Checkpoint, way: str, examples: Sequence[Case]) -> str:
     """Replaces the weights of a checkpoint's language model, int8 by the product's own way; gives the kind."""
-    if way == "int8":
-        quantise(checkpoint.model, "int8")
+    if way.startswith("int8"):
+        calibrate = None if way == "int8" else partial(perplexity, checkpoint, examples)
+        quantise(checkpoint.model, "int8", calibrate)
         return way
     return _quantise(checkpoint.model.language, way)
 

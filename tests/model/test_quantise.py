@@ -32,6 +32,30 @@ def test_int8_moves_the_logits_little(tied, dtype):
     assert (before.argmax(-1) == after.argmax(-1)).float().mean() > 0.9
 
 
+def test_calibrated_weights_are_closer_where_few_inputs_are_large():
+    torch.manual_seed(0)
+    plain, blind, calibrated = tiny_vitron(), tiny_vitron(), tiny_vitron()
+    for model in (plain, blind, calibrated):
+        for layer in model.language.model.layers:
+            layer.input_layernorm.weight.data[::24] *= 100  # as trained models have it
+            layer.post_attention_layernorm.weight.data[::24] *= 100
+    examples, embeds = torch.randn(6, 1, 16, 48), torch.randn(1, 64, 48)
+    quantise(blind, "int8")
+    quantise(calibrated, "int8", lambda: [logits(calibrated, example) for example in examples])
+    wanted = logits(plain, embeds)
+    errors = [(logits(model, embeds) - wanted).pow(2).mean().sqrt() for model in (blind, calibrated)]
+    print(f"int8: error of the logits {errors[0]:.4f}, calibrated {errors[1]:.4f}")
+    assert 0 < errors[1] < 0.9 * errors[0]
+    linear = [module for module in calibrated.language.modules() if isinstance(module, nn.Linear)]
+    assert sum(module.weight.qdata.nbytes for module in linear) == footprint(CONFIG).int8_parameters
+
+
+def test_a_calibration_that_does_not_run_the_model():
+    other = tiny_vitron()
+    with pytest.raises(ModelError, match="has to run the model that is to be quantised"):
+        quantise(tiny_vitron(), "int8", lambda: logits(other, torch.randn(1, 4, 48)))
+
+
 def test_int8_keeps_one_byte_of_each_linear_weight():
     model = tiny_vitron()
     quantise(model, "int8")

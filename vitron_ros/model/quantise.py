@@ -3,9 +3,10 @@
 Activations stay as they are. On a CPU an int8 model is faster only once its decoding is compiled.
 """
 
+from collections.abc import Callable
 from typing import Literal
 
-from torch import nn
+from torch import nn, no_grad
 
 from vitron_ros.errors import ModelError
 from vitron_ros.model.vitron import VitronModel
@@ -13,7 +14,7 @@ from vitron_ros.model.vitron import VitronModel
 Kind = Literal["int8", "int4"]
 
 
-def quantise(model: VitronModel, kind: Kind) -> None:
+def quantise(model: VitronModel, kind: Kind, calibrate: Callable[[], object] | None = None) -> None:
     """Replaces the weights of the language model's linear layers by integers with a scale, in place.
 
     The vision encoder, the projector, norms and embeddings stay as they are, and so does an output layer that shares
@@ -21,15 +22,21 @@ def quantise(model: VitronModel, kind: Kind) -> None:
 
     Args:
         kind: int8, one scale a row, on any device; int4, one scale a group of 128, on a GPU with bfloat16 weights.
+        calibrate: runs this model over examples of its use, one prompt at a time, a few dozen. From what comes in, AWQ
+            (arXiv 2306.00978) tells which inputs' weights have to be exact. It keeps all inputs of all layers until it
+            is done. None: the weights alone decide.
 
     Raises:
-        ModelError: the kind is unknown or not for this device, or torchao is not installed or cannot do it.
+        ModelError: the kind is unknown or not for this device, torchao is not installed or cannot do it, or `calibrate`
+            did not run the model.
     """
     if kind not in ("int8", "int4"):
         raise ModelError(f"cannot quantise to {kind!r}; choose int8 or int4")
     if kind == "int4" and model.device.type != "cuda":
         raise ModelError(f"int4 needs a GPU, this model is on {model.device}; use int8 here, or move the model first")
     try:
+        from torchao.prototype.awq import AWQConfig
+        from torchao.prototype.awq.core import AWQObservedLinear
         from torchao.quantization import Int4WeightOnlyConfig, Int8WeightOnlyConfig, quantize_
     except ImportError as error:
         raise ModelError("quantisation needs torchao: pip install 'vitron_ros[quantise]'") from error
@@ -39,7 +46,19 @@ def quantise(model: VitronModel, kind: Kind) -> None:
     def chosen(module: nn.Module, name: str) -> bool:
         return isinstance(module, nn.Linear) and not (is_tied and name == "lm_head")
 
+    def is_observed(module: nn.Module, _: str) -> bool:
+        return isinstance(module, AWQObservedLinear)
+
     try:
-        quantize_(model.language, config, filter_fn=chosen)
+        if calibrate is None:
+            quantize_(model.language, config, filter_fn=chosen)
+            return
+        quantize_(model.language, AWQConfig(config, step="prepare"), filter_fn=chosen)
+        calibrate()
+        observed = [module for module in model.language.modules() if isinstance(module, AWQObservedLinear)]
+        if not all(module.act_obs.inputs for module in observed):
+            raise ModelError("nothing was calibrated: `calibrate` has to run the model that is to be quantised")
+        with no_grad():
+            quantize_(model.language, AWQConfig(config, step="convert"), filter_fn=is_observed)
     except (ImportError, NotImplementedError, RuntimeError, AssertionError) as error:
         raise ModelError(f"torchao cannot quantise this model to {kind}: {error}") from error
