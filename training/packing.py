@@ -8,6 +8,7 @@ where every question's positions go on from the prefix, so that its logits are t
 Shapes: R rows, S sequence, N patches of a frame, K tokens of a frame, P pointers.
 """
 
+import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -29,6 +30,8 @@ IGNORE = -100
 BOX = re.compile(r"\[\d+,\d+,\d+,\d+\]")
 ROW_FIELDS = ("token_ids", "visual", "region", "segments", "positions", "labels", "is_number")
 FRAME = re.compile(r"Frame (\d+): $")
+STAY = 0.8  # share of an error that the next box still has
+JUMP, JUMP_SHARE = 4.0, 0.1  # deviation of a rare large error, in usual ones, and how rare
 Misread = Callable[[NDArray[np.int64]], NDArray[np.int64]]
 """Boxes (B, 4) as said, whole numbers 0..100, to boxes with errors."""
 
@@ -270,18 +273,23 @@ class Packer:
 
 
 def misread_boxes(said: NDArray[np.int64], error: float, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Boxes (B, 4), whole numbers 0..100, as a model says them that is not sure: each moved as a whole, and its sides.
+    """Boxes (B, 4), whole numbers 0..100, of one answer as a model says them that is not sure.
 
-    Who learns to follow a target from right boxes alone copies the last one, and each error with it, and looks little
-    at the next frame.
+    They wander off as a whole, now and then to somewhere else, and their sides err, too. Who learns to follow a target
+    from right boxes alone copies the last one, and each error with it, and looks little at the next frame.
 
     Args:
-        error: largest standard deviation of a move, in hundredths; that of an answer lies evenly below it.
+        error: largest deviation of the wandering, in hundredths; that of an answer lies evenly below it.
     """
     deviation = error * rng.random()
-    moves = np.tile(rng.normal(0.0, deviation, (len(said), 2)), 2)
+    leaps = JUMP * (rng.random((len(said), 1)) < JUMP_SHARE)
+    steps = deviation * rng.normal(0.0, np.hypot(math.sqrt(1 - STAY**2), leaps), (len(said), 2))
+    moves = np.zeros((len(said), 2))
+    move = np.zeros(2)
+    for index, step in enumerate(steps):
+        moves[index] = move = STAY * move + step
     sides = rng.normal(0.0, deviation / 2, said.shape)
-    return np.clip(np.rint(said + moves + sides), 0, 100).astype(np.int64)
+    return np.clip(np.rint(said + np.tile(moves, 2) + sides), 0, 100).astype(np.int64)
 
 
 def _next_position(row: _Row, segment: int) -> int:
