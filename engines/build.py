@@ -77,17 +77,22 @@ def _is_unchanged(engine: Path, source: str) -> bool:
 
 def _build(profile: EngineProfile, engine: Path, source: str) -> Manifest:
     # Imported here, so that finding an engine up to date needs no torch.
-    from engines.source import load_model, read_precision
+    import torch
+
+    from engines.int8_graph import calibration_images, write_int8
+    from engines.source import INT8, load_model, read_precision
     from vitron_ros.backends.graphs import build_graph, fingerprint
     from vitron_ros.backends.onnx_cache import spec_values
     from vitron_ros.backends.onnx_export import export_onnx
+    from vitron_ros.model.preprocess import pixels_from_images
 
     start = time.monotonic()
     checkpoint = profile.checkpoint
     model = load_model(checkpoint=checkpoint, profile_name=None if checkpoint else profile.model, part=profile.part)
     plain = build_graph(model, profile.part, levels=profile.levels)  # type: ignore[arg-type]
     weights = fingerprint(plain.module)
-    model = model.to(read_precision(profile.precision))
+    is_int8 = profile.precision == INT8
+    model = model.to(torch.float32 if is_int8 else read_precision(profile.precision))
     graph = build_graph(model, profile.part, levels=profile.levels)  # type: ignore[arg-type]
     for sizes in profile.sizes:
         if set(sizes) != set(graph.limits):
@@ -99,7 +104,16 @@ def _build(profile: EngineProfile, engine: Path, source: str) -> Manifest:
                 raise EngineError(f"{profile.path}: {name} {sizes[name]} must lie between {least} and {most}")
     engine.parent.mkdir(parents=True, exist_ok=True)
     manifest_path(engine).unlink(missing_ok=True)  # a build that breaks off must leave nothing that looks whole
-    onnx = export_onnx(graph, engine.with_suffix(".onnx"))
+    onnx = engine.with_suffix(".onnx")
+    if is_int8:
+        exact = export_onnx(graph, engine.with_name(f"{engine.stem}-float32.onnx"))
+        images = calibration_images(profile.calibration, model.config.vision.image_size)
+        try:
+            write_int8(exact, onnx, [pixels_from_images([image], model.config.vision) for image in images])
+        finally:
+            exact.unlink()
+    else:
+        export_onnx(graph, onnx)
     if profile.library == "onnxruntime":
         targets = profile.targets
     else:

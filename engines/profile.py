@@ -5,7 +5,8 @@ weights: checkpoint           # or random
 part: frames                  # frames, vision, region, prefill, decode
 levels: true                  # hidden states too, for regions; false where nobody points at things
 library: tensorrt_rtx         # tensorrt (on the device itself), tensorrt_rtx, onnxruntime
-precision: float16            # of weights and arithmetic
+precision: float16            # of weights and arithmetic; int8: of the products of a part that sees
+calibration: worlds           # with int8 alone: a folder of images, or the pictures of training
 targets: [SM86, SM89]         # GPUs; [CURRENT] for tensorrt, [cpu] for onnxruntime
 sizes:                        # one entry an optimisation profile
   - frames: {min: 1, opt: 1, max: 8}
@@ -29,10 +30,11 @@ CHOICES = {
     "weights": ("checkpoint", "random"),
     "part": ("frames", "vision", "region", "prefill", "decode"),
     "library": LIBRARIES,
-    "precision": ("float32", "float16", "bfloat16"),
+    "precision": ("float32", "float16", "bfloat16", "int8"),
 }
 ASSETS = Path(vitron_ros.__file__).parent / "assets"
-OWN_CODE = ("build.py", "builder.py", "profile.py", "source.py")
+OWN_CODE = ("build.py", "builder.py", "int8_graph.py", "profile.py", "source.py")
+SEEING = ("frames", "vision")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +55,7 @@ class EngineProfile:
     precision: str
     targets: tuple[str, ...]
     sizes: tuple[Mapping[str, tuple[int, int, int]], ...]
+    calibration: str = ""
 
     @property
     def name(self) -> str:
@@ -91,8 +94,8 @@ def read_profile(path: Path) -> EngineProfile:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
-    keys = [item.name for item in fields(EngineProfile) if item.name != "path"]
-    if not isinstance(values, dict) or set(values) != set(keys):
+    keys = [item.name for item in fields(EngineProfile) if item.name not in ("path", "calibration")]
+    if not isinstance(values, dict) or set(values) - {"calibration"} != set(keys):
         found = sorted(map(str, values)) if isinstance(values, dict) else type(values).__name__
         raise ConfigError(f"{path} must have exactly the settings {', '.join(keys)}; it has {found}")
     for name, choices in CHOICES.items():
@@ -100,6 +103,7 @@ def read_profile(path: Path) -> EngineProfile:
             raise ConfigError(f"{path}: {name} is {values[name]!r}; it must be one of {', '.join(choices)}")
     if not isinstance(values["model"], str) or not isinstance(values["levels"], bool):
         raise ConfigError(f"{path}: model is a name and levels true or false")
+    _check_calibration(path, values)
     targets, sizes = values["targets"], values["sizes"]
     if not isinstance(targets, list) or not targets or not all(isinstance(target, str) for target in targets):
         raise ConfigError(f"{path}: targets is {targets!r}; it must be a list such as [SM86, SM89]")
@@ -107,6 +111,17 @@ def read_profile(path: Path) -> EngineProfile:
         raise ConfigError(f"{path}: sizes is {sizes!r}; it must be a list with at least one entry")
     ranges = tuple(_sizes(path, each) for each in sizes)
     return EngineProfile(path=path, **{**values, "targets": tuple(targets), "sizes": ranges})
+
+
+def _check_calibration(path: Path, values: Mapping[str, Any]) -> None:
+    calibration, is_int8 = values.get("calibration"), values["precision"] == "int8"
+    if is_int8 and values["part"] not in SEEING:
+        raise ConfigError(f"{path}: precision int8 is for the parts {', '.join(SEEING)}, not for {values['part']}")
+    if is_int8 != ("calibration" in values) or (is_int8 and not (isinstance(calibration, str) and calibration)):
+        raise ConfigError(
+            f"{path}: calibration is {calibration!r}; with precision int8, and no other, it must name a folder of "
+            "images like those that the engine will see, or worlds"
+        )
 
 
 def _sizes(path: Path, values: Any) -> dict[str, tuple[int, int, int]]:

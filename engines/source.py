@@ -24,6 +24,7 @@ PRECISIONS: dict[str, torch.dtype] = {
     "float16": torch.float16,
     "bfloat16": torch.bfloat16,
 }
+INT8 = "int8"  # products; the model itself is float32
 SEED = 0  # of random weights
 
 

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from engines.build import CACHE, build, engine_path
-from engines.profile import EngineProfile, read_profile
-from engines.source import load_model, read_precision
+from engines.profile import SEEING, EngineProfile, read_profile
+from engines.source import INT8, load_model, read_precision
 from vitron_ros.backends.agreement import Difference, compare
 from vitron_ros.backends.graphs import Graph, Part, build_graph
 from vitron_ros.backends.onnx_export import export_onnx
@@ -71,15 +71,17 @@ def verify(profile: EngineProfile, cache: Path = CACHE) -> Report:
     checkpoint = profile.checkpoint
     model = load_model(checkpoint=checkpoint, profile_name=None if checkpoint else profile.model, part=profile.part)
     part: Part = profile.part  # type: ignore[assignment]
-    precision = read_precision(profile.precision)
+    is_int8 = profile.precision == INT8
+    weights = torch.float32 if is_int8 else read_precision(profile.precision)
+    precision = torch.int8 if is_int8 else weights
     graph = build_graph(model, part, levels=profile.levels)
     cases = [(sizes, random_inputs(graph.inputs, sizes, seed)) for seed, sizes in enumerate(_sizes(profile))]
     expected = [_run_torch(graph, inputs) for _, inputs in cases]
-    layers = part in ("frames", "vision")
+    layers = part in SEEING and not is_int8  # of int8 there is one graph, that was calibrated
     layer_graph = build_graph(model, "vision", levels=True) if layers else None
     layer_expected = [_run_torch(layer_graph, inputs) for _, inputs in cases] if layer_graph else []
 
-    model = model.to(precision)
+    model = model.to(weights)
     graph = build_graph(model, part, levels=profile.levels)
     report: Report = {"engine": str(engine), "precision": profile.precision, "skipped": {}, "comparisons": {}}
 

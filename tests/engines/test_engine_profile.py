@@ -28,6 +28,10 @@ def test_a_profile_is_read(write_profile):
     ("changes", "words"),
     [
         ({"precision": "int3"}, "precision is 'int3'; it must be one of float32, float16, bfloat16"),
+        ({"precision": "int8"}, "calibration is None; with precision int8, and no other"),
+        ({"precision": "int8", "calibration": ""}, "it must name a folder of images"),
+        ({"calibration": "worlds"}, "calibration is 'worlds'; with precision int8, and no other"),
+        ({"precision": "int8", "calibration": "worlds", "part": "decode"}, "int8 is for the parts frames, vision"),
         ({"library": "openvino"}, "library is 'openvino'"),
         ({"part": "encoder"}, "part is 'encoder'"),
         ({"weights": "trained"}, "weights is 'trained'"),

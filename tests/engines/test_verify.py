@@ -2,14 +2,19 @@
 
 import json
 
+import cv2
+import numpy as np
 import pytest
 import torch
 
 from engines import verify as verify_module
+from engines.int8_graph import PRODUCTS
 from engines.profile import read_profile
 from engines.verify import main, verify
 from vitron_ros.backends.onnx_runner import OnnxRunner
+from vitron_ros.errors import EngineError
 
+onnx = pytest.importorskip("onnx", reason="onnx is not installed")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 pytest.importorskip("onnxscript", reason="onnxscript is not installed")
 
@@ -45,6 +50,33 @@ def test_half_precision_has_its_own_tolerance(write_profile, tmp_path):
     report = verify(read_profile(write_profile(precision="float16")), tmp_path / "cache")
     assert report["agrees"]
     assert report["comparisons"]["onnxruntime, layers"][0]["relative"] > 1e-5  # it is half precision
+
+
+@pytest.mark.parametrize("source", ["worlds", "folder"])
+def test_products_in_int8(write_profile, tmp_path, source):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for index in range(3):
+        cv2.imwrite(str(folder / f"{index}.png"), rng.integers(0, 256, (60, 80, 3), dtype=np.uint8))
+    named = source if source == "worlds" else str(folder)
+    profile = read_profile(write_profile(precision="int8", calibration=named))
+    report = verify(profile, tmp_path / "cache")
+    assert report["agrees"]
+    patches = next(each for each in report["comparisons"]["onnxruntime"] if each["name"] == "patches")
+    assert 1e-3 < patches["relative"] < 1  # it is int8, and close
+    assert sorted(path.name for path in (tmp_path / "cache").iterdir()) == ["small.json", "small.onnx"]
+    nodes = onnx.load(tmp_path / "cache" / "small.onnx").graph.node
+    made = {node.output[0]: node.op_type for node in nodes}
+    fed = [made.get(name) for node in nodes if node.op_type in PRODUCTS for name in node.input[:2]]
+    assert len(fed) > 10
+    assert set(fed) == {"DequantizeLinear"}
+
+
+def test_int8_needs_images(write_profile, tmp_path):
+    profile = read_profile(write_profile(precision="int8", calibration=str(tmp_path / "nothing")))
+    with pytest.raises(EngineError, match="holds no JPEG or PNG image; give a folder of the camera's images"):
+        verify(profile, tmp_path / "cache")
 
 
 def test_a_layer_that_is_off_is_named_first_and_fails(write_profile, tmp_path, monkeypatch, capsys):

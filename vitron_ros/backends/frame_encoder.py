@@ -211,18 +211,13 @@ def check_agreement(graph: Graph, runner: EngineRunner) -> None:
         EngineError: they disagree, or the runner fails.
     """
     low, high = runner.limits["frames"]
-    precision = max((spec.dtype for spec in runner.outputs if spec.dtype.is_floating_point), key=_coarseness)
     with TorchRunner(graph) as reference:
         for seed, frames in enumerate({low, min(high, low + 1)}):
             inputs = random_inputs(graph.inputs, {"frames": frames}, seed, graph.device.type)
             expected, outputs = reference.run(inputs), runner.run(inputs)
-            worst = compare({name: expected[name] for name in outputs}, outputs, precision)[0]
+            worst = compare({name: expected[name] for name in outputs}, outputs, runner.precision)[0]
             if not worst.is_within:
                 raise EngineError(f"{runner.name} disagrees with torch on the same frames: {worst}; rebuild its engine")
-
-
-def _coarseness(dtype: torch.dtype) -> float:
-    return torch.finfo(dtype).eps
 
 
 def _find_engine(graph: Graph, library: str, folder: Path) -> Path:

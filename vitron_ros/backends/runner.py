@@ -53,6 +53,12 @@ class EngineRunner(Protocol):
     limits: Limits
     device: torch.device
 
+    @property
+    def precision(self) -> torch.dtype:
+        """The coarsest of its arithmetic, as its outputs tell; int8: of its products."""
+        found = [spec.dtype for spec in self.outputs if spec.dtype.is_floating_point]
+        return max(found, key=lambda dtype: torch.finfo(dtype).eps)
+
     def run(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Outputs by name, in memory of their own, for inputs by name.
 

@@ -71,6 +71,7 @@ class TensorRTRunner(EngineRunner):
         self.device = torch.device("cuda")
         self.inputs, self.outputs = read_specs(manifest.inputs), read_specs(manifest.outputs)
         self.limits = outer_limits(manifest)
+        self._is_int8 = manifest.precision == "int8"
         self._profiles = manifest.profiles
         self._runtime = trt.Runtime(trt.Logger(trt.Logger.WARNING))
         self._engine = self._runtime.deserialize_cuda_engine(path.read_bytes())
@@ -82,6 +83,10 @@ class TensorRTRunner(EngineRunner):
         self._contexts = [self._context(index) for index in range(len(self._profiles))]
         self._captures: dict[tuple[int, ...], _Capture] | None = {} if cuda_graphs else None
         self._stream.synchronize()
+
+    @property
+    def precision(self) -> torch.dtype:
+        return torch.int8 if self._is_int8 else super().precision
 
     def run(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         sizes = check_inputs(self, inputs)

@@ -1,0 +1,90 @@
+"""Products in int8: an ONNX graph with quantisation written into it, from images like those that it will see.
+
+ONNX Runtime's static quantisation puts a pair of QuantizeLinear and DequantizeLinear before every matrix product and
+convolution; TensorRT fuses them into int8 kernels. All else, sums and biases too, stays in float32.
+"""
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vitron_ros.errors import EngineError
+from vitron_ros.frame import Image
+
+WORLDS = "worlds"
+IMAGES = 64  # that calibrate
+ENDINGS = (".jpg", ".jpeg", ".png")
+PRODUCTS = ["MatMul", "Gemm", "Conv"]
+
+
+def calibration_images(source: str, size: int) -> list[Image]:
+    """Images of a folder, evenly chosen, or `worlds`: pictures of size x size px of the generated worlds.
+
+    Raises:
+        EngineError: the folder has none.
+    """
+    if source == WORLDS:
+        from training.worlds import make_clip
+
+        return [make_clip(seed, frames=1, size=size).frames[0] for seed in range(IMAGES)]
+    paths = sorted(path for path in Path(source).rglob("*") if path.suffix.lower() in ENDINGS)
+    read = [cv2.imread(str(path), cv2.IMREAD_COLOR_RGB) for path in paths[:: max(1, len(paths) // IMAGES)][:IMAGES]]
+    images = [np.asarray(image, np.uint8) for image in read if image is not None]
+    if not images:
+        raise EngineError(f"calibration: {source} holds no JPEG or PNG image; give a folder of the camera's images")
+    return images
+
+
+def write_int8(onnx: Path, target: Path, pixels: Sequence[Tensor]) -> Path:
+    """Writes a graph of pixels with its products in int8; gives the target, which appears whole or not at all.
+
+    Args:
+        onnx: the graph in float32, with one input `pixels`.
+        pixels: inputs (T, 3, S, S) float32, from which the ranges of all tensors are taken.
+
+    Raises:
+        EngineError: ONNX Runtime is not installed, or cannot quantise the graph.
+    """
+    try:
+        from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+    except ImportError as error:
+        raise EngineError("int8 needs onnxruntime: pip install 'vitron_ros[engines]'") from error
+
+    class Reader(CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self._left = iter(pixels)
+
+        def get_next(self) -> dict[str, NDArray[np.float32]] | None:
+            each = next(self._left, None)
+            return None if each is None else {"pixels": each.numpy()}
+
+    partial = target.with_name(f".{os.getpid()}-{target.name}")
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR)  # it advises a preparation that does nothing for an exported graph
+    try:
+        quantize_static(
+            str(onnx),
+            str(partial),
+            Reader(),
+            quant_format=QuantFormat.QDQ,
+            activation_type=QuantType.QInt8,
+            weight_type=QuantType.QInt8,
+            per_channel=True,
+            op_types_to_quantize=PRODUCTS,
+            # TensorRT takes int8 alone: no offsets, and no biases in int32.
+            extra_options={"ActivationSymmetric": True, "WeightSymmetric": True, "QuantizeBias": False},
+        )
+        partial.replace(target)
+    except (RuntimeError, ValueError) as error:
+        raise EngineError(f"ONNX Runtime cannot quantise {onnx}: {error}") from error
+    finally:
+        root.setLevel(level)
+        partial.unlink(missing_ok=True)
+    return target
