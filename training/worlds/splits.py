@@ -2,6 +2,7 @@
 
 import zlib
 
+from training.worlds.taught import INSTEAD
 from training.worlds.vocabulary import COLOURS, SHAPES, Split
 
 PAIR_PERIOD = 8  # one colour-shape pair of this many is held out
@@ -29,8 +30,11 @@ def held_out_templates(family: tuple[str, ...]) -> frozenset[str]:
 
 
 def templates_for(family: tuple[str, ...], split: Split) -> tuple[str, ...]:
-    """The templates of a family that a split may use: validation uses all, training those not held out."""
+    """The templates of a family that a split may use: validation uses all; training those not held out, and others
+    that teach the words of those that are.
+    """
     if split == "val":
         return family
     held_out = held_out_templates(family)
-    return tuple(text for text in family if text not in held_out)
+    said = tuple(text for text in family if text not in held_out)
+    return said + tuple(text for template in family if template in held_out for text in INSTEAD.get(template, ()))

@@ -14,6 +14,7 @@ from training.worlds import invocations as requests
 from training.worlds.expressions import FIND
 from training.worlds.proposals import COMPARING, HAPPENING, QueryFamily
 from training.worlds.splits import held_out_templates, is_held_out_pair, templates_for
+from training.worlds.taught import INSTEAD
 from training.worlds.vocabulary import COLOURS, MODULES, PATTERNS, SHAPES, SIZES
 
 SEEDS = st.integers(0, 10**6)
@@ -67,6 +68,11 @@ def regex(template: str) -> str:
     return re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.+?)", pattern)
 
 
+def says(template: str, family: tuple[str, ...]) -> bool:
+    """Whether a template is one of a family, or said in training instead of one."""
+    return template in family or any(template in INSTEAD.get(held_out, ()) for held_out in family)
+
+
 def read(sample: Sample, world: World) -> set[int]:
     """The objects that the sample's expression names, in the plainest reading."""
     text = sample.expression
@@ -76,9 +82,9 @@ def read(sample: Sample, world: World) -> set[int]:
     assert match, (sample.template, text)
     part = match.groupdict()
     template = sample.template
-    if template in wording.KIND:
+    if says(template, wording.KIND):
         return world.members(part["kind"])
-    if template in wording.FARTHEST or template in wording.NTH:
+    if says(template, wording.FARTHEST) or says(template, wording.NTH):
         edge = part.get("edge") or FARTHEST[part["farthest"]]
         number = int(part.get("number") or 1)
         if "nth" in part:
@@ -86,14 +92,14 @@ def read(sample: Sample, world: World) -> set[int]:
         axis, sign = EDGES[edge]
         line = sorted(world.members(part["kind"], seen_now=True), key=lambda index: sign * world.centre(index)[axis])
         return set(line[number - 1 : number])
-    if template in wording.LARGEST or template in wording.SMALLEST:
+    if says(template, wording.LARGEST) or says(template, wording.SMALLEST):
         members = world.members(part["kind"], seen_now=True)
-        choose = max if template in wording.LARGEST else min
+        choose = max if says(template, wording.LARGEST) else min
         return {choose(members, key=lambda index: world.clip.scales[world.frame, index])} if members else set()
     for motion, family in wording.MOTION.items():
-        if template in family:
+        if says(template, family):
             return {index for index in world.members(part["kind"]) if does(world.clip, index, motion)}
-    if template in wording.DIRECTION:
+    if says(template, wording.DIRECTION):
         return {index for index in world.members(part["kind"]) if does(world.clip, index, part["way"])}
     anchors = world.members(part["anchor"])
     if not anchors:
@@ -101,10 +107,10 @@ def read(sample: Sample, world: World) -> set[int]:
     assert len(anchors) == 1, f"{part['anchor']} is {anchors}"
     (anchor,) = anchors
     members = world.members(part["kind"], seen_now=True) - {anchor}
-    if template in wording.CLOSEST:
+    if says(template, wording.CLOSEST):
         distance = {index: np.hypot(*(world.centre(index) - world.centre(anchor))) for index in members}
         return {min(distance, key=distance.__getitem__)} if distance else set()
-    (side,) = [side for side, family in wording.BESIDE.items() if template in family]
+    (side,) = [side for side, family in wording.BESIDE.items() if says(template, family)]
     axis, sign = SIDES[side]
     return {index for index in members if sign * (world.centre(index) - world.centre(anchor))[axis] > 0}
 
@@ -283,9 +289,25 @@ def test_a_family_of_templates_is_split_without_overlap(module: str, name: str, 
     held_out = held_out_templates(family)
     assert held_out
     assert held_out.isdisjoint(templates_for(family, "train"))
-    assert set(templates_for(family, "train")) | held_out == set(templates_for(family, "val")) == set(family)
+    taught = {text for template in held_out for text in INSTEAD.get(template, ())}
+    assert taught.isdisjoint(family)
+    assert set(templates_for(family, "train")) == (set(family) - held_out) | taught
+    assert set(templates_for(family, "val")) == set(family)
     assert family[0] not in held_out
     assert len(set(family)) == len(family)
+
+
+def words_of(template: str) -> set[str]:
+    return set(re.findall(r"[a-z]+", re.sub(r"\{\w+\}", "", template.lower())))
+
+
+def test_what_is_held_out_is_said_in_words_that_training_knows() -> None:
+    families = [family for _, _, family in FAMILIES] + list(questions.WHO.values())
+    known = {word for family in families for text in templates_for(family, "train") for word in words_of(text)}
+    for family in families:
+        for template in held_out_templates(family):
+            assert words_of(template) <= known, template
+    assert set(INSTEAD) <= {template for family in families for template in held_out_templates(family)}
 
 
 def test_each_colour_and_each_shape_is_seen_in_training() -> None:
