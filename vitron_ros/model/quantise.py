@@ -28,7 +28,7 @@ def quantise(model: VitronModel, kind: Kind, calibrate: Callable[[], object] | N
 
     Raises:
         ModelError: the kind is unknown or not for this device, torchao is not installed or cannot do it, or `calibrate`
-            did not run the model.
+            did not run the model, which is then of no more use.
     """
     if kind not in ("int8", "int4"):
         raise ModelError(f"cannot quantise to {kind!r}; choose int8 or int4")
