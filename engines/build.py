@@ -106,10 +106,11 @@ def _build(profile: EngineProfile, engine: Path, source: str) -> Manifest:
     manifest_path(engine).unlink(missing_ok=True)  # a build that breaks off must leave nothing that looks whole
     onnx = engine.with_suffix(".onnx")
     if is_int8:
+        vision = model.config.vision
+        images = calibration_images(profile.calibration, vision.image_size)
         exact = export_onnx(graph, engine.with_name(f"{engine.stem}-float32.onnx"))
-        images = calibration_images(profile.calibration, model.config.vision.image_size)
         try:
-            write_int8(exact, onnx, [pixels_from_images([image], model.config.vision) for image in images])
+            write_int8(exact, onnx, [pixels_from_images([image], vision) for image in images])
         finally:
             exact.unlink()
     else:

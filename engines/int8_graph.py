@@ -9,17 +9,17 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from engines.profile import WORLDS
+from training.images import read_images
+from training.worlds import make_clip
 from vitron_ros.errors import EngineError
 from vitron_ros.frame import Image
 
-WORLDS = "worlds"
 IMAGES = 64  # that calibrate
-ENDINGS = (".jpg", ".jpeg", ".png")
 PRODUCTS = ["MatMul", "Gemm", "Conv"]
 
 
@@ -27,18 +27,11 @@ def calibration_images(source: str, size: int) -> list[Image]:
     """Images of a folder, evenly chosen, or `worlds`: pictures of size x size px of the generated worlds.
 
     Raises:
-        EngineError: the folder has none.
+        ConfigError: the folder has none.
     """
     if source == WORLDS:
-        from training.worlds import make_clip
-
         return [make_clip(seed, frames=1, size=size).frames[0] for seed in range(IMAGES)]
-    paths = sorted(path for path in Path(source).rglob("*") if path.suffix.lower() in ENDINGS)
-    read = [cv2.imread(str(path), cv2.IMREAD_COLOR_RGB) for path in paths[:: max(1, len(paths) // IMAGES)][:IMAGES]]
-    images = [np.asarray(image, np.uint8) for image in read if image is not None]
-    if not images:
-        raise EngineError(f"calibration: {source} holds no JPEG or PNG image; give a folder of the camera's images")
-    return images
+    return read_images(Path(source), IMAGES)
 
 
 def write_int8(onnx: Path, target: Path, pixels: Sequence[Tensor]) -> Path:

@@ -33,8 +33,10 @@ CHOICES = {
     "precision": ("float32", "float16", "bfloat16", "int8"),
 }
 ASSETS = Path(vitron_ros.__file__).parent / "assets"
+OWN_WORLDS = Path(__file__).parents[1] / "training" / "worlds"
 OWN_CODE = ("build.py", "builder.py", "int8_graph.py", "profile.py", "source.py")
 SEEING = ("frames", "vision")
+WORLDS = "worlds"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +141,7 @@ def _sizes(path: Path, values: Any) -> dict[str, tuple[int, int, int]]:
 
 
 def source_hash(profile: EngineProfile) -> str:
-    """Hash of all that a build starts from: settings, weights by their files' dates, code and versions.
+    """Hash of all that a build starts from: settings, weights and images by their files' dates, code and versions.
 
     Raises:
         EngineError: the checkpoint or a library is not there.
@@ -153,9 +155,18 @@ def source_hash(profile: EngineProfile) -> str:
     folder = profile.checkpoint
     for file in sorted(folder.iterdir()) if folder is not None else ():
         if file.suffix in (".json", ".safetensors"):
-            status = file.stat()
-            digest.update(f"{file.name} {status.st_size} {status.st_mtime_ns}".encode())
+            digest.update(_date(file))
+    if profile.calibration:
+        digest.update(f"onnxruntime {library_version('onnxruntime')}".encode())
+        drawn = profile.calibration == WORLDS
+        for file in sorted((OWN_WORLDS if drawn else Path(profile.calibration)).rglob("*.py" if drawn else "*.*")):
+            digest.update(_date(file))
     return digest.hexdigest()
+
+
+def _date(file: Path) -> bytes:
+    status = file.stat()
+    return f"{file.name} {status.st_size} {status.st_mtime_ns}".encode()
 
 
 def library_version(name: str) -> str:

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast, get_args
 
-import cv2
 import numpy as np
 import torch
 from tqdm import tqdm
 
 from training import baselines
 from training.checkpointing import find_start
+from training.images import read_images
 from training.questions import Question, true_boxes, word_question
 from training.worlds import Clip, Task, make_clip, make_samples
 from training.worlds.splits import is_held_out_pair
@@ -38,6 +38,7 @@ VIDEO_FRAMES = 8
 NOWHERE = -1e6  # px; a box that is not given lies far from any
 MAX_ANSWER = 320
 IMAGE_SIZE = 128
+BACKGROUNDS = 200  # real frames at most
 TRIES = 40  # clips a question that is wanted, before the search is given up
 
 
@@ -204,21 +205,6 @@ def report(
     }
 
 
-def read_backgrounds(folder: Path) -> list[Image]:
-    """The JPEG and PNG images below a folder, at most 200, evenly chosen.
-
-    Raises:
-        ConfigError: there is none.
-    """
-    paths = sorted(path for ending in ("jpg", "jpeg", "png") for path in folder.rglob(f"*.{ending}"))
-    paths = paths[:: max(1, len(paths) // 200)][:200]
-    images = [cv2.imread(str(path), cv2.IMREAD_COLOR_RGB) for path in paths]
-    found = [np.asarray(image, np.uint8) for image in images if image is not None]
-    if not found:
-        raise ConfigError(f"{folder} holds no JPEG or PNG image; give a folder of real frames")
-    return found
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Evaluates a checkpoint; returns the exit code."""
     parser = argparse.ArgumentParser(
@@ -239,7 +225,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if (arguments.split == "real-background") != (arguments.backgrounds is not None):
         parser.error("--backgrounds goes with --split real-background")
     try:
-        real = read_backgrounds(arguments.backgrounds) if arguments.backgrounds else []
+        real = read_images(arguments.backgrounds, BACKGROUNDS) if arguments.backgrounds else []
         is_run = Path(arguments.checkpoint).is_dir()
         source = find_start(arguments.checkpoint) if is_run else arguments.checkpoint
         checkpoint = load_checkpoint(source, device=arguments.device, dtype=torch.float32)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from engines.profile import read_profile
+from engines.profile import read_profile, source_hash
 from vitron_ros.errors import ConfigError, EngineError
 
 SHIPPED = sorted((Path(__file__).parents[2] / "engines" / "profiles").glob("*.yaml"))
@@ -70,3 +70,14 @@ def test_a_file_that_is_not_there(tmp_path):
 def test_weights_that_are_not_there(write_profile):
     with pytest.raises(EngineError, match="no checkpoint nowhere; give its directory, or set weights: random"):
         _ = read_profile(write_profile(model="nowhere")).checkpoint
+
+
+def test_an_engine_is_stale_when_the_images_that_calibrated_it_change(write_profile, tmp_path):
+    image = tmp_path / "images" / "a.png"
+    image.parent.mkdir()
+    image.write_bytes(b"one")
+    profile = read_profile(write_profile(precision="int8", calibration=str(image.parent)))
+    before = source_hash(profile)
+    assert source_hash(profile) == before
+    image.write_bytes(b"another")
+    assert source_hash(profile) != before

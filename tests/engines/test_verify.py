@@ -12,7 +12,7 @@ from engines.int8_graph import PRODUCTS
 from engines.profile import read_profile
 from engines.verify import main, verify
 from vitron_ros.backends.onnx_runner import OnnxRunner
-from vitron_ros.errors import EngineError
+from vitron_ros.errors import ConfigError
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
@@ -75,8 +75,9 @@ def test_products_in_int8(write_profile, tmp_path, source):
 
 def test_int8_needs_images(write_profile, tmp_path):
     profile = read_profile(write_profile(precision="int8", calibration=str(tmp_path / "nothing")))
-    with pytest.raises(EngineError, match="holds no JPEG or PNG image; give a folder of the camera's images"):
+    with pytest.raises(ConfigError, match="nothing holds no JPEG or PNG image; give a folder of real frames"):
         verify(profile, tmp_path / "cache")
+    assert not list((tmp_path / "cache").iterdir())
 
 
 def test_a_layer_that_is_off_is_named_first_and_fails(write_profile, tmp_path, monkeypatch, capsys):

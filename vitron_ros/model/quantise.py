@@ -4,7 +4,7 @@ Activations stay as they are. On a CPU an int8 model is faster only once its dec
 """
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 from torch import nn, no_grad
 
@@ -35,8 +35,6 @@ def quantise(model: VitronModel, kind: Kind, calibrate: Callable[[], object] | N
     if kind == "int4" and model.device.type != "cuda":
         raise ModelError(f"int4 needs a GPU, this model is on {model.device}; use int8 here, or move the model first")
     try:
-        from torchao.prototype.awq import AWQConfig
-        from torchao.prototype.awq.core import AWQObservedLinear
         from torchao.quantization import Int4WeightOnlyConfig, Int8WeightOnlyConfig, quantize_
     except ImportError as error:
         raise ModelError("quantisation needs torchao: pip install 'vitron_ros[quantise]'") from error
@@ -46,19 +44,31 @@ def quantise(model: VitronModel, kind: Kind, calibrate: Callable[[], object] | N
     def chosen(module: nn.Module, name: str) -> bool:
         return isinstance(module, nn.Linear) and not (is_tied and name == "lm_head")
 
-    def is_observed(module: nn.Module, _: str) -> bool:
-        return isinstance(module, AWQObservedLinear)
-
     try:
         if calibrate is None:
             quantize_(model.language, config, filter_fn=chosen)
-            return
-        quantize_(model.language, AWQConfig(config, step="prepare"), filter_fn=chosen)
-        calibrate()
-        observed = [module for module in model.language.modules() if isinstance(module, AWQObservedLinear)]
-        if not all(module.act_obs.inputs for module in observed):
-            raise ModelError("nothing was calibrated: `calibrate` has to run the model that is to be quantised")
-        with no_grad():
-            quantize_(model.language, AWQConfig(config, step="convert"), filter_fn=is_observed)
-    except (ImportError, NotImplementedError, RuntimeError, AssertionError) as error:
+        else:
+            _quantise_calibrated(model.language, config, chosen, calibrate)
+    except (
+        ImportError,
+        NotImplementedError,
+        RuntimeError,
+        AssertionError,
+    ) as error:
         raise ModelError(f"torchao cannot quantise this model to {kind}: {error}") from error
+
+
+def _quantise_calibrated(
+    language: nn.Module, config: Any, chosen: Callable[[nn.Module, str], bool], calibrate: Callable[[], object]
+) -> None:
+    from torchao.prototype.awq import AWQConfig
+    from torchao.prototype.awq.core import AWQObservedLinear
+    from torchao.quantization import quantize_
+
+    quantize_(language, AWQConfig(config, step="prepare"), filter_fn=chosen)
+    calibrate()
+    observed = [module for module in language.modules() if isinstance(module, AWQObservedLinear)]
+    if not all(module.act_obs.inputs for module in observed):
+        raise ModelError("nothing was calibrated: `calibrate` has to run the model that is to be quantised")
+    with no_grad():
+        quantize_(language, AWQConfig(config, step="convert"), filter_fn=lambda module, _: module in observed)

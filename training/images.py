@@ -1,0 +1,31 @@
+"""Real images, as backgrounds and to calibrate with. None of them is ever trained on."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from vitron_ros.errors import ConfigError
+from vitron_ros.frame import Image
+
+ENDINGS = ("jpg", "jpeg", "png")
+
+
+def read_images(folder: Path, most: int) -> list[Image]:
+    """The JPEG and PNG images below a folder, evenly chosen.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    paths = image_paths(folder)
+    paths = paths[:: max(1, len(paths) // most)][:most]
+    images = [cv2.imread(str(path), cv2.IMREAD_COLOR_RGB) for path in paths]
+    found = [np.asarray(image, np.uint8) for image in images if image is not None]
+    if not found:
+        raise ConfigError(f"{folder} holds no JPEG or PNG image; give a folder of real frames")
+    return found
+
+
+def image_paths(folder: Path) -> list[Path]:
+    """The JPEG and PNG files below a folder, by name."""
+    return sorted(path for ending in ENDINGS for path in folder.rglob(f"*.{ending}"))
