@@ -10,16 +10,14 @@ A attributes.
 """
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from training.dense import ATTRIBUTES, IGNORE, DenseTargets
+from training.packed_attention import Heads
 from training.packing import Packs
-from vitron_ros.model.language import LanguageModel, Layer, rotate
 from vitron_ros.model.tokenizer import Tokenizer
 
 LOWEST_SHARE = 0.5  # of the greatest share of the object among a frame's tokens, to count as showing it
@@ -162,47 +160,28 @@ class Plan:
         return tuple(sorted({self.words, *self.objects}))
 
 
-@contextmanager
-def layer_inputs(language: LanguageModel, layers: tuple[int, ...]) -> Iterator[dict[int, Tensor]]:
-    """The states (R, S, C) that enter some layers, by layer, of the pass made within."""
-    seen: dict[int, Tensor] = {}
-
-    def keep(index: int) -> torch.utils.hooks.RemovableHandle:
-        def hook(_: nn.Module, args: tuple[Tensor, ...]) -> None:
-            seen[index] = args[0]
-
-        return language.model.layers[index].register_forward_pre_hook(hook)
-
-    hooks = [keep(index) for index in layers]
-    try:
-        yield seen
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
-def attention_loss(
-    layer: Layer, states: Tensor, rotary: tuple[Tensor, Tensor], mask: Tensor, looks: Looks, *, last_heads: bool = False
-) -> Tensor:
+def attention_loss(heads: Heads, segments: Tensor, looks: Looks, *, last_heads: bool = False) -> Tensor:
     """Sum over looks of -log of the attention that the first, or last, half of a layer's heads gives to their goals.
 
     Args:
-        states: (R, S, C) that enter the layer.
-        rotary: cosines and signed sines at the packs' positions.
-        mask: (R, 1, S, S) of the packs.
+        heads: queries and keys of the layer, from `PackedAttention`.
+        segments: (R, S) of the packs.
     """
-    attention = layer.self_attn
-    half = max(1, attention.num_heads // 2)
-    heads = slice(attention.num_heads - half, None) if last_heads else slice(0, half)
-    x = layer.input_layernorm(states)
-    q = rotate(attention.q_proj(x).unflatten(-1, (-1, attention.head_dim)), rotary)[:, :, heads]
-    k = rotate(attention.k_proj(x).unflatten(-1, (-1, attention.head_dim)), rotary)
-    k = k.repeat_interleave(attention.num_heads // attention.num_kv_heads, dim=2)[:, :, heads]
-    paid = []
-    for row in range(len(states)):  # all places of a row would be several times as many as look
-        here = looks.rows == row
-        columns = looks.columns[here]
-        scores = torch.einsum("lhd,khd->lhk", q[row, columns].float(), k[row].float()) / math.sqrt(attention.head_dim)
-        shares = scores.masked_fill(~mask[row, 0, columns][:, None], -math.inf).softmax(-1)  # (L, H, S)
-        paid.append((shares * looks.goals[here][:, None]).sum(-1))
-    return -torch.cat(paid).clamp(min=LOWEST_MASS).log().mean(-1).sum()
+    q, k = heads
+    half = max(1, q.shape[2] // 2)
+    chosen = slice(q.shape[2] - half, None) if last_heads else slice(0, half)
+    keys = k.repeat_interleave(q.shape[2] // k.shape[2], dim=2)[:, :, chosen].transpose(1, 2).unbind()  # (h, S, D) each
+    order = looks.rows.argsort(stable=True)
+    columns, goals = looks.columns[order], looks.goals[order]
+    segments = segments[looks.rows[order]]
+    own = segments.gather(1, columns[:, None])
+    places = torch.arange(segments.shape[1], device=segments.device)
+    is_open = ((segments == 0) | (segments == own)) & (places <= columns[:, None])  # (L, S)
+    queries = q[:, :, chosen][looks.rows[order], columns] / math.sqrt(q.shape[3])  # (L, h, D)
+    counts = looks.rows.bincount(minlength=len(keys)).tolist()  # all places of a row would be several times as many
+    parts = (torch.split(part, counts) for part in (queries, is_open, goals))
+    paid = [
+        ((query.transpose(0, 1) @ key.mT).masked_fill(~opened, -math.inf).softmax(-1) * goal).sum(-1)  # (h, L)
+        for key, query, opened, goal in zip(keys, *parts, strict=True)
+    ]
+    return -torch.cat(paid, dim=1).clamp(min=LOWEST_MASS).log().mean(0).sum()

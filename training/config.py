@@ -74,6 +74,7 @@ class TrainConfig(Checked):
     learning_rate: float = setting(1e-3, "highest learning rate", low=0.0)
     optimizer: str = setting("adamw", "of the matrices between hidden layers", choices=("adamw", "muon"))
     look_rate: float = setting(1.0, "learning rate of query and key projections, as a multiple", low=0.0)
+    vision_rate: float = setting(1.0, "learning rate of the vision encoder, as a multiple", low=0.0)
     final_share: float = setting(0.02, "share of the learning rate at the end of the cosine", low=0.0, high=1.0)
     weight_decay: float = setting(0.05, "on matrices", low=0.0)
     clip_norm: float = setting(1.0, "norm to which gradients are cut", low=1e-6)

@@ -27,8 +27,8 @@ from vitron_ros.model.prompts import PromptBuilder
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
-    """Clips of one length.
+class Batch:
+    """Clips and what is asked about them.
 
     Attributes:
         images: (F, 3, S, S) uint8, the frames of all clips one after another.
@@ -40,12 +40,11 @@ class Part:
     dense: DenseTargets
     packs: Packs | None
 
-    def to(self, device: torch.device) -> "Part":
+    def to(self, device: torch.device) -> "Batch":
         packs = None if self.packs is None else self.packs.to(device)
-        return Part(self.images.to(device, non_blocking=True), self.dense.to(device), packs)
+        return Batch(self.images.to(device, non_blocking=True), self.dense.to(device), packs)
 
 
-Batch = tuple[Part, ...]
 WIDE = 4 / 3
 CLUTTER_MARGIN = 1.3  # sides of a cluttered background in sides of the image, which sees its middle or moves over it
 DENSE_FIELDS = tuple(field.name for field in fields(DenseTargets))
@@ -71,38 +70,36 @@ class Batches(Dataset[Batch]):
         return self._config.steps * self._config.accumulation
 
     def __getitem__(self, number: int) -> Batch:
-        config = self._config
-        return tuple(
-            make_part(kind, self._vision, self._builder, self._sizes, (config.seed, number, index))
-            for index, kind in enumerate(config.clips)
-        )
+        return make_batch(self._config, self._vision, self._builder, self._sizes, number)
 
 
-def make_part(
-    kind: ClipsConfig, vision: VisionConfig, builder: PromptBuilder, sizes: PackSizes, seed: tuple[int, ...]
-) -> Part:
-    """Clips of a kind with their questions, of a seed."""
-    images, dense, packer = [], [], Packer(builder, sizes)
-    for index in range(kind.count):
-        rng = np.random.Generator(np.random.PCG64([*seed, index]))
-        seed_of_clip = int(rng.integers(2**62))
-        height = vision.image_size
-        width = round(WIDE * height) if kind.wide and rng.random() < kind.wide else height
-        clip = _make_clip(kind, seed_of_clip, (height, width), rng)
-        shares = patch_shares(clip, vision.grid)
-        # Questions about one frame of several belong to clips of one frame; here they would see all of them.
-        samples = _make_samples(clip, kind) if kind.tasks else []
-        worded = [
-            word_question(clip, sample, builder.profile, rng, takes_regions=sizes.tokens_per_region > 0)
-            for sample in samples
-            if len(sample.frames) == kind.frames
-        ]
-        misread = partial(misread_boxes, error=kind.misread, rng=rng) if kind.misread else None
-        packer.add_clip([question for question in worded if question], index * kind.frames, shares, misread)
-        images.append(torch.from_numpy(stretched(clip.frames, height)).permute(0, 3, 1, 2))
-        dense.append(dense_targets(clip, shares))
+def make_batch(
+    config: TrainConfig, vision: VisionConfig, builder: PromptBuilder, sizes: PackSizes, number: int
+) -> Batch:
+    """The batch of a number: clips of every kind with their questions."""
+    images, dense, packer, frames = [], [], Packer(builder, sizes), 0
+    for place, kind in enumerate(config.clips):
+        for index in range(kind.count):
+            rng = np.random.Generator(np.random.PCG64([config.seed, number, place, index]))
+            seed_of_clip = int(rng.integers(2**62))
+            height = vision.image_size
+            width = round(WIDE * height) if kind.wide and rng.random() < kind.wide else height
+            clip = _make_clip(kind, seed_of_clip, (height, width), rng)
+            shares = patch_shares(clip, vision.grid)
+            # Questions about one frame of several belong to clips of one frame; here they would see all of them.
+            samples = _make_samples(clip, kind) if kind.tasks else []
+            worded = [
+                word_question(clip, sample, builder.profile, rng, takes_regions=sizes.tokens_per_region > 0)
+                for sample in samples
+                if len(sample.frames) == kind.frames
+            ]
+            misread = partial(misread_boxes, error=kind.misread, rng=rng) if kind.misread else None
+            packer.add_clip([question for question in worded if question], frames, shares, misread)
+            images.append(torch.from_numpy(stretched(clip.frames, height)).permute(0, 3, 1, 2))
+            dense.append(dense_targets(clip, shares))
+            frames += len(clip.frames)
     joined = (torch.cat([getattr(d, name) for d in dense]) for name in DENSE_FIELDS)
-    return Part(torch.cat(images).contiguous(), DenseTargets(*joined), packer.packs())
+    return Batch(torch.cat(images).contiguous(), DenseTargets(*joined), packer.packs())
 
 
 def _make_clip(kind: ClipsConfig, seed: int, size: tuple[int, int], rng: np.random.Generator) -> Clip:

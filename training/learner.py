@@ -11,7 +11,6 @@ from training.attention import (
     Looks,
     Plan,
     attention_loss,
-    layer_inputs,
     looks_at_objects,
     looks_at_words,
     looks_back,
@@ -20,20 +19,20 @@ from training.attention import (
     shown_attributes,
 )
 from training.config import TrainConfig, WeightsConfig
-from training.data import Batch, Part, normalise
+from training.data import Batch, normalise
 from training.dense import DenseHead, DenseTargets, dense_loss, gate_loss
 from training.losses import PointerHead, number_loss, pointer_loss, soft_numbers, text_loss
+from training.packed_attention import Heads, PackedAttention
 from training.packing import IGNORE, Packs, embed
 from training.token_head import TokenHead, token_loss
 from vitron_ros.errors import ConfigError
-from vitron_ros.model.language import Layer
 from vitron_ros.model.token_selector import GatedTSelector
 from vitron_ros.model.tokenizer import Tokenizer
 from vitron_ros.model.vision import VisionFeatures
 from vitron_ros.model.vitron import VisualTokens, VitronModel
 
 HEADS = ("dense_head", "pointer_head", "token_head")
-SPLITS = 4  # of the rows of a batch by length
+SPLITS = 6  # of the rows of a batch by length
 PARTS = tuple(field.name for field in fields(WeightsConfig))  # of the loss
 LOOKS = tuple(name for name in PARTS if name.endswith("_look"))
 
@@ -78,9 +77,9 @@ class Learner(nn.Module):
             self.get_submodule(name).requires_grad_(part > 0)
 
     def train(self, mode: bool = True) -> "Learner":
-        """As of any module, but a frozen vision encoder keeps the statistics of its batch norms."""
+        """As of any module, but batch norms of the vision encoder keep their statistics outside the dense stage."""
         super().train(mode)
-        if not self._sees_learning:
+        if not (self.weights.dense and self._sees_learning):
             self.model.vision.eval()
         return self
 
@@ -90,48 +89,42 @@ class Learner(nn.Module):
 
     def forward(self, batch: Batch) -> Losses:
         """The losses of a batch. Each part of the loss is a mean over all of the batch that it is about."""
-        sums: dict[str, Tensor] = {}
-        counts: dict[str, int] = {}
-        for part in batch:
-            for name, (value, count) in self._part(part).items():
-                sums[name] = sums[name] + value if name in sums else value
-                counts[name] = counts.get(name, 0) + count
-        terms = {name: value / max(1, counts[name]) for name, value in sums.items()}
+        features = self._look(batch.images)
+        terms: dict[str, Tensor] = {}
+        if self.weights.dense:
+            terms |= dense_loss(self.dense_head, features.patches, batch.dense)
+        if self.weights.gate:
+            log_p = cast(GatedTSelector, self.model.selector).log_probabilities(features.patches)
+            terms["gate"] = gate_loss(log_p, batch.dense.worth)
+        if self.weights.token or batch.packs is not None:
+            visual = self.model.visual_tokens(features)
+            if self.weights.token and visual.indices is not None:
+                terms["token"] = token_loss(
+                    self.token_head,
+                    visual.tokens,
+                    visual.indices,
+                    batch.dense,
+                    self.model.language.lm_head.weight,
+                    self.number_ids,
+                    self.soft,
+                )
+            if batch.packs is not None:
+                terms |= self._answer(batch.packs, batch.dense, features, visual)
         total = torch.stack([getattr(self.weights, name) * terms[name] for name in PARTS if name in terms]).sum()
         return Losses(total, {name: value.detach() for name, value in terms.items()})
 
-    def _part(self, part: Part) -> dict[str, tuple[Tensor, int]]:
-        """Sum and count of each loss of clips of one length."""
-        features = self._look(part.images)
-        sums: dict[str, tuple[Tensor, int]] = {}
-        if self.weights.dense:
-            frames = len(part.images)
-            losses = dense_loss(self.dense_head, features.patches, part.dense)
-            sums |= {name: (value * frames, frames) for name, value in losses.items()}
-        if self.weights.gate:
-            log_p = cast(GatedTSelector, self.model.selector).log_probabilities(features.patches)
-            sums["gate"] = (gate_loss(log_p, part.dense.worth) * len(part.images), len(part.images))
-        if part.packs is None and not self.weights.token:
-            return sums
-        visual = self.model.visual_tokens(features)
-        if self.weights.token and visual.indices is not None:
-            loss = token_loss(
-                self.token_head,
-                visual.tokens,
-                visual.indices,
-                part.dense,
-                self.model.language.lm_head.weight,
-                self.number_ids,
-                self.soft,
-            )
-            sums["token"] = (loss * len(part.images), len(part.images))
-        if part.packs is not None:
-            regions = self.model.region_tokens(features, part.packs.regions) if part.packs.regions else None
-            for packs in part.packs.split(SPLITS):
-                for name, (value, count) in self._ask(packs, part.dense, features, visual, regions).items():
-                    before = sums.get(name, (0, 0))
-                    sums[name] = before[0] + value, before[1] + count
-        return sums
+    def _answer(
+        self, packs: Packs, dense: DenseTargets, features: VisionFeatures, visual: VisualTokens
+    ) -> dict[str, Tensor]:
+        """The mean of each loss of what is asked."""
+        regions = self.model.region_tokens(features, packs.regions) if packs.regions else None
+        sums: dict[str, Tensor] = {}
+        counts: dict[str, int] = {}
+        for rows in packs.split(SPLITS):
+            for name, (value, count) in self._ask(rows, dense, features, visual, regions).items():
+                sums[name] = sums[name] + value if name in sums else value
+                counts[name] = counts.get(name, 0) + count
+        return {name: value / max(1, counts[name]) for name, value in sums.items()}
 
     def _look(self, images: Tensor) -> VisionFeatures:
         model = self.model
@@ -145,12 +138,12 @@ class Learner(nn.Module):
     def _ask(
         self, packs: Packs, dense: DenseTargets, features: VisionFeatures, visual: VisualTokens, regions: Tensor | None
     ) -> dict[str, tuple[Tensor, int]]:
-        model, mask = self.model, packs.mask()
+        model = self.model
         embeds = embed(model, packs, visual.tokens, regions)
         weights = self.weights
         is_taught = visual.indices is not None and any(getattr(weights, name) for name in LOOKS)
-        with layer_inputs(model.language, self.plan.layers if is_taught else ()) as states:
-            hidden = model.language.hidden_states(embeds, mask, packs.positions)
+        attend = PackedAttention(packs.segments, self.plan.layers if is_taught else ())
+        hidden = model.language.hidden_states(embeds, attend, packs.positions)
         asked = packs.labels != IGNORE
         labels, is_number = packs.labels[asked], packs.is_number[asked]
         logits = model.language.lm_head(hidden[asked])  # (L, V): only where something is asked
@@ -164,18 +157,15 @@ class Learner(nn.Module):
             rows, columns, frames = packs.pointers.unbind(1)
             logits = self.pointer_head(hidden[rows, columns], features.patches, frames)
             sums["pointer"] = (pointer_loss(logits, packs.pointer_targets), len(frames))
-        if visual.indices is not None and states:
-            sums |= self._look_losses(packs, mask, states, visual.indices, dense)
+        if visual.indices is not None and attend.heads:
+            sums |= self._look_losses(packs, attend.heads, visual.indices, dense)
         return sums
 
     def _look_losses(
-        self, packs: Packs, mask: Tensor, states: dict[int, Tensor], indices: Tensor, dense: DenseTargets
+        self, packs: Packs, heads: dict[int, Heads], indices: Tensor, dense: DenseTargets
     ) -> dict[str, tuple[Tensor, int]]:
-        layers = cast("list[Layer]", self.model.language.model.layers)
-        rotary = self.model.language.rotary_at(packs.positions)
-
         def loss(layer: int, looks: Looks, *, last_heads: bool = False) -> Tensor:
-            return attention_loss(layers[layer], states[layer], rotary, mask, looks, last_heads=last_heads)
+            return attention_loss(heads[layer], packs.segments, looks, last_heads=last_heads)
 
         of_words = looks_of_words(packs, self.words, shown_attributes(dense, indices))
         at_words, at_objects = looks_at_words(packs, self.words), looks_at_objects(packs, indices)

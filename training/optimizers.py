@@ -29,7 +29,10 @@ class Optimizers:
                 decay = config.weight_decay if weight.ndim >= 2 and not is_embedding else 0.0
                 looks = name.startswith("model.language.") and name.endswith(("q_proj.weight", "k_proj.weight"))
                 by_muon = config.optimizer == "muon" and is_hidden_matrix(name, weight)
-                groups[by_muon, decay, config.look_rate if looks else 1.0].append(weight)
+                multiple = (
+                    config.vision_rate if name.startswith("model.vision.") else config.look_rate if looks else 1.0
+                )
+                groups[by_muon, decay, multiple].append(weight)
         adam, muon = (
             [
                 {"params": weights, "weight_decay": decay, "multiple": multiple}

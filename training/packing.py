@@ -101,15 +101,6 @@ class Packs:
             absent=torch.stack([place[absent[:, 0]], absent[:, 1]], dim=1),
         )
 
-    def mask(self) -> Tensor:
-        """(R, 1, S, S) bool, True where row may look at column."""
-        size = self.segments.shape[1]
-        rows, columns = self.segments[:, :, None], self.segments[:, None, :]
-        causal = torch.ones(size, size, dtype=torch.bool, device=self.segments.device).tril()
-        seen = causal & (columns >= 0) & ((columns == 0) | (columns == rows))
-        # Padding looks at itself, for a row that looks at nothing becomes NaN.
-        return (seen | torch.eye(size, dtype=torch.bool, device=seen.device))[:, None]
-
 
 @dataclass
 class _Row:

@@ -17,8 +17,8 @@ from tqdm import tqdm
 from training.adapters import add_adapters
 from training.checkpointing import find_start, latest, read_record, restore, restore_heads, save, step_of
 from training.config import TrainConfig
-from training.data import Batches, load_batches
-from training.learner import Learner
+from training.data import Batch, Batches, load_batches
+from training.learner import Learner, Losses
 from training.optimizers import Optimizers
 from training.tiny import fresh
 from vitron_ros.errors import ConfigError
@@ -51,6 +51,7 @@ class Trainer:
         self.learner = Learner(self.checkpoint.model, self.checkpoint.tokenizer, config).to(self.device)
         self.learner.freeze_all_but(config.train)
         self.learner.train()
+        self.is_half = has_fast_bfloat16(self.device)
         self.optimizers = Optimizers(self.learner, config)
         self.step = 0
         self.seconds = 0.0
@@ -92,17 +93,15 @@ class Trainer:
         assert written is not None
         return written
 
-    def _update(self, batches: list[Any]) -> dict[str, float]:
+    def _update(self, batches: list[Batch]) -> dict[str, float]:
         """One optimiser step; gives the mean losses."""
         config = self.config
         # Noise of the step alone: a resumed run draws the same without any saved state.
         torch.manual_seed(config.seed * 1_000_003 + self.step)
         sums: dict[str, float] = defaultdict(float)
         for batch in batches:
-            parts = tuple(part.to(self.device) for part in batch)
-            with torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda"):
-                losses = self.learner(parts)
-            (losses.total / len(batches)).backward()
+            losses = self._losses(batch)
+            torch.autograd.backward(losses.total / len(batches))
             for name, value in {"loss": losses.total.detach(), **losses.terms}.items():
                 sums[name] += float(value) / len(batches)
         if not math.isfinite(sums["loss"]):
@@ -110,6 +109,11 @@ class Trainer:
         norm = torch.nn.utils.clip_grad_norm_(self.learner.parameters(), config.clip_norm)
         self.optimizers.step(self._rate(self.step))
         return {**sums, "norm": float(norm)}
+
+    def _losses(self, batch: Batch) -> Losses:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.is_half):
+            losses: Losses = self.learner(batch.to(self.device))
+        return losses
 
     def _rate(self, step: int) -> float:
         """The learning rate of a step, counted from 0: a linear rise, then a cosine."""
@@ -207,6 +211,11 @@ def _commit() -> str:
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return found.stdout.strip()
+
+
+def has_fast_bfloat16(device: torch.device) -> bool:
+    """Whether products are faster in bfloat16: on GPUs, and on CPUs with AMX. On others they are slower."""
+    return device.type == "cuda" or (device.type == "cpu" and torch.cpu._is_amx_tile_supported())
 
 
 def _hardware(device: torch.device) -> str:

@@ -7,6 +7,7 @@ from tiny_training import IMAGES, VIDEOS, tiny_checkpoint
 
 from training.data import normalise
 from training.dense import patch_shares
+from training.packed_attention import PackedAttention
 from training.packing import IGNORE, Packer, Packs, PackSizes, embed, misread_boxes
 from training.questions import Question, answer_text, word_question
 from training.worlds import Clip, make_clip, make_samples
@@ -57,7 +58,7 @@ def test_logits_in_a_pack_equal_those_alone(kind):
     features = model.vision(pixels, levels=model.region.levels)
     visual = model.visual_tokens(features).tokens
     marked = model.region_tokens(features, packs.regions) if packs.regions else None
-    packed = model.language(embed(model, packs, visual, marked), packs.mask(), packs.positions)
+    packed = model.language(embed(model, packs, visual, marked), PackedAttention(packs.segments), packs.positions)
     spelled = {}
     for row, columns in answers(packs):
         text = tokenizer.decode(packs.labels[row, columns[:-1]].tolist())

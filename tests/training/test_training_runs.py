@@ -146,7 +146,7 @@ def test_accumulated_batches_are_the_mean_of_their_gradients(tmp_path):
     trainer.learner.eval()  # no noise
     stream = load_batches(batches(trainer.config, trainer.checkpoint), 0, 0)
     pair = [next(stream), next(stream)]
-    mean = sum(trainer.learner(batch).total.item() for batch in pair) / 2
+    mean = sum(trainer._losses(batch).total.item() for batch in pair) / 2
     assert trainer._update(pair)["loss"] == pytest.approx(mean, rel=1e-5)
 
 
@@ -176,22 +176,25 @@ def test_batches_are_the_same_from_any_number_of_workers_and_any_start(tmp_path)
     assert len(alone) == 4
     for first, workers in ((2, 0), (1, 2)):
         for batch, expected in zip(load_batches(made, first, workers), alone[first:], strict=True):
-            for part, other in zip(batch, expected, strict=True):
-                assert torch.equal(part.images, other.images)
-                assert torch.equal(part.dense.boxes, other.dense.boxes)
-                assert torch.equal(part.packs.token_ids, other.packs.token_ids)
-                assert torch.equal(part.packs.pointer_targets, other.packs.pointer_targets)
-    assert not torch.equal(alone[0][0].images, alone[1][0].images)
+            assert torch.equal(batch.images, expected.images)
+            assert torch.equal(batch.dense.boxes, expected.dense.boxes)
+            assert torch.equal(batch.packs.token_ids, expected.packs.token_ids)
+            assert torch.equal(batch.packs.pointer_targets, expected.packs.pointer_targets)
+    assert not torch.equal(alone[0].images, alone[1].images)
 
 
 def test_close_ups_come_beside_ordinary_clips(tmp_path):
-    kinds = (IMAGES, ClipsConfig(frames=1, count=5, close_up=True))
-    ordinary, near = batches(stage(tmp_path, clips=kinds), tiny_checkpoint())[0]
-    assert near.packs is None
-    assert len(near.images) == 5
-    patterns = near.dense.attributes[..., 2]
-    assert set(patterns[near.dense.objectness == 1].tolist()) == {1, 2, 3}
-    assert 0 in ordinary.dense.attributes[..., 2]
+    ordinary, both = (
+        batches(stage(tmp_path, clips=kinds), tiny_checkpoint())[0]
+        for kinds in ((IMAGES,), (IMAGES, ClipsConfig(frames=1, count=5, close_up=True)))
+    )
+    count = len(ordinary.images)
+    assert len(both.images) == count + 5
+    assert torch.equal(both.images[:count], ordinary.images)
+    assert torch.equal(both.packs.token_ids, ordinary.packs.token_ids)
+    patterns, is_object = both.dense.attributes[..., 2], both.dense.objectness == 1
+    assert set(patterns[count:][is_object[count:]].tolist()) == {1, 2, 3}
+    assert 0 in patterns[:count]
 
 
 def test_pixels_are_those_of_the_model():

@@ -6,6 +6,8 @@ two over a `KVCache`. Knows nothing of images or text: embeddings go in, logits 
 Shapes: B batch, S sequence, Q new tokens of a pass, C model width, Hq/Hkv heads, D head width, V vocabulary.
 """
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -15,6 +17,9 @@ from vitron_ros.model.config import LanguageConfig
 from vitron_ros.model.kv_cache import KVCache, Span, update
 
 INITIAL_STD = 0.02  # LLaMA's
+
+Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""Of a layer: turned queries (B, S, Hq, D) and keys, and values, (B, S, Hkv, D), to what they see (B, S, Hq, D)."""
 
 
 class RMSNorm(nn.Module):
@@ -45,16 +50,19 @@ class Attention(nn.Module):
         self,
         x: Tensor,
         rotary: tuple[Tensor, Tensor],
-        mask: Tensor | None,
+        mask: Tensor | None = None,
         memory: tuple[Tensor, Tensor, Span, int] | None = None,
+        attend: Attend | None = None,
     ) -> Tensor:
-        """x (B, S, C) to (B, S, C). Without memory and mask attention is causal; else the mask alone says who looks."""
+        """x (B, S, C) to (B, S, C). Attention is causal, unless a mask or `attend` says who looks."""
         batch, width, _ = x.shape
         # Queries and keys are turned together: on a CPU a token costs more in calls than in arithmetic.
         heads = torch.cat([self.q_proj(x), self.k_proj(x)], -1).view(batch, width, -1, self.head_dim)
         heads = rotate(heads, rotary)
         q, k = heads[:, :, : self.num_heads], heads[:, :, self.num_heads :]
         v = self.v_proj(x).view(batch, width, self.num_kv_heads, self.head_dim)
+        if attend is not None:
+            return self.o_proj(attend(q, k, v).reshape(batch, width, -1))  # type: ignore[no-any-return]
         if memory is None:
             k, v = k.transpose(1, 2), v.transpose(1, 2)
         else:
@@ -97,10 +105,11 @@ class Layer(nn.Module):
         self,
         x: Tensor,
         rotary: tuple[Tensor, Tensor],
-        mask: Tensor | None,
+        mask: Tensor | None = None,
         memory: tuple[Tensor, Tensor, Span, int] | None = None,
+        attend: Attend | None = None,
     ) -> Tensor:
-        x = x + self.self_attn(self.input_layernorm(x), rotary, mask, memory)
+        x = x + self.self_attn(self.input_layernorm(x), rotary, mask, memory, attend)
         return x + self.mlp(self.post_attention_layernorm(x))  # type: ignore[no-any-return]
 
 
@@ -141,24 +150,24 @@ class LanguageModel(nn.Module):
         """Embeddings of token ids (B, S) int64: (B, S, C)."""
         return self.model.embed_tokens(token_ids)  # type: ignore[no-any-return]
 
-    def hidden_states(self, embeds: Tensor, mask: Tensor | None = None, positions: Tensor | None = None) -> Tensor:
+    def hidden_states(self, embeds: Tensor, attend: Attend | None = None, positions: Tensor | None = None) -> Tensor:
         """States after the last norm, (B, S, C), of a whole sequence of embeddings (B, S, C).
 
         Args:
-            mask: (B, 1, S, S) bool, True where row may look at column; None: causal. Several questions packed behind
-                one image are given a mask and positions, so that each sees the image and itself.
+            attend: attention in each layer, one after another; None: causal. Several questions packed behind one image
+                are given it and positions, so that each sees the image and itself.
             positions: (B, S) int64; None: 0, 1, 2, ...
         """
         if positions is None:
             positions = torch.arange(embeds.shape[1], device=embeds.device)[None]
         rotary = self.rotary_at(positions)
         for layer in self.model.layers:
-            embeds = layer(embeds, rotary, mask)
+            embeds = layer(embeds, rotary, attend=attend)
         return self.model.norm(embeds)  # type: ignore[no-any-return]
 
-    def forward(self, embeds: Tensor, mask: Tensor | None = None, positions: Tensor | None = None) -> Tensor:
+    def forward(self, embeds: Tensor, attend: Attend | None = None, positions: Tensor | None = None) -> Tensor:
         """Logits (B, S, V) of a whole sequence of embeddings (B, S, C); arguments as `hidden_states`."""
-        return self.lm_head(self.hidden_states(embeds, mask, positions))  # type: ignore[no-any-return]
+        return self.lm_head(self.hidden_states(embeds, attend, positions))  # type: ignore[no-any-return]
 
     def new_cache(self, *, rows: int, capacity: int) -> KVCache:
         """An empty cache in the model's own dtype and on its device.
