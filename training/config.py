@@ -22,6 +22,9 @@ class ClipsConfig(Checked):
     count: int = setting(1, "clips in a batch", low=1, high=4096)
     wide: float = setting(0.0, "share of clips of a 4:3 camera, stretched as the model sees them", low=0.0, high=1.0)
     cluttered: float = setting(0.0, "share of clips before many things of no name", low=0.0, high=1.0)
+    eventful: float = setting(
+        0.0, "probability of objects that leave, enter or return, and of a post to hide behind", low=0.0, high=1.0
+    )
     close_up: bool = setting(False, "whether the clips are close-ups of patterned objects, single images")
     per_task: int = setting(2, "questions of each task about a clip at most", low=1, high=64)
     comparing: float = setting(

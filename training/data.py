@@ -5,7 +5,7 @@ A batch depends on the seed and its number alone, not on which process makes it 
 
 import resource
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any, cast
 
@@ -20,7 +20,7 @@ from training.config import ClipsConfig, TrainConfig
 from training.dense import DenseTargets, dense_targets, patch_shares
 from training.packing import Packer, Packs, PackSizes, misread_boxes
 from training.questions import word_question
-from training.worlds import Clip, Sample, Task, draw_clutter, make_clip, make_close_up, make_samples
+from training.worlds import Clip, Sample, Task, WorldConfig, draw_clutter, make_clip, make_close_up, make_samples
 from vitron_ros.model.config import ModelConfig, VisionConfig
 from vitron_ros.model.preprocess import CLIP_MEAN, CLIP_STD
 from vitron_ros.model.prompts import PromptBuilder
@@ -110,7 +110,9 @@ def _make_clip(kind: ClipsConfig, seed: int, size: tuple[int, int], rng: np.rand
     if kind.cluttered and rng.random() < kind.cluttered:
         height, width = (round(CLUTTER_MARGIN * side) for side in size)
         background = [draw_clutter(width, height, rng)]
-    return make_clip(seed, frames=kind.frames, size=size, background=background)
+    usual = WorldConfig()
+    config = replace(usual, comings=kind.eventful, post=max(usual.post, kind.eventful))
+    return make_clip(seed, frames=kind.frames, size=size, config=config, background=background)
 
 
 def _make_samples(clip: Clip, kind: ClipsConfig) -> list[Sample]:

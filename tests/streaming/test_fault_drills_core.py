@@ -47,6 +47,7 @@ def step(pipeline, model, index):
     if report.requests:
         for request, reply in zip(report.requests, answers(model, report.requests), strict=True):
             pipeline.receive(request, reply)
+    pipeline.catch_up()
     return report
 
 
@@ -93,6 +94,7 @@ def test_however_images_come_every_goal_goes_on_or_ends_with_words_and_a_new_one
         report = pipeline.step(image, 10**12 + index * FRAME_NS)
         for request, reply in zip(report.requests, answers(model, report.requests), strict=True):
             pipeline.receive(request, reply)
+        pipeline.catch_up()
         ended |= report.finished
         assert all(result.message for result in report.finished.values())
         assert report.feedback.keys() == running - ended.keys(), "each goal goes on or has ended"

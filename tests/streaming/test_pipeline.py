@@ -41,6 +41,7 @@ class Rig:
     def run(self, frames=1):
         for _ in range(frames):
             report = self.keep(self.pipeline.step(frame(self.index), self.now_ns))
+            self.pipeline.catch_up()
             self.index += 1
         return report
 

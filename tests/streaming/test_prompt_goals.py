@@ -10,7 +10,7 @@ from vitron_ros.config import PipelineConfig
 from vitron_ros.grounding.request import ModelReply, Status, Task
 from vitron_ros.region import Region
 from vitron_ros.streaming.goals import Outcome, Phase, TrackRequest
-from vitron_ros.streaming.pipeline import CATCH_UP_VIEWS, CameraPipeline
+from vitron_ros.streaming.pipeline import CATCH_UP_VIEWS, LEAST_VIEWS, CameraPipeline
 from vitron_ros.streaming.second_look import looks
 from vitron_ros.tracking.track import EventKind, Reason, TrackState
 
@@ -45,6 +45,7 @@ class Rig:
         report = None
         for _ in range(frames):
             report = self.keep(self.pipeline.step(frame(self.index, width=640, height=480, **change), self.now_ns))
+            self.pipeline.catch_up()
             self.index += 1
         return report
 
@@ -64,6 +65,7 @@ class Rig:
                 reply = how(request, **values)
                 stamps = tuple(item.stamp_ns for item in request.frames)
                 self.pipeline.receive(request, replaced(reply, stamps_ns=stamps))
+        self.pipeline.catch_up()
 
     @property
     def story(self):
@@ -103,24 +105,50 @@ def test_a_box_of_the_past_is_carried_to_now_before_anybody_sees_it(delay):
     assert shown.feedback["goal"].phase is Phase.TRACKING
 
 
-def test_catching_up_takes_a_bounded_number_of_images_a_step():
+def test_catching_up_takes_a_bounded_number_of_images_at_a_time(monkeypatch):
     steps = []
 
     class Counted(ScriptedTracker):
         def step(self, view):
-            steps.append(rig.index)
+            steps[-1] += 1
             return super().step(view)
+
+    def counted():
+        steps.append(0)
+        catch_up()
+        steps.append(0)
 
     rig = Rig()
     rig.pipeline = CameraPipeline(PipelineConfig(), Counted, itertools.count(1), model_frames=8)
+    catch_up = rig.pipeline.catch_up
+    monkeypatch.setattr(rig.pipeline, "catch_up", counted)
     for name in "abcd":
         rig.add(name)
     rig.run(25)
     rig.answer()
-    rig.run(20)
-    assert len(rig.pipeline.step(frame(rig.index, width=640, height=480), rig.now_ns).tracks) == 4
-    counts = [steps.count(index) for index in range(45)]
-    assert max(counts) <= CATCH_UP_VIEWS + 4, "no more than the targets will cost, and the budget of the past"
+    rig.run(21)
+    assert len(rig.run().tracks) == 4
+    assert max(steps) <= CATCH_UP_VIEWS + 4, "the budget of the past, and no more than the targets will cost"
+
+
+def test_while_an_image_waits_only_the_least_is_caught_up():
+    steps = []
+
+    class Counted(ScriptedTracker):
+        def step(self, view):
+            steps.append(1)
+            return super().step(view)
+
+    rig = Rig()
+    rig.pipeline = CameraPipeline(PipelineConfig(), Counted, itertools.count(1), model_frames=8)
+    rig.add()
+    rig.run(25)
+    request = rig.open.popitem()[1]
+    rig.pipeline.receive(request, replaced(found(request), stamps_ns=(request.frames[-1].stamp_ns,)))
+    rig.pipeline.catch_up(lambda: True)
+    assert len(steps) == LEAST_VIEWS
+    rig.pipeline.catch_up(lambda: False)
+    assert len(steps) == LEAST_VIEWS + CATCH_UP_VIEWS + 1
 
 
 def test_what_is_absent_is_asked_for_again_until_the_timeout():

@@ -14,6 +14,7 @@ class WorldConfig:
         look_alike: probability that an object copies another but for one attribute or none.
         camera_motion: probability that the camera pans, zooms or shakes.
         post: probability that a foreground post hides what passes behind it.
+        comings: probability that an object leaves the view, enters it or returns to it, beside those that do so anyway.
         degrade: strength of blur, noise, exposure, cast and shadow; 0 is a clean drawing, 1 the default.
         jpeg: probability that the frames went through JPEG.
         held_out_share: probability that an object of a validation clip has a colour-shape pair unseen in training.
@@ -24,6 +25,7 @@ class WorldConfig:
     look_alike: float = 0.45
     camera_motion: float = 0.55
     post: float = 0.15
+    comings: float = 0.0
     degrade: float = 1.0
     jpeg: float = 0.4
     held_out_share: float = 0.3
@@ -31,7 +33,7 @@ class WorldConfig:
     def __post_init__(self) -> None:
         if not 1 <= self.min_objects <= self.max_objects <= 8:
             raise ConfigError(f"a world has 1 to 8 objects, this asks for {self.min_objects} to {self.max_objects}")
-        for name in ("look_alike", "camera_motion", "post", "jpeg", "held_out_share"):
+        for name in ("look_alike", "camera_motion", "post", "comings", "jpeg", "held_out_share"):
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise ConfigError(f"{name} is a probability, this is {value}")

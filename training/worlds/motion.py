@@ -58,9 +58,13 @@ def camera_path(frames: int, moving: bool, strength: float, rng: np.random.Gener
     return CameraPath(pan, zoom, roll, tilt)
 
 
-def pick_motion(rng: np.random.Generator) -> MotionKind:
-    """A kind of motion, by its weight."""
-    kinds, weights = list(MOTION_WEIGHTS), np.cumsum(list(MOTION_WEIGHTS.values()))
+COMINGS: tuple[MotionKind, ...] = ("leaving", "entering", "returning")
+
+
+def pick_motion(rng: np.random.Generator, comings: float = 0.0) -> MotionKind:
+    """A kind of motion, by its weight; with probability `comings` one through the edge of the view."""
+    kinds: tuple[MotionKind, ...] = COMINGS if comings and rng.random() < comings else tuple(MOTION_WEIGHTS)
+    weights = np.cumsum([MOTION_WEIGHTS[kind] for kind in kinds])
     return kinds[int(np.searchsorted(weights, rng.random() * weights[-1], side="right"))]
 
 

@@ -139,7 +139,8 @@ def sample_scene(
         if has_post and index == 0:
             centres = _behind(post_x, frames, start, half, side, rng)
         else:
-            centres = object_path(pick_motion(rng) if frames > 1 else "still", frames, start, half, side, pace, rng)
+            motion = pick_motion(rng, config.comings) if frames > 1 else "still"
+            centres = object_path(motion, frames, start, half, side, pace, rng)
         drawing = silhouette(spec.shape)
         lean = rng.normal(0, 0.14) if drawing.upright else rng.uniform(-np.pi, np.pi)
         spin = rng.normal(0, 0.10) if rng.random() < 0.4 else 0.0

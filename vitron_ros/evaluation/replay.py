@@ -88,6 +88,7 @@ def replay(
             slow.submit(report.requests, frame.stamp_ns)
         _record(recording, report)
         watch(report)
+        pipeline.catch_up()
     _record(recording, pipeline.shutdown())
     return recording
 

@@ -8,8 +8,8 @@ uncompensated   the fast loop follows the model's box of the last keyframe from 
 full            the pipeline, as in `replay`.
 
 What the model takes is given by a latency, not by this machine; it answers one batch at a time. The time that the
-pipeline itself takes for an image here and now, without decoding and without the model, counts as age of its boxes: the
-one figure that differs from run to run.
+pipeline itself takes for an image here and now, without decoding and without the model, counts as age of its boxes, and
+so does the wait for what it does after the image before: the one figure that differs from run to run.
 """
 
 import itertools
@@ -115,8 +115,9 @@ class _Stopwatch:
         finally:
             self._asked += time.perf_counter() - begin
 
-    def begin(self) -> None:
-        self._began, self._asked = time.perf_counter(), 0.0
+    def begin(self, late_ms: float = 0.0) -> None:
+        """An image has come, and waits so long for the one before."""
+        self._began, self._asked = time.perf_counter() - late_ms / 1e3, 0.0
 
     def elapsed_ms(self) -> float:
         return (time.perf_counter() - self._began - self._asked) * 1e3
@@ -126,12 +127,18 @@ def _pipeline(
     clip: StreamClip, config: PipelineConfig, model: LanguageVision | None, latency: Latency, *, from_box: bool
 ) -> list[Published]:
     goals = [ScriptedGoal(request=request) for request in _wishes(clip, from_box=from_box)]
-    watch, ages_ms = _Stopwatch(model), []
+    watch = _Stopwatch(model)
+    ages_ms: list[float] = []
 
     def frames() -> Iterator[Frame]:
+        late_ms = busy_ms = after_ms = 0.0
+        last_ns = 0
         for frame in clip.frames():
-            watch.begin()
+            late_ms = min(after_ms, max(0.0, busy_ms - (frame.stamp_ns - last_ns) / 1e6))
+            watch.begin(late_ms)
             yield frame
+            done_ms, last_ns = watch.elapsed_ms(), frame.stamp_ns
+            busy_ms, after_ms = done_ms - late_ms, done_ms - ages_ms[-1]
 
     def note(report: Report) -> None:
         ages_ms.append(watch.elapsed_ms())

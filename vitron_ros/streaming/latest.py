@@ -30,6 +30,11 @@ class Latest(Generic[T]):
         """Items replaced before they were taken."""
         return self._dropped
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether there is an item that nobody has taken."""
+        return self._item is not None
+
     def put(self, item: T) -> None:
         with self._condition:
             self._received += 1

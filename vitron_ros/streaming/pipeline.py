@@ -21,7 +21,8 @@ from vitron_ros.tracking.pursuit import Pursuit
 from vitron_ros.tracking.track import SECOND_NS, EventKind, Reason, TrackEvent, TrackSnapshot
 from vitron_ros.tracking.track_manager import TrackManager
 
-CATCH_UP_VIEWS = 4  # images of the past that are gone through with each new one, and one more for each box on its way
+CATCH_UP_VIEWS = 4  # images of the past that are gone through after each new one, and one more for each box on its way
+LEAST_VIEWS = 2  # of them for each box, however many new images wait: with fewer it would never arrive
 PURSUIT_VIEWS = 64  # that all boxes on their way to now may go through: 2 s at 30 Hz for one; fewer are left out then
 MIN_PURSUIT_VIEWS = 24  # for each of them
 REORDER_NS = 200_000_000  # images late by less are out of order and skipped; by more, the clock jumped back
@@ -173,13 +174,43 @@ class CameraPipeline:
         self._has_news = False
         for goal in self._waiting():
             self._ground(goal)
-        self._catch_up(frame)
         tracks = self._manager.report(image_ns)
         self._follow(tracks)
         self._expire(now_ns)
         if is_keyframe:
             self._requests += self._questions()
         return self._report(frame, tracks, now_ns)
+
+    def catch_up(self, is_waiting: Callable[[], bool] = lambda: False) -> None:
+        """Carry what the model found in the past towards the newest image, a bounded number of images at a time.
+
+        For the time between a report and the next image, so that no box is late for it: what arrives is in the next
+        report.
+
+        Args:
+            is_waiting: whether the next image is there; then only the least that must be is done.
+        """
+        if self._view is None or not (count := len(self._pursuits())):
+            return
+        least = LEAST_VIEWS * count
+        done = self._advance(least)
+        while done and least < CATCH_UP_VIEWS + count and not is_waiting():
+            done = self._advance(1)
+            least += done
+
+    def _advance(self, budget: int) -> int:
+        """Carry the boxes that are on their way through so many images in all; through how many it was."""
+        assert self._view is not None
+        frame, left = self._view.frame, budget
+        max_views = max(MIN_PURSUIT_VIEWS, PURSUIT_VIEWS // max(1, len(self._pursuits())))
+        for goal in self._waiting():
+            if goal.pursuit is not None:
+                left -= goal.pursuit.advance(self._footage.after(goal.pursuit.time_ns), left, max_views)
+                if goal.pursuit.time_ns == self._image_ns:
+                    self._arrive(goal, goal.pursuit, frame)
+        left, events = self._verification.advance(self._footage, frame, self._image_ns, left, max_views)
+        self._events += events
+        return budget - left
 
     def _check_continuity(self, frame: Frame, image_ns: int) -> None:
         """A picture of another size or from the past has nothing to do with the targets known so far."""
@@ -282,18 +313,6 @@ class CameraPipeline:
             return str(error)
         goal.pursuit = self._manager.pursue(View(frame), box, frame.stamp_ns, score=reply.score)
         return ""
-
-    def _catch_up(self, frame: Frame) -> None:
-        """Carry what the model found in the past towards this frame, a bounded number of images at a time."""
-        count = len(self._pursuits())
-        budget = CATCH_UP_VIEWS + count
-        max_views = max(MIN_PURSUIT_VIEWS, PURSUIT_VIEWS // max(1, count))
-        for goal in self._waiting():
-            if goal.pursuit is not None:
-                budget -= goal.pursuit.advance(self._footage.after(goal.pursuit.time_ns), budget, max_views)
-                if goal.pursuit.time_ns == self._image_ns:
-                    self._arrive(goal, goal.pursuit, frame)
-        self._events += self._verification.advance(self._footage, frame, self._image_ns, budget, max_views)
 
     def _pursuits(self) -> list[Pursuit]:
         """Every box of the model on its way to now."""

@@ -116,11 +116,16 @@ class Verification:
         """Boxes on their way to now."""
         return list(self._pursuits.values())
 
-    def advance(self, footage: Footage, frame: Frame, now_ns: int, budget: int, max_views: int) -> list[TrackEvent]:
-        """Carry the model's boxes towards the newest frame, `budget` images in all; events of those that arrived.
+    def advance(
+        self, footage: Footage, frame: Frame, now_ns: int, budget: int, max_views: int
+    ) -> tuple[int, list[TrackEvent]]:
+        """Carry the model's boxes towards the newest frame, `budget` images in all.
 
         Args:
             max_views: that one of them goes through on its way; of more, it takes every second or third.
+
+        Returns:
+            what is left of the budget, and the events of boxes that arrived.
         """
         events = []
         for track_id, pursuit in list(self._pursuits.items()):
@@ -130,7 +135,7 @@ class Verification:
                 event = self._settle(track_id, pursuit, frame)
                 if event is not None:
                     events.append(event)
-        return events
+        return budget, events
 
     def _next_of_round(self, tracks: dict[int, Track], clip: tuple[Frame, ...]) -> list[Track]:
         """The targets whose turn it is, of those that can be asked about."""

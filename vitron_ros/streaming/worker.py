@@ -107,6 +107,7 @@ class CameraWorker(Generic[Message]):
         self._run_commands()
         frame = None if message is None else self._decoded(message)
         self._hand_on(self._pipeline.tick(self._clock()) if frame is None else self._step(frame))
+        self._pipeline.catch_up(lambda: self._latest.is_waiting)
         ended_ns = self._timer()
         shed = self._overload.worked(ended_ns, ended_ns - started_ns)
         if shed is not self._pipeline.shed:
