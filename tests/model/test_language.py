@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+import torch.nn.functional as F
 from oracles import llama_of
 from tiny_language import CONFIG, tiny_language
 from transformers import LlamaForCausalLM
@@ -64,7 +65,13 @@ def test_questions_packed_behind_one_image_do_not_see_each_other():
     owner = torch.tensor([0] * 10 + [1] * 4 + [2] * 6)
     mask = torch.ones(20, 20, dtype=torch.bool).tril() & ((owner == 0) | (owner[:, None] == owner))
     positions = torch.tensor([[*range(10), *range(10, 14), *range(10, 16)]])
-    logits = model(packed, mask[None, None], positions)
+
+    def attend(q, k, v):
+        q, k, v = (x.transpose(1, 2) for x in (q, k, v))
+        seen = F.scaled_dot_product_attention(q, k, v, attn_mask=mask[None, None], enable_gqa=True)
+        return seen.transpose(1, 2)
+
+    logits = model(packed, attend, positions)
     torch.testing.assert_close(logits[:, 10:14], model(torch.cat([image, one], 1))[:, 10:], atol=1e-5, rtol=0)
     torch.testing.assert_close(logits[:, 14:], model(torch.cat([image, two], 1))[:, 10:], atol=1e-5, rtol=0)
 
