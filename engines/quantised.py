@@ -1,11 +1,12 @@
-"""What integer weights cost in accuracy: a trained model's answers, and the distributions of large random layers.
+"""What integers cost in accuracy: a trained model's answers, and the distributions of large random layers.
 
     int8    one scale a row, as `vitron_ros.model.quantise` makes it; awq: calibrated on other questions
     int4    one scale a group of weights; accuracy only: the fast kernels for it are a GPU's
+    frames  the products of the frames' graph in int8, calibrated on pictures of the worlds, by ONNX Runtime on the CPU
 
 Of a trained model, over validation questions of the generated worlds (rec, rsot, sot):
 
-    perplexity      of the right answers, given one token after the other
+    perplexity      of the right answers, given one token after the other; of weights alone
     box_error       distance of the corners from the truth, in hundredths of the image, where both have a box
     exact_match     answers that are those of float32, to the letter
 
@@ -18,15 +19,24 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from engines.int8_graph import calibration_images, write_int8
+from engines.profile import WORLDS
 from training.evaluate import Case, ModelPredictor, cases
 from training.worlds import Task
+from vitron_ros.backends.frame_encoder import FrameEncoder, RunnerFrameEncoder
+from vitron_ros.backends.graphs import build_graph
+from vitron_ros.backends.onnx_cache import cached_onnx
+from vitron_ros.backends.onnx_runner import OnnxRunner
 from vitron_ros.errors import EngineError, VitronError
 from vitron_ros.model.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
 from vitron_ros.model.config import profile
@@ -89,12 +99,32 @@ def answers(checkpoint: str, clips: int) -> dict[str, dict[str, float]]:
         name = way if way == "float32" else quantise_as(loaded, way, examples)
         replies = ModelPredictor(loaded)(asked)
         exact = exact or replies
-        table[name] = {
-            "perplexity": round(perplexity(loaded, asked), 4),
-            "box_error": round(box_error(asked, replies), 3),
-            "exact_match": round(float(np.mean([a == b for a, b in zip(replies, exact, strict=True)])), 3),
-        }
+        table[name] = {"perplexity": round(perplexity(loaded, asked), 4), **_beside(asked, replies, exact)}
+    loaded = _load(checkpoint)
+    with TemporaryDirectory() as folder, closing(int8_frames(loaded, Path(folder))) as encoder:
+        table["int8 frames"] = _beside(asked, ModelPredictor(loaded, encoder=encoder)(asked), exact)
     return table
+
+
+def int8_frames(checkpoint: Checkpoint, folder: Path) -> FrameEncoder:
+    """Frames encoded with products in int8, as an engine of that precision would.
+
+    Raises:
+        EngineError: ONNX Runtime is not installed, or cannot take the graph.
+    """
+    model = checkpoint.model
+    graph = build_graph(model, "frames", levels=True)
+    images = calibration_images(WORLDS, model.config.vision.image_size)
+    exact = cached_onnx(graph, model.config, folder)
+    path = write_int8(exact, folder / "int8.onnx", [model.pixels([image]) for image in images])
+    return RunnerFrameEncoder(OnnxRunner(path, limits=graph.limits), model)
+
+
+def _beside(asked: Sequence[Case], replies: Sequence[str], exact: Sequence[str]) -> dict[str, float]:
+    return {
+        "box_error": round(box_error(asked, replies), 3),
+        "exact_match": round(float(np.mean([a == b for a, b in zip(replies, exact, strict=True)])), 3),
+    }
 
 
 def quantise_as(checkpoint: Checkpoint, way: str, examples: Sequence[Case]) -> str:

@@ -23,6 +23,7 @@ from training.images import read_images
 from training.questions import Question, true_boxes, word_question
 from training.worlds import Clip, Task, make_clip, make_samples
 from training.worlds.splits import is_held_out_pair
+from vitron_ros.backends.frame_encoder import FrameEncoder, TorchFrameEncoder
 from vitron_ros.boxes import Boxes, iou, xyxy_from_norm
 from vitron_ros.errors import ConfigError, VitronError
 from vitron_ros.evaluation.ope import norm_precision, success_auc
@@ -87,8 +88,13 @@ def cases(
 class ModelPredictor:
     """Answers questions with a checkpoint, several side by side."""
 
-    def __init__(self, checkpoint: Checkpoint, rows: int = 16) -> None:
+    def __init__(self, checkpoint: Checkpoint, rows: int = 16, encoder: FrameEncoder | None = None) -> None:
+        """
+        Args:
+            encoder: of frames; None: the model's own modules.
+        """
         self._model, self._tokenizer, self._prompts = checkpoint
+        self._encoder = encoder or TorchFrameEncoder(checkpoint.model)
         self._rows, self._scale = rows, self._tokenizer.number_scale()
         self._decoder = Decoder(
             self._model.language, self._tokenizer, capacity=self._model.config.language.max_positions, rows=rows
@@ -104,9 +110,10 @@ class ModelPredictor:
     @torch.inference_mode()
     def _request(self, case: Case) -> Request:
         model, sample = self._model, case.question.sample
-        features = model.features(model.pixels([case.clip.frames[frame] for frame in sample.frames]))
-        regions = model.region_tokens(features, case.question.regions) if case.question.regions else None
-        embeds = model.splice(self._prompts.build(case.question.turns), model.visual_tokens(features).tokens, regions)
+        pixels = model.pixels([case.clip.frames[frame] for frame in sample.frames])
+        seen = self._encoder.encode(pixels, regions=bool(case.question.regions))
+        regions = None if seen.features is None else model.region_tokens(seen.features, case.question.regions)
+        embeds = model.splice(self._prompts.build(case.question.turns), seen.visual.tokens, regions)
         return Request(
             embeds=embeds,
             max_new_tokens=MAX_ANSWER,

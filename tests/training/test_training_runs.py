@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from tiny_training import IMAGES, VIDEOS, stage, tiny_checkpoint
+from tiny_training import IMAGES, MODEL, VIDEOS, stage, tiny_checkpoint, write_model
+from torch import nn
 
 from training.checkpointing import latest, read_record
 from training.config import GROUPS, ClipsConfig, WeightsConfig
@@ -211,6 +212,28 @@ def test_query_and_key_projections_have_a_rate_of_their_own(tmp_path):
         if name.startswith("language.model.layers"):
             has_moved = bool((before[name] != after[name]).any())
             assert has_moved != name.endswith(("q_proj.weight", "k_proj.weight")), name
+
+
+def test_the_vision_encoder_has_a_rate_of_its_own(tmp_path):
+    config = stage(tmp_path, steps=1, warmup=0, weight_decay=0.0, learning_rate=1e-3, vision_rate=0.1)
+    trainer = Trainer(config, "cpu")
+    before = {name: weight.clone() for name, weight in trainer.learner.model.named_parameters()}
+    trainer.run()
+    moved: dict[str, float] = {}
+    for name, weight in trainer.learner.model.named_parameters():
+        group = group_of(name)
+        moved[group] = max(moved.get(group, 0.0), float((weight.detach() - before[name]).abs().max()))
+    assert moved["vision"] == pytest.approx(1e-4, rel=0.01), "AdamW's first step has the size of the rate"
+    assert moved["language"] == pytest.approx(1e-3, rel=0.01)
+
+
+@pytest.mark.parametrize(("dense", "learns"), [(0.1, True), (0.0, False)])
+def test_batch_norms_take_new_statistics_in_the_dense_stage_alone(tmp_path, dense, learns):
+    config = stage(tmp_path, weights=WeightsConfig(dense=dense))
+    write_model(tmp_path, replace(MODEL, vision=replace(MODEL.vision, stem="convolutions")))
+    norms = [part for part in Trainer(config, "cpu").learner.modules() if isinstance(part, nn.BatchNorm2d)]
+    assert norms
+    assert all(part.training is learns for part in norms)
 
 
 def test_by_muon_hidden_matrices_turn_in_all_directions_and_nothing_else_does(tmp_path):

@@ -343,6 +343,23 @@ def test_more_phrases_compare_objects_where_that_is_asked_for(
     assert share(1.0) > 0.85
 
 
+def test_training_asks_mostly_for_sides_where_something_is() -> None:
+    """Most sides are empty, and who is shown that says so unseen."""
+
+    def share_of_nothing(split: str) -> float:
+        answers = [
+            sample.answer
+            for seed in range(200)
+            for sample in spoken(seed, split, 1, ("vqa",))[1]
+            if sample.kind == "relation"
+        ]
+        assert len(answers) > 20
+        return answers.count("nothing") / len(answers)
+
+    assert share_of_nothing("train") < 0.4
+    assert share_of_nothing("val") > 0.5
+
+
 def test_every_task_kind_and_module_comes_up() -> None:
     count: Counter[str] = Counter()
     config = WorldConfig(post=0.5)

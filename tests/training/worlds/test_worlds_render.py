@@ -126,6 +126,17 @@ def test_motion_is_smooth_accelerating_and_abrupt() -> None:
     assert sum(bend > 0.1 for bend in bends) > 10
 
 
+def test_more_comes_and_goes_where_that_is_asked_for() -> None:
+    def share_out_of_sight(comings: float) -> float:
+        clips = [
+            make_clip(seed, frames=8, size=32, config=WorldConfig(comings=comings, post=0.0)) for seed in range(40)
+        ]
+        return float(np.concatenate([(clip.visible == 0).any(axis=0) for clip in clips]).mean())
+
+    assert share_out_of_sight(0.0) < 0.35
+    assert share_out_of_sight(1.0) > 0.75
+
+
 def test_colours_can_be_told_apart_in_a_clean_world() -> None:
     """The mean of an object's pixels is nearer to its own colour's mean than to another's, nearly always."""
     config = WorldConfig(degrade=0.0, jpeg=0.0, camera_motion=0.0)
@@ -182,7 +193,14 @@ def test_what_does_not_fit_is_refused(settings_: dict[str, object], word: str) -
 
 @pytest.mark.parametrize(
     "field",
-    [{"min_objects": 0}, {"max_objects": 9}, {"min_objects": 5, "max_objects": 3}, {"post": 1.5}, {"degrade": -1}],
+    [
+        {"min_objects": 0},
+        {"max_objects": 9},
+        {"min_objects": 5, "max_objects": 3},
+        {"post": 1.5},
+        {"comings": -0.1},
+        {"degrade": -1},
+    ],
 )
 def test_a_config_out_of_range_is_refused(field: dict[str, float]) -> None:
     with pytest.raises(ConfigError):
