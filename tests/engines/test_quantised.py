@@ -63,7 +63,7 @@ def test_int4_is_further_off_than_int8():
 def test_the_bundled_model(capsys):
     assert main(["--clips", "2", "--layers", "0", "--json"]) == 0
     table = json.loads(capsys.readouterr().out.splitlines()[-1])["answers"]
-    assert list(table) == ["float32", "int8", "int8 awq", "int4/64"]
+    assert list(table) == ["float32", "int8", "int8 awq", "int4/64", "int8 frames"]
     assert table["float32"]["exact_match"] == 1
     for way in ("int8", "int8 awq"):
         assert table[way]["perplexity"] == pytest.approx(table["float32"]["perplexity"], rel=0.05)
