@@ -192,11 +192,11 @@ class CameraPipeline:
         """
         if self._view is None or not (count := len(self._pursuits())):
             return
-        least = LEAST_VIEWS * count
-        done = self._advance(least)
-        while done and least < CATCH_UP_VIEWS + count and not is_waiting():
-            done = self._advance(1)
-            least += done
+        views = LEAST_VIEWS * count
+        moved = self._advance(views)
+        while moved and views < CATCH_UP_VIEWS + count and not is_waiting():
+            moved = self._advance(1)
+            views += moved
 
     def _advance(self, budget: int) -> int:
         """Carry the boxes that are on their way through so many images in all; through how many it was."""
