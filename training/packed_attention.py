@@ -1,7 +1,7 @@
 """Attention of packed questions: a token attends to the prefix of its row and to its own question, up to itself.
 
-In a row of ten questions nine tenths of ordinary attention are spent on what one question may not see of the others.
-Here each question is a block of its own, beside the keys of its prefix.
+In a row of many questions most of ordinary attention is spent on what one question may not see of the others. Here
+each question is a block of its own, beside the keys of its prefix.
 
 Shapes: R rows, S sequence, B blocks of about one length, L tokens of the longest, P tokens of their longest prefix,
 H heads, D head width.

@@ -131,8 +131,7 @@ def _pipeline(
     ages_ms: list[float] = []
 
     def frames() -> Iterator[Frame]:
-        late_ms = busy_ms = after_ms = 0.0
-        last_ns = 0
+        busy_ms, after_ms, last_ns = 0.0, 0.0, 0
         for frame in clip.frames():
             late_ms = min(after_ms, max(0.0, busy_ms - (frame.stamp_ns - last_ns) / 1e6))
             watch.begin(late_ms)
