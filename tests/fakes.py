@@ -29,7 +29,7 @@ class ScriptedTracker:
     def start(self, view: View, box_xyxy: Boxes) -> None:
         self._box = np.asarray(box_xyxy, np.float64)
 
-    def step(self, view: View) -> BoxEstimate:
+    def step(self, view: View, *, seek: bool = True) -> BoxEstimate:
         self._box = self._box + np.array([1, 0, 1, 0])
         return BoxEstimate(self._box, self._scores.pop(0) if self._scores else 1.0)
 

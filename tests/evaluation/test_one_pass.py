@@ -24,7 +24,7 @@ class Diary:
         self.diary.append((self.name, "start", view.frame.index))
         self.box = np.array(box_xyxy)
 
-    def step(self, view):
+    def step(self, view, *, seek=True):
         self.diary.append((self.name, "step", view.frame.index))
         self.box = self.box + np.array([1, 0, 1, 0])
         return BoxEstimate(self.box, 0.7)

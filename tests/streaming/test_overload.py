@@ -117,11 +117,41 @@ def test_the_model_is_asked_less_and_settings_that_change_meanwhile_hold(shed):
 class Counting(ScriptedTracker):
     def __init__(self, scores):
         super().__init__(scores)
-        self.steps = 0
+        self.steps = self.sought = 0
 
-    def step(self, view):
+    def step(self, view, *, seek=True):
         self.steps += 1
-        return super().step(view)
+        self.sought += seek
+        return super().step(view, seek=seek)
+
+
+def test_lost_targets_are_looked_for_in_turn_and_seen_ones_followed_in_all_images():
+    trackers = [Counting([0.0] * 200), Counting([]), Counting([0.0] * 200), Counting([0.0] * 200)]
+    rig, fresh = Rig(), iter(trackers)
+    rig.pipeline = CameraPipeline(PipelineConfig(), lambda: next(fresh), itertools.count(1), model_frames=0)
+    for number in range(4):
+        rig.add(str(number), TrackRequest(region=Region.from_box([10, 10, 30, 30])))
+    rig.run(30)
+    for tracker in trackers:
+        tracker.steps = tracker.sought = 0
+    rig.run(60)
+    assert [(tracker.steps, tracker.sought) for tracker in trackers] == [(20, 20), (60, 0), (20, 20), (20, 20)]
+
+
+def test_targets_just_out_of_sight_are_carried_on_in_all_images_and_looked_for_in_turn():
+    trackers = [Counting([0.0] * 200) for _ in range(2)]
+    rig, fresh = Rig(predict_time=10.0), iter(trackers)
+    rig.pipeline = CameraPipeline(
+        PipelineConfig(predict_time=10.0), lambda: next(fresh), itertools.count(1), model_frames=0
+    )
+    for number in range(2):
+        rig.add(str(number), TrackRequest(region=Region.from_box([10, 10, 30, 30])))
+    rig.run(2)
+    for tracker in trackers:
+        tracker.steps = tracker.sought = 0
+    report = rig.run(40)
+    assert [track.state for track in report.tracks] == [TrackState.PREDICTED] * 2
+    assert [(tracker.steps, tracker.sought) for tracker in trackers] == [(40, 20)] * 2
 
 
 def test_a_lost_target_is_looked_for_in_every_second_image_and_a_seen_one_followed_in_all():

@@ -10,7 +10,7 @@ from vitron_ros.config import PipelineConfig
 from vitron_ros.grounding.request import ModelReply, Status, Task
 from vitron_ros.region import Region
 from vitron_ros.streaming.goals import Outcome, Phase, TrackRequest
-from vitron_ros.streaming.pipeline import CATCH_UP_VIEWS, LEAST_VIEWS, CameraPipeline
+from vitron_ros.streaming.pipeline import LEAST_VIEWS, PAST_STEPS, STEPS, CameraPipeline
 from vitron_ros.streaming.second_look import looks
 from vitron_ros.tracking.track import EventKind, Reason, TrackState
 
@@ -109,9 +109,9 @@ def test_catching_up_takes_a_bounded_number_of_images_at_a_time(monkeypatch):
     steps = []
 
     class Counted(ScriptedTracker):
-        def step(self, view):
+        def step(self, view, *, seek=True):
             steps[-1] += 1
-            return super().step(view)
+            return super().step(view, seek=seek)
 
     def counted():
         steps.append(0)
@@ -126,18 +126,18 @@ def test_catching_up_takes_a_bounded_number_of_images_at_a_time(monkeypatch):
         rig.add(name)
     rig.run(25)
     rig.answer()
-    rig.run(21)
+    rig.run(27)
     assert len(rig.run().tracks) == 4
-    assert max(steps) <= CATCH_UP_VIEWS + 4, "the budget of the past, and no more than the targets will cost"
+    assert max(steps) <= max(LEAST_VIEWS * 4, STEPS), "the budget of the past, and no more than the targets will cost"
 
 
 def test_while_an_image_waits_only_the_least_is_caught_up():
     steps = []
 
     class Counted(ScriptedTracker):
-        def step(self, view):
+        def step(self, view, *, seek=True):
             steps.append(1)
-            return super().step(view)
+            return super().step(view, seek=seek)
 
     rig = Rig()
     rig.pipeline = CameraPipeline(PipelineConfig(), Counted, itertools.count(1), model_frames=8)
@@ -148,7 +148,29 @@ def test_while_an_image_waits_only_the_least_is_caught_up():
     rig.pipeline.catch_up(lambda: True)
     assert len(steps) == LEAST_VIEWS
     rig.pipeline.catch_up(lambda: False)
-    assert len(steps) == LEAST_VIEWS + CATCH_UP_VIEWS + 1
+    assert len(steps) == LEAST_VIEWS + STEPS
+
+
+@pytest.mark.parametrize(("followed", "left"), [(0, STEPS), (1, STEPS - 1), (4, PAST_STEPS), (9, PAST_STEPS)])
+def test_what_the_targets_leave_of_the_time_between_images_goes_to_images_of_the_past(followed, left):
+    steps = []
+
+    class Counted(ScriptedTracker):
+        def step(self, view, *, seek=True):
+            steps.append(1)
+            return super().step(view, seek=seek)
+
+    rig = Rig()
+    rig.pipeline = CameraPipeline(PipelineConfig(), Counted, itertools.count(1), model_frames=8)
+    for number in range(followed):
+        rig.add(str(number), TrackRequest(region=Region.from_box(BOX)))
+    rig.add("sought")
+    rig.run(25)
+    (request,) = (request for request in rig.open.values() if request.task is Task.FIND)
+    rig.pipeline.receive(request, replaced(found(request), stamps_ns=(request.frames[-1].stamp_ns,)))
+    steps.clear()
+    rig.pipeline.catch_up()
+    assert len(steps) == left
 
 
 def test_what_is_absent_is_asked_for_again_until_the_timeout():

@@ -35,7 +35,7 @@ class Slipping(ScriptedTracker):
         super().start(view, box_xyxy)
         self._last = view.frame.index
 
-    def step(self, view):
+    def step(self, view, *, seek=True):
         self._steps += 1
         if self._steps > self._after:
             return BoxEstimate(self._box, self._score)

@@ -197,3 +197,19 @@ def test_a_tracker_that_is_told_that_it_is_wrong_and_is_right_goes_on():
     estimates = [tracker.step(View(frame)) for frame in frames[30:]]
     assert iou(estimates[-1].box_xyxy, box_at((60 + 2 * 59, 120))) > 0.6
     assert estimates[-1].score > SEEN
+
+
+def test_a_lost_target_is_found_elsewhere_only_by_a_tracker_that_may_seek():
+    frames = [scene(i, (60 + 2 * i, 120)) for i in range(20)] + [scene(i, None) for i in range(20, 40)]
+    back = View(scene(40, (250, 60)))
+    found = {}
+    for seek in (False, True):
+        tracker = DefaultTracker()
+        tracker.start(View(frames[0]), box_at((60, 120)))
+        for frame in frames[1:]:
+            tracker.step(View(frame))
+        found[seek] = [tracker.step(back, seek=seek) for _ in range(30)][-1]
+    assert iou(found[True].box_xyxy, box_at((250, 60))) > 0.5
+    assert found[True].score > SEEN
+    assert iou(found[False].box_xyxy, box_at((250, 60))) == 0
+    assert found[False].score < SEEN

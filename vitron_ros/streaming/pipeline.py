@@ -21,10 +21,11 @@ from vitron_ros.tracking.pursuit import Pursuit
 from vitron_ros.tracking.track import SECOND_NS, EventKind, Reason, TrackEvent, TrackSnapshot
 from vitron_ros.tracking.track_manager import TrackManager
 
-CATCH_UP_VIEWS = 4  # images of the past that are gone through after each new one, and one more for each box on its way
-LEAST_VIEWS = 2  # of them for each box, however many new images wait: with fewer it would never arrive
-PURSUIT_VIEWS = 64  # that all boxes on their way to now may go through: 2 s at 30 Hz for one; fewer are left out then
-MIN_PURSUIT_VIEWS = 24  # for each of them
+STEPS = 5  # of trackers that fit between two images: what the targets leave of them goes to images of the past
+PAST_STEPS = 3  # that these get with many targets, too
+LEAST_VIEWS = 2  # images of the past for each box on its way, whatever is to be done: with fewer it would never arrive
+PURSUIT_VIEWS = 32  # that all boxes on their way to now may go through: 1 s at 30 Hz for one; fewer are left out then
+MIN_PURSUIT_VIEWS = 16  # for each of them
 REORDER_NS = 200_000_000  # images late by less are out of order and skipped; by more, the clock jumped back
 
 
@@ -194,7 +195,7 @@ class CameraPipeline:
             return
         views = LEAST_VIEWS * count
         moved = self._advance(views)
-        while moved and views < CATCH_UP_VIEWS + count and not is_waiting():
+        while moved and views < max(PAST_STEPS, STEPS - len(self._manager)) and not is_waiting():
             moved = self._advance(1)
             views += moved
 

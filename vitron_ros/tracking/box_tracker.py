@@ -59,8 +59,11 @@ class BoxTracker(Protocol):
     def start(self, view: View, box_xyxy: Boxes) -> None:
         """Take this box in this frame as the target, forgetting any earlier one. (4,) px, inside the image."""
 
-    def step(self, view: View) -> BoxEstimate:
-        """Where the target is in the next frame of the same size."""
+    def step(self, view: View, *, seek: bool = True) -> BoxEstimate:
+        """Where the target is in the next frame of the same size.
+
+        seek: a tracker that can may look elsewhere for a target that it has lost, which takes more than to follow it.
+        """
 
 
 @runtime_checkable

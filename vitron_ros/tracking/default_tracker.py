@@ -61,12 +61,12 @@ class DefaultTracker:
         self._search: Search | None = None
         self._is_disowned = False
 
-    def step(self, view: View) -> BoxEstimate:
+    def step(self, view: View, *, seek: bool = True) -> BoxEstimate:
         score = self._follow(view)
         self._doubted = 0 if score >= LEARN_FROM else self._doubted + 1
         if self._doubted < DOUBTED_FRAMES:
             self._search = None
-        elif self._look_elsewhere(view):
+        elif seek and self._look_elsewhere(view):
             score = LEARN_FROM
         return BoxEstimate(clip(self._box(), view.frame.width, view.frame.height), score)
 

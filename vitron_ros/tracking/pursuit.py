@@ -58,10 +58,12 @@ class Pursuit:
     def advance(self, newer: Sequence[TimedView], budget: int, max_views: int) -> int:
         """Go through at most `budget` of the newer views, oldest first; how many were gone through.
 
+        What hides on the way is looked for once it has come to now.
+
         Where more than `max_views` are left, it takes every second or third only, so that it does arrive.
         """
         stride = -(-len(newer) // max_views)
         chosen = newer[::-stride][::-1][:budget] if newer else []
         for time_ns, view in chosen:
-            self.path.append((time_ns, self.tracker.step(view)))
+            self.path.append((time_ns, self.tracker.step(view, seek=False)))
         return len(chosen)

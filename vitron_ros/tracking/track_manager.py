@@ -130,15 +130,22 @@ class TrackManager:
     def step(self, view: View, now_ns: int) -> list[TrackEvent]:
         """Carry every target into the next frame."""
         events = []
-        self._steps += 1
+        sought = self._sought()
         for target in self._targets.values():
-            is_lost = target.track.state is TrackState.LOST
-            if self.seeks_sparingly and is_lost and (target.track.id + self._steps) % 2:
+            is_turn = target is sought
+            if target.track.state is TrackState.LOST and not is_turn:
                 continue
-            kind = target.track.update(target.tracker.step(view), now_ns, self.life)
+            kind = target.track.update(target.tracker.step(view, seek=is_turn), now_ns, self.life)
             if kind is not None:
                 events.append(self._event(target.track, view.frame, kind, EVENT_REASON[kind], EVENT_TEXT[kind]))
         return events
+
+    def _sought(self) -> _Target | None:
+        """The target whose turn it is to be looked for, of those that are not seen."""
+        hidden = [target for target in self._targets.values() if not target.track.is_seen]
+        turn, is_left_out = divmod(self._steps, 2) if self.seeks_sparingly else (self._steps, 0)
+        self._steps += 1
+        return hidden[turn % len(hidden)] if hidden and not is_left_out else None
 
     def end(self, track_id: int, frame: Frame, now_ns: int, reason: Reason, text: str) -> TrackEvent:
         """Forget a target for good; the next report holds it once more, as ended."""
