@@ -32,6 +32,7 @@ from engines.source import load_model
 from engines.timing import interleaved
 from vitron_ros.backends.frame_encoder import build_frame_encoder
 from vitron_ros.backends.onnx_language import OnnxLanguage
+from vitron_ros.config import ModelRun
 from vitron_ros.errors import EngineError, ModelError, VitronError
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.grounder import Grounder
@@ -154,7 +155,8 @@ class Bench:
         ways += [("tensorrt, drafts", "tensorrt", True)] if self._device.type == "cuda" else []
         for name, backend, drafts in ways:
             try:
-                grounders[name] = Grounder.load(checkpoint, device=self._device, backend=backend, drafts=drafts)
+                run = ModelRun(device=str(self._device), backend=backend)
+                grounders[name] = Grounder.load(checkpoint, run, drafts=drafts)
             except EngineError as error:
                 self.skipped[f"grounding, {name}"] = str(error)
             except ModelError as error:

@@ -1,7 +1,9 @@
-"""What integers cost in accuracy: a trained model's answers, and the distributions of large random layers.
+"""What few bits cost in accuracy: a trained model's answers, and the distributions of large random layers.
 
     int8    one scale a row, as `vitron_ros.model.quantise` makes it; awq: calibrated on other questions
     int4    one scale a group of weights; accuracy only: the fast kernels for it are a GPU's
+    fp8     floats of 8 bits, one scale a row; accuracy of the weights only, a GPU multiplies in 8 bits as well
+    cache   keys and values of the decoder in 8 bits, a scale for each head of a token
     frames  the products of the frames' graph in int8, calibrated on pictures of the worlds, by ONNX Runtime on the CPU
 
 Of a trained model, over validation questions of the generated worlds (rec, rsot, sot):
@@ -40,6 +42,7 @@ from vitron_ros.backends.onnx_runner import OnnxRunner
 from vitron_ros.errors import EngineError, VitronError
 from vitron_ros.model.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
 from vitron_ros.model.config import profile
+from vitron_ros.model.kv_cache import SMALL
 from vitron_ros.model.language import LanguageModel
 from vitron_ros.model.parsing import parse_reply
 from vitron_ros.model.quantise import quantise
@@ -94,13 +97,15 @@ def answers(checkpoint: str, clips: int) -> dict[str, dict[str, float]]:
     asked = [case for task in TASKS for case in cases(task, clips, loaded.prompts.profile, size=size)]
     table, exact = {}, list[str]()
     examples = [case for task in TASKS for case in cases(task, EXAMPLES, loaded.prompts.profile, seed=1, size=size)]
-    for way in ("float32", "int8", "int8 awq", "int4"):
+    for way in ("float32", "int8", "int8 awq", "int4", "fp8"):
         loaded = _load(checkpoint)
         name = way if way == "float32" else quantise_as(loaded, way, examples)
         replies = ModelPredictor(loaded)(asked)
         exact = exact or replies
         table[name] = {"perplexity": round(perplexity(loaded, asked), 4), **_beside(asked, replies, exact)}
     loaded = _load(checkpoint)
+    for kind in SMALL:
+        table[f"{kind} cache"] = _beside(asked, ModelPredictor(loaded, cache=kind)(asked), exact)
     with TemporaryDirectory() as folder, closing(int8_frames(loaded, Path(folder))) as encoder:
         table["int8 frames"] = _beside(asked, ModelPredictor(loaded, encoder=encoder)(asked), exact)
     return table
@@ -150,7 +155,7 @@ def random_layers(name: str, layers: int) -> dict[str, dict[str, float]]:
     config = replace(config, num_layers=layers)
     embeds = torch.randn(1, POSITIONS, config.hidden_size, generator=torch.Generator().manual_seed(1))
     table, expected = {}, torch.empty(0)
-    for way in ("float32", "int8", "int4"):
+    for way in ("float32", "int8", "int4", "fp8"):
         torch.manual_seed(0)
         language = LanguageModel(config).eval()
         label = way if way == "float32" else _quantise(language, way)
@@ -217,15 +222,22 @@ def _load(name: str) -> Checkpoint:
 def _quantise(language: LanguageModel, way: str) -> str:
     """Replaces the weights of the linear layers; gives the kind with its group."""
     try:
-        from torchao.quantization import Int8WeightOnlyConfig, IntxWeightOnlyConfig, PerGroup, quantize_
+        from torchao.quantization import (
+            Float8WeightOnlyConfig,
+            Int8WeightOnlyConfig,
+            IntxWeightOnlyConfig,
+            PerGroup,
+            quantize_,
+        )
     except ImportError as error:
         raise EngineError("this needs torchao: pip install 'vitron_ros[quantise]'") from error
 
     def chosen(module: nn.Module, name: str) -> bool:
         return isinstance(module, nn.Linear) and not (language.config.tie_embeddings and name == "lm_head")
 
-    if way == "int8":
-        quantize_(language, Int8WeightOnlyConfig(), filter_fn=chosen)
+    if way in ("int8", "fp8"):
+        config = Int8WeightOnlyConfig() if way == "int8" else Float8WeightOnlyConfig()
+        quantize_(language, config, filter_fn=chosen)
         return way
     widths = [module.in_features for module in language.modules() if isinstance(module, nn.Linear)]
     group = next(size for size in GROUPS if all(width % size == 0 for width in widths))

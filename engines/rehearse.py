@@ -23,10 +23,11 @@ from typing import Any
 import torch
 
 from engines.timing import interleaved, matrix_rate, read_bandwidth, synchronise
+from vitron_ros.config import CACHES
 from vitron_ros.errors import EngineError, VitronError
 from vitron_ros.model.config import ModelConfig, profile
 from vitron_ros.model.footprint import footprint
-from vitron_ros.model.kv_cache import KVCache, Span
+from vitron_ros.model.kv_cache import CacheKind, KVCache, Span
 from vitron_ros.model.language import LanguageModel
 from vitron_ros.model.quantise import quantise
 from vitron_ros.model.vitron import VitronModel
@@ -34,7 +35,14 @@ from vitron_ros.model.vitron import VitronModel
 EPILOG = """examples:
   python -m engines.rehearse --profile elysium-7b                            # a GPU: all of it; a CPU: two layers
   python -m engines.rehearse --profile elysium-7b --device cuda --weights int4"""
-WEIGHTS = {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0, "int8": 1.0, "int4": 0.5}  # bytes of a linear weight
+WEIGHTS = {
+    "float32": 4.0,
+    "bfloat16": 2.0,
+    "float16": 2.0,
+    "int8": 1.0,
+    "fp8": 1.0,
+    "int4": 0.5,
+}  # bytes of a linear weight
 CPU_LAYERS = 2
 QUESTION = 60  # tokens of text in the prompt
 WORKSPACE = 1024**3  # bytes of activations and libraries
@@ -50,7 +58,9 @@ class Plan:
         config: with the layers that are run.
         dtype: of activations, and of weights unless `weights` is an integer kind.
         prompt, tokens: of the prompt, and of the answer.
+        cache: kind of the keys and values.
         weight_bytes: of the language model, as each token reads them.
+        cache_bytes: of one token.
         peak_bytes: of memory at most: weights before they are quantised, cache, activations.
     """
 
@@ -60,11 +70,15 @@ class Plan:
     frames: int
     prompt: int
     tokens: int
+    cache: CacheKind
     weight_bytes: int
+    cache_bytes: int
     peak_bytes: int
 
 
-def make_plan(config: ModelConfig, *, weights: str, layers: int | None, frames: int, tokens: int) -> Plan:
+def make_plan(
+    config: ModelConfig, *, weights: str, layers: int | None, frames: int, tokens: int, cache: CacheKind = "full"
+) -> Plan:
     """The plan of a rehearsal.
 
     Raises:
@@ -92,12 +106,14 @@ def make_plan(config: ModelConfig, *, weights: str, layers: int | None, frames: 
     embeddings = 0 if config.language.tie_embeddings else config.language.vocab_size * config.language.hidden_size
     rest = language - embeddings - sizes.int8_parameters  # norms: kept in full
     read = int(WEIGHTS[weights] * sizes.int8_parameters) + dtype.itemsize * rest
-    cache = sizes.cache_bytes_per_token * dtype.itemsize // 2 * (prompt + tokens)
+    cache_bytes = sizes.cache_bytes_per_token * dtype.itemsize // 2
+    if cache != "full":
+        cache_bytes = cache_bytes // dtype.itemsize + cache_bytes // config.language.head_dim  # a scale for each head
     total = dtype.itemsize * sizes.total
-    peak = int((1 + ACTIVATIONS) * total) + cache + WORKSPACE
+    peak = int((1 + ACTIVATIONS) * total) + cache_bytes * (prompt + tokens) + WORKSPACE
     return Plan(
-        config=config, weights=weights, dtype=dtype, frames=frames, prompt=prompt, tokens=tokens, weight_bytes=read,
-        peak_bytes=peak,
+        config=config, weights=weights, dtype=dtype, frames=frames, prompt=prompt, tokens=tokens, cache=cache,
+        weight_bytes=read, cache_bytes=cache_bytes, peak_bytes=peak,
     )  # fmt: skip
 
 
@@ -122,7 +138,7 @@ def build_model(plan: Plan, device: torch.device) -> VitronModel:
     finally:
         torch.set_default_dtype(before)
     model.to(device)
-    if plan.weights in ("int8", "int4"):
+    if plan.weights in ("int8", "int4", "fp8"):
         quantise(model, plan.weights)  # type: ignore[arg-type]
     return model
 
@@ -181,6 +197,7 @@ def rehearse(plan: Plan, device: torch.device, *, rounds: int, compiled: bool) -
         "profile": plan.config.name,
         "layers": plan.config.language.num_layers,
         "weights": plan.weights,
+        "cache": plan.cache,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         "torch": torch.__version__,
         "frames": plan.frames,
@@ -226,7 +243,7 @@ def _measure(
     visual = model.encode_frames(pixels)
     text = language.embed(torch.arange(QUESTION, device=device)[None] % config.language.vocab_size)[0]
     embeds = torch.cat([visual.flatten(0, 1), text])
-    cache = language.new_cache(rows=1, capacity=plan.prompt + plan.tokens)
+    cache = language.new_cache(rows=1, capacity=plan.prompt + plan.tokens, kind=plan.cache)
     step = GreedyStep(language, cache, compiled=compiled, captured=device.type == "cuda")
 
     def prefill() -> torch.Tensor:
@@ -246,7 +263,7 @@ def _measure(
     seen = sum(weight.numel() for weight in model.vision.layers.parameters()) * vision.num_patches
     spoken = footprint(config).int8_parameters * plan.prompt
     context = plan.prompt + plan.tokens // 2
-    read = plan.weight_bytes + footprint(config).cache_bytes_per_token * plan.dtype.itemsize // 2 * context
+    read = plan.weight_bytes + plan.cache_bytes * context
     bounds = {
         "encoder": 2 * plan.frames * seen / rate,
         "prefill": 2 * spoken / rate,
@@ -279,6 +296,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--profile", default="elysium-7b", help="model profile (default: elysium-7b)")
     parser.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda where there is one")
     parser.add_argument("--weights", choices=WEIGHTS, help="default: bfloat16 on a GPU, float32 on a CPU")
+    parser.add_argument("--cache", default="full", choices=CACHES, help="keys and values (default: full)")
     parser.add_argument("--layers", type=int, help="of the language model; default: all on a GPU, 2 on a CPU")
     parser.add_argument("--frames", type=int, default=8, help="of the clip (default: 8)")
     parser.add_argument("--tokens", type=int, default=100, help="of the answer (default: 100)")
@@ -305,6 +323,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             layers=layers,
             frames=arguments.frames,
             tokens=arguments.tokens,
+            cache=arguments.cache,
         )
         figures = rehearse(plan, device, rounds=arguments.rounds, compiled=arguments.compile)
     except VitronError as error:

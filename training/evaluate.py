@@ -31,6 +31,7 @@ from vitron_ros.frame import Image
 from vitron_ros.model.checkpoint import Checkpoint, load_checkpoint
 from vitron_ros.model.decoding import Decoder, Request
 from vitron_ros.model.grammar import State, box_grammar, track_grammar
+from vitron_ros.model.kv_cache import CacheKind
 from vitron_ros.model.parsing import ParsedReply, parse_reply
 from vitron_ros.model.prompt_profile import PromptProfile
 
@@ -88,16 +89,23 @@ def cases(
 class ModelPredictor:
     """Answers questions with a checkpoint, several side by side."""
 
-    def __init__(self, checkpoint: Checkpoint, rows: int = 16, encoder: FrameEncoder | None = None) -> None:
+    def __init__(
+        self, checkpoint: Checkpoint, rows: int = 16, encoder: FrameEncoder | None = None, cache: CacheKind = "full"
+    ) -> None:
         """
         Args:
             encoder: of frames; None: the model's own modules.
+            cache: kind of the decoder's keys and values.
         """
         self._model, self._tokenizer, self._prompts = checkpoint
         self._encoder = encoder or TorchFrameEncoder(checkpoint.model)
         self._rows, self._scale = rows, self._tokenizer.number_scale()
         self._decoder = Decoder(
-            self._model.language, self._tokenizer, capacity=self._model.config.language.max_positions, rows=rows
+            self._model.language,
+            self._tokenizer,
+            capacity=self._model.config.language.max_positions,
+            rows=rows,
+            cache=cache,
         )
 
     def __call__(self, cases: Sequence[Case]) -> list[str]:

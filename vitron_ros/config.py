@@ -10,6 +10,8 @@ from typing import Any
 from vitron_ros.errors import ConfigError
 
 BACKENDS = ("auto", "torch", "onnx", "tensorrt")  # that a model may run on
+WEIGHTS = ("full", "int8", "int4", "fp8")  # of a model's language part
+CACHES = ("full", "int8", "fp8")  # kinds of a model's keys and values
 
 
 def setting(
@@ -102,6 +104,16 @@ class PipelineConfig(LifeCycle):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ModelRun:
+    """Where a model runs and what on, and how its language part is kept: a device, one of BACKENDS, WEIGHTS, CACHES."""
+
+    device: str = "cpu"
+    backend: str = "auto"
+    weights: str = "full"
+    cache: str = "full"
+
+
+@dataclass(frozen=True, kw_only=True)
 class PerceptionConfig(PipelineConfig):
     """The settings of the perception node: the pipeline's and those of its topics."""
 
@@ -125,9 +137,21 @@ class PerceptionConfig(PipelineConfig):
     model_backend: str = setting(
         "auto", "what the model runs on; auto: ONNX Runtime or TensorRT where it agrees with torch", choices=BACKENDS
     )
+    model_weights: str = setting(
+        "full", "weights of its language part; int8, or on a GPU int4 or fp8: less memory", choices=WEIGHTS
+    )
+    model_cache: str = setting(
+        "full", "its keys and values; int8 or fp8: half of the memory of 16 bits, and slower", choices=CACHES
+    )
     conversations: int = setting(16, "conversations remembered at most", low=1, high=1000)
     conversation_turns: int = setting(8, "turns of a conversation that the model is told", low=0, high=100)
     autostart: bool = setting(True, "configure and activate without a lifecycle manager")
+
+    @property
+    def model_run(self) -> ModelRun:
+        return ModelRun(
+            device=self.model_device, backend=self.model_backend, weights=self.model_weights, cache=self.model_cache
+        )
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -15,6 +15,7 @@ from tiny_vitron import tiny_vitron
 from tests.fakes import ScriptedModel, frame
 from vitron_ros.cli.ask import last_frames
 from vitron_ros.cli.main import main
+from vitron_ros.config import ModelRun
 from vitron_ros.errors import SourceError
 from vitron_ros.grounding.request import Grounded, ModelReply, Status, Task
 from vitron_ros.model.answers import Invocation, Module
@@ -67,7 +68,7 @@ def test_of_a_picture_it_sees_the_picture(asked, photo, capsys):
     assert request.task is Task.ASK and request.text == "What is this?"
     assert len(request.frames) == 1 and request.frames[0].rgb[0, 0].tolist() == [200, 0, 0]
     assert request.regions[0].points.tolist() == [[10, 20], [40, 40]]
-    assert asked.names == [("vitron-tiny", "cpu", "auto")]
+    assert asked.names == [("vitron-tiny", ModelRun())]
 
 
 @pytest.mark.parametrize(
@@ -90,13 +91,16 @@ def test_of_what_moves_it_sees_the_last_images_a_quarter_of_a_second_apart(asked
     assert [int(frame.rgb[0, 0, 0]) for frame in model.asked[0].frames] == [3 * index for index in indices]
 
 
+SMALL = ("--model-weights", "int8", "--model-cache", "fp8")
+
+
 def test_of_a_bag_it_sees_a_clip(asked, capsys):
     model = asked(answer(text="yes"))
-    assert main(["ask", SAMPLE, "Is there a mug?", "--at", "2", "--model", "some/folder"]) == 0
+    assert main(["ask", SAMPLE, "Is there a mug?", "--at", "2", "--model", "some/folder", *SMALL]) == 0
     stamps = [frame.stamp_ns for frame in model.asked[0].frames]
     assert len(stamps) == 8
     assert np.diff(stamps).min() >= 0.12 * SECOND and 1.4 * SECOND < stamps[-1] - stamps[0] <= 2 * SECOND
-    assert asked.names == [("some/folder", "cpu", "auto")]
+    assert asked.names == [("some/folder", ModelRun(weights="int8", cache="fp8"))]
 
 
 REPLY = {

@@ -85,8 +85,8 @@ def scripted(monkeypatch):
     model = ScriptedModel(lambda request: found(request, boxes_xyxy=np.tile(boxes, (len(request.frames), 1))))
     names = []
 
-    def load(name, device, backend):
-        names.append((name, device, backend))
+    def load(name, run):
+        names.append((name, run.device, run.backend))
         return model
 
     monkeypatch.setattr(replay_command, "load_model", load)

@@ -1,4 +1,4 @@
-"""What integer weights cost: the measures themselves, and that they tell the kinds apart."""
+"""What few bits cost: the measures themselves, and that they tell the kinds apart."""
 
 import json
 import math
@@ -52,10 +52,11 @@ def test_box_error(truth, reply, expected):
 @needs_torchao
 def test_int4_is_further_off_than_int8():
     table = random_layers("vitron-tiny", 1)
-    assert list(table) == ["int8", "int4/64"]
+    assert list(table) == ["int8", "int4/64", "fp8"]
     assert 0 < 5 * table["int8"]["logit_error"] < table["int4/64"]["logit_error"] < 1
     assert 0 <= table["int8"]["divergence"] < table["int4/64"]["divergence"]
     assert table["int8"]["same_first"] >= table["int4/64"]["same_first"]
+    assert table["int8"]["logit_error"] < table["fp8"]["logit_error"] < table["int4/64"]["logit_error"]
 
 
 @needs_torchao
@@ -63,7 +64,7 @@ def test_int4_is_further_off_than_int8():
 def test_the_bundled_model(capsys):
     assert main(["--clips", "2", "--layers", "0", "--json"]) == 0
     table = json.loads(capsys.readouterr().out.splitlines()[-1])["answers"]
-    assert list(table) == ["float32", "int8", "int8 awq", "int4/64", "int8 frames"]
+    assert list(table) == ["float32", "int8", "int8 awq", "int4/64", "fp8", "int8 cache", "fp8 cache", "int8 frames"]
     assert table["float32"]["exact_match"] == 1
     for way in ("int8", "int8 awq"):
         assert table[way]["perplexity"] == pytest.approx(table["float32"]["perplexity"], rel=0.05)

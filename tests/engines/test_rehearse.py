@@ -11,6 +11,7 @@ from tests.backends.small_models import GATED, small_model
 from vitron_ros.errors import EngineError
 from vitron_ros.model.config import profile
 from vitron_ros.model.decoding import Decoder, Request
+from vitron_ros.model.language import LanguageModel
 from vitron_ros.model.tokenizer import train_tokenizer
 
 
@@ -27,6 +28,17 @@ def test_the_sums_of_vicuna_7b():
     assert quarter.peak_bytes == plan.peak_bytes  # weights are made in 16 bits first
     shallow = make_plan(profile("elysium-7b"), weights="float32", layers=2, frames=8, tokens=100)
     assert shallow.weight_bytes == 4 * (2 * layer + 32000 * 4096 + 5 * 4096)
+
+
+@pytest.mark.parametrize("kind", ["int8", "fp8"])
+def test_the_sums_of_a_cache_in_bytes_are_what_it_takes(kind):
+    config = profile("vitron-tiny")
+    plan = make_plan(config, weights="float32", layers=2, frames=1, tokens=10, cache=kind)
+    full = make_plan(config, weights="float32", layers=2, frames=1, tokens=10)
+    capacity = plan.prompt + plan.tokens
+    cache = LanguageModel(plan.config.language).new_cache(rows=1, capacity=capacity - 1, kind=kind)  # and a scrap slot
+    assert cache.nbytes == plan.cache_bytes * capacity
+    assert full.peak_bytes - plan.peak_bytes == (full.cache_bytes - plan.cache_bytes) * capacity > 0
 
 
 @pytest.mark.parametrize(
@@ -65,8 +77,10 @@ def test_a_step_over_fixed_memory_writes_what_the_decoder_writes():
                 assert tuple(tokens) == expected
 
 
-def test_a_rehearsal_on_this_machine(capsys):
-    assert main(["--profile", "vitron-tiny", "--device", "cpu", "--frames", "2", "--tokens", "4", "--rounds", "1"]) == 0
+@pytest.mark.parametrize("cache", ["full", "int8"])
+def test_a_rehearsal_on_this_machine(cache, capsys):
+    small = ("--frames", "2", "--tokens", "4", "--rounds", "1", "--cache", cache)
+    assert main(["--profile", "vitron-tiny", "--device", "cpu", *small]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("no GPU: 2 of 4 layers are run")
     assert lines[1].startswith("needs at most ")

@@ -14,6 +14,7 @@ from training.evaluate import Case, ModelPredictor
 from training.questions import word_question
 from training.worlds import make_clip, make_samples
 from vitron_ros.boxes import xyxy_from_norm
+from vitron_ros.config import ModelRun
 from vitron_ros.errors import ModelError
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.familiarity import Familiarity
@@ -386,7 +387,7 @@ def test_a_model_is_loaded_with_what_stands_beside_it(checkpoint, tmp_path):
     save_pretrained(checkpoint.model, tmp_path, tokenizer=checkpoint.tokenizer, dtype=torch.float16)
     Vocabulary.collect(["red ring"]).save(tmp_path)
     Familiarity(np.zeros(32, np.float32), np.eye(32, dtype=np.float32), -1.0).save(tmp_path)
-    grounder = Grounder.load(tmp_path, rows=2, backend="torch")
+    grounder = Grounder.load(tmp_path, ModelRun(backend="torch"), rows=2)
     assert (grounder.name, grounder.max_frames, grounder.max_requests) == ("small", 8, 2)
     replies = grounder.reply([find(text="red ring"), find(text="blue ring", id="b")])
     assert replies[1].status is Status.UNKNOWN
@@ -408,7 +409,8 @@ def test_every_backend_gives_the_same_replies(checkpoint, tmp_path, monkeypatch)
     save_pretrained(model, tmp_path, tokenizer=checkpoint.tokenizer)
     requests = [find(clip(3)), find(clip(2), id="b"), find((frame(7),), id="c")]
     replies = {
-        backend: Grounder.load(tmp_path, rows=3, backend=backend).reply(requests) for backend in ("torch", "onnx")
+        backend: Grounder.load(tmp_path, ModelRun(backend=backend), rows=3).reply(requests)
+        for backend in ("torch", "onnx")
     }
     assert any(len(set(reply.text)) > 6 for reply in replies["torch"])
     for ours, theirs in zip(*replies.values(), strict=True):

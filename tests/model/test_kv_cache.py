@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from vitron_ros.errors import ModelError
-from vitron_ros.model.kv_cache import KVCache, update
+from vitron_ros.model.kv_cache import KVCache
 
 
 def cache(rows: int = 2, capacity: int = 8) -> KVCache:
@@ -20,7 +20,7 @@ def cache(rows: int = 2, capacity: int = 8) -> KVCache:
 def write(cache: KVCache, span, values, row: int = 0):
     """Writes values (B, Q) as keys and values; returns what attention is given, (B, length)."""
     new = torch.tensor(values, dtype=torch.float32)[:, :, None, None]
-    keys, _ = update(cache.keys[0], cache.values[0], new, new, span, row)
+    keys, _ = cache.update(0, new, new, span, row)
     return keys[:, 0, :, 0].tolist()
 
 
@@ -108,3 +108,39 @@ def test_reset_empties_a_full_cache():
     full.advance(0, 4)
     full.reset()
     assert full.decode([1]).start == 0
+
+
+@pytest.mark.parametrize(("kind", "limit"), [("int8", 1 / 254), ("fp8", 1 / 16)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_a_cache_in_bytes_gives_back_what_was_written(kind, limit, dtype):
+    """To half a step of the largest number of each head, or to the 3 bits of a float of 8; a scale in 16 bits adds."""
+    small = KVCache(
+        layers=2, rows=3, kv_heads=2, capacity=9, head_dim=8, dtype=dtype, device=torch.device("cpu"), kind=kind
+    )
+    generator = torch.Generator().manual_seed(0)
+    new = (torch.randn(1, 5, 2, 8, generator=generator) * torch.tensor([1e-3, 1, 30, 1, 1])[None, :, None, None]).to(
+        dtype
+    )
+    keys, values = small.update(1, new, -new, small.prefill(1, 5), 1)
+    small.advance(1, 5)
+    span = small.decode([0, 2, 0])
+    late = torch.randn(3, 2, 2, 8, generator=generator).to(dtype)
+    after, _ = small.update(1, late, late, span)
+    written = torch.cat([new[0], late[1]]).transpose(0, 1).float()
+    largest = written.abs().amax(-1, keepdim=True)
+    allowed = (limit + (0 if dtype == torch.float32 else 0.012)) * largest
+    assert keys.dtype == dtype
+    assert ((after[1, :, :7].float() - written).abs() <= allowed).all()
+    assert ((values[0].float() + written[:, :5]).abs() <= allowed[:, :5]).all()
+    assert not torch.equal(after[1, :, :7].float(), written), "a byte cannot hold it all"
+    small.copy_prefix(1, 0, 5)
+    again, _ = small.update(1, late[:1, :1], late[:1, :1], small.prefill(0, 1), 0)
+    assert torch.equal(again[0, :, :5], keys[0])
+
+
+def test_a_kind_that_does_not_exist():
+    with pytest.raises(ModelError, match="there is no cache of kind 'int2'; choose full, int8 or fp8"):
+        KVCache(
+            layers=1, rows=1, kv_heads=1, capacity=1, head_dim=1, dtype=torch.float32, device=torch.device("cpu"),
+            kind="int2",
+        )  # fmt: skip

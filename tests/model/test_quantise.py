@@ -79,19 +79,28 @@ def test_a_shared_output_layer_stays_shared():
     assert model.language.lm_head.weight is model.language.model.embed_tokens.weight
 
 
-def test_int4_needs_a_gpu():
-    with pytest.raises(ModelError, match="int4 needs a GPU, this model is on cpu; use int8"):
-        quantise(tiny_vitron(), "int4")
+@pytest.mark.parametrize("kind", ["int4", "fp8"])
+def test_what_needs_a_gpu(kind):
+    with pytest.raises(ModelError, match=f"{kind} needs a GPU, this model is on cpu; use int8"):
+        quantise(tiny_vitron(), kind)
+
+
+def test_fp8_needs_a_newer_gpu(monkeypatch):
+    model = tiny_vitron()
+    monkeypatch.setattr(VitronModel, "device", property(lambda self: torch.device("cuda")))
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (8, 6))
+    with pytest.raises(ModelError, match="fp8 needs a GPU of Ada, Hopper or later; use int8 or int4 on this one"):
+        quantise(model, "fp8")
 
 
 def test_an_unknown_kind():
-    with pytest.raises(ModelError, match="cannot quantise to 'int2'; choose int8 or int4"):
+    with pytest.raises(ModelError, match="cannot quantise to 'int2'; choose int8, int4 or fp8"):
         quantise(tiny_vitron(), "int2")
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-@pytest.mark.parametrize(("kind", "limit"), [("int8", 0.03), ("int4", 0.3)])
+@pytest.mark.parametrize(("kind", "limit"), [("int8", 0.03), ("int4", 0.3), ("fp8", 0.1)])
 def test_on_a_gpu(kind, limit):
     language = replace(
         CONFIG.language, hidden_size=256, intermediate_size=512, num_heads=4, num_kv_heads=4, head_dim=64

@@ -314,7 +314,7 @@ def stage():
         rclpy.init(args=[])
         probe, model = Probe(), FaultyModel()
         threads_before = os_threads()
-        with running_node(lambda name, device, backend: model, cameras=list(NAMES), **PARAMETERS):
+        with running_node(lambda name, run: model, cameras=list(NAMES), **PARAMETERS):
             made = Stage(probe, model)
             made.start()
             made.threads = os_threads()

@@ -224,7 +224,7 @@ def test_deactivate_and_activate_while_the_model_thinks(probe, talk):
 
 
 def test_a_model_that_cannot_be_loaded_fails_configure_with_its_reason(probe):
-    def load(name, device, backend):
+    def load(name, run):
         raise ModelError(f"there is no model {name}")
 
     with running_node(load, autostart=False, model="nowhere"):

@@ -3,6 +3,7 @@ import sys
 
 import pytest
 
+from vitron_ros.config import ModelRun
 from vitron_ros.errors import ConfigError, ModelError
 from vitron_ros.streaming.models import BUNDLED, load_model
 
@@ -17,12 +18,12 @@ from vitron_ros.streaming.models import BUNDLED, load_model
 )
 def test_a_model_or_device_that_is_not_there_is_named(name, device, says):
     with pytest.raises(ModelError, match=says):
-        load_model(name, device)
+        load_model(name, ModelRun(device=device))
 
 
 def test_a_backend_that_does_not_exist_is_named():
     with pytest.raises(ConfigError, match="backend is 'gpu'; it must be one of auto, torch, onnx, tensorrt"):
-        load_model(BUNDLED, "cpu", "gpu")
+        load_model(BUNDLED, ModelRun(backend="gpu"))
 
 
 @pytest.mark.parametrize("module", ["streaming.pipeline", "streaming.model_worker", "evaluation.replay", "cli.track"])

@@ -8,6 +8,7 @@ import torch
 from tiny_training import tiny_checkpoint
 
 from training import export
+from vitron_ros.config import ModelRun
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.grounder import Grounder
 from vitron_ros.grounding.request import ModelRequest, Status, Task
@@ -45,7 +46,7 @@ def test_weights_are_half_precision_and_the_same(source, shipped):
 
 
 def test_it_answers_through_the_runtime_and_refuses_words_it_was_never_taught(shipped):
-    grounder = Grounder.load(shipped, backend="torch")
+    grounder = Grounder.load(shipped, ModelRun(backend="torch"))
     frame = Frame(rgb=np.full((48, 64, 3), 90, np.uint8), stamp_ns=1)
     asked = [ModelRequest(id=text, task=Task.FIND, frames=(frame,), text=text) for text in ("the red star", "the dog")]
     known, unknown = grounder.reply(asked)

@@ -39,12 +39,15 @@ class Parts:
     language: LanguageModel
 
 
-def choose_parts(model: VitronModel, backend: str = "auto", *, folder: Path | None = None) -> Parts:
+def choose_parts(
+    model: VitronModel, backend: str = "auto", *, folder: Path | None = None, torch_decodes: bool = False
+) -> Parts:
     """The parts of a model in evaluation mode. What auto chose and why is logged; a way that fails is warned of.
 
     Args:
         backend: one of `config.BACKENDS`.
         folder: of engines and exported graphs; None: $VITRON_ENGINES, or else the user's cache.
+        torch_decodes: the language model's weights or its cache are in fewer bits, which torch alone can read.
 
     Raises:
         ConfigError: there is no such backend.
@@ -55,6 +58,10 @@ def choose_parts(model: VitronModel, backend: str = "auto", *, folder: Path | No
         return _by_torch(model)
     if backend == "onnx":
         is_cpu = model.device.type == "cpu"
+        if is_cpu and torch_decodes:
+            raise EngineError(
+                "ONNX Runtime decodes with full weights and a full cache; set the backend to auto, or both to full"
+            )
         encoder = build_frame_encoder(model, "onnxruntime", folder=folder)
         return Parts(encoder=encoder, language=_onnx_language(model) if is_cpu else model.language)
     if backend == "tensorrt":
@@ -71,7 +78,8 @@ def choose_parts(model: VitronModel, backend: str = "auto", *, folder: Path | No
         except EngineError as error:
             logger.warning("%s runs on torch, which is slower here: %s", model.config.name, error)
             return _by_torch(model)
-    return Parts(encoder=build_frame_encoder(model, "auto", folder=folder), language=_choose_language(model))
+    encoder = build_frame_encoder(model, "auto", folder=folder)
+    return Parts(encoder=encoder, language=model.language if torch_decodes else _choose_language(model))
 
 
 def _by_torch(model: VitronModel) -> Parts:

@@ -16,7 +16,7 @@ from vitron_ros.backends.agreement import compare
 from vitron_ros.backends.onnx_llama import language_graph
 from vitron_ros.backends.onnx_runner import open_session
 from vitron_ros.errors import EngineError
-from vitron_ros.model.kv_cache import KVCache, Span
+from vitron_ros.model.kv_cache import CacheKind, KVCache, Span
 from vitron_ros.model.language import LanguageModel
 
 FLOAT, INT32, INT64 = 1, 6, 7  # ONNX's numbers
@@ -48,6 +48,12 @@ class OnnxLanguage(LanguageModel):
         # Naming the buffers of a cache takes a third of the time of a token, so each row is named once.
         self._bindings: WeakKeyDictionary[KVCache, dict[tuple[int, int], Any]] = WeakKeyDictionary()
         self.eval()
+
+    def new_cache(self, *, rows: int, capacity: int, kind: CacheKind = "full") -> KVCache:
+        """Raises EngineError for a kind that the session cannot read."""
+        if kind != "full":
+            raise EngineError(f"ONNX Runtime reads a full cache, not {kind}; decode by torch")
+        return super().new_cache(rows=rows, capacity=capacity)
 
     def prefill(self, embeds: Tensor, cache: KVCache, row: int, keep: int = 1) -> Tensor:
         count = len(embeds)

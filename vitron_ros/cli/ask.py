@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from vitron_ros.boxes import Boxes, ltwh_from_xyxy, xyxy_from_ltwh, xyxy_from_norm
-from vitron_ros.config import BACKENDS, PipelineConfig
+from vitron_ros.cli.model_options import add_model_options, model_run
+from vitron_ros.config import PipelineConfig
 from vitron_ros.errors import ConfigError, ImageError, SourceError
 from vitron_ros.evaluation.sources import IMAGE_SUFFIXES, open_source, stamp_ns
 from vitron_ros.frame import Frame
@@ -46,8 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--at", type=float, metavar="SECONDS", help="time of the last image (default: the end)")
     parser.add_argument("--frames", type=int, metavar="N", help="images that it is given at most (default: above)")
     parser.add_argument("--model", default=BUNDLED, help=f"{BUNDLED} or a folder (default: {BUNDLED})")
-    parser.add_argument("--model-device", default="cpu", help="cpu, cuda or cuda:N (default: cpu)")
-    parser.add_argument("--model-backend", default="auto", choices=BACKENDS, help="what it runs on (default: auto)")
+    add_model_options(parser)
     parser.add_argument("--topic", help="image topic, where a bag has several")
     parser.add_argument("--fps", type=float, help="images a second of a folder or webcam (default: 25)")
     parser.add_argument("--json", action="store_true", help="print the whole reply as JSON on stdout")
@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"--frames {arguments.frames}: the model must see one image at least")
     if arguments.at is not None and not 0 <= arguments.at < float("inf"):
         raise ConfigError(f"--at {arguments.at}: give seconds from the start, 0 or more")
-    model = load_model(arguments.model, arguments.model_device, arguments.model_backend)
+    model = load_model(arguments.model, model_run(arguments))
     frames = _frames(arguments, model, 1 if regions else model.max_frames)
     request = ModelRequest(id="ask", task=Task.ASK, frames=frames, text=arguments.text, regions=regions)
     reply = answers(model, [request])[0]

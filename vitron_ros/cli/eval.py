@@ -19,7 +19,8 @@ from typing import Any
 import cv2
 from tqdm import tqdm
 
-from vitron_ros.config import BACKENDS, PipelineConfig
+from vitron_ros.cli.model_options import add_model_options, model_run
+from vitron_ros.config import PipelineConfig
 from vitron_ros.errors import ConfigError
 from vitron_ros.evaluation import stream
 from vitron_ros.evaluation.datasets import BOX_FILE, load_sequences
@@ -54,8 +55,7 @@ def _add_stream_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", default=BUNDLED, help=f"name or folder, or {ORACLE}: the truth with errors ({BUNDLED})"
     )
-    parser.add_argument("--model-device", default="cpu", help="cpu, cuda or cuda:N (cpu)")
-    parser.add_argument("--model-backend", default="auto", choices=BACKENDS, help="what it runs on (default: auto)")
+    add_model_options(parser)
     parser.add_argument("--model-latency-ms", default="50,200,1000,2000", metavar="MS,...", help="of each call")
     parser.add_argument("--modes", metavar="MODE,...", help=f"{','.join(MODES)} (all)")
     parser.add_argument("--box-init", action="store_true", help="start on the true boxes; modes fast and full")
@@ -150,7 +150,7 @@ def _model_for(arguments: argparse.Namespace) -> stream.ModelFor:
             noise=arguments.oracle_noise, miss=arguments.oracle_miss, mistake=arguments.oracle_mistake
         )
         return lambda clip: OracleModel(clip.truth, errors)
-    model = load_model(arguments.model, arguments.model_device, arguments.model_backend)
+    model = load_model(arguments.model, model_run(arguments))
     return lambda clip: model
 
 

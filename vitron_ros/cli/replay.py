@@ -11,7 +11,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from vitron_ros.config import BACKENDS, PipelineConfig
+from vitron_ros.cli.model_options import add_model_options, model_run
+from vitron_ros.config import PipelineConfig
 from vitron_ros.evaluation.goal_script import ScriptedGoal, read_goals
 from vitron_ros.evaluation.output import make_folder, write_json
 from vitron_ros.evaluation.replay import Recording, replay
@@ -42,8 +43,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", help=f"model for prompts: {BUNDLED} or a folder (default: {BUNDLED}, loaded if a goal needs it)"
     )
-    parser.add_argument("--model-device", default="cpu", help="cpu, cuda or cuda:N (default: cpu)")
-    parser.add_argument("--model-backend", default="auto", choices=BACKENDS, help="what it runs on (default: auto)")
+    add_model_options(parser)
     latency = parser.add_mutually_exclusive_group()
     latency.add_argument(
         "--model-latency-ms", type=float, metavar="MS", help="that each call of the model takes (default: 200)"
@@ -97,7 +97,7 @@ def _model(arguments: argparse.Namespace, goals: Sequence[ScriptedGoal]) -> Lang
     """The model that was asked for, or the bundled one if a goal is a prompt alone."""
     needs_model = any(goal.request.region is None for goal in goals)
     name = arguments.model or (BUNDLED if needs_model else "")
-    return load_model(name, arguments.model_device, arguments.model_backend) if name else None
+    return load_model(name, model_run(arguments)) if name else None
 
 
 def _frames(source: Source, limit: int | None) -> Iterator[Frame]:

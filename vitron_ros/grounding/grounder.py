@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from vitron_ros.backends.choice import Parts, choose_parts
+from vitron_ros.config import ModelRun
 from vitron_ros.errors import ModelError, RegionError
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.familiarity import Familiarity, FirstLooks
@@ -24,8 +26,10 @@ from vitron_ros.grounding.wording import follow, grammar, turns, with_needed_fra
 from vitron_ros.model.answers import Box
 from vitron_ros.model.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
 from vitron_ros.model.decoding import Decoded, Decoder, Request
+from vitron_ros.model.kv_cache import CacheKind
 from vitron_ros.model.parsing import ParsedReply, parse_reply
 from vitron_ros.model.prompts import Turn
+from vitron_ros.model.quantise import Kind, quantise
 from vitron_ros.model.region import MarkedRegion
 
 logger = logging.getLogger(__name__)
@@ -63,6 +67,7 @@ class Grounder:
         familiarity: Familiarity | None = None,
         parts: Parts | None = None,
         rows: int = ROWS,
+        cache: CacheKind = "full",
         compiled: bool = False,
         drafts: bool = True,
         now_ns: Callable[[], int] = time.monotonic_ns,
@@ -73,6 +78,7 @@ class Grounder:
             familiarity: how the footage looked that it was trained on; None: like any.
             parts: what encodes frames and decodes answers; None: the model, by torch.
             rows: requests answered side by side.
+            cache: kind of the decoder's keys and values.
             compiled: short passes go through torch.compile; the first of each shape takes long.
             drafts: boxes are guessed from those before them and checked together: fewer passes, the same answers.
             now_ns: the clock that deadlines are on.
@@ -98,6 +104,7 @@ class Grounder:
             tokenizer,
             capacity=model.config.language.max_positions,
             rows=rows,
+            cache=cache,
             compiled=compiled,
             now_ns=now_ns,
         )
@@ -107,9 +114,8 @@ class Grounder:
     def load(
         cls,
         source: str | Path,
+        run: ModelRun | None = None,
         *,
-        device: torch.device | str = "cpu",
-        backend: str = "auto",
         rows: int = ROWS,
         compiled: bool = False,
         drafts: bool = True,
@@ -118,16 +124,21 @@ class Grounder:
         """A bundled model by its name, or a checkpoint directory, with what stands beside it.
 
         Args:
-            backend: what it runs on, see `choose_parts`. Compiled decoding is torch's, whatever the backend.
+            run: where and how; None: on the CPU, as it is. Compiled decoding is torch's, whatever the backend.
 
         Raises:
             ConfigError: there is no such backend.
-            ModelError: there is no such model, it cannot be read, or the backend, unless auto, cannot be used.
+            ModelError: there is no such model, it cannot be read, the backend, unless auto, cannot be used, or such
+                weights or such a cache cannot be had here.
         """
-        is_cpu = torch.device(device).type == "cpu"
+        run = run or ModelRun()
+        is_cpu = torch.device(run.device).type == "cpu"
         directory = find_checkpoint(source)
-        checkpoint = load_checkpoint(directory, device=device, dtype=torch.float32 if is_cpu else None)
-        parts = choose_parts(checkpoint.model.eval(), backend)
+        checkpoint = load_checkpoint(directory, device=run.device, dtype=torch.float32 if is_cpu else None)
+        if run.weights != "full":
+            quantise(checkpoint.model, cast(Kind, run.weights))
+        is_small = run.weights != "full" or run.cache != "full"
+        parts = choose_parts(checkpoint.model.eval(), run.backend, torch_decodes=is_small)
         if compiled:
             parts = replace(parts, language=checkpoint.model.language)
         return cls(
@@ -136,6 +147,7 @@ class Grounder:
             familiarity=Familiarity.load(directory),
             parts=parts,
             rows=rows,
+            cache=cast(CacheKind, run.cache),
             compiled=compiled,
             drafts=drafts,
             now_ns=now_ns,

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from vitron_ros.errors import ConfigError, ModelError
 from vitron_ros.model.grammar import State
+from vitron_ros.model.kv_cache import CacheKind
 from vitron_ros.model.language import LanguageModel
 from vitron_ros.model.tokenizer import Tokenizer
 
@@ -118,6 +119,7 @@ class Decoder:
         *,
         capacity: int,
         rows: int = 1,
+        cache: CacheKind = "full",
         compiled: bool = False,
         now_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
@@ -125,6 +127,7 @@ class Decoder:
         Args:
             capacity: tokens of the longest prompt and its answer.
             rows: requests answered side by side.
+            cache: kind of the `KVCache`.
             compiled: short passes go through torch.compile; the first of each shape takes long.
             now_ns: the clock that deadlines are on.
         """
@@ -132,7 +135,7 @@ class Decoder:
         # Without the C++ wrapper half of a small model's pass on a CPU is Python that calls kernels.
         options: dict[str, Any] = {"cpp_wrapper": True} if language.device.type == "cpu" else {}
         self._compiled = torch.compile(language.decode, dynamic=False, options=options) if compiled else None
-        self._cache = language.new_cache(rows=rows, capacity=capacity)
+        self._cache = language.new_cache(rows=rows, capacity=capacity, kind=cache)
         # What the cache holds, as embeddings: comparing them finds a common prefix of text and images alike.
         self._content = [torch.empty(0, language.config.hidden_size)] * rows
 

@@ -1,12 +1,17 @@
 """The static key-value cache of the language model: allocated once at full size, owned by one object."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from vitron_ros.errors import ModelError
+
+CacheKind = Literal["full", "int8", "fp8"]
+SMALL: dict[CacheKind, tuple[torch.dtype, float]] = {"int8": (torch.int8, 127.0), "fp8": (torch.float8_e4m3fn, 448.0)}
+"""Types of a byte and the largest number that is stored in each."""
+LEAST_SCALE = 1e-6
 
 
 class Span(NamedTuple):
@@ -34,6 +39,9 @@ class KVCache:
     `[b, :, p]`. The last slot is scrap: padding is written there and never read. `lengths[b]` tokens of row b are
     valid. Lengths live on the host, so asking for them never waits for a device.
 
+    Of the kinds int8 and fp8 each number is a byte, and each head of a token has a scale in `dtype`: little more than
+    half of the memory in 16 bits, and more work, since what is read is turned back into `dtype`.
+
         span = cache.prefill(row, count)   # or cache.decode(counts): plan one pass
         ...                                # every layer writes and reads through `update`
         cache.advance(row, count)          # the tokens now count
@@ -50,20 +58,56 @@ class KVCache:
         head_dim: int,
         dtype: torch.dtype,
         device: torch.device,
+        kind: CacheKind = "full",
     ) -> None:
+        if kind not in ("full", *SMALL):
+            raise ModelError(f"there is no cache of kind {kind!r}; choose full, {' or '.join(SMALL)}")
         if rows < 1 or capacity < 1:
             raise ModelError(f"a cache needs at least one row and one slot, not {rows} rows of {capacity}")
         shape = (rows, kv_heads, capacity + 1, head_dim)
         # Zeros, not empty: a NaN left in memory would pass through a masked attention weight of 0.
-        self.keys = [torch.zeros(shape, dtype=dtype, device=device) for _ in range(layers)]
-        self.values = [torch.zeros(shape, dtype=dtype, device=device) for _ in range(layers)]
+        stored = dtype if kind == "full" else SMALL[kind][0]
+        self.keys = [torch.zeros(shape, dtype=stored, device=device) for _ in range(layers)]
+        self.values = [torch.zeros(shape, dtype=stored, device=device) for _ in range(layers)]
+        scaled, scales = 0 if kind == "full" else layers, (*shape[:-1], 1)
+        self._key_scales = [torch.zeros(scales, dtype=dtype, device=device) for _ in range(scaled)]
+        self._value_scales = [torch.zeros(scales, dtype=dtype, device=device) for _ in range(scaled)]
+        self._kind = kind
         self.capacity = capacity
         self.lengths = [0] * rows
         self._slots = torch.arange(capacity + 1, device=device)
 
     @property
     def nbytes(self) -> int:
-        return 2 * sum(keys.nbytes for keys in self.keys)
+        return sum(tensor.nbytes for tensor in self._tensors())
+
+    def update(self, layer: int, keys: Tensor, values: Tensor, span: Span, row: int = 0) -> tuple[Tensor, Tensor]:
+        """Writes one layer's new keys and values, (B, Q, Hkv, D), and gives those to attend to, (B, Hkv, length, D).
+
+        B rows from `row` on are written.
+        """
+        if self._kind == "full":
+            _write(self.keys[layer], keys, span, row)
+            _write(self.values[layer], values, span, row)
+            rows = slice(row, row + len(keys))
+            return self.keys[layer][rows, :, : span.length], self.values[layer][rows, :, : span.length]
+        return (
+            self._exchange(self.keys[layer], self._key_scales[layer], keys, span, row),
+            self._exchange(self.values[layer], self._value_scales[layer], values, span, row),
+        )
+
+    def _exchange(self, slots: Tensor, scales: Tensor, new: Tensor, span: Span, row: int) -> Tensor:
+        """Writes what is new in bytes, and gives what is to be read in the type of the scales."""
+        dtype, largest = SMALL[self._kind]
+        scale = (new.abs().amax(-1, keepdim=True) / largest).clamp(min=LEAST_SCALE)
+        small = new / scale
+        _write(slots, (small.round() if self._kind == "int8" else small).clamp(-largest, largest).to(dtype), span, row)
+        _write(scales, scale, span, row)
+        rows = slice(row, row + len(new))
+        return slots[rows, :, : span.length].to(scales.dtype) * scales[rows, :, : span.length]
+
+    def _tensors(self) -> tuple[Tensor, ...]:
+        return (*self.keys, *self.values, *self._key_scales, *self._value_scales)
 
     def prefill(self, row: int, count: int) -> Span:
         """Plan of `count` more tokens of one row.
@@ -119,7 +163,7 @@ class KVCache:
         """Makes the first `length` tokens of `source` the content of row `target`."""
         if not 0 <= length <= self.lengths[source]:
             raise ModelError(f"row {source} holds {self.lengths[source]} tokens and cannot lend {length}")
-        for tensor in (*self.keys, *self.values):
+        for tensor in self._tensors():
             tensor[target, :, :length] = tensor[source, :, :length]
         self.lengths[target] = length
 
@@ -135,20 +179,13 @@ class KVCache:
             )
 
 
-def update(
-    keys: Tensor, values: Tensor, new_keys: Tensor, new_values: Tensor, span: Span, row: int = 0
-) -> tuple[Tensor, Tensor]:
-    """Writes one layer's new keys and values, (B, Q, Hkv, D), and gives those to attend to, (B, Hkv, length, D).
-
-    B rows from `row` on are written.
-    """
-    batch, width = new_keys.shape[:2]
-    rows = slice(row, row + batch)
+def _write(slots: Tensor, new: Tensor, span: Span, row: int) -> None:
+    """Puts (B, Q, Hkv, D) in its places of (rows, Hkv, capacity + 1, D)."""
+    if slots.dtype == torch.float8_e4m3fn:  # which torch cannot index
+        slots, new = slots.view(torch.uint8), new.view(torch.uint8)
+    batch, width = new.shape[:2]
     if span.start is not None:
-        keys[rows, :, span.start : span.start + width] = new_keys.transpose(1, 2)
-        values[rows, :, span.start : span.start + width] = new_values.transpose(1, 2)
+        slots[row : row + batch, :, span.start : span.start + width] = new.transpose(1, 2)
     else:
-        row_index = torch.arange(row, row + batch, device=keys.device)[:, None]
-        keys[row_index, :, span.slots] = new_keys
-        values[row_index, :, span.slots] = new_values
-    return keys[rows, :, : span.length], values[rows, :, : span.length]
+        rows = torch.arange(row, row + batch, device=slots.device)[:, None]
+        slots[rows, :, span.slots] = new

@@ -14,12 +14,14 @@ from torch import Tensor, nn
 
 from vitron_ros.errors import ModelError
 from vitron_ros.model.config import LanguageConfig
-from vitron_ros.model.kv_cache import KVCache, Span, update
+from vitron_ros.model.kv_cache import CacheKind, KVCache, Span
 
 INITIAL_STD = 0.02  # LLaMA's
 
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
 """Of a layer: turned queries (B, S, Hq, D) and keys, and values, (B, S, Hkv, D), to what they see (B, S, Hq, D)."""
+Memory = tuple[KVCache, int, Span, int]
+"""A cache, the layer, what one pass writes and reads of it, and the first row that it does this to."""
 
 
 class RMSNorm(nn.Module):
@@ -51,7 +53,7 @@ class Attention(nn.Module):
         x: Tensor,
         rotary: tuple[Tensor, Tensor],
         mask: Tensor | None = None,
-        memory: tuple[Tensor, Tensor, Span, int] | None = None,
+        memory: Memory | None = None,
         attend: Attend | None = None,
     ) -> Tensor:
         """x (B, S, C) to (B, S, C). Attention is causal, unless a mask or `attend` says who looks."""
@@ -66,8 +68,8 @@ class Attention(nn.Module):
         if memory is None:
             k, v = k.transpose(1, 2), v.transpose(1, 2)
         else:
-            keys, values, span, row = memory
-            k, v = update(keys, values, k, v, span, row)
+            cache, layer, span, row = memory
+            k, v = cache.update(layer, k, v, span, row)
         if width == 1:  # the heads of a group stand in for queries, so that keys are not repeated for them
             q = q.reshape(batch, self.num_kv_heads, -1, self.head_dim)
             out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
@@ -106,7 +108,7 @@ class Layer(nn.Module):
         x: Tensor,
         rotary: tuple[Tensor, Tensor],
         mask: Tensor | None = None,
-        memory: tuple[Tensor, Tensor, Span, int] | None = None,
+        memory: Memory | None = None,
         attend: Attend | None = None,
     ) -> Tensor:
         x = x + self.self_attn(self.input_layernorm(x), rotary, mask, memory, attend)
@@ -169,8 +171,8 @@ class LanguageModel(nn.Module):
         """Logits (B, S, V) of a whole sequence of embeddings (B, S, C); arguments as `hidden_states`."""
         return self.lm_head(self.hidden_states(embeds, attend, positions))  # type: ignore[no-any-return]
 
-    def new_cache(self, *, rows: int, capacity: int) -> KVCache:
-        """An empty cache in the model's own dtype and on its device.
+    def new_cache(self, *, rows: int, capacity: int, kind: CacheKind = "full") -> KVCache:
+        """An empty cache for the model's own dtype and on its device.
 
         Raises:
             ModelError: the capacity exceeds the positions that the model knows.
@@ -189,6 +191,7 @@ class LanguageModel(nn.Module):
             head_dim=config.head_dim,
             dtype=self.dtype,
             device=self.device,
+            kind=kind,
         )
 
     def prefill(self, embeds: Tensor, cache: KVCache, row: int, keep: int = 1) -> Tensor:
@@ -199,7 +202,7 @@ class LanguageModel(nn.Module):
             prompt may be a draft of its answer, which may be refused.
         """
         span = cache.prefill(row, len(embeds))
-        x = self._cached(embeds[None], self.rotary_at(span.positions), span, cache.keys, cache.values, row)
+        x = self._cached(embeds[None], self.rotary_at(span.positions), span, cache, row)
         return self.lm_head(self.model.norm(x[0, -keep:]))  # type: ignore[no-any-return]
 
     def decode(self, token_ids: Tensor, span: Span, cache: KVCache) -> Tensor:
@@ -207,20 +210,12 @@ class LanguageModel(nn.Module):
 
         As in `prefill`, the caller advances the cache.
         """
-        x = self._cached(self.embed(token_ids), self.rotary_at(span.positions), span, cache.keys, cache.values, 0)
+        x = self._cached(self.embed(token_ids), self.rotary_at(span.positions), span, cache, 0)
         return self.lm_head(self.model.norm(x))  # type: ignore[no-any-return]
 
-    def _cached(
-        self,
-        x: Tensor,
-        rotary: tuple[Tensor, Tensor],
-        span: Span,
-        keys: list[Tensor],
-        values: list[Tensor],
-        row: int,
-    ) -> Tensor:
+    def _cached(self, x: Tensor, rotary: tuple[Tensor, Tensor], span: Span, cache: KVCache, row: int) -> Tensor:
         for index, layer in enumerate(self.model.layers):
-            x = layer(x, rotary, span.mask, (keys[index], values[index], span, row))
+            x = layer(x, rotary, span.mask, (cache, index, span, row))
         return x
 
     def rotary_at(self, positions: Tensor) -> tuple[Tensor, Tensor]:

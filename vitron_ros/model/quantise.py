@@ -1,27 +1,31 @@
-"""Weight-only quantisation of the language model, through torchao: fewer bytes to read for each token.
+"""Quantisation of the language model, through torchao: fewer bytes to read for each token.
 
-Activations stay as they are. On a CPU an int8 model is faster only once its decoding is compiled.
+Activations stay as they are, but for fp8. On a CPU an int8 model is faster only once its decoding is compiled.
 """
 
 from collections.abc import Callable
 from typing import Any, Literal
 
+import torch
 from torch import nn, no_grad
 
 from vitron_ros.errors import ModelError
 from vitron_ros.model.vitron import VitronModel
 
-Kind = Literal["int8", "int4"]
+Kind = Literal["int8", "int4", "fp8"]
+FP8_FROM = (8, 9)  # compute capability: Ada
 
 
 def quantise(model: VitronModel, kind: Kind, calibrate: Callable[[], object] | None = None) -> None:
-    """Replaces the weights of the language model's linear layers by integers with a scale, in place.
+    """Replaces the weights of the language model's linear layers by small numbers with a scale, in place.
 
     The vision encoder, the projector, norms and embeddings stay as they are, and so does an output layer that shares
     its weights with the embeddings.
 
     Args:
-        kind: int8, one scale a row, on any device; int4, one scale a group of 128, on a GPU with bfloat16 weights.
+        kind: int8, one scale a row, on any device; int4, one scale a group of 128, on a GPU with bfloat16 weights;
+            fp8, one scale a row, on a GPU of Ada or later with bfloat16 weights. Only fp8 multiplies in 8 bits, too,
+            so it is the one that makes prompts faster.
         calibrate: runs this model over examples of its use, one prompt at a time, a few dozen. From what comes in, AWQ
             (arXiv 2306.00978) tells which inputs' weights have to be exact. It keeps all inputs of all layers until it
             is done. None: the weights alone decide.
@@ -30,15 +34,17 @@ def quantise(model: VitronModel, kind: Kind, calibrate: Callable[[], object] | N
         ModelError: the kind is unknown or not for this device, torchao is not installed or cannot do it, or `calibrate`
             did not run the model, which is then of no more use.
     """
-    if kind not in ("int8", "int4"):
-        raise ModelError(f"cannot quantise to {kind!r}; choose int8 or int4")
-    if kind == "int4" and model.device.type != "cuda":
-        raise ModelError(f"int4 needs a GPU, this model is on {model.device}; use int8 here, or move the model first")
+    if kind not in ("int8", "int4", "fp8"):
+        raise ModelError(f"cannot quantise to {kind!r}; choose int8, int4 or fp8")
+    if kind != "int8" and model.device.type != "cuda":
+        raise ModelError(f"{kind} needs a GPU, this model is on {model.device}; use int8 here, or move the model first")
+    if kind == "fp8" and torch.cuda.get_device_capability(model.device) < FP8_FROM:
+        raise ModelError("fp8 needs a GPU of Ada, Hopper or later; use int8 or int4 on this one")
     try:
-        from torchao.quantization import Int4WeightOnlyConfig, Int8WeightOnlyConfig, quantize_
+        from torchao.quantization import quantize_
     except ImportError as error:
         raise ModelError("quantisation needs torchao: pip install 'vitron_ros[quantise]'") from error
-    config = Int8WeightOnlyConfig() if kind == "int8" else Int4WeightOnlyConfig(group_size=128)
+    config = _config(kind)
     is_tied = model.config.language.tie_embeddings
 
     def chosen(module: nn.Module, name: str) -> bool:
@@ -51,6 +57,19 @@ def quantise(model: VitronModel, kind: Kind, calibrate: Callable[[], object] | N
             _quantise_calibrated(model.language, config, chosen, calibrate)
     except (ImportError, RuntimeError, AssertionError) as error:
         raise ModelError(f"torchao cannot quantise this model to {kind}: {error}") from error
+
+
+def _config(kind: Kind) -> Any:
+    from torchao.quantization import (
+        Float8DynamicActivationFloat8WeightConfig,
+        Int4WeightOnlyConfig,
+        Int8WeightOnlyConfig,
+        PerRow,
+    )
+
+    if kind == "fp8":
+        return Float8DynamicActivationFloat8WeightConfig(granularity=PerRow())
+    return Int8WeightOnlyConfig() if kind == "int8" else Int4WeightOnlyConfig(group_size=128)
 
 
 def _quantise_calibrated(

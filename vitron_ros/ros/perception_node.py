@@ -18,7 +18,7 @@ from vitron_msgs.action import TrackObject
 from vitron_msgs.msg import Invocation as InvocationMsg
 from vitron_msgs.msg import TrackEvent as TrackEventMsg
 
-from vitron_ros.config import PerceptionConfig
+from vitron_ros.config import ModelRun, PerceptionConfig
 from vitron_ros.errors import ConfigError, ModelError
 from vitron_ros.grounding.request import LanguageVision
 from vitron_ros.ros import qos
@@ -55,7 +55,7 @@ class PerceptionNode(LifecycleNode):
         load: makes the model of a name, for a device and a backend.
     """
 
-    def __init__(self, load: Callable[[str, str, str], LanguageVision] = load_model, **kwargs: object) -> None:
+    def __init__(self, load: Callable[[str, ModelRun], LanguageVision] = load_model, **kwargs: object) -> None:
         super().__init__("perception", automatically_declare_parameters_from_overrides=True, **kwargs)
         self.has_failed = False
         self._config = PerceptionConfig()
@@ -77,7 +77,7 @@ class PerceptionNode(LifecycleNode):
             self._config = read_parameters(self, self._config)
             warm_up(make_tracker(self._config.tracker))
             config = self._config
-            model = self._load(config.model, config.model_device, config.model_backend) if config.model else None
+            model = self._load(config.model, config.model_run) if config.model else None
         except (ConfigError, ModelError) as error:
             self.get_logger().error(f"cannot configure: {error}")
             return TransitionCallbackReturn.FAILURE
