@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from engines.profile import EngineProfile, library_version, read_profile, source_hash
+from engines.profile import PLUGIN, EngineProfile, library_version, read_profile, source_hash
 from vitron_ros.backends.manifest import Manifest, manifest_path, read_manifest, sha256
 from vitron_ros.errors import EngineError, VitronError
 
@@ -120,7 +120,7 @@ def _build(profile: EngineProfile, engine: Path, source: str) -> Manifest:
     else:
         from engines.builder import build_engine
 
-        targets = build_engine(onnx, profile, engine)
+        targets = build_engine(onnx, profile, engine, plugin=profile.selector == PLUGIN)
     manifest = Manifest(
         model=model.config.name,
         part=profile.part,

@@ -8,24 +8,35 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from engines.kernels.plugin import check_parser, register_plugin, write_plugin_graph
 from engines.profile import EngineProfile
 from vitron_ros.backends.tensorrt_runner import device_target, import_tensorrt
 from vitron_ros.errors import EngineError
 
 
-def build_engine(onnx: Path, profile: EngineProfile, engine: Path) -> tuple[str, ...]:
+def build_engine(onnx: Path, profile: EngineProfile, engine: Path, *, plugin: bool = False) -> tuple[str, ...]:
     """Builds an engine file; gives the targets that it is for.
+
+    Args:
+        plugin: the T-Selector kernel takes the place of the graph's TopK and Gather; see kernels/plugin.py.
 
     Raises:
         EngineError: the library is missing, does not know a target, does not take an operation of the graph (it is
-            named with its node), a size range does not fit, or memory ran out.
+            named with its node) or a plugin, a size range does not fit, or memory ran out.
     """
     trt = import_tensorrt(profile.library)
+    if plugin:
+        check_parser(trt)
+        register_plugin(trt)
     log = _log(trt)
     builder = trt.Builder(log)
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = trt.OnnxParser(network, log)
-    if not parser.parse_from_file(str(onnx)):
+    graph = write_plugin_graph(onnx, engine.with_name(f".{engine.stem}-plugin.onnx")) if plugin else onnx
+    is_read = parser.parse_from_file(str(graph))
+    if plugin:
+        graph.unlink()
+    if not is_read:
         raise EngineError(f"{profile.library} cannot read {onnx}: {_parser_errors(parser)}")
     config = builder.create_builder_config()
     if profile.precision == "float32":  # float32 means float32: TF32 would keep 10 bits of 23

@@ -7,6 +7,7 @@ levels: true                  # hidden states too, for regions; false where nobo
 library: tensorrt_rtx         # tensorrt (on the device itself), tensorrt_rtx, onnxruntime
 precision: float16            # of weights and arithmetic; int8: of the products of a part that sees
 calibration: worlds           # with int8 alone: a folder of images, or the pictures of training
+selector: plugin              # only frames by TensorRT: the T-Selector kernel, kernels/plugin.py; may be left out
 targets: [SM86, SM89]         # GPUs; [CURRENT] for tensorrt, [cpu] for onnxruntime
 sizes:                        # one entry an optimisation profile
   - frames: {min: 1, opt: 1, max: 8}
@@ -34,7 +35,9 @@ CHOICES = {
 }
 ASSETS = Path(vitron_ros.__file__).parent / "assets"
 OWN_WORLDS = Path(__file__).parents[1] / "training" / "worlds"
-OWN_CODE = ("build.py", "builder.py", "int8_graph.py", "profile.py", "source.py")
+OWN_CODE = ("build.py", "builder.py", "int8_graph.py", "kernels/plugin.py", "profile.py", "source.py")
+OPTIONAL = {"calibration", "selector"}
+PLUGIN = "plugin"
 SEEING = ("frames", "vision")
 WORLDS = "worlds"
 
@@ -58,6 +61,7 @@ class EngineProfile:
     targets: tuple[str, ...]
     sizes: tuple[Mapping[str, tuple[int, int, int]], ...]
     calibration: str = ""
+    selector: str = ""
 
     @property
     def name(self) -> str:
@@ -96,8 +100,8 @@ def read_profile(path: Path) -> EngineProfile:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
-    keys = [item.name for item in fields(EngineProfile) if item.name not in ("path", "calibration")]
-    if not isinstance(values, dict) or set(values) - {"calibration"} != set(keys):
+    keys = [item.name for item in fields(EngineProfile) if item.name not in {"path", *OPTIONAL}]
+    if not isinstance(values, dict) or set(values) - OPTIONAL != set(keys):
         found = sorted(map(str, values)) if isinstance(values, dict) else type(values).__name__
         raise ConfigError(f"{path} must have exactly the settings {', '.join(keys)}; it has {found}")
     for name, choices in CHOICES.items():
@@ -106,6 +110,7 @@ def read_profile(path: Path) -> EngineProfile:
     if not isinstance(values["model"], str) or not isinstance(values["levels"], bool):
         raise ConfigError(f"{path}: model is a name and levels true or false")
     _check_calibration(path, values)
+    _check_selector(path, values)
     targets, sizes = values["targets"], values["sizes"]
     if not isinstance(targets, list) or not targets or not all(isinstance(target, str) for target in targets):
         raise ConfigError(f"{path}: targets is {targets!r}; it must be a list such as [SM86, SM89]")
@@ -123,6 +128,17 @@ def _check_calibration(path: Path, values: Mapping[str, Any]) -> None:
         raise ConfigError(
             f"{path}: calibration is {calibration!r}; with precision int8, and no other, it must name a folder of "
             "images like those that the engine will see, or worlds"
+        )
+
+
+def _check_selector(path: Path, values: Mapping[str, Any]) -> None:
+    if "selector" not in values:
+        return
+    selector, part, library = values["selector"], values["part"], values["library"]
+    if selector != PLUGIN or part != "frames" or library == "onnxruntime":
+        raise ConfigError(
+            f"{path}: selector is {selector!r} for {part} by {library}; leave it out, or set it to {PLUGIN} for frames "
+            "by tensorrt or tensorrt_rtx"
         )
 
 
@@ -151,7 +167,7 @@ def source_hash(profile: EngineProfile) -> str:
         digest.update(f"{name} {library_version(name)}".encode())
     digest.update(code_hash().encode())
     for name in OWN_CODE:
-        digest.update(Path(__file__).with_name(name).read_bytes())
+        digest.update((Path(__file__).parent / name).read_bytes())
     folder = profile.checkpoint
     for file in sorted(folder.iterdir()) if folder is not None else ():
         if file.suffix in (".json", ".safetensors"):

@@ -17,14 +17,15 @@ import torch
 from torch import Tensor
 
 from engines.build import CACHE, build, engine_path
-from engines.profile import SEEING, EngineProfile, read_profile
+from engines.kernels.plugin import register_plugin
+from engines.profile import PLUGIN, SEEING, EngineProfile, read_profile
 from engines.source import INT8, load_model, read_precision
 from vitron_ros.backends.agreement import Difference, compare
 from vitron_ros.backends.graphs import Graph, Part, build_graph
 from vitron_ros.backends.onnx_export import export_onnx
 from vitron_ros.backends.onnx_runner import OnnxRunner
 from vitron_ros.backends.runner import random_inputs
-from vitron_ros.backends.tensorrt_runner import TensorRTRunner
+from vitron_ros.backends.tensorrt_runner import TensorRTRunner, import_tensorrt
 from vitron_ros.backends.torch_runner import TorchRunner
 from vitron_ros.errors import EngineError, VitronError
 
@@ -105,6 +106,8 @@ def verify(profile: EngineProfile, cache: Path = CACHE) -> Report:
     )
     if layers:
         attempt("onnxruntime, layers", lambda: _run_layers(model, cache / profile.name, cases), layer_expected)
+    if profile.selector == PLUGIN:
+        register_plugin(import_tensorrt(profile.library))
     if profile.library != "onnxruntime":
         attempt(profile.library, lambda: _run_tensorrt(engine_path(profile, cache), graph, cases), expected)
     report["agrees"] = all(each["is_within"] for found in report["comparisons"].values() for each in found)

@@ -106,6 +106,22 @@ def test_only_the_parts_that_see_are_loaded_for_them(checkpoint):
     assert torch.equal(got, expected)
 
 
+@pytest.mark.parametrize("changes", [{}, {"selector": "plugin"}])
+def test_the_plugin_is_built_in_where_the_profile_has_it(write_profile, tmp_path, monkeypatch, changes):
+    asked = []
+
+    def build_engine(onnx, profile, engine, *, plugin):
+        engine.write_bytes(b"engine")
+        asked.append(plugin)
+        return profile.targets
+
+    monkeypatch.setattr(builder, "build_engine", build_engine)
+    monkeypatch.setattr(build_module, "library_version", lambda name: "1")
+    monkeypatch.setattr(build_module, "source_hash", lambda profile: "1")
+    build(read_profile(write_profile(**RTX, **changes)), tmp_path / "cache")
+    assert asked == [bool(changes)]
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

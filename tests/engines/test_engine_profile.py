@@ -46,6 +46,12 @@ def test_a_profile_is_read(write_profile):
         ({"sizes": [{"frames": {"min": 4, "opt": 2, "max": 8}}]}, "and ascend"),
         ({"sizes": [{"frames": {"min": 0, "opt": 2, "max": 8}}]}, "at least 1"),
         ({"sizes": [{"frames": {"min": 1, "opt": 2, "max": 8.5}}]}, "whole"),
+        ({"selector": "plugin"}, "selector is 'plugin' for frames by onnxruntime; leave it out"),
+        ({"selector": "kernel", "library": "tensorrt"}, "selector is 'kernel'"),
+        (
+            {"selector": "plugin", "library": "tensorrt", "part": "vision"},
+            "for vision by tensorrt; leave it out, or set it to plugin",
+        ),
         ({"speed": "high"}, "exactly the settings model, weights"),
     ],
 )
