@@ -69,8 +69,8 @@ def test_the_shipped_stages_are_a_chain():
     assert stages[0].start == ""
     assert [stage.start for stage in stages[1:]] == [stage.out for stage in stages[:-1]]
     names = (
-        "dense alignment grounding invocation looks joint words clips patterns reading comparing watching asking seeing "
-        "noticing"
+        "dense alignment grounding invocation looks joint words clips patterns reading comparing watching asking "
+        "seeing noticing"
     )
     assert [stage.name for stage in stages] == names.split()
 
