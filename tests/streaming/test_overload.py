@@ -135,7 +135,7 @@ def test_lost_targets_are_looked_for_in_turn_and_seen_ones_followed_in_all_image
     for tracker in trackers:
         tracker.steps = tracker.sought = 0
     rig.run(60)
-    assert [(tracker.steps, tracker.sought) for tracker in trackers] == [(20, 20), (60, 0), (20, 20), (20, 20)]
+    assert [(tracker.steps, tracker.sought) for tracker in trackers] == [(20, 20), (60, 60), (20, 20), (20, 20)]
 
 
 def test_targets_just_out_of_sight_are_carried_on_in_all_images_and_looked_for_in_turn():

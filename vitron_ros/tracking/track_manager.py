@@ -132,10 +132,10 @@ class TrackManager:
         events = []
         sought = self._sought()
         for target in self._targets.values():
-            is_turn = target is sought
-            if target.track.state is TrackState.LOST and not is_turn:
+            may_seek = target is sought or target.track.is_seen
+            if target.track.state is TrackState.LOST and not may_seek:
                 continue
-            kind = target.track.update(target.tracker.step(view, seek=is_turn), now_ns, self.life)
+            kind = target.track.update(target.tracker.step(view, seek=may_seek), now_ns, self.life)
             if kind is not None:
                 events.append(self._event(target.track, view.frame, kind, EVENT_REASON[kind], EVENT_TEXT[kind]))
         return events
