@@ -59,4 +59,4 @@ class ColourModel:
 
 
 if __name__ == "__main__":
-    sys.exit(run_node(lambda: PerceptionNode(lambda name, device, backend: ColourModel())))
+    sys.exit(run_node(lambda: PerceptionNode(lambda name, run: ColourModel())))

@@ -58,7 +58,7 @@ def knows(request):
 
 
 def model(*answers, **values):
-    return lambda name, device, backend: ScriptedModel(*(answers or [knows]), **values)
+    return lambda name, run: ScriptedModel(*(answers or [knows]), **values)
 
 
 class Waiting(ScriptedModel):
@@ -158,7 +158,7 @@ def test_a_prompt_that_leads_nowhere_says_why(probe, status, outcome, reason):
 
 def test_cancel_while_the_model_thinks(probe):
     waiting = Waiting()
-    with node_with(lambda name, device, backend: waiting):
+    with node_with(lambda name, run: waiting):
         camera = start(Camera(probe), probe)
         handle = probe.send(Goal(prompt="the first square"))
         camera.run_until(waiting.entered.is_set)
@@ -172,7 +172,7 @@ def test_a_model_that_hangs_blocks_nothing(probe, talk):
     """Frames go on, a box is followed, goals and questions end in time, the node can be taken down."""
     waiting = Waiting()
     try:
-        with node_with(lambda name, device, backend: waiting, model_timeout=1.0):
+        with node_with(lambda name, run: waiting, model_timeout=1.0):
             camera = start(Camera(probe), probe)
             talker = talk()
             prompt = probe.send(Goal(prompt="the first square"))
@@ -198,7 +198,7 @@ def test_a_model_that_hangs_blocks_nothing(probe, talk):
 
 def test_deactivate_and_activate_while_the_model_thinks(probe, talk):
     waiting = Waiting()
-    with node_with(lambda name, device, backend: waiting):
+    with node_with(lambda name, run: waiting):
         camera = start(Camera(probe), probe)
         handle = probe.send(Goal(prompt="the first square"))
         talker = talk()
@@ -234,7 +234,7 @@ def test_a_model_that_cannot_be_loaded_fails_configure_with_its_reason(probe):
 
 def test_one_model_serves_two_cameras(probe):
     shared = ScriptedModel(knows)
-    with node_with(lambda name, device, backend: shared, cameras=["left", "right"]):
+    with node_with(lambda name, run: shared, cameras=["left", "right"]):
         cameras = [Camera(probe, topic=f"{name}/image").connect() for name in ("left", "right")]
         handles = [probe.send(Goal(prompt="the first square", camera=name)) for name in ("left", "right")]
 
@@ -345,7 +345,7 @@ def test_a_question_without_a_model_says_how_to_get_one(probe, talk):
 
 def test_cancelling_a_question_while_the_model_thinks(probe, talk):
     waiting = Waiting()
-    with node_with(lambda name, device, backend: waiting):
+    with node_with(lambda name, run: waiting):
         camera = start(Camera(probe), probe)
         talker = talk()
         handle = talker.ask("what?")
