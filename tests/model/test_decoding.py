@@ -10,7 +10,7 @@ from vitron_ros.errors import ConfigError, ModelError
 from vitron_ros.model.answers import track_text
 from vitron_ros.model.decoding import Decoder, Request, Sampling
 from vitron_ros.model.grammar import box_grammar, track_grammar
-from vitron_ros.model.kv_cache import KVCache, Span
+from vitron_ros.model.kv_cache import CacheKind, KVCache, Span
 
 
 def prompts(*lengths: int, seed: int = 0) -> list[torch.Tensor]:
@@ -41,7 +41,7 @@ class Script:
     def __init__(self, answer: list[int], prompt: int = 5) -> None:
         self.answer, self.prompt = torch.tensor([*answer, CONFIG.eos_token_id]), prompt
 
-    def new_cache(self, *, rows: int, capacity: int) -> KVCache:
+    def new_cache(self, *, rows: int, capacity: int, kind: CacheKind = "full") -> KVCache:
         return KVCache(
             layers=0, rows=rows, kv_heads=1, capacity=capacity, head_dim=1, dtype=torch.float32, device=self.device
         )
