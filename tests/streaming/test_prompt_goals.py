@@ -131,28 +131,8 @@ def test_catching_up_takes_a_bounded_number_of_images_at_a_time(monkeypatch):
     assert max(steps) <= max(LEAST_VIEWS * 4, STEPS), "the budget of the past, and no more than the targets will cost"
 
 
-def test_while_an_image_waits_only_the_least_is_caught_up():
-    steps = []
-
-    class Counted(ScriptedTracker):
-        def step(self, view, *, seek=True):
-            steps.append(1)
-            return super().step(view, seek=seek)
-
-    rig = Rig()
-    rig.pipeline = CameraPipeline(PipelineConfig(), Counted, itertools.count(1), model_frames=8)
-    rig.add()
-    rig.run(25)
-    request = rig.open.popitem()[1]
-    rig.pipeline.receive(request, replaced(found(request), stamps_ns=(request.frames[-1].stamp_ns,)))
-    rig.pipeline.catch_up(lambda: True)
-    assert len(steps) == LEAST_VIEWS
-    rig.pipeline.catch_up(lambda: False)
-    assert len(steps) == LEAST_VIEWS + STEPS
-
-
-@pytest.mark.parametrize(("followed", "left"), [(0, STEPS), (1, STEPS - 1), (4, PAST_STEPS), (9, PAST_STEPS)])
-def test_what_the_targets_leave_of_the_time_between_images_goes_to_images_of_the_past(followed, left):
+def found_in_the_past(followed=0):
+    """A rig whose model has just found a target in an image of the past, and what grows with each step of a tracker."""
     steps = []
 
     class Counted(ScriptedTracker):
@@ -169,6 +149,20 @@ def test_what_the_targets_leave_of_the_time_between_images_goes_to_images_of_the
     (request,) = (request for request in rig.open.values() if request.task is Task.FIND)
     rig.pipeline.receive(request, replaced(found(request), stamps_ns=(request.frames[-1].stamp_ns,)))
     steps.clear()
+    return rig, steps
+
+
+def test_while_an_image_waits_only_the_least_is_caught_up():
+    rig, steps = found_in_the_past()
+    rig.pipeline.catch_up(lambda: True)
+    assert len(steps) == LEAST_VIEWS
+    rig.pipeline.catch_up(lambda: False)
+    assert len(steps) == LEAST_VIEWS + STEPS
+
+
+@pytest.mark.parametrize(("followed", "left"), [(0, STEPS), (1, STEPS - 1), (4, PAST_STEPS), (9, PAST_STEPS)])
+def test_what_the_targets_leave_of_the_time_between_images_goes_to_images_of_the_past(followed, left):
+    rig, steps = found_in_the_past(followed)
     rig.pipeline.catch_up()
     assert len(steps) == left
 
