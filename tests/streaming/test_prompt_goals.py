@@ -126,7 +126,7 @@ def test_catching_up_takes_a_bounded_number_of_images_at_a_time(monkeypatch):
         rig.add(name)
     rig.run(25)
     rig.answer()
-    rig.run(27)
+    rig.run(21)
     assert len(rig.run().tracks) == 4
     assert max(steps) <= max(LEAST_VIEWS * 4, STEPS), "the budget of the past, and no more than the targets will cost"
 

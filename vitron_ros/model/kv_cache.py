@@ -87,8 +87,7 @@ class KVCache:
         B rows from `row` on are written.
         """
         if self._kind == "full":
-            _write(self.keys[layer], keys, span, row)
-            _write(self.values[layer], values, span, row)
+            _write(span, row, (self.keys[layer], keys), (self.values[layer], values))
             rows = slice(row, row + len(keys))
             return self.keys[layer][rows, :, : span.length], self.values[layer][rows, :, : span.length]
         return (
@@ -101,8 +100,8 @@ class KVCache:
         dtype, largest = SMALL[self._kind]
         scale = (new.abs().amax(-1, keepdim=True) / largest).clamp(min=LEAST_SCALE)
         small = new / scale
-        _write(slots, (small.round() if self._kind == "int8" else small).clamp(-largest, largest).to(dtype), span, row)
-        _write(scales, scale, span, row)
+        small = (small.round() if self._kind == "int8" else small).clamp(-largest, largest).to(dtype)
+        _write(span, row, (slots, small), (scales, scale))
         rows = slice(row, row + len(new))
         return slots[rows, :, : span.length].to(scales.dtype) * scales[rows, :, : span.length]
 
@@ -179,13 +178,14 @@ class KVCache:
             )
 
 
-def _write(slots: Tensor, new: Tensor, span: Span, row: int) -> None:
-    """Puts (B, Q, Hkv, D) in its places of (rows, Hkv, capacity + 1, D)."""
-    if slots.dtype == torch.float8_e4m3fn:  # which torch cannot index
-        slots, new = slots.view(torch.uint8), new.view(torch.uint8)
-    batch, width = new.shape[:2]
-    if span.start is not None:
-        slots[row : row + batch, :, span.start : span.start + width] = new.transpose(1, 2)
-    else:
-        rows = torch.arange(row, row + batch, device=slots.device)[:, None]
-        slots[rows, :, span.slots] = new
+def _write(span: Span, row: int, *pairs: tuple[Tensor, Tensor]) -> None:
+    """Puts new numbers (B, Q, Hkv, D) in their places of (rows, Hkv, capacity + 1, D)."""
+    batch, width = pairs[0][1].shape[:2]
+    rows = None if span.start is not None else torch.arange(row, row + batch, device=span.slots.device)[:, None]
+    for slots, new in pairs:
+        if slots.dtype == torch.float8_e4m3fn:  # which torch cannot index
+            slots, new = slots.view(torch.uint8), new.view(torch.uint8)
+        if span.start is not None:
+            slots[row : row + batch, :, span.start : span.start + width] = new.transpose(1, 2)
+        else:
+            slots[rows, :, span.slots] = new

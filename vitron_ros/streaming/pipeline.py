@@ -22,10 +22,10 @@ from vitron_ros.tracking.track import SECOND_NS, EventKind, Reason, TrackEvent, 
 from vitron_ros.tracking.track_manager import TrackManager
 
 STEPS = 5  # of trackers that fit between two images: what the targets leave of them goes to images of the past
-PAST_STEPS = 3  # that these get with many targets, too
+PAST_STEPS = 4  # that these get with many targets, too
 LEAST_VIEWS = 2  # images of the past for each box on its way, whatever is to be done: with fewer it would never arrive
 PURSUIT_VIEWS = 32  # that all boxes on their way to now may go through: 1 s at 30 Hz for one; fewer are left out then
-MIN_PURSUIT_VIEWS = 16  # for each of them
+MIN_PURSUIT_VIEWS = 10  # for each of them
 REORDER_NS = 200_000_000  # images late by less are out of order and skipped; by more, the clock jumped back
 
 
