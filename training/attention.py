@@ -81,26 +81,41 @@ def looks_at_words(packs: Packs, words: AttributeWords) -> Looks:
     return _with_goals(rows, columns, is_word & is_own & is_before)
 
 
-def looks_at_objects(packs: Packs, indices: Tensor) -> Looks:
+def looks_at_objects(packs: Packs, indices: Tensor, step: int = 1, steps: int = 1) -> Looks:
     """Of every pointer at the visual tokens that show its object, in its frame; of answers about what is absent at
     column 0.
 
     Args:
         indices: (F, K) the patch of each visual token.
+        step, steps: so much of the way lies behind: pointers with stops look at the one that they have come to; all of
+            it: every one looks at its object.
     """
-    rows, columns, frames = packs.pointers.unbind(1)
-    shares = packs.pointer_targets.gather(1, indices[frames])  # (L, K)
-    is_object = (shares > 0) & (shares >= LOWEST_SHARE * shares.amax(dim=1, keepdim=True))
-    kept = indices.shape[1]
-    visual = packs.visual[rows]
-    is_here = (visual >= 0) & (visual // kept == frames[:, None])
-    present = _with_goals(rows, columns, is_here & is_object.gather(1, visual.clamp(min=0) % kept))
+    places, targets = packs.pointers, packs.pointer_targets
+    rows, columns, _, number, count = packs.stops.unbind(1)
+    is_due = step * (count + 1) // steps == number
+    if is_due.any():
+        width = packs.visual.shape[1]
+        stays = ~torch.isin(places[:, 0] * width + places[:, 1], (rows * width + columns)[is_due])
+        places = torch.cat([places[stays], packs.stops[is_due, :3]])
+        targets = torch.cat([targets[stays], packs.stop_targets[is_due]])
+    present = _looks_at(packs, indices, places, targets)
     rows, columns = packs.absent.unbind(1)
     nowhere = torch.zeros(len(rows), packs.visual.shape[1], dtype=torch.bool, device=rows.device)
     nowhere[:, 0] = True
     return Looks(
         torch.cat([present.rows, rows]), torch.cat([present.columns, columns]), torch.cat([present.goals, nowhere])
     )
+
+
+def _looks_at(packs: Packs, indices: Tensor, places: Tensor, targets: Tensor) -> Looks:
+    """Of places (L, 3), row, column and frame, at the visual tokens of their frames that show most of what is meant."""
+    rows, columns, frames = places.unbind(1)
+    shares = targets.gather(1, indices[frames])  # (L, K)
+    is_object = (shares > 0) & (shares >= LOWEST_SHARE * shares.amax(dim=1, keepdim=True))
+    kept = indices.shape[1]
+    visual = packs.visual[rows]
+    is_here = (visual >= 0) & (visual // kept == frames[:, None])
+    return _with_goals(rows, columns, is_here & is_object.gather(1, visual.clamp(min=0) % kept))
 
 
 def looks_to_copy(packs: Packs) -> Looks:
@@ -146,14 +161,15 @@ class Plan:
     words: int
     objects: tuple[int, ...]
     copies: tuple[int, ...]
+    pasts: int
 
     @classmethod
     def of(cls, layers: int) -> "Plan":
         """All layers between the first and the last, which is left to make use of what they saw, look at objects.
-        Those in their middle and after it copy.
+        Those in their middle and after it copy. What the second has gathered at visual tokens tells their past.
         """
         objects = tuple(range(1, layers - 1)) or (max(0, layers - 2),)
-        return cls(0, objects, objects[len(objects) // 2 :])
+        return cls(0, objects, objects[len(objects) // 2 :], min(1, layers - 1))
 
     @property
     def layers(self) -> tuple[int, ...]:

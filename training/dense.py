@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from training.pasts import pasts_of
 from training.worlds import Clip
 from training.worlds.vocabulary import COLOURS, PATTERNS, SHAPES, SIZES
 
@@ -33,12 +34,14 @@ class DenseTargets:
         attributes: (F, N, 4) int64, colour, shape, pattern and size; -100 where there is no object.
         worth: (F, N) float32, 1 for the patch that shows most of an object, half of it for the next best, and so on;
             what the gate of a token selector should keep.
+        pasts: (F, N, 6) float32, what lies behind the patch's object, as `pasts_of` has it; NaN where there is none.
     """
 
     objectness: Tensor
     boxes: Tensor
     attributes: Tensor
     worth: Tensor
+    pasts: Tensor
 
     def to(self, device: torch.device) -> "DenseTargets":
         return DenseTargets(*(value.to(device, non_blocking=True) for value in vars(self).values()))
@@ -80,11 +83,13 @@ def dense_targets(clip: Clip, shares: NDArray[np.float32]) -> DenseTargets:
     )
     boxes = np.nan_to_num(clip.boxes_xyxy / [clip.width, clip.height, clip.width, clip.height])
     owned = np.take_along_axis(boxes, owner[..., None], axis=1)
+    pasts = np.take_along_axis(pasts_of(clip), owner[..., None], axis=1)
     return DenseTargets(
         torch.from_numpy(objectness.astype(np.int64)),
         torch.from_numpy(np.where(is_object[..., None], owned, 0.0).astype(np.float32)),
         torch.from_numpy(np.where(is_object[..., None], names[owner], IGNORE)),
         torch.from_numpy(worth.astype(np.float32)),
+        torch.from_numpy(np.where(is_object[..., None], pasts, np.float32(np.nan))),
     )
 
 

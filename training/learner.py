@@ -24,6 +24,7 @@ from training.dense import DenseHead, DenseTargets, dense_loss, gate_loss
 from training.losses import PointerHead, number_loss, pointer_loss, soft_numbers, text_loss
 from training.packed_attention import Heads, PackedAttention
 from training.packing import IGNORE, Packs, embed
+from training.pasts import PastHead, past_loss
 from training.token_head import TokenHead, token_loss
 from vitron_ros.errors import ConfigError
 from vitron_ros.model.token_selector import GatedTSelector
@@ -31,7 +32,7 @@ from vitron_ros.model.tokenizer import Tokenizer
 from vitron_ros.model.vision import VisionFeatures
 from vitron_ros.model.vitron import VisualTokens, VitronModel
 
-HEADS = ("dense_head", "pointer_head", "token_head")
+HEADS = ("dense_head", "pointer_head", "token_head", "past_head")
 SPLITS = 6  # of the rows of a batch by length
 PARTS = tuple(field.name for field in fields(WeightsConfig))  # of the loss
 LOOKS = tuple(name for name in PARTS if name.endswith("_look"))
@@ -60,13 +61,19 @@ class Learner(nn.Module):
         self.dense_head = DenseHead(vision.hidden_size, vision.grid)
         self.pointer_head = PointerHead(language.hidden_size, vision.hidden_size)
         self.token_head = TokenHead(language.hidden_size, tokenizer)
+        self.past_head = PastHead(language.hidden_size)
         self.words = AttributeWords(tokenizer)
         self.plan = Plan.of(language.num_layers)
+        self._gathered: Tensor | None = None
+        self.model.language.model.layers[self.plan.pasts].register_forward_hook(self._gather)
         numbers = tokenizer.number_ids()
         self.number_ids: Tensor
         self.soft: Tensor
         self.register_buffer("number_ids", torch.tensor([ids[0] for ids in numbers]), persistent=False)
         self.register_buffer("soft", soft_numbers(config.number_sigma), persistent=False)
+
+    def _gather(self, layer: nn.Module, inputs: object, states: Tensor) -> None:
+        self._gathered = states if self.weights.past else None
 
     def freeze_all_but(self, groups: tuple[str, ...]) -> None:
         """Leaves gradients to the named groups, adapters and the heads alone."""
@@ -79,7 +86,7 @@ class Learner(nn.Module):
     def train(self, mode: bool = True) -> "Learner":
         """As of any module, but batch norms of the vision encoder keep their statistics outside the dense stage."""
         super().train(mode)
-        if not (self.weights.dense and self._sees_learning):
+        if self.weights.text or not (self.weights.dense and self._sees_learning):
             self.model.vision.eval()
         return self
 
@@ -157,6 +164,10 @@ class Learner(nn.Module):
             rows, columns, frames = packs.pointers.unbind(1)
             logits = self.pointer_head(hidden[rows, columns], features.patches, frames)
             sums["pointer"] = (pointer_loss(logits, packs.pointer_targets), len(frames))
+        if self._gathered is not None and visual.indices is not None:
+            is_visual = packs.visual >= 0
+            pasts = dense.pasts.gather(1, visual.indices[..., None].expand(-1, -1, dense.pasts.shape[2])).flatten(0, 1)
+            sums["past"] = past_loss(self.past_head, self._gathered[is_visual], pasts[packs.visual[is_visual]])
         if visual.indices is not None and attend.heads:
             sums |= self._look_losses(packs, attend.heads, visual.indices, dense)
         return sums
@@ -168,16 +179,17 @@ class Learner(nn.Module):
             return attention_loss(heads[layer], packs.segments, looks, last_heads=last_heads)
 
         of_words = looks_of_words(packs, self.words, shown_attributes(dense, indices))
-        at_words, at_objects = looks_at_words(packs, self.words), looks_at_objects(packs, indices)
+        at_words = looks_at_words(packs, self.words)
         to_copy = looks_to_copy(packs)
         back = looks_back(packs, to_copy)
         first, between, copies = self.plan.words, self.plan.objects, self.plan.copies
+        at_objects = [looks_at_objects(packs, indices, step, len(between)) for step in range(len(between))]
         return {
             "word_look": (loss(first, of_words), len(of_words.rows)),
             "answer_look": (loss(first, at_words, last_heads=True), len(at_words.rows)),
             "object_look": (
-                torch.stack([loss(layer, at_objects) for layer in between]).sum(),
-                len(at_objects.rows) * len(between),
+                torch.stack([loss(layer, looks) for layer, looks in zip(between, at_objects, strict=True)]).sum(),
+                sum(len(looks.rows) for looks in at_objects),
             ),
             "copy_look": (
                 torch.stack([loss(layer, to_copy, last_heads=True) for layer in copies]).sum()

@@ -59,6 +59,9 @@ class Packs:
         is_number: (R, S) bool, whether that is a number of a box in one token.
         pointers: (P, 3) int64, row, column and frame of the batch: there the patches of an object are meant.
         pointer_targets: (P, N) float32, the share of each patch in the object; rows sum to 1.
+        stops: (W, 5) int64, row, column and frame of the batch, number and count: what one comes by there, as the n-th
+            of so many, on the way to the object of a pointer.
+        stop_targets: (W, N) float32, as pointer_targets.
         absent: (A, 2) int64, row and column where an answer begins that is about nothing that is there.
         regions: marked regions, their frames counted in the batch.
     """
@@ -72,6 +75,8 @@ class Packs:
     is_number: Tensor
     pointers: Tensor
     pointer_targets: Tensor
+    stops: Tensor
+    stop_targets: Tensor
     absent: Tensor
     regions: tuple[MarkedRegion, ...]
 
@@ -89,16 +94,20 @@ class Packs:
     def _rows(self, rows: Tensor, length: int) -> "Packs":
         place = torch.full((len(self.segments),), -1, device=rows.device)
         place[rows] = torch.arange(len(rows), device=rows.device)
-        is_here = place[self.pointers[:, 0]] >= 0
-        pointers = self.pointers[is_here]
-        absent = self.absent[place[self.absent[:, 0]] >= 0]
+        is_here, is_passed, is_absent = (place[part[:, 0]] >= 0 for part in (self.pointers, self.stops, self.absent))
+
+        def moved(places: Tensor) -> Tensor:
+            return torch.cat([place[places[:, :1]], places[:, 1:]], dim=1)
+
         cut = {name: getattr(self, name)[rows, :length] for name in ROW_FIELDS}
         return replace(
             self,
             **cut,
-            pointers=torch.stack([place[pointers[:, 0]], pointers[:, 1], pointers[:, 2]], dim=1),
+            pointers=moved(self.pointers[is_here]),
             pointer_targets=self.pointer_targets[is_here],
-            absent=torch.stack([place[absent[:, 0]], absent[:, 1]], dim=1),
+            stops=moved(self.stops[is_passed]),
+            stop_targets=self.stop_targets[is_passed],
+            absent=moved(self.absent[is_absent]),
         )
 
 
@@ -133,6 +142,8 @@ class Packer:
         self._regions: list[MarkedRegion] = []
         self._pointers: list[tuple[int, int, int]] = []
         self._targets: list[NDArray[np.float32]] = []
+        self._stops: list[tuple[int, int, int, int, int]] = []
+        self._stop_targets: list[NDArray[np.float32]] = []
         self._absent: list[tuple[int, int]] = []
 
     def add_clip(
@@ -182,7 +193,9 @@ class Packer:
             labels=padded([row.labels for row in rows], IGNORE),
             is_number=padded([row.is_number for row in rows], False, torch.bool),
             pointers=torch.tensor(self._pointers, dtype=torch.long).reshape(-1, 3),
-            pointer_targets=torch.from_numpy(np.stack(self._targets)) if self._targets else torch.zeros(0, 0),
+            pointer_targets=_stacked(self._targets),
+            stops=torch.tensor(self._stops, dtype=torch.long).reshape(-1, 5),
+            stop_targets=_stacked(self._stop_targets),
             absent=torch.tensor(self._absent, dtype=torch.long).reshape(-1, 2),
             regions=tuple(self._regions),
         )
@@ -240,8 +253,9 @@ class Packer:
                 for column in range(asked, len(row.labels) if in_words else asked + 1):
                     for frame in sorted({seen[0], seen[-1]}) if in_words else seen[:1]:
                         self._point(number, column, first + frame, shares[frame, meant])
+                    self._pass_by(number, column, sample.way, first, shares)
         numbers: list[int] = []  # columns where they are asked for
-        for match in BOX.finditer(question.answer):
+        for order, match in enumerate(BOX.finditer(question.answer)):
             start = asked + len(tokenizer.encode_answer(question.answer[: match.start() + 1]))
             if self._scale:
                 numbers += [start + offset for offset in (0, 2, 4, 6)]
@@ -251,6 +265,8 @@ class Packer:
                 if shares[frame, sample.target].any():
                     for offset in (0, 2, 4, 6) if self._scale else (0,):
                         self._point(number, start + offset, first + frame, shares[frame, sample.target])
+                        if order == 0:  # further boxes go on from the first
+                            self._pass_by(number, start + offset, sample.way, first, shares)
         for column in numbers:
             row.is_number[column] = True
         if misread is not None and numbers:
@@ -261,6 +277,19 @@ class Packer:
     def _point(self, row: int, column: int, frame: int, share: NDArray[np.float32]) -> None:
         self._pointers.append((row, column, frame))
         self._targets.append(share / share.sum())
+
+    def _pass_by(
+        self, row: int, column: int, way: Sequence[tuple[int, int]], first: int, shares: NDArray[np.float32]
+    ) -> None:
+        for index, (object_, frame) in enumerate(way):
+            share = shares[frame, object_]
+            if share.any():
+                self._stops.append((row, column, first + frame, index, len(way)))
+                self._stop_targets.append(share / share.sum())
+
+
+def _stacked(shares: Sequence[NDArray[np.float32]]) -> Tensor:
+    return torch.from_numpy(np.stack(shares)) if shares else torch.zeros(0, 0)
 
 
 def misread_boxes(said: NDArray[np.int64], error: float, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -94,6 +94,7 @@ class Sample:
         attributes: the words that a description must hold to be right (REG, Video-REG).
         spans: grounded captions and answers: (start, end, object) for every phrase of the answer that names an object.
         module, instructions: letter and instructions of an invocation.
+        way: objects that one comes by on the way to the target, each with a frame of the clip that shows it.
         history: earlier turns, for pronouns.
         template: the template in use, before filling.
         held_out_template: whether training never uses this template.
@@ -112,6 +113,7 @@ class Sample:
     spans: tuple[tuple[int, int, int], ...] = ()
     module: str = ""
     instructions: tuple[str, ...] = ()
+    way: tuple[tuple[int, int], ...] = ()
     history: tuple[Turn, ...] = ()
     template: str = ""
     held_out_template: bool = False

@@ -8,7 +8,7 @@ in the first frame.
 import numpy as np
 
 from training.worlds.clip import Clip, Sample, Turn
-from training.worlds.facts import NO, YES, View, image_view, video_view
+from training.worlds.facts import NO, UNSEEN, YES, View, image_view, video_view
 from training.worlds.proposals import (
     DIRECTIONS,
     describe_kind,
@@ -18,6 +18,7 @@ from training.worlds.proposals import (
 )
 from training.worlds.queries import Beside, Kind, Moving, Query, is_absent, only_match
 from training.worlds.vocabulary import Split
+from training.worlds.ways import way_to
 from training.worlds.wording import AT_THE_START, article, kind_name, pick, say, say_kind
 
 ABSENT_SHARE = 0.2
@@ -49,6 +50,7 @@ def rec_sample(clip: Clip, frame: int, rng: np.random.Generator, comparing: floa
             expression=phrase.text,
             target=target,
             absent=target is None,
+            way=() if target is None else tuple((index, frame) for index in way_to(query, view)),
             template=phrase.template,
             held_out_template=phrase.is_held_out,
         )
@@ -66,17 +68,19 @@ def _pronoun_sample(view: View, frame: int, split: Split, rng: np.random.Generat
         return None
     opening = pick(FIND, split, rng).text.format(kind=say_kind(anchor, rng))
     phrase, target = pick(IT, split, rng), index
+    way: tuple[tuple[int, int], ...] = ()
     if rng.random() < 0.6:
         query = Beside(propose_kind(view, split, rng, keep=0.4), DIRECTIONS[int(rng.integers(4))], anchor)
         found = only_match(query.truth(view))
         if found is not None:
-            phrase, target = say(query, split, rng, anchor="it"), found
+            phrase, target, way = say(query, split, rng, anchor="it"), found, ((index, frame),)
     return Sample(
         task="rec",
         kind="pronoun",
         frames=(frame,),
         expression=phrase.text,
         target=target,
+        way=way,
         history=(Turn(opening, "", index),),
         template=phrase.template,
         held_out_template=phrase.is_held_out,
@@ -110,10 +114,18 @@ def rsot_sample(clip: Clip, rng: np.random.Generator, comparing: float = 0.0) ->
             expression=text,
             target=target,
             absent=target is None,
+            way=() if target is None else _way_in_clip(query, clip, view, target),
             template=phrase.template,
             held_out_template=phrase.is_held_out,
         )
     return None
+
+
+def _way_in_clip(query: Query, clip: Clip, view: View, target: int) -> tuple[tuple[int, int], ...]:
+    """What an object does is known in the last frame that shows it; all else is of the first frame."""
+    if isinstance(query, Moving):
+        return ((target, int(np.flatnonzero(clip.visible[:, target] > UNSEEN)[-1])),)
+    return tuple((index, 0) for index in way_to(query, view))
 
 
 def _holds_throughout(query: Query, clip: Clip, target: int | None) -> bool:

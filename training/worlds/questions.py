@@ -119,6 +119,7 @@ class Scope:
         *,
         about: Reference | None = None,
         target: int | None = None,
+        way: tuple[tuple[int, int], ...] = (),
         **values: str,
     ) -> Sample:
         """A question from a family of templates, filled with the reference and the values."""
@@ -135,6 +136,7 @@ class Scope:
             answer=answer,
             target=target,
             region=about.region if about else None,
+            way=way,
             history=about.history if about else (),
             template=phrase.template,
             held_out_template=phrase.is_held_out,
@@ -231,7 +233,9 @@ def ask_beside(scope: Scope) -> Sample | None:
         truth = np.minimum(beside(scope.view, direction, about.index), scope.view.present)
         side, found = BESIDE_WORDS[direction], only_match(truth)
         if found is not None:
-            return scope.sample("relation", BESIDE, a_kind(scope.view, found), about=about, target=found, side=side)
+            way = ((about.index, scope.frames[0]),)
+            answer = a_kind(scope.view, found)
+            return scope.sample("relation", BESIDE, answer, about=about, target=found, way=way, side=side)
         if is_absent(truth) and not seeks:
             return scope.sample("relation", BESIDE, NOTHING, about=about, side=side)
     return None
