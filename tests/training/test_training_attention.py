@@ -25,7 +25,7 @@ from training.config import ClipsConfig
 from training.data import normalise
 from training.dense import ATTRIBUTES, IGNORE, DenseTargets, dense_targets, patch_shares
 from training.packed_attention import PackedAttention
-from training.packing import Packs, embed
+from training.packing import Packs, PackSizes, embed
 from vitron_ros.model.language import rotate
 
 
@@ -132,6 +132,31 @@ def test_places_look_at_the_object_in_the_frame_that_is_pointed_at(seen):
     for at in set(meant) - looked:  # no kept patch shows these
         frame = packs.pointers[meant[at], 2]
         assert not packs.pointer_targets[meant[at], seen.indices[frame]].any()
+
+
+def test_answers_come_to_their_object_by_its_way():
+    sizes = PackSizes(tokens_per_frame=36, tokens_per_region=2, max_positions=512)  # every patch is kept
+    clips, _, packs = ask(replace(IMAGES, tasks=("rec",)), range(30), sizes)
+    indices = torch.arange(36).expand(len(clips), -1)
+    targets = {tuple(at): share for at, share in zip(packs.pointers.tolist(), packs.pointer_targets, strict=True)}
+    ways = {
+        (*at, place): share for (*at, place, _), share in zip(packs.stops.tolist(), packs.stop_targets, strict=True)
+    }
+    counts = {(row, column, frame): count for row, column, frame, _, count in packs.stops.tolist()}
+    assert set(counts.values()) == {1, 2, 3}
+    expected = {0: "....", 1: "00..", 2: "001.", 3: "012."}
+    for step in range(5):
+        looks = looks_at_objects(packs, indices, step, 4)
+        present = looks.goals[:, 0].logical_not()
+        assert int(present.sum()) == len(targets)  # of each place once
+        for row, column, goals in zip(looks.rows[present], looks.columns[present], looks.goals[present], strict=True):
+            place, frame = (int(row), int(column)), int(packs.visual[row][goals][0]) // 36
+            count = counts.get((*place, frame), 0)
+            stop = expected[count][step] if step < 4 else "."
+            wanted = targets[(*place, frame)] if stop == "." else ways[(*place, frame, int(stop))]
+            assert set((packs.visual[row][goals] % 36).tolist()) == set(
+                (wanted >= wanted.max() / 2).nonzero()[:, 0].tolist()
+            )
 
 
 def test_what_an_answer_takes_from_its_question_is_looked_up_there(seen):

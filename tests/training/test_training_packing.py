@@ -174,6 +174,8 @@ def test_split_packs_hold_every_row_once(count):
                     *(getattr(packs, name)[row, :size].tolist() for name in ("token_ids", "visual", "labels")),
                     packs.pointers[mine, 1:].tolist(),
                     packs.pointer_targets[mine].tolist(),
+                    packs.stops[packs.stops[:, 0] == row, 1:].tolist(),
+                    packs.stop_targets[packs.stops[:, 0] == row].tolist(),
                 )
             )
         return found

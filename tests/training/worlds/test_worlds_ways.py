@@ -1,0 +1,72 @@
+"""What is come by on the way to an object is in order, of the kind that is counted, and in sight where it is sought."""
+
+import numpy as np
+import pytest
+
+from training.worlds import make_clip, make_samples
+from training.worlds.facts import AXIS_OF, NO, UNSEEN, image_view
+from training.worlds.queries import Beside, Closest, Extreme, Farthest, Kind, Nth, only_match
+from training.worlds.ways import way_to
+
+SEEDS = range(40)
+
+
+@pytest.mark.parametrize("direction", AXIS_OF)
+def test_who_counts_comes_by_those_before(direction):
+    axis, sign = AXIS_OF[direction]
+    found = 0
+    for seed in SEEDS:
+        view = image_view(make_clip(seed, size=48), 0)
+        for kind in (Kind(), *(Kind(shape=spec.shape) for spec in view.objects)):
+            for number in (2, 3, 4):
+                query = Nth(kind, number, direction)
+                target = only_match(query.truth(view))
+                if target is None:
+                    continue
+                way = [*way_to(query, view), target]
+                assert len(way) == number
+                assert (np.diff(view.centres[way, axis]) * sign <= 0).all()
+                for place, index in enumerate(way):  # perhaps beside another
+                    assert Nth(kind, place + 1, direction).truth(view)[index] != NO
+                found += 1
+    assert found > 40
+
+
+def test_a_relation_begins_at_its_anchor():
+    found = 0
+    for seed in SEEDS:
+        view = image_view(make_clip(seed, size=48), 0)
+        for index, spec in enumerate(view.objects):
+            anchor = Kind(spec.shape, spec.colour)
+            if only_match(anchor.truth(view)) != index:
+                continue
+            assert way_to(Closest(Kind(), anchor), view) == (index,)
+            assert way_to(Beside(Kind(), "left", anchor), view) == (index,)
+            found += 1
+    assert found > 40
+
+
+def test_what_is_seen_at_once_has_no_way():
+    view = image_view(make_clip(1, size=48), 0)
+    for query in (Kind(), Farthest(Kind(), "left"), Extreme(Kind(), is_largest=True)):
+        assert way_to(query, view) == ()
+
+
+@pytest.mark.parametrize("frames", (1, 8))
+def test_ways_of_samples_are_in_sight_and_only_of_present_targets(frames):
+    kinds = set()
+    for seed in SEEDS:
+        clip = make_clip(seed, frames=frames, size=48)
+        for sample in make_samples(clip, seed, per_task=8, tasks=("rec", "vqa") if frames == 1 else ("rsot",)):
+            if sample.way:
+                kinds.add(sample.kind)
+                assert sample.target is not None
+            for index, frame in sample.way:
+                assert frame in sample.frames
+                assert clip.visible[frame, index] > UNSEEN
+                if sample.kind in ("motion", "event"):  # known when it was seen for the last time
+                    assert index == sample.target
+                    assert (clip.visible[frame + 1 :, index] <= UNSEEN).all()
+                else:
+                    assert index != sample.target
+    assert kinds >= ({"ordinal", "relation", "closest"} if frames == 1 else {"ordinal", "relation", "motion", "event"})
