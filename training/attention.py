@@ -118,6 +118,23 @@ def _looks_at(packs: Packs, indices: Tensor, places: Tensor, targets: Tensor) ->
     return _with_goals(rows, columns, is_here & is_object.gather(1, visual.clamp(min=0) % kept))
 
 
+def looks_at_past(packs: Packs, indices: Tensor, owners: Tensor) -> Looks:
+    """Of every visual token that shows an object seen in an earlier frame, at those that show it in its first.
+
+    Args:
+        indices: (F, K) the patch of each visual token.
+        owners: (F, N) int64, the object that each patch shows; -100: none.
+    """
+    owner = owners.gather(1, indices).flatten()[packs.visual.clamp(min=0)].masked_fill(packs.visual < 0, IGNORE)
+    frame = packs.visual // indices.shape[1]
+    rows, columns = (owner != IGNORE).nonzero().unbind(1)
+    is_same = owner[rows] == owner[rows, columns][:, None]  # (L, S); a row shows one clip
+    first = frame[rows].masked_fill(~is_same, len(indices)).amin(dim=1)
+    is_later = frame[rows, columns] > first
+    goals = is_same & (frame[rows] == first[:, None])
+    return Looks(rows[is_later], columns[is_later], goals[is_later])
+
+
 def looks_to_copy(packs: Packs) -> Looks:
     """Of every place that says a token of its question, at that token: after the same token as here, if it has such a
     place, or where it stands alone.
@@ -166,14 +183,14 @@ class Plan:
     @classmethod
     def of(cls, layers: int) -> "Plan":
         """All layers between the first and the last, which is left to make use of what they saw, look at objects.
-        Those in their middle and after it copy. What the second has gathered at visual tokens tells their past.
+        Those in their middle and after it copy. In the second visual tokens look back, and then know their past.
         """
         objects = tuple(range(1, layers - 1)) or (max(0, layers - 2),)
         return cls(0, objects, objects[len(objects) // 2 :], min(1, layers - 1))
 
     @property
     def layers(self) -> tuple[int, ...]:
-        return tuple(sorted({self.words, *self.objects}))
+        return tuple(sorted({self.words, self.pasts, *self.objects}))
 
 
 def attention_loss(heads: Heads, segments: Tensor, looks: Looks, *, last_heads: bool = False) -> Tensor:

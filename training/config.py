@@ -57,6 +57,9 @@ class WeightsConfig(Checked):
     copy_look: float = setting(
         0.0, "attention of an answer's places to the words that they take from the question", low=0.0
     )
+    past_look: float = setting(
+        0.0, "attention of a clip's visual tokens to those that showed the object first", low=0.0
+    )
     past: float = setting(0.0, "what lies behind an object of a clip, at its visual tokens", low=0.0)
     dense: float = setting(0.0, "objectness, box and attributes of every patch", low=0.0)
     pattern: float = setting(0.0, "pattern of every patch, beside its part in dense", low=0.0)

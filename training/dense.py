@@ -34,6 +34,7 @@ class DenseTargets:
         attributes: (F, N, 4) int64, colour, shape, pattern and size; -100 where there is no object.
         worth: (F, N) float32, 1 for the patch that shows most of an object, half of it for the next best, and so on;
             what the gate of a token selector should keep.
+        owners: (F, N) int64, which object of its clip the patch shows; -100 where there is none.
         pasts: (F, N, 6) float32, what lies behind the patch's object, as `pasts_of` has it; NaN where there is none.
     """
 
@@ -41,6 +42,7 @@ class DenseTargets:
     boxes: Tensor
     attributes: Tensor
     worth: Tensor
+    owners: Tensor
     pasts: Tensor
 
     def to(self, device: torch.device) -> "DenseTargets":
@@ -89,6 +91,7 @@ def dense_targets(clip: Clip, shares: NDArray[np.float32]) -> DenseTargets:
         torch.from_numpy(np.where(is_object[..., None], owned, 0.0).astype(np.float32)),
         torch.from_numpy(np.where(is_object[..., None], names[owner], IGNORE)),
         torch.from_numpy(worth.astype(np.float32)),
+        torch.from_numpy(np.where(is_object, owner, IGNORE)),
         torch.from_numpy(np.where(is_object[..., None], pasts, np.float32(np.nan))),
     )
 

@@ -12,6 +12,7 @@ from training.attention import (
     Plan,
     attention_loss,
     looks_at_objects,
+    looks_at_past,
     looks_at_words,
     looks_back,
     looks_of_words,
@@ -181,7 +182,7 @@ class Learner(nn.Module):
         of_words = looks_of_words(packs, self.words, shown_attributes(dense, indices))
         at_words = looks_at_words(packs, self.words)
         to_copy = looks_to_copy(packs)
-        back = looks_back(packs, to_copy)
+        back, at_past = looks_back(packs, to_copy), looks_at_past(packs, indices, dense.owners)
         first, between, copies = self.plan.words, self.plan.objects, self.plan.copies
         at_objects = [looks_at_objects(packs, indices, step, len(between)) for step in range(len(between))]
         return {
@@ -191,6 +192,7 @@ class Learner(nn.Module):
                 torch.stack([loss(layer, looks) for layer, looks in zip(between, at_objects, strict=True)]).sum(),
                 sum(len(looks.rows) for looks in at_objects),
             ),
+            "past_look": (loss(self.plan.pasts, at_past, last_heads=True), len(at_past.rows)),
             "copy_look": (
                 torch.stack([loss(layer, to_copy, last_heads=True) for layer in copies]).sum()
                 + loss(first, back, last_heads=True),

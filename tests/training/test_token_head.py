@@ -22,7 +22,8 @@ def scene() -> tuple[torch.Tensor, DenseTargets]:
     objectness[:, 0] = 0
     indices = torch.tensor([[0, 3, 7, 11]]).expand(FRAMES, -1)
     unknown = torch.full((FRAMES, PATCHES, 6), torch.nan)
-    return indices, DenseTargets(objectness, boxes, attributes, torch.zeros(FRAMES, PATCHES), unknown)
+    owners = torch.zeros(FRAMES, PATCHES, dtype=torch.int64)
+    return indices, DenseTargets(objectness, boxes, attributes, torch.zeros(FRAMES, PATCHES), owners, unknown)
 
 
 def learn(tokens: torch.Tensor, indices: torch.Tensor, targets: DenseTargets, steps: int = 150) -> float:

@@ -15,6 +15,7 @@ from training.attention import (
     Plan,
     attention_loss,
     looks_at_objects,
+    looks_at_past,
     looks_at_words,
     looks_back,
     looks_of_words,
@@ -45,6 +46,7 @@ class Seen:
         parts = [dense_targets(clip, patch_shares(clip, 6)) for clip in self.clips]
         dense = DenseTargets(*(torch.cat([vars(part)[name] for part in parts]) for name in vars(parts[0])))
         self.shown = shown_attributes(dense, self.indices)
+        self.owners = dense.owners
         self.words = AttributeWords(tiny_checkpoint().tokenizer)
         self.looks = {
             "of words": looks_of_words(self.packs, self.words, self.shown),
@@ -157,6 +159,42 @@ def test_answers_come_to_their_object_by_its_way():
             assert set((packs.visual[row][goals] % 36).tolist()) == set(
                 (wanted >= wanted.max() / 2).nonzero()[:, 0].tolist()
             )
+
+
+def test_visual_tokens_look_back_at_the_first_sight_of_their_object():
+    kept = 36  # every patch
+    clips, _, packs = ask(VIDEOS, (1, 2, 5), PackSizes(tokens_per_frame=kept, tokens_per_region=2, max_positions=512))
+    frames = [(clip, frame) for clip in clips for frame in range(len(clip.frames))]
+    shares = [patch_shares(clip, 6) for clip in clips]
+    owners = torch.cat([dense_targets(clip, share).owners for clip, share in zip(clips, shares, strict=True)])
+    looks = looks_at_past(packs, torch.arange(kept).expand(len(owners), -1), owners)
+
+    def shown(place):
+        """The clip's object that a visual token shows, and the frame."""
+        clip, frame = frames[place // kept]
+        share = shares[clips.index(clip)][frame, :, place % kept]
+        return int(share.argmax()) if share.max() >= 0.15 else None, frame
+
+    assert len(looks.rows) > 40
+    assert not (looks.goals & ~open_places(packs)[looks.rows, looks.columns]).any()
+    for row, column, goals in zip(looks.rows.tolist(), looks.columns.tolist(), looks.goals, strict=True):
+        places = packs.visual[row].tolist()
+        object_, frame = shown(places[column])
+        if object_ is None:
+            continue  # a small object's only patch
+        same = {at: shown(place) for at, place in enumerate(places) if place >= 0}
+        first = min(when for who, when in same.values() if who == object_)
+        assert frame > first
+        certain = {at for at, (who, when) in same.items() if who == object_ and when == first}
+        goal = set(goals.nonzero().flatten().tolist())
+        assert certain <= goal
+        assert all(same[at] == (object_, first) or same[at][0] is None for at in goal)
+
+
+def test_a_single_image_has_no_past():
+    with torch.no_grad():
+        seen = Seen(IMAGES)
+    assert len(looks_at_past(seen.packs, seen.indices, seen.owners).rows) == 0
 
 
 def test_what_an_answer_takes_from_its_question_is_looked_up_there(seen):
