@@ -175,20 +175,21 @@ def test_visual_tokens_look_back_at_the_first_sight_of_their_object():
         share = shares[clips.index(clip)][frame, :, place % kept]
         return int(share.argmax()) if share.max() >= 0.15 else None, frame
 
-    assert len(looks.rows) > 40
+    found = 0
     assert not (looks.goals & ~open_places(packs)[looks.rows, looks.columns]).any()
     for row, column, goals in zip(looks.rows.tolist(), looks.columns.tolist(), looks.goals, strict=True):
         places = packs.visual[row].tolist()
         object_, frame = shown(places[column])
-        if object_ is None:
-            continue  # a small object's only patch
         same = {at: shown(place) for at, place in enumerate(places) if place >= 0}
-        first = min(when for who, when in same.values() if who == object_)
-        assert frame > first
-        certain = {at for at, (who, when) in same.items() if who == object_ and when == first}
+        certain = {at for at, who in same.items() if who == (object_, 0)}
+        if object_ is None or not certain:
+            continue  # in some frame it is but a small part of its only patch
+        found += 1
+        assert frame > 0
         goal = set(goals.nonzero().flatten().tolist())
         assert certain <= goal
-        assert all(same[at] == (object_, first) or same[at][0] is None for at in goal)
+        assert all(same[at] in ((object_, 0), (None, 0)) for at in goal)
+    assert found > 20
 
 
 def test_a_single_image_has_no_past():
