@@ -159,10 +159,10 @@ def test_where_the_model_named_the_target_both_saw_it_in_one_place():
     """The tracker has been on another object for the whole clip, so that nothing in it is common ground."""
     said, believed, trust = claim(moved(80), moved(80)), belief(BOX, BOX), Trust(0.9, 0, TRUST_FROM_MODEL)
     known = (-SECOND, moved(60))
-    first = judge(said, believed, trust, min_score=0.5, confirmed=known)
-    second = judge(said, believed, first.trust, min_score=0.5, confirmed=known)
+    first = judge(said, believed, trust, min_score=0.5, confirmed=[known])
+    second = judge(said, believed, first.trust, min_score=0.5, confirmed=[known])
     assert (first.verdict, second.verdict) == (Verdict.OBJECTION, Verdict.CORRECT)
-    far = judge(said, believed, first.trust, min_score=0.5, confirmed=(-SECOND, moved(2000)))
+    far = judge(said, believed, first.trust, min_score=0.5, confirmed=[(-SECOND, moved(2000))])
     assert far.verdict is Verdict.IGNORE
 
 

@@ -44,9 +44,10 @@ class Slipping(ScriptedTracker):
         return BoxEstimate(self._box, 1.0)
 
 
-def rig_with(*trackers, prompt="mug", by_model=True, **config):
-    """A rig with one goal a tracker, all on BOX; further trackers hold on. The model's replies are `rig.answer`s."""
-    rig, made = Rig(), iter(trackers)
+def rig_with(*trackers, prompt="mug", by_model=True, later=(), **config):
+    """A rig with one goal a tracker, all on BOX; those made later are `later` and then such as hold on. The model's
+    replies are `rig.answer`s."""
+    rig, made = Rig(), itertools.chain(trackers, later)
     rig.pipeline = CameraPipeline(
         PipelineConfig(**config), lambda: next(made, None) or Slipping(), itertools.count(1), model_frames=8
     )
@@ -140,6 +141,37 @@ def test_a_sure_tracker_is_not_overruled_by_what_looks_less_like_the_target(like
 def test_of_two_that_look_alike_the_model_knows_which_one_is_meant():
     rig = rig_with(Slipping(after=40, score=0.9, likeness=0.95))
     assert abs(offset(follow(rig, 160))[-1]) < 1
+
+
+@pytest.mark.parametrize(("steps", "is_believed"), [(20, True), (3, False)])
+def test_a_correction_that_was_followed_until_it_hid_replaces_what_is_followed_instead(steps, is_believed):
+    hiding = (Slipping(after=steps, score=0.0) for _ in itertools.count())
+    rig = rig_with(Slipping(after=40, score=0.9), later=hiding)
+    seen = [
+        report.tracks[0].state in (TrackState.TENTATIVE, TrackState.TRACKED) for report in follow(rig, 110, delay=30)
+    ]
+    assert seen[-1] is not is_believed
+    assert all(seen) is not is_believed
+
+
+class Leaping(Slipping):
+    """After some steps it is on something far away, and sure of it."""
+
+    def step(self, view, *, seek=True):
+        estimate = super().step(view, seek=seek)
+        if self._steps == self._after:
+            self._box = self._box + 350
+        return BoxEstimate(self._box, 0.9) if self._steps >= self._after else estimate
+
+
+def test_who_follows_the_wrong_thing_with_the_tracker_still_finds_the_right_one_by_its_name():
+    """That both agree on the wrong thing, given its box, is no place to judge by how far the right one can be."""
+    rig = rig_with(Leaping(after=60))
+    follow(rig, 59)
+    follow(rig, 90, lambda request: said(request, Status.UNSURE))
+    assert min(offset(follow(rig, 1))) > 200
+    reports = follow(rig, 150, lambda request: found(request) if request.task is Task.FIND else copying(request))
+    assert max(map(abs, offset(reports[-60:]))) < 20 and reports[-1].tracks[0].id == 1
 
 
 def elsewhere(request, **values):

@@ -8,6 +8,7 @@ proved itself and the tracker is not sure.
 Shapes: T frames of one request.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -161,7 +162,7 @@ def judge(
     *,
     min_score: float,
     last_seen: Place | None = None,
-    confirmed: Place | None = None,
+    confirmed: Sequence[Place] = (),
     is_proven: bool = True,
 ) -> Judgement:
     """What follows from a claim about a target that the tracker believed to be elsewhere, or where the claim says.
@@ -170,7 +171,7 @@ def judge(
         belief: the tracker's, at the claim's times.
         min_score: below it, a claim counts for nothing.
         last_seen: where the tracker last saw a target that it has lost.
-        confirmed: where the model last agreed with a tracker that sees its target.
+        confirmed: where the model last agreed with a tracker that sees its target, by its phrase and in any way.
         is_proven: the model has named this target by its phrase more than once. Until then one may be as wrong as the
             other, and two replies count for more than the first.
     """
@@ -191,7 +192,7 @@ def judge(
     if agreed is not None:
         grounds = [(int(claim.times_ns[agreed]), claim.boxes_xyxy[agreed])]
     else:
-        grounds = [place for place in (None if is_seen else last_seen, confirmed) if place is not None]
+        grounds = [*confirmed, *([] if is_seen or last_seen is None else [last_seen])]
     if trust.is_earned and not is_proven and agreed is None:
         trust = trust if is_seen else trust.objected(is_sure=False)
         verdict = Verdict.CORRECT if trust.objections >= 2 else Verdict.OBJECTION

@@ -41,6 +41,7 @@ class Verification:
         self._found_last: set[int] = set()  # targets that are asked for by their phrase, this time
         self._unproven: set[int] = set()  # targets that the model has named once
         self._missed: set[int] = set()  # targets that were not in the window that the model was last shown
+        self._named: dict[int, Place] = {}  # where the model found them by their phrase, and the tracker agreed
 
     def begin(self, track_id: int, *, by_model: bool) -> None:
         """Care for a new target, which the model found, or did not."""
@@ -54,6 +55,7 @@ class Verification:
         self._found_last.discard(track_id)
         self._unproven.discard(track_id)
         self._missed.discard(track_id)
+        self._named.pop(track_id, None)
         self._pursuits.pop(track_id, None)
         self._inquiries.withdraw(subject_of(track_id))
 
@@ -91,12 +93,14 @@ class Verification:
             self._trust[track_id],
             min_score=self.config.model_min_score,
             last_seen=None if last is None else (last.time_ns, last.box_xyxy),
-            confirmed=_confirmed(track),
+            confirmed=[place for place in (self._named.get(track_id), _confirmed(track)) if place is not None],
             is_proven=track_id not in self._unproven,
         )
         self._trust[track_id] = judgement.trust
         if judgement.verdict is Verdict.CONFIRM:
             track.confirm(reply.stamps_ns[judgement.frame])
+            if request.task is Task.FIND:
+                self._named[track_id] = reply.stamps_ns[judgement.frame], claim.boxes_xyxy[judgement.frame]
             if request.task is Task.FIND and track_id in self._unproven:
                 self._unproven.remove(track_id)
                 self._found_last.add(track_id)
@@ -252,11 +256,15 @@ class Verification:
         return followed is None or alike > followed - TOO_ALIKE
 
     def _settle(self, track_id: int, pursuit: Pursuit, frame: Frame) -> TrackEvent | None:
-        """A box has come to now: it agrees with the tracker's after all, replaces it, or has lost its way."""
+        """A box has come to now: it agrees with the tracker's after all, replaces it, or has lost its way.
+
+        One that was followed until it hid replaces a tracker that follows something else.
+        """
         track, estimate = self._manager.track(track_id), pursuit.estimate
-        if estimate.score < track.needed_score(self.config):
+        needed, is_elsewhere = track.needed_score(self.config), track.is_seen and not pursuit.was_lost
+        if estimate.score < needed and not (is_elsewhere and pursuit.was_followed(needed)):
             return None
-        if track.is_seen and iou(track.box_xyxy, estimate.box_xyxy) >= CONFIRMATION_IOU:
+        if estimate.score >= needed and track.is_seen and iou(track.box_xyxy, estimate.box_xyxy) >= CONFIRMATION_IOU:
             track.confirm(pursuit.start_ns)
             return None
         if track.is_seen and pursuit.was_lost:

@@ -161,7 +161,9 @@ class Track:
         return float(1 - self._doubt * np.exp(-max(now_ns - self._doubted_ns, 0) / (DOUBT_TIME * SECOND_NS)))
 
     def correct(self, path: Sequence[tuple[int, BoxEstimate]], stamp_ns: int, life: LifeCycle) -> EventKind | None:
-        """Put another past in the place of what was believed since its first image; the event that it caused.
+        """Put another past in the place of what was believed, all of it; the event that it caused.
+
+        How long that had been wrong is not known.
 
         Args:
             path: time and estimate in each image from the one that the model spoke of to the newest.
@@ -175,6 +177,7 @@ class Track:
         self._velocity = np.zeros(2)
         self._seen_box, self.seen_ns = first.box_xyxy, time_ns
         self._see(first.box_xyxy, time_ns, life, was_lost=False)
+        self.history = BoxHistory()
         self.history.put(Entry(time_ns, self.box_xyxy, self.score, True))
         for time_ns, estimate in later:
             self.update(estimate, time_ns, life)
