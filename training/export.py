@@ -1,12 +1,11 @@
 """`python -m training.export --checkpoint out/vitron-tiny/3_invocation --out DIRECTORY`: a model to ship.
 
-Half-precision weights, tokenizer, prompts and record; the words that it was taught, what its footage looked like, and a
-model card with the figures of `training.evaluate --json`.
+Half-precision weights, perhaps the mean of several checkpoints', tokenizer, prompts and record; the words that it was
+taught, what its footage looked like, and a model card with the figures of `training.evaluate --json`.
 """
 
 import argparse
 import json
-import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,12 +15,13 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from training.checkpointing import RECORD, find_start, read_record
 from training.data import WIDE, normalise, stretched
 from training.tiny import CORPUS_SEED, corpus
 from training.worlds import make_clip
-from vitron_ros.errors import VitronError
+from vitron_ros.errors import ModelError, VitronError
 from vitron_ros.grounding.familiarity import Familiarity
 from vitron_ros.grounding.vocabulary import Vocabulary
 from vitron_ros.model.checkpoint import Checkpoint, load_checkpoint, save_pretrained
@@ -65,18 +65,44 @@ def card(record: Mapping[str, Any], figures: Mapping[str, Mapping[str, Any]], cl
         stages.append(
             f"| {settings['name']} | {stage['step']} | {minutes} | {settings['seed']} | {stage['hardware']} |"
         )
+    if "mean_of" in record:
+        stages += ["", f"The weights are the mean of those after the stages {' and '.join(record['mean_of'])}."]
     text = TEMPLATE.read_text(encoding="utf-8")
     text = text.replace("{{clips}}", str(clips))
     return text.replace("{{figures}}", "\n".join(lines)).replace("{{stages}}", "\n".join(stages))
 
 
-def export(source: Path, out: Path, figures: Mapping[str, Mapping[str, Any]], clips: int) -> None:
-    """Writes the directory of a model to ship.
+def average(model: nn.Module, others: Sequence[nn.Module]) -> None:
+    """Gives a model the mean of its weights and those of others ("model soups", arXiv 2203.05482).
 
     Raises:
-        ModelError: the checkpoint cannot be read.
+        ModelError: another is of another shape.
+    """
+    weights, *rest = (one.state_dict() for one in (model, *others))
+    shapes = {name: weight.shape for name, weight in weights.items()}
+    if any({name: weight.shape for name, weight in other.items()} != shapes for other in rest):
+        raise ModelError("weights of models of different shapes have no mean; name checkpoints of one model")
+    means = {
+        name: torch.stack([weight, *(other[name] for other in rest)]).mean(dim=0, dtype=torch.float32)
+        for name, weight in weights.items()
+        if weight.is_floating_point()
+    }  # all, before tied ones change
+    model.load_state_dict(means, strict=False)
+
+
+def export(
+    source: Path, out: Path, figures: Mapping[str, Mapping[str, Any]], clips: int, others: Sequence[Path] = ()
+) -> None:
+    """Writes the directory of a model to ship.
+
+    Args:
+        others: checkpoints of earlier stages whose weights are averaged with the source's.
+
+    Raises:
+        ModelError: a checkpoint cannot be read, or is of another model.
     """
     checkpoint = load_checkpoint(source, dtype=torch.float32)
+    average(checkpoint.model, [load_checkpoint(path, dtype=torch.float32).model for path in others])
     checkpoint.model.eval()
     save_pretrained(
         checkpoint.model,
@@ -85,17 +111,21 @@ def export(source: Path, out: Path, figures: Mapping[str, Mapping[str, Any]], cl
         prompt_profile=checkpoint.prompts.profile,
         dtype=torch.float16,
     )
-    shutil.copyfile(source / RECORD, out / RECORD)
+    record = read_record(source)
+    if others:
+        record["mean_of"] = [read_record(path)["stages"][-1]["config"]["name"] for path in (*others, source)]
+    (out / RECORD).write_text(json.dumps(record, indent=1), encoding="utf-8")
     Vocabulary.collect(corpus(checkpoint.prompts.profile, WORDS_CLIPS)).save(out)
     Familiarity.fit(np.stack(list(footage(checkpoint, FOOTAGE_CLIPS)))).save(out)
     if figures:
-        (out / CARD).write_text(card(read_record(source), figures, clips), encoding="utf-8")
+        (out / CARD).write_text(card(record, figures, clips), encoding="utf-8")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exports a checkpoint; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m training.export", description="Makes a checkpoint ready to ship.")
     parser.add_argument("--checkpoint", required=True, help="checkpoint, or a run's directory")
+    parser.add_argument("--average", nargs="+", default=[], help="others, whose weights are averaged with its")
     parser.add_argument("--out", required=True, type=Path)
     parser.add_argument("--val", type=Path, help="figures of `training.evaluate --split val --json`")
     parser.add_argument("--real", type=Path, help="figures of `training.evaluate --split real-background --json`")
@@ -105,7 +135,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     files = {"val": arguments.val, "real-background": arguments.real}
     figures = {split: json.loads(path.read_text()) for split, path in files.items() if path}
     try:
-        export(find_start(arguments.checkpoint), arguments.out, figures, arguments.clips)
+        others = [find_start(path) for path in arguments.average]
+        export(find_start(arguments.checkpoint), arguments.out, figures, arguments.clips, others)
     except VitronError as error:
         print(error, file=sys.stderr)
         return 1

@@ -9,6 +9,7 @@ from tiny_training import tiny_checkpoint
 
 from training import export
 from vitron_ros.config import ModelRun
+from vitron_ros.errors import ModelError
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.grounder import Grounder
 from vitron_ros.grounding.request import ModelRequest, Status, Task
@@ -60,6 +61,43 @@ def test_the_card_tells_the_figures_and_the_stages(shipped):
     assert "| `qa_em` | 0.250 |  | 0.250 |  |" in card
     assert "| dense | 20 | 2 | 3 | a machine |" in card
     assert "{{" not in card
+
+
+def test_weights_are_the_mean_of_the_checkpoints_that_are_named(source, tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "WORDS_CLIPS", 6)
+    monkeypatch.setattr(export, "FOOTAGE_CLIPS", 40)
+    other, out = tmp_path / "step-0000030", tmp_path / "mean"
+    checkpoint = load_checkpoint(source, dtype=torch.float32)
+    with torch.no_grad():
+        for weight in checkpoint.model.parameters():
+            weight += 0.5
+    prompts = checkpoint.prompts.profile
+    save_pretrained(checkpoint.model, other, tokenizer=checkpoint.tokenizer, prompt_profile=prompts)
+    later = {"stages": [STAGE, STAGE | {"config": {"name": "asking", "seed": 4}}]}
+    (other / "training.json").write_text(json.dumps(later))
+    (tmp_path / "val.json").write_text(json.dumps(VAL))
+    asked = [
+        "--checkpoint",
+        str(other),
+        "--average",
+        str(source),
+        "--out",
+        str(out),
+        "--val",
+        str(tmp_path / "val.json"),
+    ]
+    assert export.main(asked) == 0
+    first, mean = (load_checkpoint(folder, dtype=torch.float32).model for folder in (source, out))
+    for name, weight in first.named_parameters():
+        torch.testing.assert_close(dict(mean.named_parameters())[name], weight + 0.25, rtol=1e-3, atol=1e-3)
+    assert json.loads((out / "training.json").read_text()) == later | {"mean_of": ["dense", "asking"]}
+    assert "the mean of those after the stages dense and asking" in (out / "README.md").read_text()
+
+
+def test_models_of_different_shapes_have_no_mean():
+    one, other = torch.nn.Linear(3, 4), torch.nn.Linear(3, 5)
+    with pytest.raises(ModelError, match="different shapes"):
+        export.average(one, [other])
 
 
 def test_a_missing_checkpoint_is_said(tmp_path, capsys):
