@@ -401,7 +401,7 @@ def test_every_backend_gives_the_same_replies(checkpoint, tmp_path, monkeypatch)
     pytest.importorskip("onnxscript", reason="onnxscript is not installed")
     monkeypatch.setenv("VITRON_ENGINES", str(tmp_path / "engines"))
     config = checkpoint.model.config
-    torch.manual_seed(3)
+    torch.manual_seed(4)
     model = VitronModel(replace(config, language=replace(config.language, head_dim=16)))
     for weight in model.language.parameters():
         if weight.dim() == 2:

@@ -227,9 +227,9 @@ def test_the_vision_encoder_has_a_rate_of_its_own(tmp_path):
     assert moved["language"] == pytest.approx(1e-3, rel=0.01)
 
 
-@pytest.mark.parametrize(("dense", "learns"), [(0.1, True), (0.0, False)])
-def test_batch_norms_take_new_statistics_in_the_dense_stage_alone(tmp_path, dense, learns):
-    config = stage(tmp_path, weights=WeightsConfig(dense=dense))
+@pytest.mark.parametrize(("text", "dense", "learns"), [(0.0, 0.1, True), (1.0, 0.1, False), (1.0, 0.0, False)])
+def test_batch_norms_take_new_statistics_in_the_dense_stage_alone(tmp_path, text, dense, learns):
+    config = stage(tmp_path, weights=WeightsConfig(text=text, dense=dense))
     write_model(tmp_path, replace(MODEL, vision=replace(MODEL.vision, stem="convolutions")))
     norms = [part for part in Trainer(config, "cpu").learner.modules() if isinstance(part, nn.BatchNorm2d)]
     assert norms

@@ -65,6 +65,7 @@ def regex(template: str) -> str:
     pattern = re.escape(template).replace(r"\ ", " ")
     if "anchor" in pattern:
         pattern = pattern.replace("the \\{anchor\\}", r"(?P<anchor>.+)")
+    pattern = pattern.replace("\\{nth\\}", r"(?P<nth>\w+)")  # "the ring that is not orange that is second"
     return re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.+?)", pattern)
 
 
