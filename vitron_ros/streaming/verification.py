@@ -101,9 +101,9 @@ class Verification:
             track.confirm(reply.stamps_ns[judgement.frame])
             if request.task is Task.FIND:
                 self._named[track_id] = reply.stamps_ns[judgement.frame], claim.boxes_xyxy[judgement.frame]
-            if request.task is Task.FIND and track_id in self._unproven:
-                self._unproven.remove(track_id)
-                self._found_last.add(track_id)
+                if track_id in self._unproven:
+                    self._unproven.remove(track_id)
+                    self._found_last.add(track_id)
             if self._trust[track_id].credit and judgement.shift is not None:
                 track.redraw(judgement.shift)
         elif judgement.verdict is Verdict.GONE and self._is_gone(track, int(claim.times_ns[-1])):
