@@ -75,6 +75,7 @@ class TrainConfig(Checked):
     out: str = setting("out/training", "directory of checkpoints, log and record")
     model: str = setting("vitron-tiny", "model profile of a fresh start")
     start: str = setting("", "checkpoint, or `out` of the stage before, to start from; empty: fresh weights")
+    average: tuple[str, ...] = setting((), "checkpoints whose weights are averaged with those of `start`")
     seed: int = setting(0, "of weights, clips and noise", low=0)
     steps: int = setting(1000, "optimiser steps", low=1)
     warmup: int = setting(50, "steps in which the learning rate rises", low=0)
@@ -103,6 +104,8 @@ class TrainConfig(Checked):
             raise ConfigError(f"train names {', '.join(unknown)}; there are {', '.join(GROUPS)}")
         if not self.train and not self.lora_rank:
             raise ConfigError("train is empty; name at least one group that learns")
+        if self.average and not self.start:
+            raise ConfigError("average goes with start, whose weights are averaged with others'; name both")
         if self.lora_rank and "language" in self.train:
             raise ConfigError("train names language, which lora_rank freezes; leave one of them out")
         if not self.clips:

@@ -15,16 +15,16 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
+from training.averaging import load_mean
 from training.checkpointing import RECORD, find_start, read_record
 from training.data import WIDE, normalise, stretched
 from training.tiny import CORPUS_SEED, corpus
 from training.worlds import make_clip
-from vitron_ros.errors import ModelError, VitronError
+from vitron_ros.errors import VitronError
 from vitron_ros.grounding.familiarity import Familiarity
 from vitron_ros.grounding.vocabulary import Vocabulary
-from vitron_ros.model.checkpoint import Checkpoint, load_checkpoint, save_pretrained
+from vitron_ros.model.checkpoint import Checkpoint, save_pretrained
 
 CARD = "README.md"
 TEMPLATE = Path(__file__).with_name("model_card.md")
@@ -72,24 +72,6 @@ def card(record: Mapping[str, Any], figures: Mapping[str, Mapping[str, Any]], cl
     return text.replace("{{figures}}", "\n".join(lines)).replace("{{stages}}", "\n".join(stages))
 
 
-def average(model: nn.Module, others: Sequence[nn.Module]) -> None:
-    """Gives a model the mean of its weights and those of others ("model soups", arXiv 2203.05482).
-
-    Raises:
-        ModelError: another is of another shape.
-    """
-    weights, *rest = (one.state_dict() for one in (model, *others))
-    shapes = {name: weight.shape for name, weight in weights.items()}
-    if any({name: weight.shape for name, weight in other.items()} != shapes for other in rest):
-        raise ModelError("weights of models of different shapes have no mean; name checkpoints of one model")
-    means = {
-        name: torch.stack([weight, *(other[name] for other in rest)]).mean(dim=0, dtype=torch.float32)
-        for name, weight in weights.items()
-        if weight.is_floating_point()
-    }  # all, before tied ones change
-    model.load_state_dict(means, strict=False)
-
-
 def export(
     source: Path, out: Path, figures: Mapping[str, Mapping[str, Any]], clips: int, others: Sequence[Path] = ()
 ) -> None:
@@ -101,8 +83,7 @@ def export(
     Raises:
         ModelError: a checkpoint cannot be read, or is of another model.
     """
-    checkpoint = load_checkpoint(source, dtype=torch.float32)
-    average(checkpoint.model, [load_checkpoint(path, dtype=torch.float32).model for path in others])
+    checkpoint = load_mean(source, others)
     checkpoint.model.eval()
     save_pretrained(
         checkpoint.model,

@@ -15,6 +15,7 @@ import torch
 from tqdm import tqdm
 
 from training.adapters import add_adapters
+from training.averaging import load_mean
 from training.checkpointing import find_start, latest, read_record, restore, restore_heads, save, step_of
 from training.config import TrainConfig
 from training.data import Batch, Batches, load_batches
@@ -139,12 +140,14 @@ class Trainer:
                     f"{self.out} holds a run with other {', '.join(changed)}; give another out, or remove it"
                 )
             # Adapters are merged in a checkpoint; to train on, they go back on the weights of the start.
-            source = find_start(config.start) if config.lora_rank else resumed
-            return load_checkpoint(source, dtype=torch.float32), stages[:-1]
+            checkpoint = self._start() if config.lora_rank else load_checkpoint(resumed, dtype=torch.float32)
+            return checkpoint, stages[:-1]
         if config.start:
-            start = find_start(config.start)
-            return load_checkpoint(start, dtype=torch.float32), read_record(start).get("stages", [])
+            return self._start(), read_record(find_start(config.start)).get("stages", [])
         return fresh(config.model, seed=config.seed, tokenizer_clips=config.tokenizer_clips), []
+
+    def _start(self) -> Checkpoint:
+        return load_mean(find_start(self.config.start), [find_start(path) for path in self.config.average])
 
     def _record(self, terms: dict[str, float]) -> dict[str, Any]:
         stage = {

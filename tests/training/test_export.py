@@ -9,7 +9,6 @@ from tiny_training import tiny_checkpoint
 
 from training import export
 from vitron_ros.config import ModelRun
-from vitron_ros.errors import ModelError
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.grounder import Grounder
 from vitron_ros.grounding.request import ModelRequest, Status, Task
@@ -92,12 +91,6 @@ def test_weights_are_the_mean_of_the_checkpoints_that_are_named(source, tmp_path
         torch.testing.assert_close(dict(mean.named_parameters())[name], weight + 0.25, rtol=1e-3, atol=1e-3)
     assert json.loads((out / "training.json").read_text()) == later | {"mean_of": ["dense", "asking"]}
     assert "the mean of those after the stages dense and asking" in (out / "README.md").read_text()
-
-
-def test_models_of_different_shapes_have_no_mean():
-    one, other = torch.nn.Linear(3, 4), torch.nn.Linear(3, 5)
-    with pytest.raises(ModelError, match="different shapes"):
-        export.average(one, [other])
 
 
 def test_a_missing_checkpoint_is_said(tmp_path, capsys):
