@@ -323,12 +323,12 @@ def test_a_camera_that_stops_is_stale_and_its_target_survives_the_pause(probe):
         start(camera, probe)
         camera.run(5)
         probe.feedback.clear()
-        probe.spin_for(1.0)
-        assert probe.diagnostics[-1][1].status[0].level == b"\x03"  # STALE
-        assert probe.feedback[-1].phase == Feedback.INPUT_STALE
-        camera.run(10)
+        probe.spin_until(lambda: probe.diagnostics[-1][1].status[0].level == b"\x03", 20, "a stale status")
+        probe.spin_until(lambda: probe.feedback and probe.feedback[-1].phase == Feedback.INPUT_STALE, 20, "stale input")
+        before = len(probe.tracks)
+        camera.run_until(lambda: len(probe.tracks) > before + 10)
         assert probe.tracks[-1][1].tracks[0].id == 1
-        assert newest_status(probe, camera).level == b"\x00"
+        camera.run_until(lambda: probe.diagnostics[-1][1].status[0].level == b"\x00")
 
 
 def test_a_camera_that_can_never_match_is_an_error_with_both_policies(probe):

@@ -21,6 +21,7 @@ class Rig:
 
     def __init__(self, decode=None):
         self.reports = []
+        self.skipped = []
         self.delivered = threading.Event()
         self.crashed = threading.Event()
         self.worker = CameraWorker(
@@ -40,6 +41,7 @@ class Rig:
 
     def deliver(self, report):
         self.reports.append(report)
+        self.skipped.append(self.worker.skipped)
         self.delivered.set()
 
     def put(self, message):
@@ -94,6 +96,8 @@ def test_a_slow_worker_drops_old_images_and_says_so():
     assert rig.reports[-1].frame.index == 9, "the newest image is never the one that is dropped"
     summary = rig.worker.summary()
     assert summary.processed + summary.dropped == summary.received == 10
+    told = [skipped for report, skipped in zip(rig.reports, rig.skipped, strict=True) if report.frame]
+    assert told == [0, 8], "an image tells of those before it, not of those that came while it was worked on"
 
 
 def test_stop_ends_goals_even_those_posted_last(rig):

@@ -19,6 +19,7 @@ class Latest(Generic[T]):
         self._woken = False
         self._received = 0
         self._dropped = 0
+        self._dropped_before = 0
 
     @property
     def received(self) -> int:
@@ -29,6 +30,11 @@ class Latest(Generic[T]):
     def dropped(self) -> int:
         """Items replaced before they were taken."""
         return self._dropped
+
+    @property
+    def dropped_before(self) -> int:
+        """Of these, those that are older than the item that was taken last."""
+        return self._dropped_before
 
     @property
     def is_waiting(self) -> bool:
@@ -54,4 +60,6 @@ class Latest(Generic[T]):
         with self._condition:
             self._condition.wait_for(lambda: self._item is not None or self._woken, timeout_s)
             item, self._item, self._woken = self._item, None, False
+            if item is not None:
+                self._dropped_before = self._dropped
             return item

@@ -86,8 +86,8 @@ class CameraWorker(Generic[Message]):
 
     @property
     def skipped(self) -> int:
-        """Images that came and were not processed."""
-        return self._latest.dropped + self.statistics.unusable
+        """Images that came before the newest that was processed, and were not processed."""
+        return self._latest.dropped_before + self.statistics.unusable
 
     def summary(self) -> StreamSummary:
         return self.statistics.summary(self._latest.received, self._latest.dropped, self.shed)

@@ -1,0 +1,319 @@
+"""The wishes of one camera: from acceptance, by a region or by the model's word, to a target and its end."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from vitron_ros.boxes import check_box
+from vitron_ros.config import PipelineConfig
+from vitron_ros.errors import RegionError
+from vitron_ros.frame import Frame
+from vitron_ros.grounding.request import ModelReply, ModelRequest, Status, Task
+from vitron_ros.region import Region, RegionKind
+from vitron_ros.streaming.footage import Footage
+from vitron_ros.streaming.fusion import newest_shown
+from vitron_ros.streaming.goals import Goal, GoalFeedback, GoalResult, Outcome, Phase, TrackRequest
+from vitron_ros.streaming.inquiries import Inquiries, Subject
+from vitron_ros.streaming.verification import Verification
+from vitron_ros.tracking.box_tracker import View
+from vitron_ros.tracking.point_box import box_around_point
+from vitron_ros.tracking.pursuit import Pursuit
+from vitron_ros.tracking.track import SECOND_NS, EventKind, Reason, TrackEvent, TrackSnapshot
+from vitron_ros.tracking.track_manager import TrackManager
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Moment:
+    """The newest image of a camera.
+
+    Attributes:
+        frame: None: there is none yet, or it has been let go.
+        image_ns: its time.
+        arrived_ns: when it was stepped.
+    """
+
+    frame: Frame | None = None
+    image_ns: int = 0
+    arrived_ns: int = 0
+
+
+class GoalDesk:
+    """Carries goals out. The camera's pipeline owns it, and tells it of every new image.
+
+    Args:
+        events: where it puts what happens to goals and targets, in order.
+    """
+
+    def __init__(
+        self,
+        config: PipelineConfig,
+        manager: TrackManager,
+        verification: Verification,
+        inquiries: Inquiries,
+        footage: Footage,
+        events: list[TrackEvent],
+        *,
+        camera: str,
+        has_model: bool,
+    ) -> None:
+        self.config = config
+        self.moment = Moment()
+        self._manager = manager
+        self._verification = verification
+        self._inquiries = inquiries
+        self._footage = footage
+        self._events = events
+        self._camera = camera
+        self._has_model = has_model
+        self._goals: dict[str, Goal] = {}
+        self._finished: dict[str, GoalResult] = {}
+
+    def add(self, goal_id: str, request: TrackRequest, now_ns: int) -> None:
+        """Take on a wish."""
+        is_ahead = request.region_stamp_ns > self.moment.image_ns
+        self._goals[goal_id] = Goal(id=goal_id, request=request, accepted_ns=now_ns, is_ahead=is_ahead)
+
+    def cancel(self, goal_id: str) -> None:
+        """Give up a wish. Nothing happens if it has ended already."""
+        if goal_id in self._goals:
+            self._finish(self._goals[goal_id], Outcome.CANCELED, "cancelled by the client", Reason.REQUESTED)
+
+    def finish_all(self, outcome: Outcome, message: str, reason: Reason) -> None:
+        """Give up every wish and every target."""
+        for goal in list(self._goals.values()):
+            self._finish(goal, outcome, message, reason)
+
+    def drop_targets(self, reason: Reason, text: str) -> None:
+        """The images have nothing to do with those so far: what follows a target ends, what seeks one begins anew."""
+        for goal in self._waiting():
+            goal.pursuit = None
+        for goal in [goal for goal in self._goals.values() if goal.found_ns is not None]:
+            self._finish(goal, Outcome.LOST, f"{text}; send the goal again", reason)
+
+    def feedback(self, phase: Phase | None) -> dict[str, GoalFeedback]:
+        """By goal id, for every goal that goes on."""
+        return {goal.id: goal.feedback(phase) for goal in self._goals.values()}
+
+    def take_finished(self) -> Mapping[str, GoalResult]:
+        """By goal id, for every goal that ended since this was last asked."""
+        finished, self._finished = self._finished, {}
+        return finished
+
+    @property
+    def wants_to_ask(self) -> bool:
+        """Whether there is a goal that the model has not been asked for yet."""
+        return any(goal.request.region is None and not goal.is_asked for goal in self._waiting())
+
+    def ground(self) -> None:
+        """Turn wishes into targets, those that can be yet."""
+        for goal in self._waiting():
+            self._ground(goal)
+
+    def questions(self, clip: tuple[Frame, ...]) -> list[ModelRequest]:
+        """What to ask the model with the newest clip."""
+        wanted = [goal for goal in self._waiting() if goal.request.region is None and goal.pursuit is None]
+        for goal in wanted:
+            goal.is_asked = True
+        newest = self.config.model_find_frames
+        return [
+            self._inquiries.ask(_subject(goal), Task.FIND, clip, text=goal.request.prompt, newest=newest)
+            for goal in wanted
+        ]
+
+    def receive(self, goal_id: str, request: ModelRequest, reply: ModelReply) -> None:
+        """What the model says to a goal's prompt. Where it saw nothing it is asked again with the next keyframe."""
+        goal, words = self._goals[goal_id], reply.message or reply.text
+        if reply.status is Status.UNKNOWN:
+            text = words or f"the model does not understand {goal.request.prompt!r}"
+            self._reject(goal, Outcome.NOT_UNDERSTOOD, Reason.NOT_UNDERSTOOD, text)
+        elif reply.status is Status.DEADLINE:
+            self._reject(goal, Outcome.TIMEOUT, Reason.MODEL_ERROR, words or "the model did not answer in time")
+        elif reply.status in (Status.FAILED, Status.UNREADABLE):
+            goal.failures += 1
+            if goal.failures >= self.config.model_tries:
+                text = f"the model failed {goal.failures} times in a row: {words}"
+                self._reject(goal, Outcome.MODEL_ERROR, Reason.MODEL_ERROR, text)
+        elif reply.status is not Status.CANCELLED:
+            goal.failures = 0
+            goal.doubts = goal.doubts + 1 if reply.status is Status.UNSURE else 0
+            goal.answer = self._seek(goal, request, reply) or goal.answer or ""
+
+    @property
+    def pursuits(self) -> list[Pursuit]:
+        """Boxes of the model on their way to now."""
+        return [goal.pursuit for goal in self._waiting() if goal.pursuit is not None]
+
+    def advance(self, budget: int, max_views: int) -> int:
+        """Carry them towards the newest image, `budget` images in all; what is left of the budget.
+
+        Args:
+            max_views: as of `Verification.advance`.
+        """
+        for goal in self._waiting():
+            if goal.pursuit is not None:
+                budget -= goal.pursuit.advance(self._footage.after(goal.pursuit.time_ns), budget, max_views)
+                if goal.pursuit.time_ns == self.moment.image_ns:
+                    self._arrive(goal, goal.pursuit)
+        return budget
+
+    def follow(self, tracks: tuple[TrackSnapshot, ...]) -> None:
+        """What became of the goals' targets in the newest image."""
+        by_id = {track.id: track for track in tracks}
+        reacquired = {event.track_id for event in self._events if event.kind is EventKind.REACQUIRED}
+        for goal in [goal for goal in self._goals.values() if goal.found_ns is not None]:
+            goal.tracks = tuple(by_id[track_id] for track_id in goal.track_ids)
+            goal.times_reacquired += len(reacquired.intersection(goal.track_ids))
+            if any(track.is_seen for track in goal.tracks):
+                goal.phase = Phase.TRACKING
+                goal.frames_tracked += 1
+                goal.seen_ns = self.moment.image_ns
+            else:
+                goal.phase = Phase.REACQUIRING
+                goal.frames_lost += 1
+
+    def expire(self, now_ns: int) -> None:
+        """End the goals whose time is over."""
+        for goal in list(self._goals.values()):
+            request = goal.request
+            if goal.found_ns is None:
+                timeout = self.config.timeout if request.timeout is None else request.timeout
+                if now_ns - goal.accepted_ns > timeout * SECOND_NS:
+                    self._give_up(goal, timeout)
+                continue
+            lost_timeout = self.config.lost_timeout if request.lost_timeout is None else request.lost_timeout
+            if request.duration is not None and self.moment.image_ns - goal.found_ns >= request.duration * SECOND_NS:
+                self._finish(goal, Outcome.OK, f"followed for {request.duration:g} s", Reason.REQUESTED)
+            elif lost_timeout and self.moment.image_ns - goal.seen_ns > lost_timeout * SECOND_NS:
+                self._finish(goal, Outcome.LOST, f"not seen for {lost_timeout:g} s", Reason.LOST_TIMEOUT)
+
+    def _waiting(self) -> list[Goal]:
+        """Goals that have no target yet."""
+        return [goal for goal in self._goals.values() if goal.found_ns is None]
+
+    def _ground(self, goal: Goal) -> None:
+        region, stamp_ns = goal.request.region, goal.request.region_stamp_ns
+        if region is None and not self._has_model:
+            text = (
+                f"no model loaded: cannot look for {goal.request.prompt!r}; "
+                "set model to vitron-tiny or to a folder with a checkpoint, or give a region"
+            )
+            self._reject(goal, Outcome.MODEL_ERROR, Reason.MODEL_ERROR, text)
+        elif stamp_ns > self.moment.image_ns:
+            return  # drawn on an image yet to come
+        elif len(self._manager) >= self.config.max_targets:
+            self._refuse_another(goal)
+        elif region is None:
+            return  # asked for with the next keyframe
+        elif not (views := self._views_since(goal)):
+            text = f"the image that the region was drawn on is not kept any more; history is {self.config.history:g} s"
+            self._reject(goal, Outcome.BAD_REGION, Reason.BAD_REGION, text)
+        else:
+            self._start(goal, region, views)
+
+    def _refuse_another(self, goal: Goal) -> None:
+        text = f"already following {len(self._manager)} targets, the limit is max_targets={self.config.max_targets}"
+        self._reject(goal, Outcome.OVERLOADED, Reason.NONE, text)
+
+    def _seek(self, goal: Goal, request: ModelRequest, reply: ModelReply) -> str:
+        """Follow the model's box from its newest frame on; if that cannot be, why not."""
+        index = None if reply.boxes_xyxy is None else newest_shown(reply.boxes_xyxy)
+        if reply.status is Status.ABSENT or reply.boxes_xyxy is None or index is None:
+            return reply.message or reply.text or "none"
+        if reply.status is Status.UNSURE and goal.doubts < self.config.model_tries:
+            return reply.message
+        if reply.score < self.config.model_min_score:
+            return f"it is not sure enough, {reply.score:.2f} of model_min_score={self.config.model_min_score:g}"
+        frame = request.frames[index]
+        try:
+            box = check_box(reply.boxes_xyxy[index], frame.width, frame.height)
+        except RegionError as error:
+            return str(error)
+        goal.pursuit = self._manager.pursue(View(frame), box, frame.stamp_ns, score=reply.score)
+        return ""
+
+    def _arrive(self, goal: Goal, pursuit: Pursuit) -> None:
+        """What the model found has come to the newest image: a new target, unless it could not be followed there."""
+        assert self.moment.frame is not None, "a box on its way has images to go through"
+        goal.pursuit = None
+        min_score = self.config.min_score if goal.request.min_score is None else goal.request.min_score
+        if not pursuit.was_followed(min_score):
+            goal.answer = "found, but out of sight before it could be followed"
+        elif len(self._manager) >= self.config.max_targets:
+            self._refuse_another(goal)
+        else:
+            track_id, events = self._manager.adopt(
+                pursuit, self.moment.frame, phrase=goal.request.prompt, min_score=goal.request.min_score
+            )
+            self._begin(goal, track_id, events, by_model=True)
+
+    def _start(self, goal: Goal, region: Region, views: list[View]) -> None:
+        frame = views[0].frame
+        try:
+            if region.kind is RegionKind.POINT:
+                box = box_around_point(frame.rgb, *region.points[0])
+            else:
+                box = region.bounding_box(frame.width, frame.height)
+        except RegionError as error:
+            self._reject(goal, Outcome.BAD_REGION, Reason.BAD_REGION, str(error))
+            return
+        track_id, event = self._manager.start(
+            views[0],
+            box,
+            self.moment.image_ns,
+            phrase=goal.request.prompt,
+            min_score=goal.request.min_score,
+            later=views[1:],
+        )
+        self._begin(goal, track_id, [event], by_model=False)
+
+    def _begin(self, goal: Goal, track_id: int, events: list[TrackEvent], *, by_model: bool) -> None:
+        goal.track_ids.append(track_id)
+        goal.found_ns = goal.seen_ns = self.moment.image_ns
+        self._verification.begin(track_id, by_model=by_model)
+        self._events += events
+
+    def _views_since(self, goal: Goal) -> list[View]:
+        """From the image that the region was drawn on to the newest; if that one never came, from the next."""
+        stamp_ns = goal.request.region_stamp_ns
+        views = self._footage.ring.since(stamp_ns) if stamp_ns else []
+        return views or (self._footage.ring.newest() if goal.is_ahead or not stamp_ns else [])
+
+    def _give_up(self, goal: Goal, timeout: float) -> None:
+        if self.moment.arrived_ns < goal.accepted_ns:
+            text = f"no image came within {timeout:g} s; check the camera's topic and QoS"
+            self._reject(goal, Outcome.INPUT_STALE, Reason.NONE, text)
+        elif goal.answer is None and self._inquiries.is_open(_subject(goal)):
+            text = f"the model has not answered within {timeout:g} s; it hangs or is too slow for this machine"
+            self._reject(goal, Outcome.TIMEOUT, Reason.MODEL_ERROR, text)
+        else:
+            said = f"; the model says: {goal.answer}" if goal.answer else ""
+            text = f"nothing was found within {timeout:g} s{said}"
+            self._reject(goal, Outcome.NOT_FOUND, Reason.NOT_SEEN, text)
+
+    def _reject(self, goal: Goal, outcome: Outcome, reason: Reason, text: str) -> None:
+        frame = self.moment.frame
+        self._events.append(
+            TrackEvent(
+                kind=EventKind.REJECTED,
+                reason=reason,
+                text=text,
+                stamp_ns=frame.stamp_ns if frame else 0,
+                camera=self._camera,
+                frame_id=frame.frame_id if frame else "",
+                phrase=goal.request.prompt,
+            )
+        )
+        self._finish(goal, outcome, text, reason)
+
+    def _finish(self, goal: Goal, outcome: Outcome, message: str, reason: Reason) -> None:
+        for track_id in goal.track_ids:
+            assert self.moment.frame is not None, "a goal with tracks has seen an image"
+            ended = self._manager.end(track_id, self.moment.frame, self.moment.image_ns, reason, message)
+            self._events.append(ended)
+            self._verification.forget(track_id)
+        self._inquiries.withdraw(_subject(goal))
+        del self._goals[goal.id]
+        self._finished[goal.id] = goal.result(outcome, message)
+
+
+def _subject(goal: Goal) -> Subject:
+    return ("goal", goal.id)
