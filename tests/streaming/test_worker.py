@@ -77,17 +77,18 @@ def test_bad_images_are_counted_logged_once_and_the_stream_goes_on(rig, caplog):
 
 
 def test_a_slow_worker_drops_old_images_and_says_so():
-    release = threading.Event()
+    taken, release = threading.Event(), threading.Event()
 
     def slow(message):
+        taken.set()
         release.wait(30)
         return frame(message)
 
     rig = Rig(slow)
-    for index in range(10):
+    rig.worker.put(0)
+    assert taken.wait(30)
+    for index in range(1, 10):
         rig.worker.put(index)
-        if index == 0:
-            time.sleep(0.05)
     release.set()
     deadline = time.monotonic() + 30
     while rig.worker.summary().processed < 2 and time.monotonic() < deadline:
