@@ -70,7 +70,7 @@ def test_the_shipped_stages_are_a_chain():
     assert [stage.start for stage in stages[1:]] == [stage.out for stage in stages[:-1]]
     names = (
         "dense alignment grounding invocation looks joint words clips patterns reading comparing watching asking "
-        "seeing noticing heads counting returning"
+        "seeing noticing heads counting returning moving"
     )
     assert [stage.name for stage in stages] == names.split()
 
