@@ -66,7 +66,8 @@ def card(record: Mapping[str, Any], figures: Mapping[str, Mapping[str, Any]], cl
             f"| {settings['name']} | {stage['step']} | {minutes} | {settings['seed']} | {stage['hardware']} |"
         )
     if "mean_of" in record:
-        stages += ["", f"The weights are the mean of those after the stages {' and '.join(record['mean_of'])}."]
+        *names, last = record["mean_of"]
+        stages += ["", f"The weights are the mean of those after the stages {', '.join(names)} and {last}."]
     text = TEMPLATE.read_text(encoding="utf-8")
     text = text.replace("{{clips}}", str(clips))
     return text.replace("{{figures}}", "\n".join(lines)).replace("{{stages}}", "\n".join(stages))
