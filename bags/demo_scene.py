@@ -1,4 +1,4 @@
-"""A scene of the worlds that the bundled model knows, composed for its four commands; no training clip shows it.
+"""A scene of the worlds that the bundled model knows, composed for its commands; no training clip shows it.
 
 A small red ring among look-alikes, a blue square with one thing left of it, a mug that passes behind a post and comes
 back the same way, and a green star beside another star. World units are shorter sides of the image from its middle.

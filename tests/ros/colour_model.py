@@ -14,7 +14,12 @@ from vitron_ros.ros.perception_node import PerceptionNode
 from vitron_ros.ros.run import run_node
 
 HUES = {"red": (174, 186), "purple": (132, 146), "green": (52, 68)}  # of OpenCV, 0..180 and round again
-TARGETS = {"the small red ring": "red", "the object that comes back after hiding": "purple", "the green star": "green"}
+TARGETS = {
+    "the small red ring": "red",
+    "the purple mug": "purple",
+    "the object that comes back after hiding": "purple",
+    "the green star": "green",
+}
 MIN_AREA = 400  # px
 
 

@@ -55,25 +55,26 @@ def test_the_scripted_model_finds_what_is_there():
 
 
 @pytest.mark.slow
-def test_a_model_that_is_right_gets_four_commands_right(tmp_path, monkeypatch, capsys):
+def test_a_model_that_is_right_gets_every_command_right(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(demo, "node_process", colour_node)
     monkeypatch.setattr("vitron_ros.cli.demo.model_folder", lambda model: model)
     monkeypatch.setattr("vitron_ros.cli.demo.kept_patches", lambda source: lambda rgb: np.eye(8, dtype=bool))
     assert main(["demo", str(DEMO), "--model", "colours", "--out", str(tmp_path / "out")]) == 0
 
     figures = json.loads((tmp_path / "out" / "demo.json").read_text())
-    ring, square, hider, star = figures["commands"]
+    ring, mug, square, hider, star = figures["commands"]
     assert figures["frames_in"] == 375
     assert square["right"] and star["right"]
     if figures["frames_dropped"] <= MAY_DROP * 375:
-        assert ring["right"] and hider["right"], figures["commands"]
-        assert ring["track_ids"] == [1] and hider["track_ids"] == [2]  # one id each, though one of them hid again
+        assert ring["right"] and mug["right"] and hider["right"], figures["commands"]
+        assert [item["track_ids"] for item in (ring, mug, hider)] == [[1], [2], [3]]  # though two of them hid
+        assert mug["times_reacquired"] >= 1
     assert square["reply"] == "a yellow heart"
     assert star["iou"] > 0.75 and star["words"].endswith("image segmentation, segmentation: green star")
     assert figures["model_latency_ms"]["p50"] > 0
     table = capsys.readouterr().out.splitlines()
     assert table[0].split() == ["command", "outcome", "right", "IoU", "after"]
-    assert [line.split("  ")[0] for line in table[1:5]] == [item["command"] for item in figures["commands"]]
+    assert [line.split("  ")[0] for line in table[1:6]] == [item["command"] for item in figures["commands"]]
 
     topics = {name: topic.count for name, topic in Bag(tmp_path / "out" / "demo.mcap").topics.items()}
     assert topics["/image/compressed"] == 375
