@@ -329,7 +329,7 @@ def test_a_camera_that_stops_is_stale_and_its_target_survives_the_pause(probe):
         before = len(probe.tracks)
         camera.run_until(lambda: len(probe.tracks) > before + 10)
         assert probe.tracks[-1][1].tracks[0].id == 1
-        camera.run_until(lambda: probe.diagnostics[-1][1].status[0].level == b"\x00")
+        assert newest_status(probe, camera).level == b"\x00"
 
 
 def test_a_camera_that_can_never_match_is_an_error_with_both_policies(probe):
