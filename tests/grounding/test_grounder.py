@@ -21,7 +21,7 @@ from vitron_ros.grounding.familiarity import Familiarity
 from vitron_ros.grounding.grounder import Grounder
 from vitron_ros.grounding.request import Exchange, ModelRequest, Status, Task
 from vitron_ros.grounding.vocabulary import Vocabulary
-from vitron_ros.grounding.wording import TIME
+from vitron_ros.grounding.wording import TIME, turns, with_needed_frames
 from vitron_ros.model.answers import Invocation, Module
 from vitron_ros.model.checkpoint import save_pretrained
 from vitron_ros.model.config import ModelConfig, RegionConfig
@@ -280,6 +280,25 @@ def test_what_goes_wrong_with_one_request_does_no_harm_to_the_others(checkpoint,
     assert message in replies[1].message
     fresh = Grounder(checkpoint).reply([good, other])
     assert [(reply.text, reply.status) for reply in (replies[0], replies[2])] == [(r.text, r.status) for r in fresh]
+
+
+@pytest.mark.parametrize("count", [1, 8, 60])
+def test_a_conversation_keeps_what_fits_and_the_newest_turn_whole(checkpoint, count):
+    """Sixty turns do not fit; the oldest go. What is asked then is asked with as many as a shorter talk has."""
+    turn = Exchange(question="Where is the ring?", reply="It is on the left, beside the blue square.")
+    grounder, request = Grounder(checkpoint), ask("What is it?", frames=clip(4))
+    (reply,) = grounder.reply([replace(request, history=(turn,) * count)])
+    assert reply.status is not Status.FAILED, reply.message
+    lengths = [turns_length(checkpoint, replace(request, history=(turn,) * n)) for n in range(61)]
+    most = max(n for n, length in enumerate(lengths) if length <= 512 - ANSWER)
+    (fitting,) = Grounder(checkpoint).reply([replace(request, history=(turn,) * min(count, most))])
+    assert 1 < most < 60
+    assert reply.text == fitting.text
+
+
+def turns_length(checkpoint, request: ModelRequest) -> int:
+    """Tokens of a question's prompt, of its newest frame alone."""
+    return checkpoint.prompts.build(turns(with_needed_frames(request))).length(checkpoint.model.config.tokens_per_frame)
 
 
 def test_a_prompt_of_just_the_context_does_no_harm_either(checkpoint):

@@ -19,6 +19,7 @@ from vitron_ros.frame import Frame
 from vitron_ros.grounding.familiarity import Familiarity, FirstLooks
 from vitron_ros.grounding.foresight import Foresight
 from vitron_ros.grounding.frame_tokens import FrameEncoder, FrameTokens
+from vitron_ros.grounding.memory import with_needed_history
 from vitron_ros.grounding.reading import boxes_of, named_boxes, pixels, spoken, status_of
 from vitron_ros.grounding.request import Grounded, ModelReply, ModelRequest, Status, Task
 from vitron_ros.grounding.vocabulary import Vocabulary
@@ -28,9 +29,9 @@ from vitron_ros.model.checkpoint import Checkpoint, find_checkpoint, load_checkp
 from vitron_ros.model.decoding import Decoded, Decoder, Request
 from vitron_ros.model.kv_cache import CacheKind
 from vitron_ros.model.parsing import ParsedReply, parse_reply
-from vitron_ros.model.prompts import Turn
+from vitron_ros.model.prompts import Prompt, Turn
 from vitron_ros.model.quantise import Kind, quantise
-from vitron_ros.model.region import MarkedRegion
+from vitron_ros.model.region import MarkedRegion, RegionEncoder
 
 logger = logging.getLogger(__name__)
 
@@ -157,7 +158,8 @@ class Grounder:
     def reply(self, requests: Sequence[ModelRequest]) -> list[ModelReply]:
         """Answers side by side, in the order of the requests; see `LanguageVision`."""
         begin = time.perf_counter()
-        requests = [with_needed_frames(request) for request in requests]
+        kept = self._model.config.history
+        requests = [with_needed_history(with_needed_frames(request), kept) for request in requests]
         refusals = [self._refuse(request) for request in requests]
         asked = [request for request, refusal in zip(requests, refusals, strict=True) if refusal is None]
         clips = self._see(asked)
@@ -229,18 +231,19 @@ class Grounder:
         task: Task,
         regions: Tensor | None = None,
     ) -> Request:
-        """A conversation about a clip, under the terms of a request.
+        """A conversation about a clip, under the terms of a request, without the oldest turns where all do not fit.
 
         Raises:
-            ModelError: it cannot be worded, or is too long.
+            ModelError: it cannot be worded, or its last turn is too long by itself.
         """
         form = grammar(task, len(clip), self._tokenizer)
         foresight = None
         if self._drafts and form is not None and len(clip) > 1:
             foresight = Foresight(form, self._scale, conversation[-1].box)
         visual = torch.stack([one.tokens for one in clip])
+        prompt = self._fitting(conversation, tokens_per_image=visual.shape[1])
         decodable = Request(
-            embeds=self._model.splice(self._prompts.build(conversation), visual, regions),
+            embeds=self._model.splice(prompt, visual, regions),
             max_new_tokens=self._model.config.generation.max_new_tokens,
             deadline_ns=request.deadline_ns,
             grammar=form,
@@ -250,6 +253,20 @@ class Grounder:
         )
         self._decoder.check(decodable)
         return decodable
+
+    def _fitting(self, conversation: Sequence[Turn], tokens_per_image: int) -> Prompt:
+        """The prompt of a conversation, or of as many of its newest turns as leave room for the answer; at least one.
+
+        Only the newest turn has images and regions: what is left out is text.
+        """
+        config, region = self._model.config, cast("RegionEncoder | None", self._model.region)
+        tokens_per_region = 0 if region is None else region.tokens_per_region
+        room = config.language.max_positions - config.generation.max_new_tokens
+        for first in range(len(conversation)):
+            prompt = self._prompts.build(conversation[first:])
+            if prompt.length(tokens_per_image, tokens_per_region) <= room:
+                break
+        return prompt
 
     def _decode(self, prompts: Sequence[Request | Error]) -> list[Decoded | Error]:
         """Answers, as many side by side as there are rows; errors as they are."""

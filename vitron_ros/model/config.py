@@ -199,6 +199,11 @@ class ModelConfig(Checked):
         choices=("ordinary", "published"),
     )
     prompt_profile: str = setting("default", "name or file of the wording of prompts")
+    history: str = setting(
+        "all",
+        "earlier turns that a question is asked with: all that fit; antecedent: the one before, where it refers back",
+        choices=("all", "antecedent"),
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -328,6 +333,7 @@ PROFILES: dict[str, ModelConfig] = {
             tie_embeddings=True,
         ),
         max_frames=16,
+        history="antecedent",
     ),
     "elysium-7b": ModelConfig(
         name="elysium-7b",
