@@ -22,6 +22,7 @@ from training.adapters import merged
 from training.learner import HEADS, Learner
 from training.optimizers import Optimizers
 from vitron_ros.errors import ConfigError, ModelError
+from vitron_ros.file_names import in_order
 from vitron_ros.model.checkpoint import Checkpoint, read_tensors, save_pretrained
 
 RECORD, STATE = "training.json", "run/state.safetensors"
@@ -30,7 +31,8 @@ KEPT = 2  # checkpoints of a run
 
 def latest(out: Path) -> Path | None:
     """The newest checkpoint of a run's directory; None if it has none."""
-    return max(out.glob("step-*[0-9]"), default=None) if out.is_dir() else None
+    steps = in_order(out.glob("step-*[0-9]")) if out.is_dir() else []
+    return steps[-1] if steps else None
 
 
 def find_start(source: str) -> Path:
@@ -91,7 +93,7 @@ def save(
     (unfinished / RECORD).write_text(json.dumps(record, indent=1) + "\n")
     shutil.rmtree(target, ignore_errors=True)
     unfinished.rename(target)
-    for old in sorted(out.glob("step-*[0-9]"))[:-KEPT]:
+    for old in in_order(out.glob("step-*[0-9]"))[:-KEPT]:
         shutil.rmtree(old)
     return target
 

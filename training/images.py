@@ -6,9 +6,10 @@ import cv2
 import numpy as np
 
 from vitron_ros.errors import ConfigError
+from vitron_ros.file_names import in_order
 from vitron_ros.frame import Image
 
-ENDINGS = ("jpg", "jpeg", "png")
+SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 def read_images(folder: Path, most: int) -> list[Image]:
@@ -27,5 +28,7 @@ def read_images(folder: Path, most: int) -> list[Image]:
 
 
 def image_paths(folder: Path) -> list[Path]:
-    """The JPEG and PNG files below a folder, by name."""
-    return sorted(path for ending in ENDINGS for path in folder.rglob(f"*.{ending}"))
+    """The JPEG and PNG files below a folder, in the order of their names."""
+    return in_order(
+        path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+    )

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TypeVar
 
 import cv2
-import numpy as np
 from tqdm import tqdm
 
+from training.images import read_images
 from training.worlds.preview import contact_sheet
 from training.worlds.sheet import write_shapes_pdf
 from training.worlds.speed import measure
@@ -47,8 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     suite.add_argument("--workers", type=int, default=1, help="clips rendered side by side")
     arguments = parser.parse_args(argv)
     if arguments.command == "preview":
-        paths = sorted(arguments.background.glob("*.jpg"))[:24] if arguments.background else []
-        real = [np.asarray(cv2.imread(str(path), cv2.IMREAD_COLOR_RGB), np.uint8) for path in paths] or None
+        real = read_images(arguments.background, 24) if arguments.background else None
         sheet = contact_sheet(
             arguments.seed, rows=arguments.rows, size=arguments.size, split=arguments.split, background=real
         )

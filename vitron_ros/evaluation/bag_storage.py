@@ -15,6 +15,7 @@ from rosbags.rosbag1 import Reader as Ros1Reader
 from rosbags.rosbag2 import Reader as Ros2Reader
 
 from vitron_ros.errors import SourceError
+from vitron_ros.file_names import in_order
 
 SUFFIXES = (".mcap", ".db3", ".bag")
 _MAX_RECORD_BYTES = 1 << 30  # a damaged length must not claim all memory
@@ -153,7 +154,7 @@ def _open_file(path: Path) -> Storage:
 
 
 def _storage_files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.suffix in (".mcap", ".db3"))
+    return in_order(path for path in folder.iterdir() if path.suffix in (".mcap", ".db3"))
 
 
 def _until_damage(path: Path, messages: Iterator[RawMessage]) -> Iterator[RawMessage]:

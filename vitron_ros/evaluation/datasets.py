@@ -9,6 +9,7 @@ import numpy as np
 
 from vitron_ros.boxes import Boxes, xyxy_from_ltwh
 from vitron_ros.errors import SourceError
+from vitron_ros.file_names import in_order
 from vitron_ros.frame import Frame
 
 BOX_FILE = "groundtruth.txt"
@@ -50,7 +51,7 @@ def load_sequence(folder: Path) -> Sequence:
     Raises:
         SourceError: no frames, no box file, a line that is no box, or not one box for each frame.
     """
-    paths = tuple(sorted((folder / "frames").glob("*.jpg")))
+    paths = tuple(in_order((folder / "frames").glob("*.jpg")))
     if not paths:
         raise SourceError(f"{folder / 'frames'} holds no .jpg frames")
     boxes = _read_boxes(folder / BOX_FILE)
@@ -67,7 +68,7 @@ def load_sequences(root: Path) -> list[Sequence]:
     """
     if not root.is_dir():
         raise SourceError(f"{root} is no folder; give a data set of <name>/frames/*.jpg and <name>/{BOX_FILE}")
-    folders = [root] if (root / BOX_FILE).exists() else sorted(path.parent for path in root.glob(f"*/{BOX_FILE}"))
+    folders = [root] if (root / BOX_FILE).exists() else in_order(path.parent for path in root.glob(f"*/{BOX_FILE}"))
     if not folders:
         raise SourceError(
             f"{root} holds no sequence; one is a folder with frames/*.jpg and {BOX_FILE} (x,y,w,h a line)"

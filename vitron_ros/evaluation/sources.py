@@ -15,6 +15,7 @@ import numpy as np
 from vitron_ros.errors import ImageError, SourceError
 from vitron_ros.evaluation.bag_storage import is_bag
 from vitron_ros.evaluation.bags import Bag, log_bad_frame, read_images
+from vitron_ros.file_names import in_order
 from vitron_ros.frame import Frame, Image
 from vitron_ros.images.decode import decode_compressed
 
@@ -93,7 +94,7 @@ def open_source(
 def image_files(folder: Path) -> list[Path]:
     """The images of a sequence in the order of their names: those in `frames/`, else those in the folder itself."""
     place = folder / "frames" if (folder / "frames").is_dir() else folder
-    return sorted(path for path in place.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+    return in_order(path for path in place.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
 
 
 def stamp_ns(index: int, fps: float) -> int:

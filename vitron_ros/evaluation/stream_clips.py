@@ -23,6 +23,7 @@ from vitron_ros.boxes import Boxes
 from vitron_ros.errors import SourceError
 from vitron_ros.evaluation.datasets import Sequence
 from vitron_ros.evaluation.sources import stamp_ns
+from vitron_ros.file_names import in_order
 from vitron_ros.frame import Frame
 
 TRUTH_FILE = "truth.json"
@@ -161,7 +162,7 @@ def load_clips(root: Path) -> list[StreamClip]:
     Raises:
         SourceError: there is none, or one of them cannot be read.
     """
-    folders = [root] if (root / TRUTH_FILE).exists() else sorted(path.parent for path in root.glob(f"*/{TRUTH_FILE}"))
+    folders = [root] if (root / TRUTH_FILE).exists() else in_order(path.parent for path in root.glob(f"*/{TRUTH_FILE}"))
     if not folders:
         raise SourceError(
             f"{root} holds no clip; one is a folder with frames/*.jpg and {TRUTH_FILE}, "
@@ -183,7 +184,7 @@ def load_clip(folder: Path) -> StreamClip:
         raise SourceError(f"{path} cannot be read: {error}") from error
     except (ValueError, KeyError, TypeError, IndexError, SourceError) as error:
         raise SourceError(f"{path} is not the truth of a clip: {error!r}") from error
-    paths = tuple(sorted((folder / "frames").glob("*.jpg")))
+    paths = tuple(in_order((folder / "frames").glob("*.jpg")))
     if len(paths) != len(truth.visible):
         raise SourceError(f"{folder} has {len(paths)} frames, but its {TRUTH_FILE} speaks of {len(truth.visible)}")
     return StreamClip(name=folder.name, paths=paths, truth=truth)
