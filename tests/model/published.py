@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from oracles import clip_of, llama_of
 from peft import LoraConfig, get_peft_model
+from released import with_waves
 from safetensors.torch import save_file
 from tiny_vitron import CONFIG, PLAIN
 from torch import Tensor, nn
@@ -98,7 +99,7 @@ class RegionExtractor(nn.Module):
         self.region_linear = nn.Module()
         self.region_linear.layers = nn.ModuleList([nn.Linear(32, 48), nn.Linear(48, 48), nn.Linear(48, 48)])
         self.loc_encoder = nn.Module()
-        self.loc_encoder.loc_encoder = nn.Sequential(nn.Linear(4, 24), nn.ReLU(), nn.Linear(24, 48), nn.ReLU())
+        self.loc_encoder.loc_encoder = nn.Sequential(nn.Linear(4, 24), nn.ReLU(), nn.Linear(24, 48))
 
 
 class VideoTower(nn.Module):
@@ -189,7 +190,7 @@ def save_vitron(base: Path, lora: Path, *, pickled: bool, towers_in_base: bool =
 
         torch.save(load_file(lora / "adapter_model.safetensors"), lora / "adapter_model.bin")
         (lora / "adapter_model.safetensors").unlink()
-    projector, regions = mlp(), RegionExtractor()
+    projector, regions = mlp(), with_waves(RegionExtractor())
     trained = prefixed("base_model.model.model.mm_projector", projector)
     trained |= prefixed("base_model.model.model.region_extractor", regions)
     write(trained, lora / "non_lora_trainables", pickled=pickled)

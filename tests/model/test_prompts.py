@@ -1,5 +1,9 @@
+import itertools
+from dataclasses import replace
+
 import pytest
 import yaml
+from released import RELEASED
 from tiny_language import bpe, sentencepiece
 
 from vitron_ros.errors import ConfigError, ModelError
@@ -12,6 +16,7 @@ from vitron_ros.model.prompts import (
     TextSegment,
     Turn,
 )
+from vitron_ros.model.tokenizer import BOS, EOS
 
 BUILT_IN = sorted(path.stem for path in PROFILES.glob("*.yaml"))
 IMAGE, REGION = "<image>", "<region>"
@@ -104,22 +109,65 @@ def test_what_a_user_types_is_only_text():
     assert text in bpe().decode(segment.token_ids)
 
 
-@pytest.mark.parametrize(
-    ("profile", "is_published", "expected"),
-    [("elysium", False, "BItItRtRt"), ("elysium", True, "BIBIBRBRB"), ("vitron", True, "BItItRBRB")],
-)
-def test_published_weights_get_bos_where_their_code_put_it(profile, is_published, expected):
-    tokenizer = sentencepiece()
-    prompt = builder(profile, tokenizer, is_published=is_published).build([turn("vqa", box=None, regions=2)])
-    signs = {ImageSegment: "I", RegionSegment: "R"}
-    found = ""
+def as_tokens(prompt: Prompt) -> str:
+    """The prompt as its tokens say it: BOS and EOS written out, images and regions as the released code writes them."""
+    tokenizer, said = bpe(), ""
     for segment in prompt.segments:
-        if isinstance(segment, TextSegment):
-            assert tokenizer.bos_id not in segment.token_ids[1:]
-            found += "B" if segment.token_ids[0] == tokenizer.bos_id else "t"
-        else:
-            found += signs[type(segment)]
-    assert found == expected
+        if not isinstance(segment, TextSegment):
+            said += IMAGE if isinstance(segment, ImageSegment) else REGION
+            continue
+        for control, ids in itertools.groupby(segment.token_ids, lambda token: token in (bpe().bos_id, bpe().eos_id)):
+            run = list(ids)
+            said += (
+                "".join(BOS if token == bpe().bos_id else EOS for token in run) if control else tokenizer.decode(run)
+            )
+    return said
+
+
+@pytest.mark.parametrize("recorded", RELEASED["prompts"], ids=lambda row: " ".join(map(str, list(row.values())[:4])))
+def test_a_published_prompt_is_that_of_the_released_code(recorded):
+    target = recorded["task"] in ("sot", "video_reg", "reg")
+    first = Turn(
+        task=recorded["task"],
+        text="the red mug" if recorded["profile"] == "elysium" and "answer" in recorded else "what is it?",
+        images=recorded["images"],
+        box=(0.1, 0.2, 0.3, 0.4) if target else None,
+        regions=recorded.get("regions", 0),
+    )
+    second = first if recorded.get("again") else Turn(task="conversation", text="and there?")
+    turns = [replace(first, answer="a mug"), second] if recorded.get("turns") == 2 else [first]
+    said = as_tokens(builder(recorded["profile"], is_published=True).build(turns))
+    # Elysium's answers are encoded by themselves; the space before them is the tokenizer's, see the next test.
+    assert said == recorded["prompt"].replace("ASSISTANT:a mug", "ASSISTANT: a mug")
+
+
+def test_an_answer_follows_its_prompt_with_one_space_in_a_sentencepiece_model():
+    """The released code encodes Elysium's answers by themselves, VITRON's with the prompt: either way the same."""
+    tokenizer = sentencepiece()
+    for profile in ("elysium", "vitron"):
+        prompt = builder(profile, tokenizer, is_published=True).build([turn("vqa", answer="the red mug"), turn("vqa")])
+        ids = [token for segment in prompt.segments if isinstance(segment, TextSegment) for token in segment.token_ids]
+        answer = tokenizer.encode("the red mug")
+        place = ids.index(tokenizer.eos_id)
+        assert ids[place - len(answer) : place] == answer
+        assert tokenizer.encode("ASSISTANT: the red mug")[-len(answer) :] == answer
+
+
+def test_ordinary_prompts_have_one_bos():
+    for profile in BUILT_IN:
+        prompt = builder(profile).build([turn("vqa", regions=1, answer="a mug"), turn("vqa", regions=1)])
+        assert as_tokens(prompt).count(BOS) == 1
+
+
+@pytest.mark.parametrize(("kind", "layout"), [("rec", "shared"), ("rsot", "shared"), ("vqa", "own")])
+def test_the_words_of_elysium_follow_its_two_ways_of_showing_images(kind, layout):
+    one = shown(builder("elysium").build([turn(kind, images=1)]))
+    several = shown(builder("elysium").build([turn(kind)]))
+    assert ("<image>0\n" in one) == (layout == "shared")
+    assert ("Frame 1: <image>0, Frame 2: <image>1\n" in several) == (layout == "shared")
+    assert ("1s: <image>0; 2s: <image>1; \n" in several) == (layout == "own")
+    timed = shown(builder("elysium").build([turn(kind, times_s=(0.0, 0.5))]))
+    assert timed == several  # its weights never saw a time
 
 
 def test_published_text_between_images_is_encoded_by_itself():

@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from oracles import released_extractor
 from published import (
     ELYSIUM_CONFIG,
     FRAMES,
@@ -18,6 +17,7 @@ from published import (
     save_elysium,
     save_vitron,
 )
+from released import RELEASED, wave
 from safetensors.torch import load_file, save_file
 from tiny_vitron import CONFIG
 
@@ -35,6 +35,7 @@ from vitron_ros.model.published_layouts import (
     tower_rules,
 )
 from vitron_ros.model.region import MarkedRegion
+from vitron_ros.model.vision import VisionFeatures
 from vitron_ros.model.vitron import VitronModel
 from vitron_ros.region import Region
 
@@ -90,19 +91,13 @@ def test_vitron_gives_its_answers(tmp_path, pickled, towers_in_base):
 
 
 def test_vitron_regions_with_their_transposed_fill(tmp_path):
-    theirs = save_vitron(tmp_path / "base", tmp_path / "lora", pickled=False)
+    save_vitron(tmp_path / "base", tmp_path / "lora", pickled=False)
     model, _ = load_vitron(tmp_path / "base", tmp_path / "lora", VITRON_CONFIG)
-    features = model.features(torch.randn(1, 3, 64, 64))
-    marked = MarkedRegion(region=Region.from_box([8, 16, 40, 24]), width=64, height=64)
-    weights = {}
-    for layer, linear in enumerate(theirs.regions.region_linear.layers):
-        weights |= {f"looks.{2 * layer}.{name}": value.numpy() for name, value in linear.state_dict().items()}
-    for name, value in theirs.regions.loc_encoder.loc_encoder.state_dict().items():
-        weights[f"place.{name}"] = value.numpy()
-    expected = released_extractor(
-        features.patches[0].detach().numpy(), [8, 16, 40, 24], weights, size=64, transposed=True
-    )
-    np.testing.assert_allclose(model.region_tokens(features, [marked])[0, 0].detach().numpy(), expected, atol=1e-5)
+    features = VisionFeatures(wave((1, 64, 32), 5))
+    for recorded in RELEASED["region"]:
+        marked = MarkedRegion(region=Region.from_box(recorded["box"]), width=64, height=64)
+        token = model.region_tokens(features, [marked])[0, 0, :8].detach()
+        np.testing.assert_allclose(token.numpy(), recorded["token"], atol=1e-4)
 
 
 def test_lora_may_stay_beside_the_weights(tmp_path):

@@ -1,13 +1,12 @@
-"""Token selectors: the released T-Selector against NumPy, the gate that learns, and the rivals of Elysium's Table 7."""
+"""Token selectors: the released one against what its code gave, the gate that learns, Elysium's rivals (Table 7)."""
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracles import released_t_selector
+from released import RELEASED, wave, with_waves
 from tiny_vitron import CONFIG, VISION
 from torch import nn
 
@@ -32,17 +31,20 @@ def seen(frames: int = 3, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.randn(frames, N, C, generator=generator), attention
 
 
-@pytest.mark.parametrize("count", [1, 7, 16, 63, 64])
-def test_published_equals_the_released_code(count):
-    torch.manual_seed(count)
-    ours = PublishedTSelector(N, count, C).eval()
-    nn.init.normal_(ours.trans_weight)
-    patches, _ = seen(5, seed=count)
+@pytest.mark.parametrize("recorded", RELEASED["selector"], ids=[str(row["count"]) for row in RELEASED["selector"]])
+def test_published_equals_the_released_code(recorded):
+    ours = with_waves(PublishedTSelector(N, recorded["count"], C), 1.0)
+    patches = wave((3, N, C), 2 + recorded["count"])
     selected = ours(patches)
-    weights = {name: value.double().numpy() for name, value in ours.state_dict().items()}
-    tokens, indices = released_t_selector(patches.numpy(), weights, count)
-    np.testing.assert_array_equal(selected.indices.numpy(), indices)
-    np.testing.assert_allclose(selected.tokens.detach().numpy(), tokens, atol=1e-5)
+    kept = torch.tensor(recorded["kept"])
+    assert torch.equal(selected.indices, kept)
+    assert torch.equal(selected.tokens, patches[torch.arange(3)[:, None], kept])
+
+
+@pytest.mark.parametrize("recorded", RELEASED["selector_grid"], ids=lambda row: f"{row['count']} of {row['patches']}")
+def test_published_begins_with_the_released_grid(recorded):
+    ours = PublishedTSelector(recorded["patches"], recorded["count"], 4)
+    assert ours.trans_bias.nonzero().flatten().tolist() == recorded["at"]
 
 
 def test_published_has_the_released_names_sizes_and_initial_grid():

@@ -38,13 +38,22 @@ TASKS: dict[str, str | None] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Markers:
-    """How images stand in a prompt. Placeholders: {image}, {number} from 1, {seconds} from the first frame."""
+    """How images stand in a prompt. Placeholders: {image}, {number} from 1, {seconds} from the first frame.
+
+    Attributes:
+        image: a single one.
+        frame, timed_frame: one of several, without and with its time.
+        separator: between them.
+        end: after the last of several.
+        image_end: after a single one; a profile may leave it out where it is the same as `end`.
+    """
 
     image: str
     frame: str
     timed_frame: str
     separator: str
     end: str
+    image_end: str
 
 
 MARKER_PLACEHOLDERS = {
@@ -53,6 +62,7 @@ MARKER_PLACEHOLDERS = {
     "timed_frame": {"image", "number", "seconds"},
     "separator": set[str](),
     "end": set[str](),
+    "image_end": set[str](),
 }
 
 
@@ -66,7 +76,8 @@ class PromptProfile:
         user, assistant: words before the user's and before the model's part of a turn.
         region: what stands for a marked region before the text of a task that does not place it; has {region}.
         dialect: how boxes are written.
-        published_bos_after: where published weights expect BOS before a piece of text: after an image, a region.
+        published_bos_after: where published weights expect BOS before a piece of text: after an image, an answer, or a
+            region and from then on every image.
         templates: paraphrases of each task.
         markers: how images stand in the prompts of each task.
     """
@@ -114,7 +125,7 @@ class PromptProfile:
         dialect = reader.choice(table["dialect"], "dialect", get_args(Dialect))
         after = reader.strings(table["published_bos_after"], "published_bos_after")
         for item in after:
-            reader.choice(item, "published_bos_after", ("image", "region"))
+            reader.choice(item, "published_bos_after", ("image", "region", "answer"))
         shared = reader.markers(table["markers"], "markers", {})
         templates, markers = {}, {}
         for task, required in TASKS.items():
@@ -184,8 +195,9 @@ class _Reader:
         return text
 
     def markers(self, value: object, key: str, default: Mapping[str, str]) -> Markers:
-        table = self.table(value, key, tuple(MARKER_PLACEHOLDERS), optional=tuple(default))
+        table = self.table(value, key, tuple(MARKER_PLACEHOLDERS), optional=(*default, "image_end"))
         texts = {**default, **table}
+        texts.setdefault("image_end", texts["end"])
         return Markers(
             **{
                 name: self.template(texts[name], f"{key}.{name}", allowed & {"image"}, allowed)

@@ -111,8 +111,7 @@ class PromptBuilder:
             self._turn(turn, page)
             page.write(self.profile.assistant)
             if turn.answer is not None:
-                page.end_text()
-                page.tokens += [*self.tokenizer.encode_answer(turn.answer), self.tokenizer.eos_id]
+                page.answer(turn.answer)
         return page.prompt()
 
     def _turn(self, turn: Turn, page: "_Page") -> None:
@@ -150,7 +149,7 @@ class PromptBuilder:
             page.write(markers.separator if index else "")
             page.fill(frame, values)
             page.images += 1
-        page.write(markers.end if turn.images else "")
+        page.write((markers.end if turn.images > 1 else markers.image_end) if turn.images else "")
 
 
 @dataclass
@@ -162,6 +161,7 @@ class _Page:
     regions: int = 0
     tokens: list[int] = field(default_factory=list)
     _pending: str = ""
+    _bos: bool = True
     _segments: list[Segment] = field(default_factory=list)
 
     def write(self, text: str) -> None:
@@ -178,19 +178,29 @@ class _Page:
                 self.end_text()
                 self._end_tokens()
                 self._segments.append(value)
+                self._after("image" if isinstance(value, ImageSegment) else "region")
             else:
                 self.write(format(value, spec or ""))
 
+    def answer(self, text: str) -> None:
+        """Writes an answer that was given, to its end."""
+        self.end_text()
+        tokenizer = self.builder.tokenizer
+        self.tokens += [*tokenizer.encode_answer(text), tokenizer.eos_id]
+        self._after("answer")
+
     def end_text(self) -> None:
         """Encodes the text since the last image, region or answer."""
-        before = self._segments[-1] if self._segments and not self.tokens else None
-        bos = not self._segments and not self.tokens
-        if self.builder.is_published and before is not None:
-            kind = "image" if isinstance(before, ImageSegment) else "region"
-            bos = kind in self.builder.profile.published_bos_after
-        if self._pending or bos:
-            self.tokens += self.builder.tokenizer.encode(self._pending, bos=bos)
-        self._pending = ""
+        if self._pending or self._bos:
+            self.tokens += self.builder.tokenizer.encode(self._pending, bos=self._bos)
+        self._pending, self._bos = "", False
+
+    def _after(self, kind: str) -> None:
+        """Settles whether the text after an image, region or answer begins with BOS."""
+        where = self.builder.profile.published_bos_after
+        # VITRON's code splits a prompt at its regions first, and drops BOS after the images of the first part alone.
+        is_late = kind == "image" and any(isinstance(segment, RegionSegment) for segment in self._segments)
+        self._bos = self.builder.is_published and (kind in where or (is_late and "region" in where))
 
     def prompt(self) -> Prompt:
         self.end_text()

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vitron_ros.boxes import norm_from_xyxy
+from vitron_ros.boxes import Boxes, norm_from_xyxy
 from vitron_ros.errors import ModelError
 from vitron_ros.model.config import ModelConfig, VisionConfig
 from vitron_ros.model.preprocess import mask_from_region
@@ -106,8 +106,8 @@ class PublishedRegionEncoder(nn.Module):
     """VITRON's region extractor as its code was released, weights and all: one token a region.
 
     The region is reduced to its box, in pixels of the model's square as if the image had been stretched to it. The
-    patches whose centre the box covers are averaged; three linear layers with ReLU between give how it looks, two over
-    the raw box where it lies, and their sum is the token.
+    patches whose centre the box covers are averaged; three linear layers with ReLU between give how it looks, two
+    with ReLU between over the raw box where it lies, and their sum is the token.
 
     Args:
         transposed: fill the box with x and y exchanged, as the released code does and its weights have learned.
@@ -122,19 +122,14 @@ class PublishedRegionEncoder(nn.Module):
         self.looks = nn.Sequential(
             nn.Linear(vision.hidden_size, out), nn.ReLU(), nn.Linear(out, out), nn.ReLU(), nn.Linear(out, out)
         )
-        self.place = nn.Sequential(nn.Linear(4, out // 2), nn.ReLU(), nn.Linear(out // 2, out), nn.ReLU())
+        self.place = nn.Sequential(nn.Linear(4, out // 2), nn.ReLU(), nn.Linear(out // 2, out))
 
     def forward(self, features: VisionFeatures, regions: Sequence[MarkedRegion]) -> Tensor:
-        size = self.vision.image_size
         frames = frame_index(features, regions)
-        boxes = torch.from_numpy(
-            np.stack(
-                [size * norm_from_xyxy(r.region.bounding_box(r.width, r.height), r.width, r.height) for r in regions]
-            )
-        ).to(features.patches)
-        inside = torch.stack([self._patches_inside(box) for box in boxes.int().tolist()]).to(features.patches)
+        boxes = np.stack([self._on_square(region) for region in regions])
+        inside = torch.stack([self._patches_inside(box) for box in boxes.astype(int).tolist()]).to(features.patches)
         index = torch.tensor(frames, device=inside.device)
-        return self.encode(index, inside, boxes, features.patches)
+        return self.encode(index, inside, torch.from_numpy(boxes).to(inside), features.patches)
 
     def encode(self, frames: Tensor, inside: Tensor, boxes: Tensor, patches: Tensor) -> Tensor:
         """Tokens (R, 1, D): the part that is arithmetic alone, and can be exported.
@@ -145,9 +140,15 @@ class PublishedRegionEncoder(nn.Module):
             boxes: (R, 4) px of the model's square.
             patches: (T, N, C).
         """
-        pooled = (inside[:, None] @ patches[frames]).squeeze(1) / (inside.sum(dim=1, keepdim=True) + 1e-8)
+        # The released code divides by the count + 1e-8, which is 0 in half precision where no patch is inside.
+        pooled = (inside[:, None] @ patches[frames]).squeeze(1) / inside.sum(dim=1, keepdim=True).clamp(min=1)
         tokens: Tensor = self.looks(pooled) + self.place(boxes)
         return tokens[:, None]
+
+    def _on_square(self, marked: MarkedRegion) -> Boxes:
+        """The box of a region, (4,) float64 px of the model's square, in the released code's order of operations."""
+        scale = self.vision.image_size / np.array([marked.width, marked.height] * 2)
+        return np.asarray(marked.region.bounding_box(marked.width, marked.height) * scale)
 
     def _patches_inside(self, box_xyxy: list[int]) -> Tensor:
         """Patches whose centre lies in a box of whole pixels, (N,) bool; a small box may have none."""
