@@ -12,8 +12,11 @@ def detection_array(header: Header, tracks: tuple[TrackSnapshot, ...]) -> Detect
     return Detection2DArray(header=header, detections=[_detection(header, track) for track in tracks if track.is_seen])
 
 
+NO_CLASS = "object"  # of a target that was marked by hand and never named
+
+
 def _detection(header: Header, track: TrackSnapshot) -> Detection2D:
-    name = track.label or track.phrase or str(track.id)
+    name = track.label or track.phrase or NO_CLASS
     hypothesis = ObjectHypothesis(class_id=name, score=float(track.score))
     detection = Detection2D(header=header, id=str(track.id))
     detection.results = [ObjectHypothesisWithPose(hypothesis=hypothesis)]
