@@ -56,18 +56,18 @@ def _decode_raw(message: Image) -> Rgb:
         return decode_image(
             message.encoding, message.width, message.height, message.step, bool(message.is_bigendian), message.data
         )
-    except ImageError:
+    except ImageError as error:
         if CvBridge is None:
             raise
-        return _decode_with_cv_bridge(message)
+        return _decode_with_cv_bridge(message, error)
 
 
-def _decode_with_cv_bridge(message: Image) -> Rgb:
+def _decode_with_cv_bridge(message: Image, problem: ImageError) -> Rgb:
     """Encodings that our decoder does not know and cv_bridge does, such as 32FC3."""
     try:
         return np.asarray(CvBridge().imgmsg_to_cv2(message, "rgb8"), np.uint8)
     except Exception as error:  # cv_bridge raises its own and OpenCV's errors, of several unrelated classes
-        raise ImageError(f"neither we nor cv_bridge can decode encoding {message.encoding!r}: {error}") from error
+        raise ImageError(f"{problem} (cv_bridge, asked next: {error})") from error
 
 
 def image_message(rgb: Rgb, header: Header) -> Image:
