@@ -11,6 +11,17 @@ def test_the_newest_item_wins_and_drops_are_counted():
     assert (box.received, box.dropped) == (3, 2)
 
 
+def test_what_was_lost_on_the_way_counts_from_the_item_that_came_after_it():
+    box = Latest()
+    box.put("a", lost=2)
+    box.take(0)
+    box.put("b")
+    box.put("c", lost=3)
+    assert (box.lost, box.missed_before) == (5, 2)
+    box.take(0)
+    assert box.missed_before == 6, "the five that were lost and b"
+
+
 def test_an_item_is_taken_once():
     box = Latest()
     box.put("a")

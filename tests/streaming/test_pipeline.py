@@ -284,6 +284,73 @@ def test_a_goal_whose_image_never_comes_is_not_found():
     rig.add(request=boxed(region_stamp_ns=frame(10_000).stamp_ns, timeout=1.0))
     rig.run(40)
     assert rig.finished["goal"].outcome is Outcome.NOT_FOUND
+    assert "never came" in rig.finished["goal"].message
+    assert "329.0 s ahead of the newest" in rig.finished["goal"].message
+
+
+def test_images_that_cannot_be_read_are_why_a_goal_ends():
+    rig = Rig()
+    rig.add(request=boxed(timeout=1.0))
+    rig.pipeline.skip("encoding 'nv24' is not known")
+    rig.keep(rig.pipeline.tick(rig.now_ns + 2 * SECOND))
+    assert rig.finished["goal"].outcome is Outcome.INPUT_STALE
+    assert "encoding 'nv24' is not known" in rig.finished["goal"].message
+
+
+def test_why_the_camera_sees_nothing():
+    rig = Rig(max_image_age=2.0)
+    assert "max_image_age=2 s" in rig.pipeline.blindness()
+    rig.pipeline.skip("cut off")
+    assert rig.pipeline.blindness() == "no image can be read, the last: cut off"
+    rig.run()
+    assert "cut off" not in rig.pipeline.blindness(), "it was mended"
+
+
+class SlowRig(Rig):
+    """A camera of an image in two seconds."""
+
+    @property
+    def now_ns(self):
+        return (self.index + 1) * 2 * SECOND
+
+    def run(self, frames=1):
+        for _ in range(frames):
+            report = self.keep(self.pipeline.step(frame(self.index, stamp_ns=self.now_ns), self.now_ns))
+            self.index += 1
+        return report
+
+
+def test_a_region_on_the_image_before_is_taken_of_a_slow_camera():
+    rig = SlowRig()
+    rig.run(8)
+    rig.add(request=boxed(region_stamp_ns=7 * 2 * SECOND))
+    assert rig.run().tracks[0].grounded_ns == 7 * 2 * SECOND
+
+
+def test_a_slow_camera_is_silent_only_after_some_of_its_periods():
+    rig = SlowRig(max_image_age=1.0)
+    rig.add()
+    rig.run(4)
+    last_ns = rig.now_ns - 2 * SECOND
+    for seconds, phase in ((4, Phase.TRACKING), (6, Phase.INPUT_STALE)):
+        assert rig.pipeline.tick(last_ns + seconds * SECOND).feedback["goal"].phase is phase
+
+
+def test_one_image_of_a_slow_camera_without_its_target_ends_no_goal():
+    rig = SlowRig([1, 1, 0, 1, 1, 0, 0], lost_timeout=1.0, predict_time=0.5)
+    rig.add()
+    assert rig.run(4).tracks[0].state is TrackState.PREDICTED
+    assert rig.run(2).tracks[0].state is TrackState.TRACKED
+    rig.run(2)
+    assert rig.finished["goal"].outcome is Outcome.LOST
+
+
+def test_a_goal_that_waits_for_less_than_the_camera_needs_is_told_so():
+    rig = SlowRig()
+    rig.run(3)
+    rig.add(request=boxed(timeout=1.0))
+    rig.keep(rig.pipeline.tick(rig.now_ns + 3 * SECOND // 2))
+    assert "one every 2.0 s" in rig.finished["goal"].message
 
 
 def test_shutdown_ends_all_goals_and_tracks():

@@ -19,6 +19,7 @@ from vitron_ros.ros.conversions import frame_from_message, header_of, image_mess
 from vitron_ros.streaming.overlays import overlays
 from vitron_ros.streaming.overload import Shed
 from vitron_ros.streaming.pipeline import CameraPipeline, Report
+from vitron_ros.streaming.sequence import SequenceGaps
 from vitron_ros.streaming.statistics import StreamSummary
 from vitron_ros.streaming.worker import CameraWorker, Command
 from vitron_ros.tracking.track import SECOND_NS, TrackSnapshot
@@ -65,6 +66,8 @@ class CameraPort:
         self._debug_ns = 0
         prefix = f"{name}/" if name else ""
         self._image_topic = f"{prefix}image"
+        self._gaps = SequenceGaps()
+        self._lost = 0
         self._tracks = node.create_lifecycle_publisher(TrackArray, f"{prefix}tracks", qos.TRACKS)
         self._debug = node.create_lifecycle_publisher(Image, f"{prefix}debug_image", qos.DEBUG_IMAGE)
         self._detections = (
@@ -96,13 +99,16 @@ class CameraPort:
         )
         self._worker.start()
         self.qos_problem = ""
+        self._gaps, self._lost = SequenceGaps(), 0
         is_raw = self.config.image_transport == "raw"
         self._subscription = self._node.create_subscription(
             Image if is_raw else CompressedImage,
             self._image_topic if is_raw else f"{self._image_topic}/compressed",
-            self._worker.put,
+            self._on_image,
             qos.IMAGE[self.config.image_qos],
-            event_callbacks=SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible_qos),
+            event_callbacks=SubscriptionEventCallbacks(
+                incompatible_qos=self._on_incompatible_qos, message_lost=self._on_message_lost
+            ),
         )
 
     def deactivate(self) -> None:
@@ -142,7 +148,7 @@ class CameraPort:
 
     @property
     def skipped(self) -> int:
-        """Images that came and were not processed since activation."""
+        """Images that were sent and were not processed since activation."""
         return self._worker.skipped if self._worker else 0
 
     @property
@@ -178,6 +184,18 @@ class CameraPort:
             return
         self._debug_ns = now_ns
         self._debug.publish(image_message(draw_tracks(frame.rgb, overlays(tracks)), header_of(frame)))
+
+    def _on_image(self, message: Image | CompressedImage, info: Any) -> None:
+        """What a queue of one image lets go is seen in the senders' numbers alone, where the middleware gives them."""
+        number, sender = info.get("publication_sequence_number"), info.get("publisher_gid")
+        if number is not None and sender is not None:
+            self._lost = self._gaps.arrive(bytes(sender["data"]), number)
+        lost, self._lost = self._lost, 0
+        if self._worker is not None:
+            self._worker.put(message, lost)
+
+    def _on_message_lost(self, info: Any) -> None:
+        self._lost += info.total_count_change
 
     def _on_incompatible_qos(self, info: Any) -> None:
         policy = qos_policy_name_from_kind(info.last_policy_kind)

@@ -204,12 +204,7 @@ class ConverseAction:
             question.is_asked = False  # what stands outlives a pause of the camera
             return
         if not frames:
-            age = self._config().max_image_age
-            self._end(
-                _name(request),
-                Converse.Result.INPUT_STALE,
-                f"no image within max_image_age={age:g} s; check the camera",
-            )
+            self._end(_name(request), Converse.Result.INPUT_STALE, pipeline.blindness())
             return
         try:
             for region in request.regions:

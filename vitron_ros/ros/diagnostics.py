@@ -1,5 +1,7 @@
 """What `/diagnostics` says of each camera and of the model."""
 
+import math
+
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
 from vitron_ros.config import PerceptionConfig
@@ -8,37 +10,41 @@ from vitron_ros.streaming.model_worker import ModelSummary
 from vitron_ros.streaming.statistics import StreamSummary
 
 FAILURES = (Status.FAILED, Status.UNREADABLE, Status.DEADLINE)
+MUCH = 0.1  # share of all images that is worth a warning when it is lost, or out of order
+MANY = 10  # of them: a few are always lost when a stream begins
+AHEAD_S = 0.5  # that clocks of machines which are kept together never differ by
+MEND_CLOCK = "synchronise the clocks, or for a recording or a simulation set use_sim_time on every node"
 
 
 def camera_status(
     node_name: str, camera: str, summary: StreamSummary, qos_problem: str, now_ns: int, config: PerceptionConfig
 ) -> DiagnosticStatus:
-    """One status: ERROR for a QoS that can never match, STALE without images, WARN for bad ones or a slow machine."""
-    age_s = (now_ns - summary.last_arrival_ns) / 1e9 if summary.last_arrival_ns else float("inf")
+    """One status with all that is wrong: ERROR for a QoS that can never match, STALE without images, else WARN.
+
+    Args:
+        node_name: with its namespace.
+    """
+    age_s = _since_s(summary.last_arrival_ns, now_ns)
+    is_silent = age_s > summary.silent_after_s
+    is_unread = summary.bad > 0 and _since_s(summary.last_bad_ns, now_ns) <= summary.silent_after_s
+    problems = _problems(summary, config.max_image_age)
     if qos_problem:
-        level, message = DiagnosticStatus.ERROR, qos_problem
-    elif age_s > config.max_image_age:
-        level, message = DiagnosticStatus.STALE, f"no image for longer than max_image_age={config.max_image_age:g} s"
-    elif summary.bad:
-        level, message = (
-            DiagnosticStatus.WARN,
-            f"{summary.bad} images could not be read, the last: {summary.last_error}",
-        )
-    elif summary.shed:
-        level, message = DiagnosticStatus.WARN, f"the machine is too slow; left out: {summary.shed.text}"
+        level, problems = DiagnosticStatus.ERROR, [qos_problem]
+    elif is_silent and not is_unread:
+        level, problems = DiagnosticStatus.STALE, [_silence(summary, config), *problems]
     else:
-        level, message = DiagnosticStatus.OK, f"{summary.rate_hz:.1f} images/s"
+        level = DiagnosticStatus.WARN if problems else DiagnosticStatus.OK
     return DiagnosticStatus(
         level=level,
-        name=f"{node_name}: camera {camera}" if camera else f"{node_name}: camera",
-        message=message,
-        hardware_id="cpu",
+        name=f"{_bare(node_name)}: camera {camera}".rstrip(),
+        message="; ".join(problems) or _flow(summary.rate_hz),
+        hardware_id=f"{_bare(node_name)}/{camera or 'camera'}",
         values=[KeyValue(key=key, value=value) for key, value in _values(summary, age_s).items()],
     )
 
 
 def model_status(node_name: str, summary: ModelSummary, config: PerceptionConfig) -> DiagnosticStatus:
-    """One status: ERROR while the model hangs, WARN if its last word was a failure."""
+    """One status: ERROR while the model hangs, WARN if its last word was a failure. `node_name` as for a camera."""
     failed = sum(summary.replies.get(status, 0) for status in FAILURES)
     if summary.busy_s > config.model_timeout:
         level, message = DiagnosticStatus.ERROR, f"no answer for {summary.busy_s:.1f} s; restart the node if it stays"
@@ -51,11 +57,57 @@ def model_status(node_name: str, summary: ModelSummary, config: PerceptionConfig
     values |= {f"replies_{status.value}": str(summary.replies.get(status, 0)) for status in Status}
     return DiagnosticStatus(
         level=level,
-        name=f"{node_name}: model",
+        name=f"{_bare(node_name)}: model",
         message=message,
-        hardware_id=config.model_device,
+        hardware_id=f"{_bare(node_name)}/model on {config.model_device}",
         values=[KeyValue(key=key, value=value) for key, value in values.items()],
     )
+
+
+def _problems(summary: StreamSummary, max_age_s: float) -> list[str]:
+    """What is to be mended though images are processed, most important first."""
+    sent = summary.received + summary.lost
+    problems = []
+    if summary.bad:
+        problems.append(f"{summary.bad} images could not be read, the last: {summary.last_error}")
+    if summary.clock_ahead_s > AHEAD_S:
+        problems.append(f"the camera's clock is {_seconds(summary.clock_ahead_s)} ahead; {MEND_CLOCK}")
+    elif -summary.clock_ahead_s > max_age_s:
+        behind = _seconds(-summary.clock_ahead_s)
+        problems.append(f"the camera's clock is {behind} behind, or its images come so late; {MEND_CLOCK}")
+    if summary.lost > max(MANY, MUCH * sent):
+        problems.append(
+            f"{summary.lost} of {sent} images were lost on the way to the node; lower the camera's rate, or see "
+            "docs/benchmarks/transport.md"
+        )
+    if summary.late > max(MANY, MUCH * summary.received):
+        problems.append(f"{summary.late} images were older than the one before; has the topic two publishers?")
+    if summary.shed:
+        problems.append(f"the machine is too slow; left out: {summary.shed.text}")
+    return problems
+
+
+def _silence(summary: StreamSummary, config: PerceptionConfig) -> str:
+    if summary.silent_after_s > config.max_image_age:
+        return f"no image for longer than {summary.silent_after_s:.1f} s; until then {summary.rate_hz:.2f} images/s"
+    return f"no image for longer than max_image_age={config.max_image_age:g} s"
+
+
+def _flow(rate_hz: float) -> str:
+    return "the first image has come" if math.isnan(rate_hz) else f"{rate_hz:.1f} images/s"
+
+
+def _since_s(time_ns: int, now_ns: int) -> float:
+    return (now_ns - time_ns) / 1e9 if time_ns else float("inf")
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.0f} s" if value >= 10 else f"{value:.1f} s"
+
+
+def _bare(node_name: str) -> str:
+    """Without the slash in front, as names of diagnostics are written."""
+    return node_name.lstrip("/")
 
 
 def _percentiles(name: str, values: tuple[float, float, float]) -> dict[str, str]:
@@ -67,10 +119,12 @@ def _values(summary: StreamSummary, age_s: float) -> dict[str, str]:
         "received": str(summary.received),
         "processed": str(summary.processed),
         "dropped": str(summary.dropped),
+        "lost": str(summary.lost),
         "bad": str(summary.bad),
         "late": str(summary.late),
         "shed": summary.shed.text,
         "rate_hz": f"{summary.rate_hz:.2f}",
         "image_age_s": f"{age_s:.3f}",
+        "clock_ahead_s": f"{summary.clock_ahead_s:.3f}",
     }
     return values | _percentiles("latency_ms", summary.latency_ms) | _percentiles("step_ms", summary.step_ms)

@@ -212,14 +212,15 @@ class PerceptionNode(LifecycleNode):
 
     def _diagnose(self) -> None:
         array = DiagnosticArray(header=Header(stamp=self.get_clock().now().to_msg()))
+        node_name = self.get_fully_qualified_name()
         for name, port in self._ports.items():
             summary = port.summary()
             if summary is not None:
                 array.status.append(
-                    camera_status(self.get_name(), name, summary, port.qos_problem, port.now_ns(), self._config)
+                    camera_status(node_name, name, summary, port.qos_problem, port.now_ns(), self._config)
                 )
         if self._model is not None:
-            array.status.append(model_status(self.get_name(), self._model.summary(), self._config))
+            array.status.append(model_status(node_name, self._model.summary(), self._config))
         if array.status:
             self._diagnostics.publish(array)
 

@@ -20,6 +20,8 @@ from vitron_ros.tracking.pursuit import Pursuit
 from vitron_ros.tracking.track import SECOND_NS, EventKind, Reason, TrackEvent, TrackSnapshot
 from vitron_ros.tracking.track_manager import TrackManager
 
+LEAST_UNSEEN = 2  # images in a row without its target that end a goal: of a slow camera, one may take a `lost_timeout`
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Moment:
@@ -29,11 +31,15 @@ class Moment:
         frame: None: there is none yet, or it has been let go.
         image_ns: its time.
         arrived_ns: when it was stepped.
+        period_ns: from one image to the next; 0: not known yet.
+        problem: why the images that came since cannot be read; empty: none came.
     """
 
     frame: Frame | None = None
     image_ns: int = 0
     arrived_ns: int = 0
+    period_ns: int = 0
+    problem: str = ""
 
 
 class GoalDesk:
@@ -165,10 +171,11 @@ class GoalDesk:
             if any(track.is_seen for track in goal.tracks):
                 goal.phase = Phase.TRACKING
                 goal.frames_tracked += 1
-                goal.seen_ns = self.moment.image_ns
+                goal.seen_ns, goal.unseen_in_a_row = self.moment.image_ns, 0
             else:
                 goal.phase = Phase.REACQUIRING
                 goal.frames_lost += 1
+                goal.unseen_in_a_row += 1
 
     def expire(self, now_ns: int) -> None:
         """End the goals whose time is over."""
@@ -182,8 +189,15 @@ class GoalDesk:
             lost_timeout = self.config.lost_timeout if request.lost_timeout is None else request.lost_timeout
             if request.duration is not None and self.moment.image_ns - goal.found_ns >= request.duration * SECOND_NS:
                 self._finish(goal, Outcome.OK, f"followed for {request.duration:g} s", Reason.REQUESTED)
-            elif lost_timeout and self.moment.image_ns - goal.seen_ns > lost_timeout * SECOND_NS:
+            elif (
+                lost_timeout
+                and goal.unseen_in_a_row >= LEAST_UNSEEN
+                and self._unseen_ns(goal) > lost_timeout * SECOND_NS
+            ):
                 self._finish(goal, Outcome.LOST, f"not seen for {lost_timeout:g} s", Reason.LOST_TIMEOUT)
+
+    def _unseen_ns(self, goal: Goal) -> int:
+        return self.moment.image_ns - goal.seen_ns
 
     def _waiting(self) -> list[Goal]:
         """Goals that have no target yet."""
@@ -204,7 +218,11 @@ class GoalDesk:
         elif region is None:
             return  # asked for with the next keyframe
         elif not (views := self._views_since(goal)):
-            text = f"the image that the region was drawn on is not kept any more; history is {self.config.history:g} s"
+            age_s = (self.moment.image_ns - stamp_ns) / SECOND_NS
+            text = (
+                f"the image that the region was drawn on is not kept any more: it is {age_s:.1f} s older than the "
+                f"newest, and history is {self.config.history:g} s"
+            )
             self._reject(goal, Outcome.BAD_REGION, Reason.BAD_REGION, text)
         else:
             self._start(goal, region, views)
@@ -279,8 +297,14 @@ class GoalDesk:
 
     def _give_up(self, goal: Goal, timeout: float) -> None:
         if self.moment.arrived_ns < goal.accepted_ns:
-            text = f"no image came within {timeout:g} s; check the camera's topic and QoS"
-            self._reject(goal, Outcome.INPUT_STALE, Reason.NONE, text)
+            self._reject(goal, Outcome.INPUT_STALE, Reason.NONE, self._silence(timeout))
+        elif goal.request.region_stamp_ns > self.moment.image_ns:
+            ahead_s = (goal.request.region_stamp_ns - self.moment.image_ns) / SECOND_NS
+            text = (
+                f"the image that the region was drawn on never came within {timeout:g} s: its stamp is {ahead_s:.1f} s "
+                "ahead of the newest image's; take region_stamp from the header of that image"
+            )
+            self._reject(goal, Outcome.NOT_FOUND, Reason.NOT_SEEN, text)
         elif goal.answer is None and self._inquiries.is_open(_subject(goal)):
             text = f"the model has not answered within {timeout:g} s; it hangs or is too slow for this machine"
             self._reject(goal, Outcome.TIMEOUT, Reason.MODEL_ERROR, text)
@@ -288,6 +312,15 @@ class GoalDesk:
             said = f"; the model says: {goal.answer}" if goal.answer else ""
             text = f"nothing was found within {timeout:g} s{said}"
             self._reject(goal, Outcome.NOT_FOUND, Reason.NOT_SEEN, text)
+
+    def _silence(self, timeout: float) -> str:
+        """Why no image was seen in all the time of a goal."""
+        period_s = self.moment.period_ns / SECOND_NS
+        if self.moment.problem:
+            return f"no image could be read within {timeout:g} s, the last: {self.moment.problem}"
+        if period_s > timeout:
+            return f"no image came within {timeout:g} s; this camera sends one every {period_s:.1f} s: wait for longer"
+        return f"no image came within {timeout:g} s; check the camera's topic and QoS"
 
     def _reject(self, goal: Goal, outcome: Outcome, reason: Reason, text: str) -> None:
         frame = self.moment.frame

@@ -96,6 +96,7 @@ class Goal:
     Attributes:
         is_ahead: its region was drawn on an image that had not come yet.
         seen_ns: time of the last frame with a target in sight.
+        unseen_in_a_row: frames since then.
         pursuit: where the model saw the target, on its way to the newest image.
         is_asked: the model has been asked for it.
         answer: why there is no target yet, by the model's last reply; None: it has not answered yet.
@@ -109,6 +110,7 @@ class Goal:
     is_ahead: bool = False
     found_ns: int | None = None
     seen_ns: int = 0
+    unseen_in_a_row: int = 0
     phase: Phase = Phase.GROUNDING
     track_ids: list[int] = field(default_factory=list)
     tracks: tuple[TrackSnapshot, ...] = ()

@@ -12,6 +12,7 @@ from vitron_ros.streaming.goal_desk import GoalDesk, Moment
 from vitron_ros.streaming.goals import GoalFeedback, GoalResult, Outcome, Phase, TrackRequest
 from vitron_ros.streaming.inquiries import Inquiries
 from vitron_ros.streaming.overload import Shed, spared
+from vitron_ros.streaming.pace import Pace
 from vitron_ros.streaming.verification import Verification
 from vitron_ros.tracking.box_tracker import BoxTracker, View
 from vitron_ros.tracking.pursuit import Pursuit
@@ -70,6 +71,7 @@ class CameraPipeline:
         self.late_frames = 0
         self._config = config
         self._shed = Shed.NOTHING
+        self._pace = Pace()
         self._manager = TrackManager(config, make_tracker, ids)
         self._footage = Footage(
             int(config.history * SECOND_NS),
@@ -127,8 +129,21 @@ class CameraPipeline:
         self._goals.finish_all(Outcome.CANCELED, "the node was reset", Reason.REQUESTED)
 
     def view(self, now_ns: int) -> tuple[Frame, ...]:
-        """What the camera sees now, for a question: a few frames, the newest last. Empty: there is none, or too old."""
+        """What the camera sees now, for a question: a few frames, the newest last. Empty: see `blindness`."""
         return () if self._moment.frame is None or self._is_stale(now_ns) else self._footage.clip_to_newest()
+
+    def blindness(self) -> str:
+        """Why the camera sees nothing now, for a person."""
+        if self._moment.problem:
+            return f"no image can be read, the last: {self._moment.problem}"
+        limit_s = self.silent_after_ns / SECOND_NS
+        by = "max_image_age=" if limit_s == self._config.max_image_age else "two periods of this camera, "
+        return f"no image within {by}{limit_s:g} s; check the camera"
+
+    @property
+    def silent_after_ns(self) -> int:
+        """Without an image, the camera counts as silent. A slow one is given time for its next. From any thread."""
+        return max(int(self._config.max_image_age * SECOND_NS), self._pace.patience_ns)
 
     def seen(self) -> dict[int, Boxes]:
         """The box (4,) px of every target that is seen in the newest image, by its id."""
@@ -158,6 +173,10 @@ class CameraPipeline:
         self._goals.expire(now_ns)
         return self._report(None, now_ns=now_ns)
 
+    def skip(self, problem: str) -> None:
+        """An image has come that cannot be read, and why."""
+        self._goals.moment = replace(self._moment, problem=problem)
+
     def step(self, frame: Frame, now_ns: int) -> Report:
         """The next frame. One that is a little older than its predecessor is skipped and counted."""
         image_ns = frame.stamp_ns or now_ns
@@ -165,7 +184,8 @@ class CameraPipeline:
             self.late_frames += 1
             return self.tick(now_ns)
         self._check_continuity(frame, image_ns)
-        view, self._goals.moment = View(frame), Moment(frame, image_ns, now_ns)
+        self._pace.arrive(now_ns)
+        view, self._goals.moment = View(frame), Moment(frame, image_ns, now_ns, self._pace.period_ns)
         self._events += self._manager.step(view, image_ns)
         is_keyframe = self._footage.push(view, image_ns, force=self._wants_to_ask(), needed_ns=self._needed_ns())
         self._has_news = False
@@ -200,7 +220,7 @@ class CameraPipeline:
         return self._goals.moment
 
     def _is_stale(self, now_ns: int) -> bool:
-        return now_ns - self._moment.arrived_ns > self._config.max_image_age * SECOND_NS
+        return now_ns - self._moment.arrived_ns > self.silent_after_ns
 
     def _advance(self, frame: Frame, budget: int) -> int:
         """Carry the boxes that are on their way to a frame through so many images in all; through how many it was."""

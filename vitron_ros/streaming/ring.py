@@ -6,6 +6,7 @@ from vitron_ros.tracking.box_tracker import View
 from vitron_ros.tracking.pursuit import TimedView
 
 MAX_BYTES = 256 * 2**20
+LEAST = 4  # views that stay however old they are: a camera may send one in two seconds
 
 
 class ViewRing:
@@ -28,15 +29,19 @@ class ViewRing:
         """Keep a view; the oldest that are out of bounds go. The newest always stays.
 
         Args:
-            needed_ns: views from that time on stay however old they are, as long as there is room in bytes.
+            needed_ns: views from that time on stay however old they are, as the `LEAST` newest do, as long as there is
+                room in bytes.
         """
         self._views.append((time_ns, view))
         self._bytes += view.frame.rgb.nbytes
         oldest_ns = time_ns - self._max_age_ns
         oldest_ns = oldest_ns if needed_ns is None else min(oldest_ns, needed_ns)
-        while len(self._views) > 1 and (self._bytes > self._max_bytes or self._views[0][0] < oldest_ns):
+        while len(self._views) > 1 and (self._bytes > self._max_bytes or self._is_too_old(oldest_ns)):
             _, oldest = self._views.popleft()
             self._bytes -= oldest.frame.rgb.nbytes
+
+    def _is_too_old(self, oldest_ns: int) -> bool:
+        return len(self._views) > LEAST and self._views[0][0] < oldest_ns
 
     def newest(self) -> list[View]:
         """The newest view alone; empty if there is none."""

@@ -64,9 +64,13 @@ class CameraWorker(Generic[Message]):
     def start(self) -> None:
         self._thread.start()
 
-    def put(self, message: Message) -> None:
-        """The newest image; one that was not taken yet is dropped and counted."""
-        self._latest.put(message)
+    def put(self, message: Message, lost: int = 0) -> None:
+        """The newest image; one that was not taken yet is dropped and counted.
+
+        Args:
+            lost: images that were sent since the one before it, and did not come.
+        """
+        self._latest.put(message, lost)
 
     def post(self, command: Command) -> None:
         """Run something on the pipeline, in the worker, before the next image."""
@@ -86,11 +90,17 @@ class CameraWorker(Generic[Message]):
 
     @property
     def skipped(self) -> int:
-        """Images that came before the newest that was processed, and were not processed."""
-        return self._latest.dropped_before + self.statistics.unusable
+        """Images that were sent before the newest that was processed, and were not processed."""
+        return self._latest.missed_before + self.statistics.unusable
 
     def summary(self) -> StreamSummary:
-        return self.statistics.summary(self._latest.received, self._latest.dropped, self.shed)
+        return self.statistics.summary(
+            received=self._latest.received,
+            dropped=self._latest.dropped,
+            lost=self._latest.lost,
+            silent_after_s=self._pipeline.silent_after_ns / 1e9,
+            shed=self.shed,
+        )
 
     def _run(self) -> None:
         try:
@@ -122,7 +132,8 @@ class CameraWorker(Generic[Message]):
         try:
             return self._decode(message)
         except ImageError as error:
-            self.statistics.bad_frame(str(error))
+            self.statistics.bad_frame(str(error), self._clock())
+            self._pipeline.skip(str(error))
             if time.monotonic() - self._logged_s > BAD_FRAME_LOG_PERIOD_S:
                 self._logged_s = time.monotonic()
                 logger.warning("image skipped: %s", error)
@@ -134,7 +145,7 @@ class CameraWorker(Generic[Message]):
         if self._pipeline.late_frames > late:
             self.statistics.late_frame()
         else:
-            self.statistics.frame(arrival_ns, self._timer() - started_ns)
+            self.statistics.frame(arrival_ns, self._timer() - started_ns, frame.stamp_ns)
         return report
 
     def _hand_on(self, report: Report) -> None:

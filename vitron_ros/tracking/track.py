@@ -202,7 +202,10 @@ class Track:
         if was_lost:
             return None
         self.box_xyxy = box
-        if now_ns - self.seen_ns <= life.predict_time * SECOND_NS:
+        is_first_miss = (
+            self.is_seen and life.predict_time > 0
+        )  # of a slow camera, the next image may be later than that
+        if is_first_miss or now_ns - self.seen_ns <= life.predict_time * SECOND_NS:
             self.state = TrackState.PREDICTED
             return None
         self.state = TrackState.LOST
