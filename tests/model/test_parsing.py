@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vitron_ros.errors import RegionError
-from vitron_ros.model import parsing
+from vitron_ros.model import notations, parsing
 from vitron_ros.model.answers import (
     Box,
     Invocation,
@@ -148,7 +148,14 @@ REPLIES: list[tuple[str, Status, dict[int, Box | None], list[Box], str]] = [
     ("(10, 20, 30, 40)", Status.OK, {}, [BOX], "other dialect"),
     ("Frame 1: 10,20,30,40], Frame 2: 10,20,30,40.", Status.PARTIAL, {1: BOX}, [], "frame 2 is cut off"),
     ("Frame 1: [10,20,30,40, Frame 2: [10,20,30,40]", Status.OK, {1: BOX, 2: BOX}, [], "frame 1: brackets mended"),
-    ("10,20,30,40", Status.OK, {}, [], ""),
+    ("10,20,30,40", Status.MALFORMED, {}, [], "four numbers without brackets"),
+    ("10,20,30,40]", Status.MALFORMED, {}, [], "four numbers without brackets"),
+    ("In 2020, 2021, 2022 and 2023.", Status.OK, {}, [], ""),
+    ("【10，20，30，40】", Status.OK, {}, [BOX], ""),
+    ("[−5,0,10,10]", Status.MALFORMED, {}, [], "leaves the image"),
+    ("[512,300,700,800]", Status.MALFORMED, {}, [], "another scale: 1000 or pixels"),
+    ("[0.1,20,0.3,40]", Status.MALFORMED, {}, [], "another scale"),
+    ("none, Frame 1: [10,20,30,40]", Status.PARTIAL, {1: BOX}, [], "says none, and then a box"),
     # frames
     ("Frame 1: [10,20,30,40], Frame 3: none.", Status.OK, {1: BOX, 3: None}, [], ""),
     ("frame 1 : [10,20,30,40]\nFRAME 2: NONE", Status.OK, {1: BOX, 2: None}, [], ""),
@@ -231,6 +238,109 @@ def test_the_reply_that_is_shown_has_no_tags():
     assert parse_reply("a <module>B</module> b <instruction>x</instruction> c").text == "a b c"
 
 
+# Other models' notations: read where they say scale and order, else named.
+
+UNSCALED, UNORDERED = "does not say its scale", "does not say the order"
+NOTATIONS: list[tuple[str, dict[str, Box] | str]] = [
+    # text, boxes by label or part of the problem
+    ("{<10><20><30><40>}", {"": BOX}),
+    ("mug: {<10><20><30><40>}", {"mug": BOX}),
+    ("<10><20><30><40>", {"": BOX}),
+    ("{<10><20><30>}", "3 numbers in place of 4"),
+    ("{<10><20><30><40>", "cut off"),
+    ("{<512><300><700><800>}", "another scale"),
+    ("<loc0128><loc0256><loc0512><loc0768> the mug ; <loc0000><loc0512><loc1023><loc0768> cat",
+     {"the mug": (0.25, 0.125, 0.75, 0.5), "cat": (0.5, 0.0, 0.75, 0.999023)}),
+    ("<loc0128><loc0256><loc0512>", "3 numbers in place of 4"),
+    ("cat<loc_100><loc_200><loc_300><loc_400>", {"cat": (0.1005, 0.2005, 0.3005, 0.4005)}),
+    ("<phrase>a dog</phrase><object><patch_index_0033><patch_index_0528></object>",
+     {"a dog": (0.046875, 0.046875, 0.515625, 0.515625)}),
+    ("<object><patch_index_0033><patch_index_0037></object>", {"": (0.03125, 0.03125, 0.1875, 0.0625)}),
+    ("<patch_index_0033>", "one cell index in place of two"),
+    ("<loc_left><loc_top>", "sign of a box that cannot be read"),
+    ("{<0.1><0.2><0.3><0.4>}", {"": BOX}),
+    ("[10%, 20%, 30%, 40%]", {"": BOX}),
+    ("the mug [0.100,0.200,0.300,0.400]", {"": BOX}),
+    ("<ref>mug</ref><box>(512,300),(700,800)</box>", UNSCALED),
+    ("<box>(12,30),(70,80)</box>", UNSCALED),
+    ("<|box_start|>(12,30),(70,80)<|box_end|>", UNSCALED),
+    ("<box>(12,30),(70", UNSCALED),
+    ("<box>[[12, 30, 70, 80]]</box>", UNSCALED),
+    ("<box>12 30 70 80</box>", UNSCALED),
+    ("<box>(0.1,0.2),(0.3,0.4)</box>", {"": BOX}),
+    ("(512,300),(700,800)", "two points"),
+    ("[[12, 30, 70, 80]]", UNSCALED),
+    ("[[12, 30, 70, 80], [1, 2, 3, 4]]", UNSCALED),
+    ("[[0.1, 0.2, 0.3, 0.4]]", {"": BOX}),
+    ('[{"bbox_2d": [12, 30, 70, 80], "label": "watch"}]', UNSCALED),
+    ('```json\n[{"bbox_2d": [0.1, 0.2, 0.3, 0.4], "label": "watch"}]\n```', {"watch": BOX}),
+    ('{"label": "a: b [c]", "bbox_2d": [0.1, 0.2, 0.3, 0.4]}', {"a b c": BOX}),
+    ('{"bbox_2d": [12, 30, 70', "no JSON"),
+    ("{'bbox_2d': [12, 30, 70, 80]}", "no JSON"),
+    ('"bbox_2d": [12, 30, 70, 80]', UNSCALED),
+    ('{"box_2d": [120, 300, 700, 800], "label": "mug"}', UNORDERED),
+    ('{"bbox": [0.1, 0.2, 0.3, 0.4]}', UNORDERED),
+    ('{"mug": [10, 20, 30, 40]}', UNORDERED),
+    ("bbox: [10, 20, 30, 40]", UNORDERED),
+    ('{"x1": 12, "y1": 30, "x2": 70, "y2": 80}', UNSCALED),
+    ('{"x1": 0.1, "y1": 0.2, "x2": 0.3, "y2": 0.4, "label": "mug"}', {"mug": BOX}),
+    ('{"x1": 12, "y1": 30', "no JSON"),
+    ("xmin=10, ymin=20, xmax=30, ymax=40", UNSCALED),
+    ("left: 0.1, top: 0.2, right: 0.3, bottom: 0.4", {"": BOX}),
+    ('{"x": 10, "y": 20, "width": 30, "height": 40}', "corner or its middle"),
+    ("x=0.1, y=0.2, w=0.3, h=0.4", "corner or its middle"),
+    ('{"answer": 3}', {}),
+    ("I <3 the {red} mug, 4 < 5 > 2", {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "expected"), NOTATIONS, ids=[row[0][:50] for row in NOTATIONS])
+def test_other_notations_are_read_or_named(text, expected):
+    reply = parse_reply(text)
+    if isinstance(expected, str):
+        assert (reply.status, reply.boxes) == (Status.MALFORMED, ())
+        assert expected in " ".join(reply.problems)
+    else:
+        assert reply.status is Status.OK, reply
+        assert {item.label: item.box for item in reply.boxes} == {k: pytest.approx(v) for k, v in expected.items()}
+    assert reply.text == text.strip()
+
+
+def test_other_notations_stand_in_frame_lists_and_regions():
+    track = parse_reply("Frame 1: {<10><20><30><40>}, Frame 2: none, Frame 3: <loc0128><loc0256><loc0512><loc0768>.")
+    assert dict(track.frames) == {1: BOX, 2: None, 3: pytest.approx((0.25, 0.125, 0.75, 0.5))}
+    call = "<module>B</module><instruction>x</instruction><region>{}</region>"
+    assert parse_reply(call.format("{<10><20><30><40>}")).invocation.region == BOX
+    for body in ("[[10,20,30,40]]", "[10,20,30,40] [50,60,70,80]", "<box>(10,20),(30,40)</box>", "10,20,30,40,50"):
+        assert parse_reply(call.format(body)).invocation is None
+
+
+whole = st.integers(0, 1200)
+FORMS = [
+    *("[{},{},{},{}]", "[[{},{},{},{}]]", "({}, {}, {}, {})", "<box>({},{}),({},{})</box>", "{{<{}><{}><{}><{}>}}"),
+    *('{{"bbox_2d": [{}, {}, {}, {}]}}', "x1={}, y1={}, x2={}, y2={}", "<loc_{}><loc_{}><loc_{}><loc_{}>"),
+    *("<loc{:04}><loc{:04}><loc{:04}><loc{:04}>", "<patch_index_{:04}><patch_index_{:04}> {} {}", "[{}%,{}%,{}%,{}%]"),
+    *('{{"x": {}, "y": {}, "w": {}, "h": {}}}', "<|box_start|>({},{}),({},{})<|box_end|>", "{} {} {} {}"),
+]
+
+
+@given(form=st.sampled_from(FORMS), numbers=st.one_of(st.tuples(whole, whole, whole, whole), boxes))
+def test_a_box_is_only_of_numbers_that_the_text_has(form, numbers):
+    """In one of the scales that a notation may have, and with its corners in order; otherwise there is a problem."""
+    if ":04" in form:
+        numbers = tuple(int(number) for number in numbers)
+    text = form.format(*numbers)
+    reply = parse_reply(text)
+    check(text)
+    said = [float(number) for number in re.findall(r"\d+(?:\.\d+)?", text)]
+    cells = {side / 64 for number in said for side in range(int(number) % 32 * 2, int(number) % 32 * 2 + 3)}
+    cells |= {side / 64 for number in said for side in range(int(number) // 32 * 2, int(number) // 32 * 2 + 3)}
+    may_be = {value for number in said for value in (number, number / 100, number / 1024, (number + 0.5) / 1000)}
+    for item in reply.boxes:
+        assert all(min(abs(value - other) for other in may_be | cells) < 1e-5 for value in item.box)
+    assert reply.boxes or reply.problems
+
+
 # Totality.
 
 VALID = [
@@ -240,7 +350,7 @@ VALID = [
     grounded_text("A girl.", {"girl": BOX, "dress": BOX}),
     span_text(BOX, 1, 2),
 ]
-ALPHABET = "[]()<>{}/|,.:;-+ \n\t0123456789framenoduligstc漢é\x00Frame 1:none"
+ALPHABET = '[]()<>{}/|,.:;-+%"_=xyloc \n\t0123456789framenoduligstc漢é\x00Frame 1:none'
 
 
 def check(text: str) -> None:
@@ -276,6 +386,8 @@ def test_any_string_is_read(text):
 
 ADVERSARIAL = [
     *("[", "(", "<", "-", ".", "1", " ", "\n", "< ", "none", "[1,", "[1,2,3,4", "a:(1,2,3,4)", "(0.1,0.2,0.3,0.4"),
+    *("{", '{"a":', "[[", "[[1,2,3,4],", "{<1>", "<1>", "<loc0001>", "<loc_1>", "<patch_index_1>", "<box>", "<box>1"),
+    *("x1=1 ", "x=1,y=1,w=1,", "(1,2),", "[1%,", '{"x1":1,', "bbox", '"bbox":', "<phrase>", "1 ", "1,2,3,4,"),
     *("frame 1", "frame    ", "Frame 1:", "Frame 1: [1,", "girl: ", "<module>", "</module>", "<region>("),
 ]
 
@@ -288,8 +400,9 @@ def test_a_megabyte_of_anything_is_read(piece):
 
 def test_no_pattern_looks_further_than_a_constant():
     """Every repetition is bounded, so that a match costs a constant and a reply no more than its length."""
-    patterns = [value.pattern for value in vars(parsing).values() if isinstance(value, re.Pattern)]
-    assert len(patterns) > 5
+    values = [*vars(parsing).values(), *vars(notations).values(), *(pattern for pattern, _ in notations.NOTATIONS)]
+    patterns = [value.pattern for value in values if isinstance(value, re.Pattern)]
+    assert len(patterns) > 20
     for pattern in patterns:
         signs = re.sub(r"\[[^\]]*\]", "", re.sub(r"\\.", "", pattern))  # without escapes and sets
         assert not re.search(r"[*+]|,\}", signs), pattern

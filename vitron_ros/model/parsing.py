@@ -12,6 +12,7 @@ from enum import Enum
 from types import MappingProxyType
 
 from vitron_ros.model.answers import LETTERS, NAMES, NONE, Box, Invocation, Module
+from vitron_ros.model.notations import DECIMAL, GAP, in_plain_brackets
 
 
 class Status(Enum):
@@ -66,23 +67,22 @@ class ParsedReply:
 
 
 # Every repetition below is bounded, so that no match looks further than a constant from where it starts.
-_GAP = r"\s{0,4}"
-_NUMBER = r"[-+]?(?:\d{1,9}(?:\.\d{1,9})?|\.\d{1,9})"
-_NUMBERS = rf"{_NUMBER}(?:{_GAP},{_GAP}{_NUMBER}){{0,7}}"
-TAG = re.compile(rf"<{_GAP}(?P<close>/?){_GAP}(?P<name>module|instruction|region){_GAP}>", re.IGNORECASE)
+_NUMBERS = rf"{DECIMAL}(?:{GAP},{GAP}{DECIMAL}){{0,7}}"
+TAG = re.compile(rf"<{GAP}(?P<close>/?){GAP}(?P<name>module|instruction|region){GAP}>", re.IGNORECASE)
 MARK = re.compile(
-    rf"\bframe{_GAP}[\[(#]?{_GAP}(?P<frame>\d{{1,9}}){_GAP}[\])]?(?:{_GAP}\([^()\[\],]{{0,24}}\))?{_GAP}"
+    rf"\bframe{GAP}[\[(#]?{GAP}(?P<frame>\d{{1,9}}){GAP}[\])]?(?:{GAP}\([^()\[\],]{{0,24}}\))?{GAP}"
     rf"(?:[:=]|(?=[\[(]|none\b))|(?P<open>[\[(])",
     re.IGNORECASE,
 )
 BOX = re.compile(
-    rf"{_GAP}(?P<open>[\[(]?){_GAP}(?P<numbers>{_NUMBERS})(?![\d.]\d)"
-    rf"(?:{_GAP}\|{_GAP}(?P<first>{_NUMBER}){_GAP},{_GAP}(?P<last>{_NUMBER}))?{_GAP}(?P<close>[\])]?)"
+    rf"{GAP}(?P<open>[\[(]?){GAP}(?P<numbers>{_NUMBERS})(?![\d.]\d)"
+    rf"(?:{GAP}\|{GAP}(?P<first>{DECIMAL}){GAP},{GAP}(?P<last>{DECIMAL}))?{GAP}(?P<close>[\])]?)"
 )
-ABSENT = re.compile(rf"{_GAP}[\[(]?{_GAP}{NONE}\b{_GAP}[\])]?", re.IGNORECASE)
-ATTEMPT = re.compile(rf"{_GAP}(?:[-+.,\]\d]|nan\b|inf)", re.IGNORECASE)  # after "[": it was to be a box
-WORDS = re.compile(rf"{_GAP}(?!{NONE}\b|nan\b|inf\b|frame\b)[^\W\d_]", re.IGNORECASE)  # after a frame marker
+ABSENT = re.compile(rf"{GAP}[\[(]?{GAP}{NONE}\b{GAP}[\])]?", re.IGNORECASE)
+ATTEMPT = re.compile(rf"{GAP}(?:[-+.,\]\d]|nan\b|inf)", re.IGNORECASE)  # after "[": it was to be a box
+WORDS = re.compile(rf"{GAP}(?!{NONE}\b|nan\b|inf\b|frame\b)[^\W\d_]", re.IGNORECASE)  # after a frame marker
 AFTER = re.compile(r"[\s,;.]{0,16}(?=[^\s,;.\d|])")  # text goes on, and not with another number
+CONTRADICTION = re.compile(rf"{GAP}{NONE}\b{GAP}[.,;:!]?{GAP}(?:[\[(]|frame\b)", re.IGNORECASE)
 LABEL_LENGTH = 80
 
 MODULES: dict[str, Module] = {
@@ -100,7 +100,10 @@ def parse_reply(reply: str) -> ParsedReply:
     notes = _Notes()
     text, invocation = _invocation(reply, notes)
     is_absent = text.rstrip(".! \n").lower() == NONE
-    frames, boxes = ({}, []) if is_absent else _boxes(text, notes)
+    said = in_plain_brackets(text, notes.repairs, notes.problems)
+    frames, boxes = ({}, []) if is_absent else _boxes(said, notes)
+    if CONTRADICTION.match(said) and (boxes or any(frames.values())):
+        notes.problems.append("it says none, and then a box")
     is_usable = bool(frames or boxes or is_absent or invocation)
     if not reply.strip():
         status = Status.EMPTY
@@ -182,10 +185,13 @@ def _read_bodies(bodies: list[tuple[str, str]], notes: _Notes) -> Invocation | N
     if len(regions) > 1:
         notes.problems.append("the module is given more than one region")
     elif regions:
-        match = BOX.match(regions[0])
-        region = _read_box(match, regions[0], "region", notes, is_region=True) if match else None
+        said = in_plain_brackets(regions[0], notes.repairs, notes.problems)
+        match = BOX.match(said)
+        region = _read_box(match, said, "region", notes, is_region=True) if match else None
         if match is None:
             notes.problems.append("region: no box can be read")
+        elif BOX.search(said, match.end()):
+            notes.problems.append("region: there is more than one box")
     # An invocation without the region that it was given would act on the whole image.
     return Invocation(module, instructions, region) if module is not None and len(notes.problems) == problems else None
 
@@ -259,11 +265,11 @@ def _read_box(match: "re.Match[str]", text: str, where: str, notes: _Notes, *, i
     if not match["close"] and not AFTER.match(text, match.end()):
         notes.problems.append(f"{where} is cut off")
         return None
-    values = [float(number) for number in numbers]
+    values = [float(number) + 0.0 for number in numbers]  # -0 is 0
     has_point = any("." in number for number in numbers)
     is_fraction = has_point or (match["open"] == "(" and max(values) <= 1)
     if min(values) < 0 or max(values) > (1 if is_fraction else 100):
-        notes.problems.append(f"{where} leaves the image")
+        notes.problems.append(f"{where} leaves the image, or is on another scale: 1000 or pixels")
         return None
     repairs = []
     if (match["open"], match["close"]) not in (("[", "]"), ("(", ")")):
@@ -307,4 +313,4 @@ def _ends_list(between: str) -> bool:
 def _label(before: str) -> str:
     """The name before a box, if a colon leads to it."""
     before = before.rstrip()
-    return re.split(r"[,;.\n]", before[:-1])[-1].strip() if before.endswith(":") else ""
+    return re.split(r"[,;\n]|\.(?!\d)", before[:-1])[-1].strip(" \t{\"'") if before.endswith(":") else ""
