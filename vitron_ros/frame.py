@@ -9,6 +9,20 @@ from vitron_ros.errors import ImageError
 
 Image = NDArray[np.uint8]
 
+SECOND_NS = 1_000_000_000
+_MAX_SEC = 2**31  # builtin_interfaces/Time counts seconds in an int32
+
+
+def ns_from_stamp(sec: int, nanosec: int) -> int:
+    """The time of a message's stamp in ns, of every image that comes in, live or recorded. 0: it has none.
+
+    Raises:
+        ImageError: it is no time: negative, past the year 2038, or of more than a second of nanoseconds.
+    """
+    if not (0 <= sec < _MAX_SEC and 0 <= nanosec < SECOND_NS):
+        raise ImageError(f"its stamp, {sec} s and {nanosec} ns, is no time; mend the camera's clock")
+    return int(sec) * SECOND_NS + int(nanosec)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Frame:

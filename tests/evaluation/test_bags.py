@@ -161,11 +161,11 @@ NO_BAGS = {
     "missing": (lambda path: path, "nowhere", "does not exist"),
     "empty mcap": (empty_file, "x.mcap", "holds no message"),
     "empty db3": (empty_file, "x.db3", "cannot be opened"),
-    "empty ros 1 bag": (empty_file, "x.bag", "cannot be opened"),
+    "empty ros 1 bag": (empty_file, "x.bag", "no ROS 1 bag"),
     "text as mcap": (text_file, "x.mcap", "holds no message"),
     "text as db3": (text_file, "x.db3", "cannot be opened"),
-    "text as ros 1 bag": (text_file, "x.bag", "cannot be opened"),
-    "other suffix": (text_file, "x.txt", "cannot be opened"),
+    "text as ros 1 bag": (text_file, "x.bag", "no ROS 1 bag"),
+    "other suffix": (text_file, "x.txt", "ends in .mcap, .db3, .bag"),
     "empty folder": (empty_folder, "x", "no bag"),
     "bad metadata": (folder_with_bad_metadata, "x", "no bag"),
 }
@@ -178,7 +178,31 @@ def test_what_is_no_bag_is_refused_with_its_name(tmp_path, make, name, says):
     assert name in str(caught.value)
 
 
-@pytest.mark.parametrize("share", [0.3, 0.6, 0.9, 0.999])
+NO_TIMES = [(1_700_000_000, 1_000_000_000), (5, 2**32 - 1), (-1, 0), (-(2**31), 999_999_999)]
+
+
+@pytest.mark.parametrize(("sec", "nanosec"), NO_TIMES)
+def test_an_image_whose_stamp_is_no_time_is_a_bad_image(tmp_path, sec, nanosec):
+    with BagWriter(tmp_path / "bag") as bag:
+        for index in range(3):
+            message = bag_messages.image(frame(index))
+            if index == 1:
+                message.header.stamp.sec, message.header.stamp.nanosec = sec, nanosec
+            bag.write(TOPIC, message, index + 1)
+    bad: dict[int, ImageError] = {}
+    assert [each.index for each in read_images(tmp_path / "bag", on_bad=bad.__setitem__)] == [0, 2]
+    assert f"its stamp, {sec} s and {nanosec} ns, is no time" in str(bad[1])
+
+
+def test_a_time_of_recording_that_is_no_time_does_not_stand_in(tmp_path):
+    with BagWriter(tmp_path / "bag") as bag:
+        bag.write(TOPIC, bag_messages.image(frame(0, stamp_ns=0)), 2**31 * 10**9)
+    bad: dict[int, ImageError] = {}
+    assert list(read_images(tmp_path / "bag", on_bad=bad.__setitem__)) == []
+    assert "is no time" in str(bad[0])
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
 def test_a_bag_that_breaks_off_gives_what_was_readable_and_then_says_so(tmp_path, share):
     frames = [frame(index, size=(240, 320)) for index in range(40)]
     file = write_bag(tmp_path / "bag", frames) / "bag.mcap"
@@ -232,9 +256,35 @@ def test_true_boxes_come_back_by_stamp(tmp_path):
     assert second.box_xyxy.tolist() == [2, 2, 30, 40.5]
 
 
+def test_true_boxes_whose_stamp_is_no_time_are_an_error(tmp_path):
+    with BagWriter(tmp_path / "bag") as bag:
+        message = bag_messages.track_array([], 70, (64, 48))
+        message.header.stamp.nanosec = 10**9
+        bag.write("/ground_truth", message, 70)
+    with pytest.raises(SourceError, match="true boxes on /ground_truth cannot be used: its stamp"):
+        read_ground_truth(tmp_path / "bag")
+
+
 def test_a_bag_without_true_boxes_says_so(tmp_path):
     with pytest.raises(SourceError, match="no true boxes"):
         read_ground_truth(write_bag(tmp_path / "bag", [frame(0)]))
+
+
+def test_values_of_12_bits_are_told_of_once_and_shown_alike_in_every_image(tmp_path):
+    background = np.linspace(300, 3000, 24 * 32).astype("<u2").reshape(24, 32)
+    with BagWriter(tmp_path / "bag") as bag:
+        for index in range(4):
+            message = bag_messages.image(frame(index))
+            words = background.copy()
+            words[:8, :8] = 1000 * index
+            message.encoding, message.step, message.data = "mono16", 64, words.reshape(-1).view(np.uint8)
+            bag.write(TOPIC, message, index)
+    told: list[str] = []
+    images = [each.rgb for each in Bag(tmp_path / "bag").images(warn=told.append)]
+    assert len(told) == 1 and f"{TOPIC}: 16-bit values" in told[0]
+    for index, rgb in enumerate(images):
+        assert np.array_equal(rgb[8:, :, 0], background[8:] >> 4)
+        assert (rgb[:8, :8] == 1000 * index >> 4).all()
 
 
 def test_topics_are_counted(tmp_path):

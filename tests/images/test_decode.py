@@ -2,27 +2,16 @@
 
 from array import array
 
-import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.images.pictures import smooth_rgb
 from vitron_ros.errors import ImageError
-from vitron_ros.images.codec import encode_jpeg, encode_png
-from vitron_ros.images.decode import ENCODINGS, decode_compressed, decode_image
+from vitron_ros.images.decode import ENCODINGS, decode_image
 
 CHANNEL_OF_LETTER = {"r": 0, "g": 1, "b": 2}
-
-
-@pytest.fixture
-def rgb():
-    return np.random.default_rng(7).integers(0, 256, (12, 16, 3), dtype=np.uint8)
-
-
-def smooth_rgb(height=32, width=48):
-    y, x = np.mgrid[:height, :width]
-    return np.stack([40 + 3 * x, 60 + 4 * y, 220 - 2 * x - 2 * y], axis=-1).astype(np.uint8)
 
 
 def padded(rows: np.ndarray, padding: int) -> tuple[bytes, int]:
@@ -184,94 +173,3 @@ def test_any_header_gives_an_image_of_its_size_or_an_image_error(encoding, width
         return
     assert decoded.shape == (height, width, 3)
     assert decoded.dtype == np.uint8
-
-
-@pytest.mark.parametrize("format", ["jpeg", "jpg", "", "rgb8; jpeg compressed bgr8", "mono8; jpeg compressed "])
-def test_decodes_jpeg_whatever_the_format_string(format):
-    rgb = smooth_rgb()
-    assert np.abs(decode_compressed(format, encode_jpeg(rgb, 95)).astype(int) - rgb).max() <= 12
-
-
-def test_decodes_png_without_loss(rgb):
-    assert np.array_equal(decode_compressed("bgr8; png compressed bgr8", array("B", encode_png(rgb))), rgb)
-
-
-def test_16_bit_png_keeps_the_high_byte(rgb):
-    data = cv2.imencode(".png", rgb[..., ::-1].astype(np.uint16) * 256 + 99)[1].tobytes()
-    assert np.array_equal(decode_compressed("rgb16; png compressed ", data), rgb)
-
-
-def test_bytes_after_a_jpeg_are_padding():
-    rgb = smooth_rgb()
-    assert decode_compressed("jpeg", encode_jpeg(rgb) + bytes(512)).shape == rgb.shape
-
-
-@pytest.mark.parametrize("format", ["jpeg", "png"])
-@pytest.mark.parametrize("share", [0.02, 0.1, 0.3, 0.5, 0.9, 0.99])
-def test_a_cut_off_image_is_an_error_and_not_a_grey_picture(rgb, format, share):
-    data = encode_jpeg(rgb) if format == "jpeg" else encode_png(rgb)
-    with pytest.raises(ImageError):
-        decode_compressed(format, data[: int(share * len(data))])
-
-
-def test_a_cut_off_jpeg_with_a_thumbnail_is_an_error():
-    thumbnail, picture = encode_jpeg(smooth_rgb(8, 8)), encode_jpeg(smooth_rgb())
-    exif = b"\xff\xe1" + (len(thumbnail) + 2).to_bytes(2, "big") + thumbnail
-    whole = picture[:2] + exif + picture[2:]
-    assert decode_compressed("jpeg", whole).shape == (32, 48, 3)
-    with pytest.raises(ImageError, match="cut off"):
-        decode_compressed("jpeg", whole[:-40])
-
-
-BAD_FILES = {
-    "nothing": ("jpeg", b"", "no data"),
-    "text": ("jpeg", b"<html>404</html>", "neither JPEG nor PNG"),
-    "depth": ("16UC1; compressedDepth png", b"\x89PNG", "depth image"),
-    "jpeg of noise": ("jpeg", b"\xff\xd8" + bytes(range(256)) * 4, "before its size"),
-    "jpeg without a scan": ("jpeg", encode_jpeg(smooth_rgb()).split(b"\xff\xda")[0] + b"\xff\xd9", "cut off"),
-}
-
-
-@pytest.mark.parametrize(("format", "data", "says"), BAD_FILES.values(), ids=BAD_FILES.keys())
-def test_a_broken_file_says_what_is_wrong(format, data, says):
-    with pytest.raises(ImageError, match=says):
-        decode_compressed(format, data)
-
-
-def test_a_flipped_bit_in_a_png_is_found(rgb):
-    data = bytearray(encode_png(rgb))
-    data[len(data) // 2] ^= 4
-    with pytest.raises(ImageError, match="checksum"):
-        decode_compressed("png", data)
-
-
-@pytest.mark.parametrize("kind", ["jpeg", "png"])
-def test_a_decompression_bomb_is_refused_before_it_is_decoded(rgb, kind):
-    if kind == "jpeg":
-        data = bytearray(encode_jpeg(rgb))
-        frame = data.index(b"\xff\xc0")
-        data[frame + 5 : frame + 9] = b"\xff\xff\xff\xff"
-    else:
-        import zlib
-
-        data = bytearray(encode_png(rgb))
-        data[16:24] = (2**20).to_bytes(4, "big") * 2
-        data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
-    with pytest.raises(ImageError, match="beyond"):
-        decode_compressed(kind, data)
-
-
-@settings(max_examples=200, deadline=None)
-@given(
-    damage=st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=8),
-    is_jpeg=st.booleans(),
-)
-def test_damaged_bytes_give_an_image_or_an_image_error(damage, is_jpeg):
-    data = bytearray(encode_jpeg(smooth_rgb()) if is_jpeg else encode_png(smooth_rgb()))
-    for place, value in damage:
-        data[place % len(data)] = value
-    try:
-        decoded = decode_compressed("", data)
-    except ImageError:
-        return
-    assert decoded.ndim == 3 and decoded.dtype == np.uint8

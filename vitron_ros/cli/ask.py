@@ -20,7 +20,7 @@ from vitron_ros.errors import ConfigError, ImageError, SourceError
 from vitron_ros.evaluation.sources import IMAGE_SUFFIXES, open_source, stamp_ns
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.request import LanguageVision, ModelReply, ModelRequest, Status, Task
-from vitron_ros.images.decode import decode_compressed
+from vitron_ros.images.compressed import decode_file
 from vitron_ros.model.answers import NAMES, NONE, Invocation
 from vitron_ros.region import Region
 from vitron_ros.streaming.answering import answers
@@ -99,7 +99,7 @@ def _frames(arguments: argparse.Namespace, model: LanguageVision, default: int) 
 
 def _image(path: Path) -> Frame:
     try:
-        return Frame(rgb=decode_compressed(path.suffix[1:], path.read_bytes()), stamp_ns=stamp_ns(0, 1))
+        return Frame(rgb=decode_file(path.read_bytes()), stamp_ns=stamp_ns(0, 1))
     except (OSError, ImageError) as error:
         raise SourceError(f"{path} cannot be read: {error}") from error
 

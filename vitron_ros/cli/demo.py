@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from vitron_ros.cli.convert import convert
 from vitron_ros.config import BACKENDS
-from vitron_ros.evaluation.bag_storage import is_bag
+from vitron_ros.evaluation.bag_files import is_bag
 from vitron_ros.evaluation.command_script import Command, read_commands
 from vitron_ros.evaluation.kept_patches import kept_patches
 from vitron_ros.evaluation.output import make_folder, write_json

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +10,21 @@ import numpy as np
 
 from vitron_ros.boxes import Boxes
 from vitron_ros.errors import ImageError, SourceError
-from vitron_ros.evaluation.bag_storage import RawMessage, Topic, open_storages
-from vitron_ros.frame import Frame, Image
-from vitron_ros.images.decode import decode_compressed, decode_image
+from vitron_ros.evaluation.bag_files import open_storages
+from vitron_ros.evaluation.bag_storage import CDR, ROS1, RawMessage, Topic
+from vitron_ros.evaluation.bag_zstd import decompress_message
+from vitron_ros.evaluation.image_topics import image_topic
+from vitron_ros.frame import SECOND_NS, Frame, Image, ns_from_stamp
+from vitron_ros.images.compressed import decode_compressed
+from vitron_ros.images.decode import decode_image
+from vitron_ros.images.window import ValueWindow
 from vitron_ros.interfaces import bag_types, ros1_types
 
-IMAGE, COMPRESSED_IMAGE = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 TRACK_ARRAY = "vitron_msgs/msg/TrackArray"
 GROUND_TRUTH_TOPIC = "/ground_truth"
 
-_SECOND_NS = 1_000_000_000
+OnBad = Callable[[int, ImageError], None]
+
 _log = logging.getLogger(__name__)
 
 
@@ -41,7 +46,7 @@ class Bag:
     """A recording, open for reading as often as one likes. No file stays open between two iterations.
 
     Attributes:
-        path: a rosbag2 directory, or a single .mcap, .db3 or ROS 1 .bag file.
+        path: a rosbag2 directory, or a single .mcap, .db3 or ROS 1 .bag file, which may be compressed with zstd.
         topics: what it holds, by name.
 
     Raises:
@@ -54,9 +59,7 @@ class Bag:
         self.topics: dict[str, Topic] = {}
         for topic in (topic for storage in self._storages for topic in storage.topics):
             before = self.topics.get(topic.name)
-            self.topics[topic.name] = (
-                topic if before is None else Topic(topic.name, topic.type, before.count + topic.count)
-            )
+            self.topics[topic.name] = topic if before is None else replace(topic, count=before.count + topic.count)
 
     def raw_messages(self, names: Collection[str]) -> Iterator[RawMessage]:
         """The serialised messages of these topics.
@@ -87,67 +90,58 @@ class Bag:
             yield BagMessage(raw.topic, raw.log_ns, value)
 
     def image_topic(self, name: str | None = None) -> Topic:
-        """The topic called `name`, or the only one with images.
+        """As `image_topics.image_topic`."""
+        return image_topic(self.path, self.topics, name)
+
+    def images(
+        self,
+        topic: str | None = None,
+        on_bad: OnBad = log_bad_frame,
+        warn: Callable[[str], None] = _log.warning,
+    ) -> Iterator[Frame]:
+        """The decoded images of one topic, sensor_msgs Image or CompressedImage, in order.
+
+        A frame's stamp is its header's. Where that is 0 the camera gave none, and the time of recording stands in, so
+        that a replay has a clock. An image that cannot be decoded, or whose stamp is no time, goes to `on_bad` with its
+        index and leaves a gap, so that `index` always counts messages.
+
+        Args:
+            topic: may be None where only one topic has images.
+            warn: takes what is worth saying once: that stamps are missing, or how 16-bit values are shown.
 
         Raises:
-            SourceError: no images in the bag, several topics to choose from, or `name` is none of them.
+            SourceError: at once: no such topic; after the last readable frame: the bag breaks off.
         """
-        images = {topic.name: topic for topic in self.topics.values() if topic.type in (IMAGE, COMPRESSED_IMAGE)}
-        choices = ", ".join(sorted(images))
-        if not images:
-            found = ", ".join(sorted(self.topics)) or "nothing"
-            raise SourceError(f"{self.path} has no topic with images, only {found}; record a camera topic")
-        if name is not None:
-            if name not in images:
-                raise SourceError(f"{self.path} has no image topic {name}; choose one of {choices}")
-            return images[name]
-        filled = [topic for topic in images.values() if topic.count > 0]
-        if not filled:
-            raise SourceError(f"{self.path} has no image on {choices}; record it while the camera runs")
-        if len(filled) > 1:
-            raise SourceError(f"{self.path} has several image topics; choose one of {choices}")
-        return filled[0]
+        return self._frames(self.image_topic(topic).name, on_bad, warn)
+
+    def _frames(self, topic: str, on_bad: OnBad, warn: Callable[[str], None]) -> Iterator[Frame]:
+        is_stamp_missing = False
+        window = ValueWindow(lambda text: warn(f"{self.path}: {topic}: {text}"))
+        for index, raw in enumerate(self.raw_messages([topic])):
+            try:
+                message = deserialise(raw)
+                stamp_ns = stamp_of(message.header)
+                if stamp_ns == 0:
+                    if not is_stamp_missing:
+                        warn(f"{self.path}: images of {topic} have no stamp; their time of recording is used")
+                    is_stamp_missing = True
+                    stamp_ns = ns_from_stamp(*divmod(raw.log_ns, SECOND_NS))
+                rgb = decode_message(message, window)
+            except ValueError as error:
+                on_bad(index, ImageError(f"the message cannot be read: {error}"))
+            except ImageError as error:
+                on_bad(index, error)
+            else:
+                yield Frame(rgb=rgb, stamp_ns=stamp_ns, frame_id=message.header.frame_id, index=index)
 
 
-def read_images(
-    path: Path, topic: str | None = None, on_bad: Callable[[int, ImageError], None] = log_bad_frame
-) -> Iterator[Frame]:
-    """The decoded images of one topic, sensor_msgs Image or CompressedImage, in order.
-
-    A frame's stamp is its header's. Where that is 0 the camera gave none: a warning says so once, and the time of
-    recording stands in, so that a replay has a clock. An image that cannot be decoded goes to `on_bad` with its index
-    and leaves a gap, so that `index` always counts messages.
-
-    Args:
-        topic: may be None where only one topic has images.
+def read_images(path: Path, topic: str | None = None, on_bad: OnBad = log_bad_frame) -> Iterator[Frame]:
+    """As `Bag.images` of the recording at `path`.
 
     Raises:
-        SourceError: at once: no bag, no such topic; after the last readable frame: the bag breaks off.
+        SourceError: at once if there is none; or as `Bag.images`.
     """
-    bag = Bag(path)
-    name = bag.image_topic(topic).name
-    return _frames(bag, name, on_bad)
-
-
-def _frames(bag: Bag, topic: str, on_bad: Callable[[int, ImageError], None]) -> Iterator[Frame]:
-    is_stamp_missing = False
-    for index, raw in enumerate(bag.raw_messages([topic])):
-        try:
-            message = deserialise(raw)
-            rgb = decode_message(message)
-        except ValueError as error:
-            on_bad(index, ImageError(f"the message cannot be read: {error}"))
-            continue
-        except ImageError as error:
-            on_bad(index, error)
-            continue
-        stamp_ns = stamp_of(message.header)
-        if stamp_ns == 0:
-            if not is_stamp_missing:
-                _log.warning("%s: images of %s have no stamp; their time of recording is used", bag.path, topic)
-            is_stamp_missing = True
-            stamp_ns = raw.log_ns
-        yield Frame(rgb=rgb, stamp_ns=stamp_ns, frame_id=message.header.frame_id, index=index)
+    return Bag(path).images(topic, on_bad)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -169,47 +163,57 @@ def read_ground_truth(path: Path, topic: str = GROUND_TRUTH_TOPIC) -> dict[int, 
     """The true boxes of each image by its stamp in ns. Recorded as vitron_msgs/TrackArray, `score` is the visibility.
 
     Raises:
-        SourceError: no bag, no such topic, or it breaks off.
+        SourceError: no bag, no such topic, it breaks off, or a stamp is no time.
     """
     bag = Bag(path)
     found = bag.topics.get(topic)
     if found is None or found.type != TRACK_ARRAY:
         raise SourceError(f"{path} has no true boxes: there is no topic {topic} of type {TRACK_ARRAY}")
-    return {
-        stamp_of(message.value.header): tuple(
-            TrueBox(int(track.id), track.label, np.asarray(track.box, np.float64), float(track.score))
-            for track in message.value.tracks
-        )
-        for message in bag.messages([topic])
-    }
+    try:
+        return {
+            stamp_of(message.value.header): tuple(
+                TrueBox(int(track.id), track.label, np.asarray(track.box, np.float64), float(track.score))
+                for track in message.value.tracks
+            )
+            for message in bag.messages([topic])
+        }
+    except ImageError as error:
+        raise SourceError(f"{path}: true boxes on {topic} cannot be used: {error}") from error
 
 
-def decode_message(message: Any) -> Image:
-    """The picture in an Image or CompressedImage of rosbags.
+def decode_message(message: Any, window: ValueWindow) -> Image:
+    """The picture in an Image or CompressedImage of rosbags. `window`: that of its topic.
 
     Raises:
         ImageError: it cannot be decoded.
     """
     if hasattr(message, "format"):
-        return decode_compressed(message.format, message.data)
+        return decode_compressed(message.format, message.data, window)
     return decode_image(
-        message.encoding, message.width, message.height, message.step, bool(message.is_bigendian), message.data
+        message.encoding, message.width, message.height, message.step, bool(message.is_bigendian), message.data, window
     )
 
 
 def stamp_of(header: Any) -> int:
-    """The stamp of a std_msgs/Header of rosbags in ns."""
-    return int(header.stamp.sec) * _SECOND_NS + int(header.stamp.nanosec)
+    """The stamp of a std_msgs/Header of rosbags in ns.
+
+    Raises:
+        ImageError: it is no time.
+    """
+    return ns_from_stamp(header.stamp.sec, header.stamp.nanosec)
 
 
 def deserialise(raw: RawMessage) -> Any:
     """The message as an object with the fields of its .msg.
 
     Raises:
-        ValueError: the bytes are too few or do not fit the type.
+        ValueError: the bytes are too few, do not fit the type, or are in another serialisation than those of ROS.
     """
-    types = ros1_types() if raw.is_ros1 else bag_types()
     try:
-        return (types.deserialize_ros1 if raw.is_ros1 else types.deserialize_cdr)(raw.data, raw.type)
+        if raw.serialisation == ROS1:
+            return ros1_types().deserialize_ros1(raw.data, raw.type)
+        if raw.serialisation != CDR:
+            raise ValueError(f"it is in {raw.serialisation}")
+        return bag_types().deserialize_cdr(decompress_message(raw.data), raw.type)
     except Exception as error:  # generated code: struct.error, IndexError, SerdeError and more on damaged bytes
         raise ValueError(str(error) or type(error).__name__) from error

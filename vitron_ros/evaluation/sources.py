@@ -13,11 +13,12 @@ import cv2
 import numpy as np
 
 from vitron_ros.errors import ImageError, SourceError
-from vitron_ros.evaluation.bag_storage import is_bag
-from vitron_ros.evaluation.bags import Bag, log_bad_frame, read_images
+from vitron_ros.evaluation.bag_files import is_bag
+from vitron_ros.evaluation.bags import Bag, log_bad_frame
 from vitron_ros.file_names import in_order
 from vitron_ros.frame import Frame, Image
-from vitron_ros.images.decode import decode_compressed
+from vitron_ros.images.compressed import decode_file
+from vitron_ros.images.window import ValueWindow
 
 DEFAULT_FPS = 25.0
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -121,9 +122,10 @@ def _folder(folder: Path, fps: float, on_bad: OnBad) -> Source:
 
 
 def _images(paths: tuple[Path, ...], fps: float, on_bad: OnBad) -> Iterator[Frame]:
+    window = ValueWindow()
     for index, path in enumerate(paths):
         try:
-            rgb = decode_compressed(path.suffix[1:], path.read_bytes())
+            rgb = decode_file(path.read_bytes(), window)
         except ImageError as error:
             on_bad(index, ImageError(f"{path.name}: {error}"))
             continue
@@ -135,12 +137,16 @@ def _images(paths: tuple[Path, ...], fps: float, on_bad: OnBad) -> Iterator[Fram
 def _bag(path: Path, topic: str | None, on_bad: OnBad) -> Source:
     bag = Bag(path)
     found = bag.image_topic(topic)
+    first: list[Frame] = []
+    reasons: list[str] = []
     try:
-        first = list(islice(read_images(path, found.name, lambda index, error: None), _FPS_SAMPLE))
-    except SourceError:  # it breaks off early; whoever iterates gets the frames first and then the error
-        first = list(islice(read_images(path, found.name, lambda index, error: None), 1))
+        frames = bag.images(found.name, lambda index, error: reasons.append(str(error)), warn=lambda text: None)
+        for frame in islice(frames, _FPS_SAMPLE):
+            first.append(frame)
+    except SourceError as error:  # it breaks off early; whoever iterates gets the frames first and then the error
+        reasons.append(str(error))
     if not first:
-        raise SourceError(f"no image on {found.name} of {path} can be decoded; look at its encoding")
+        raise SourceError(f"no image on {found.name} of {path} can be used: {reasons[0]}")
     periods = [b.stamp_ns - a.stamp_ns for a, b in pairwise(first) if b.stamp_ns > a.stamp_ns]
     return Source(
         name=str(path),
@@ -148,7 +154,7 @@ def _bag(path: Path, topic: str | None, on_bad: OnBad) -> Source:
         height=first[0].height,
         fps=_SECOND_NS / statistics.median(periods) if periods else DEFAULT_FPS,
         count=found.count,
-        frames=lambda: read_images(path, found.name, on_bad),
+        frames=lambda: bag.images(found.name, on_bad),
     )
 
 

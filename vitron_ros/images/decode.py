@@ -1,9 +1,9 @@
 """Every encoding that a camera publishes -> rgb (H, W, 3) uint8. Names as in sensor_msgs/image_encodings.hpp.
 
 - 8UC1 is read as mono8, 8UC3 as bgr8 and 8UC4 as bgra8, OpenCV's own order.
-- 16-bit values (mono16, 16UC1, rgb16, bgr16, rgba16, bgra16, bayer_*16) are intensities over the full range, so the
-  high byte is kept (value >> 8). A depth image in 16UC1 decodes as well, but its millimetres are no picture: depth
-  sensors are not cameras here.
+- 16-bit values (mono16, 16UC1, rgb16, bgr16, rgba16, bgra16, bayer_*16) are intensities, shown through the window of
+  their stream (`window.ValueWindow`): the high byte, or for a sensor of 10 to 14 bits its upper 8. A depth image in
+  16UC1 decodes as well, but its millimetres are no picture: depth sensors are not cameras here.
 - yuv422 (uyvy) and yuv422_yuy2 (yuyv), nv12 and nv21 are BT.601 with video range (16..235), as OpenCV converts it.
   The last two have 3/2 H rows of `step` bytes: luma first, then interleaved chroma of half the height.
 - bayer_* is demosaiced bilinearly.
@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from vitron_ros.errors import ImageError
 from vitron_ros.frame import Image
-from vitron_ros.images.headers import check_size, read_header
+from vitron_ros.images.headers import check_size
+from vitron_ros.images.window import ValueWindow
 
 Buffer: TypeAlias = bytes | bytearray | memoryview | NDArray[np.uint8]
 """One-dimensional bytes; array.array("B"), the type of a received message, does as well."""
@@ -29,7 +30,7 @@ class _Layout:
     """How pixels lie in memory.
 
     Attributes:
-        code: OpenCV's conversion of one 8-bit image to rgb; None: it is rgb.
+        code: OpenCV's conversion of one 8-bit image to rgb; None: it is rgb. Of 16 bits, alpha has gone before.
         block: width and height of the smallest group of pixels that can be decoded; sizes are multiples of it.
         min_size: px, width and height.
         rows: rows of memory for `rows[1]` rows of pixels, as a fraction.
@@ -56,8 +57,8 @@ _LAYOUTS = {
     "16UC1": _Layout(1, cv2.COLOR_GRAY2RGB, 2),
     "rgb16": _Layout(3, None, 2),
     "bgr16": _Layout(3, cv2.COLOR_BGR2RGB, 2),
-    "rgba16": _Layout(4, cv2.COLOR_RGBA2RGB, 2),
-    "bgra16": _Layout(4, cv2.COLOR_BGRA2RGB, 2),
+    "rgba16": _Layout(4, None, 2),
+    "bgra16": _Layout(4, cv2.COLOR_BGR2RGB, 2),
     "yuv422": _Layout(2, cv2.COLOR_YUV2RGB_UYVY, block=(2, 1)),
     "uyvy": _Layout(2, cv2.COLOR_YUV2RGB_UYVY, block=(2, 1)),
     "yuv422_yuy2": _Layout(2, cv2.COLOR_YUV2RGB_YUY2, block=(2, 1)),
@@ -79,7 +80,15 @@ for _pattern, _code in {
 ENCODINGS = tuple(_LAYOUTS)
 
 
-def decode_image(encoding: str, width: int, height: int, step: int, is_bigendian: bool, data: Buffer) -> Image:
+def decode_image(
+    encoding: str,
+    width: int,
+    height: int,
+    step: int,
+    is_bigendian: bool,
+    data: Buffer,
+    window: ValueWindow | None = None,
+) -> Image:
     """The picture in a sensor_msgs/Image, (H, W, 3) uint8.
 
     rgb8 gives a read-only view into `data`, over padded rows as well; any other encoding a new array.
@@ -89,6 +98,7 @@ def decode_image(encoding: str, width: int, height: int, step: int, is_bigendian
         step: bytes from one row to the next, at least the bytes of a row.
         is_bigendian: the byte order of 16-bit values.
         data: the rows; the padding of the last one may be missing.
+        window: that of the stream, for 16-bit values; None: the image is alone.
 
     Raises:
         ImageError: unknown encoding; zero, odd or absurd size; `step` too small; `data` too short.
@@ -114,30 +124,12 @@ def decode_image(encoding: str, width: int, height: int, step: int, is_bigendian
     lines = np.ndarray((rows, row_bytes), np.uint8, buffer=data, strides=(step, 1))
     lines.flags.writeable = False
     if layout.bytes_per_channel == 2:
-        high_byte = 0 if is_bigendian else 1
-        lines = np.ascontiguousarray(lines[:, high_byte::2])
-    pixels = lines if layout.channels == 1 else lines.reshape(rows, width, layout.channels)
+        words = np.ascontiguousarray(lines).view(">u2" if is_bigendian else "<u2").astype(np.uint16, copy=False)
+        colours = words if layout.channels == 1 else words.reshape(rows, width, layout.channels)[..., :3]
+        is_grey = layout.code == cv2.COLOR_GRAY2RGB
+        lines = (window or ValueWindow()).to_8_bits(
+            np.ascontiguousarray(colours).reshape(rows, -1), keeps_zero=not is_grey
+        )
+    channels = lines.shape[1] // width
+    pixels = lines if channels == 1 else lines.reshape(rows, width, channels)
     return pixels if layout.code is None else np.asarray(cv2.cvtColor(pixels, layout.code), np.uint8)
-
-
-def decode_compressed(format: str, data: Buffer) -> Image:
-    """The picture in a sensor_msgs/CompressedImage, (H, W, 3) uint8; 16-bit PNG keeps the high byte.
-
-    The bytes say whether they are JPEG or PNG: publishers fill `format` in many ways ("jpeg",
-    "rgb8; jpeg compressed bgr8"). An orientation in EXIF data is applied.
-
-    Raises:
-        ImageError: compressedDepth, neither JPEG nor PNG, truncated or corrupt data, absurd size. JPEG has no
-            checksum, so damage inside the coded picture that is still readable shows and raises nothing.
-    """
-    if "compressedDepth" in format:
-        raise ImageError(f"{format!r} is a depth image; subscribe to a colour or grey camera")
-    encoded = bytes(data)
-    header = read_header(encoded)
-    try:
-        image = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error as error:
-        raise ImageError(f"the {header.kind} of {header.width}x{header.height} cannot be decoded: {error}") from error
-    if image is None:
-        raise ImageError(f"the {header.kind} of {header.width}x{header.height} is corrupt")
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image), np.uint8)

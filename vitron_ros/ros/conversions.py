@@ -14,9 +14,11 @@ from vitron_msgs.msg import TrackArray
 from vitron_msgs.msg import TrackEvent as TrackEventMsg
 
 from vitron_ros.errors import ImageError, RegionError
-from vitron_ros.frame import Frame
+from vitron_ros.frame import Frame, ns_from_stamp
 from vitron_ros.frame import Image as Rgb
-from vitron_ros.images.decode import decode_compressed, decode_image
+from vitron_ros.images.compressed import decode_compressed
+from vitron_ros.images.decode import ENCODINGS, decode_image
+from vitron_ros.images.window import ValueWindow
 from vitron_ros.region import Region, RegionKind
 from vitron_ros.streaming.goals import GoalResult, TrackRequest
 from vitron_ros.tracking.track import SECOND_NS, TrackEvent, TrackSnapshot
@@ -35,29 +37,33 @@ def ns_from_time(stamp: Time) -> int:
     return int(stamp.sec) * SECOND_NS + int(stamp.nanosec)
 
 
-def frame_from_message(message: Image | CompressedImage, camera: str) -> Frame:
-    """The decoded image with its own stamp.
+def frame_from_message(message: Image | CompressedImage, camera: str, window: ValueWindow) -> Frame:
+    """The decoded image with its own stamp. `window`: the camera's, for images of 16 bits.
 
     Raises:
         ImageError: the message cannot be decoded, or its stamp is no time.
     """
-    stamp = message.header.stamp
-    if stamp.sec < 0 or stamp.nanosec >= SECOND_NS:
-        raise ImageError(f"its stamp, {stamp.sec} s and {stamp.nanosec} ns, is no time; mend the camera's clock")
+    stamp_ns = ns_from_stamp(message.header.stamp.sec, message.header.stamp.nanosec)
     if isinstance(message, CompressedImage):
-        rgb = decode_compressed(message.format, message.data)
+        rgb = decode_compressed(message.format, message.data, window)
     else:
-        rgb = _decode_raw(message)
-    return Frame(rgb=rgb, stamp_ns=ns_from_time(stamp), camera=camera, frame_id=message.header.frame_id)
+        rgb = _decode_raw(message, window)
+    return Frame(rgb=rgb, stamp_ns=stamp_ns, camera=camera, frame_id=message.header.frame_id)
 
 
-def _decode_raw(message: Image) -> Rgb:
+def _decode_raw(message: Image, window: ValueWindow) -> Rgb:
     try:
         return decode_image(
-            message.encoding, message.width, message.height, message.step, bool(message.is_bigendian), message.data
+            message.encoding,
+            message.width,
+            message.height,
+            message.step,
+            bool(message.is_bigendian),
+            message.data,
+            window,
         )
     except ImageError as error:
-        if CvBridge is None:
+        if CvBridge is None or message.encoding in ENCODINGS:
             raise
         return _decode_with_cv_bridge(message, error)
 
@@ -117,10 +123,14 @@ def request_from_goal(goal: TrackObject.Goal) -> TrackRequest:
     Raises:
         RegionError, ConfigError: it cannot be carried out as it is.
     """
+    try:
+        region_stamp_ns = ns_from_stamp(goal.region_stamp.sec, goal.region_stamp.nanosec)
+    except ImageError as error:
+        raise RegionError(f"the region's image: {error}") from error
     return TrackRequest(
         prompt=goal.prompt,
         region=region_from_message(goal.region[0]) if goal.region else None,
-        region_stamp_ns=ns_from_time(goal.region_stamp),
+        region_stamp_ns=region_stamp_ns,
         camera=goal.camera,
         max_targets=goal.max_targets or None,
         timeout=goal.timeout or None,

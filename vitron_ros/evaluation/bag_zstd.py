@@ -1,0 +1,40 @@
+"""Recordings that rosbag2 compressed with zstd: by file, and by message, which leaves no mark but the bytes."""
+
+import logging
+import shutil
+import sys
+from pathlib import Path
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+ENDINGS = (".zstd", ".zst")
+
+_MAGIC = b"\x28\xb5\x2f\xfd"
+_log = logging.getLogger(__name__)
+
+
+def decompress_message(data: bytes) -> bytes:
+    """A message in CDR, which begins with a 0, so that what begins as zstd does is compressed.
+
+    Raises:
+        ZstdError: the bytes are damaged.
+    """
+    return zstd.decompress(data) if data[:4] == _MAGIC else data
+
+
+def decompress_file(path: Path, folder: Path) -> Path:
+    """A copy in `folder` without compression; of a damaged file what comes before the damage.
+
+    Raises:
+        OSError: there is no room for it.
+    """
+    copy = folder / path.stem
+    with path.open("rb") as compressed, copy.open("wb") as target:
+        try:
+            shutil.copyfileobj(zstd.ZstdFile(compressed), target)
+        except (zstd.ZstdError, EOFError) as error:
+            _log.warning("%s is damaged: %s; what comes before is read", path, error)
+    return copy
