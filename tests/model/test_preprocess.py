@@ -1,12 +1,14 @@
 """Preparation of images, against Pillow and by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import PIL.Image
 import pytest
 import torch
 
 from vitron_ros.errors import ModelError, RegionError
-from vitron_ros.model.config import VisionConfig
+from vitron_ros.model.config import VisionConfig, profile
 from vitron_ros.model.preprocess import CLIP_MEAN, CLIP_STD, mask_from_region, pixels_from_images
 from vitron_ros.region import Region
 
@@ -51,6 +53,21 @@ def test_crop_is_the_middle_of_the_image_resized_by_its_short_side(shape):
     theirs = PIL.Image.fromarray(image).resize(scaled, FILTERS["bicubic"]).crop((left, top, left + 64, top + 64))
     ours = grey_levels(pixels_from_images([image], config("crop", "bicubic")))[0]
     assert np.abs(ours - np.asarray(theirs, np.float64).transpose(2, 0, 1)).max() <= 1.01
+
+
+def test_published_vitron_sees_only_the_pixels_around_each_new_one():
+    """Reduced eight times, bicubic without antialiasing takes columns 2 to 5 of each 8, with weights that overshoot."""
+    vision = replace(profile("vitron-7b-published").vision, image_size=64, patch_size=8, hidden_size=32, num_heads=4)
+    image = np.zeros((512, 512, 3), np.uint8)
+    image[:, [0, 1, 6, 7]] = 255
+    assert np.abs(grey_levels(pixels_from_images([image], vision)))[0, 0, 0, 0] < 1e-3
+    image[:] = 0
+    image[:, 3::8] = 255  # the tap at -0.5, of weight 0.59375
+    levels = grey_levels(pixels_from_images([image], vision))[0]
+    np.testing.assert_allclose(levels, 0.59375 * 255, atol=0.1)
+    image[:] = 255
+    image[:, 2::8] = 0  # the tap at -1.5 is negative: brighter than white
+    assert grey_levels(pixels_from_images([image], vision)).min() > 255
 
 
 def test_pad_keeps_the_shape_of_things_and_fills_with_the_mean():

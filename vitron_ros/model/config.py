@@ -36,6 +36,7 @@ class VisionConfig(Checked):
         choices=("stretch", "pad", "crop"),
     )
     resample: str = setting("bilinear", "filter of the resize", choices=("bilinear", "bicubic"))
+    antialias: bool = setting(True, "a smaller image averages all pixels; false: those around each new one alone")
     time_frames: int = setting(
         0, "frames of the time attention of a LanguageBind video tower (arXiv 2310.01852); 0: none", low=0, high=1024
     )
@@ -302,7 +303,7 @@ def _typed(value: Any, default: Any, where: str) -> Any:
 
 
 CLIP_L_336 = VisionConfig()
-LANGUAGEBIND_IMAGE = VisionConfig(image_size=224, activation="gelu", fit="crop", resample="bicubic")
+LANGUAGEBIND_IMAGE = VisionConfig(image_size=224, activation="gelu", fit="crop", resample="bicubic", antialias=False)
 LANGUAGEBIND_VIDEO = replace(LANGUAGEBIND_IMAGE, time_frames=8)
 VICUNA_7B = LanguageConfig()
 

@@ -1,7 +1,8 @@
 """Camera images to the pixels that a vision model takes: square, resized, with CLIP's mean and deviation.
 
 The resize is torch's with antialiasing, which follows Pillow's: on the images of the test both differ by at most one
-grey level of 255. A mask drawn on an image goes the same way as the image, so that a region lies where its object lies.
+grey level of 255. VITRON's released code resizes tensors (torchvision 0.15), which does without and keeps what bicubic
+overshoots. A mask drawn on an image goes the same way as the image, so that a region lies where its object lies.
 """
 
 from collections.abc import Sequence
@@ -31,8 +32,8 @@ def pixels_from_images(images: Sequence[Frame | Image], config: VisionConfig) ->
         raise ModelError("there are no images; give at least one frame")
     mean, std = torch.tensor(CLIP_MEAN)[:, None, None], torch.tensor(CLIP_STD)[:, None, None]
     fill = [int(255 * value) for value in CLIP_MEAN]
-    squares = [_square(_channels_first(image), config, fill, config.resample) for image in images]
-    return (torch.stack(squares).float() / 255 - mean) / std
+    squares = [_square(_channels_first(image), config, fill, config.resample).float() for image in images]
+    return (torch.stack(squares) / 255 - mean) / std
 
 
 def mask_from_region(region: Region, width: int, height: int, config: VisionConfig) -> Tensor:
@@ -69,20 +70,21 @@ def _square(image: Tensor, config: VisionConfig, fill: Sequence[int], resample: 
     """
     size, (height, width) = config.image_size, image.shape[1:]
     if config.fit == "stretch":
-        return _resize(image, size, size, resample)
+        return _resize(image, size, size, resample, config.antialias)
     if config.fit == "pad":
         side = max(height, width)
         canvas = torch.tensor(fill, dtype=image.dtype)[:, None, None].repeat(1, side, side)
         top, left = (side - height) // 2, (side - width) // 2
         canvas[:, top : top + height, left : left + width] = image
-        return _resize(canvas, size, size, resample)
+        return _resize(canvas, size, size, resample, config.antialias)
     short = min(height, width)
-    scaled = _resize(image, size * height // short, size * width // short, resample)
+    scaled = _resize(image, size * height // short, size * width // short, resample, config.antialias)
     top, left = round((scaled.shape[1] - size) / 2), round((scaled.shape[2] - size) / 2)
     return scaled[:, top : top + size, left : left + size]
 
 
-def _resize(image: Tensor, height: int, width: int, resample: str) -> Tensor:
+def _resize(image: Tensor, height: int, width: int, resample: str, antialias: bool) -> Tensor:
     if image.shape[1:] == (height, width):
         return image
-    return F.interpolate(image[None], (height, width), mode=resample, align_corners=False, antialias=True)[0]
+    image = image if antialias else image.float()
+    return F.interpolate(image[None], (height, width), mode=resample, align_corners=False, antialias=antialias)[0]
