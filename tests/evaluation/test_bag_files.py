@@ -2,6 +2,7 @@
 
 import bz2
 import json
+import resource
 import shutil
 import struct
 from pathlib import Path
@@ -363,7 +364,32 @@ def test_a_depth_topic_beside_a_camera_is_not_asked_about(tmp_path):
     assert Bag(path).image_topic("/camera/depth/compressedDepth").count == COUNT
 
 
-def test_a_file_that_is_compressed_otherwise_is_no_bag(tmp_path):
-    path = tmp_path / "x.bag.bz2"
-    path.write_bytes(bz2.compress(write_ros1(tmp_path / "x.bag").read_bytes()))
-    assert not is_bag(path)
+def test_a_topic_is_found_without_its_slash(tmp_path):
+    assert Bag(write_mcap(tmp_path / "x.mcap")).image_topic(TOPIC[1:]).name == TOPIC
+
+
+@pytest.mark.parametrize("name", ["x.bag.bz2", "x.mcap.gz", "x.db3.lz4"])
+def test_a_file_that_is_compressed_otherwise_is_named(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(bz2.compress(b"recording"))
+    assert is_bag(path)
+    with pytest.raises(SourceError, match="unpack it, or compress it with zstd"):
+        Bag(path)
+
+
+def test_a_disk_too_full_to_decompress_is_an_error(tmp_path):
+    path = write_bag(tmp_path / "bag", StoragePlugin.SQLITE3, CompressionMode.FILE, (240, 320))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(SourceError, match="set TMPDIR to a place with room"):
+            Bag(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_metadata_of_files_that_are_elsewhere_is_no_bag(tmp_path):
+    path = write_bag(tmp_path / "bag", StoragePlugin.MCAP)
+    (path / "bag.mcap").unlink()
+    with pytest.raises(SourceError, match="no file of it is there"):
+        Bag(path)

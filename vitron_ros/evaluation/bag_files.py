@@ -20,6 +20,8 @@ from vitron_ros.file_names import in_order
 METADATA = "metadata.yaml"
 
 _OPENERS = {".mcap": open_mcap, ".db3": open_sqlite3, ".bag": open_ros1}
+_CHOICES = f"{', '.join(_OPENERS)}, alone or with .zstd"
+_FOREIGN = (".gz", ".bz2", ".xz", ".lz4", ".zip")  # named, so that the file is not taken for a video
 _UNFINISHED = ".active"  # as `rosbag record` of ROS 1 calls the file that it is writing
 _log = logging.getLogger(__name__)
 
@@ -43,7 +45,7 @@ def open_storages(path: Path) -> list[Storage]:
         return [_open_file(path)]
     files = _listed_files(path)
     if not files:
-        raise SourceError(f"{path} is no bag: it has no file that ends in {', '.join(_OPENERS)}, alone or with .zstd")
+        raise SourceError(f"{path} is no bag: no file of it is there that ends in {_CHOICES}; copy it again")
     storages: list[Storage] = []
     failures: list[SourceError] = []
     for file in files:
@@ -60,7 +62,7 @@ def open_storages(path: Path) -> list[Storage]:
 def _format(path: Path) -> str:
     """The ending that says how to read the file, ".mcap" of "a.mcap.zstd"."""
     name = path.name.lower()
-    for ending in (*ENDINGS, _UNFINISHED):
+    for ending in (*ENDINGS, *_FOREIGN, _UNFINISHED):
         name = name.removesuffix(ending)
     return Path(name).suffix
 
@@ -109,7 +111,9 @@ def _metadata(path: Path) -> dict[str, Any]:
 def _open_file(path: Path) -> Storage:
     opener = _OPENERS.get(_format(path))
     if opener is None:
-        raise SourceError(f"{path} is no bag; give a file that ends in {', '.join(_OPENERS)}, alone or with .zstd")
+        raise SourceError(f"{path} is no bag; give a file that ends in {_CHOICES}")
+    if path.suffix.lower() in _FOREIGN:
+        raise SourceError(f"{path} is compressed in a way that is not read; unpack it, or compress it with zstd")
     try:
         if path.suffix.lower() not in ENDINGS:
             return opener(path, path)

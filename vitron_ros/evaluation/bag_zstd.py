@@ -5,6 +5,8 @@ import shutil
 import sys
 from pathlib import Path
 
+from vitron_ros.errors import SourceError
+
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
@@ -29,12 +31,16 @@ def decompress_file(path: Path, folder: Path) -> Path:
     """A copy in `folder` without compression; of a damaged file what comes before the damage.
 
     Raises:
-        OSError: there is no room for it.
+        SourceError: it cannot be read, or there is no room for the copy.
     """
     copy = folder / path.stem
-    with path.open("rb") as compressed, copy.open("wb") as target:
-        try:
+    try:
+        with path.open("rb") as compressed, copy.open("wb") as target:
             shutil.copyfileobj(zstd.ZstdFile(compressed), target)
-        except (zstd.ZstdError, EOFError) as error:
-            _log.warning("%s is damaged: %s; what comes before is read", path, error)
+    except (zstd.ZstdError, EOFError) as error:
+        _log.warning("%s is damaged: %s; what comes before is read", path, error)
+    except OSError as error:
+        raise SourceError(
+            f"{path} cannot be decompressed into {folder.parent}: {error.strerror}; set TMPDIR to a place with room"
+        ) from error
     return copy

@@ -14,7 +14,9 @@ _TRANSPORTS = {"FFMPEGPacket": "ffmpeg", "CompressedVideo": "foxglove", "Packet"
 
 
 def image_topic(path: Path, topics: Mapping[str, Topic], name: str | None = None) -> Topic:
-    """The topic called `name`, or the only one with images; depth is taken only where there is nothing else.
+    """The topic called `name`, with its slash or without, or else the only one with images.
+
+    Depth (compressedDepth) is taken only where there is nothing else.
 
     Args:
         path: of the recording, for the errors.
@@ -22,6 +24,7 @@ def image_topic(path: Path, topics: Mapping[str, Topic], name: str | None = None
     Raises:
         SourceError: no images that can be read, several topics to choose from, or `name` is none of them.
     """
+    name = f"/{name}" if name not in topics and f"/{name}" in topics else name
     images = {topic.name: topic for topic in topics.values() if _is_readable(topic)}
     choices = ", ".join(sorted(images))
     if name is not None and name in images:
