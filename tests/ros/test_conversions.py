@@ -1,0 +1,72 @@
+"""Messages that come in: what of them is taken, and what is refused with which words."""
+
+from array import array
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="rclpy is not installed")
+pytest.importorskip("vitron_msgs", reason="vitron_msgs is not installed")
+
+from builtin_interfaces.msg import Time
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
+from vitron_msgs.action import TrackObject
+
+from vitron_ros.errors import ImageError, RegionError
+from vitron_ros.images.codec import encode_png
+from vitron_ros.images.window import ValueWindow
+from vitron_ros.ros import conversions
+from vitron_ros.ros.conversions import frame_from_message, request_from_goal
+
+pytestmark = pytest.mark.ros
+
+RGB = np.random.default_rng(0).integers(0, 256, (12, 16, 3), dtype=np.uint8)
+NO_TIMES = [Time(sec=-1), Time(nanosec=10**9), Time(sec=5, nanosec=2**32 - 1)]
+
+
+def image(encoding="rgb8", step=48, rgb=RGB, **header) -> Image:
+    data = array("B", rgb.tobytes())
+    return Image(header=Header(**header), height=12, width=16, encoding=encoding, step=step, data=data)
+
+
+@pytest.mark.parametrize("stamp", NO_TIMES)
+def test_a_stamp_that_is_no_time_is_refused_on_an_image_and_in_a_goal(stamp):
+    with pytest.raises(ImageError, match="is no time; mend the camera's clock"):
+        frame_from_message(image(stamp=stamp), "", ValueWindow())
+    with pytest.raises(RegionError, match=r"the region's image: its stamp, .* is no time"):
+        request_from_goal(TrackObject.Goal(prompt="the mug", region_stamp=stamp))
+
+
+def test_a_compressed_image_has_the_colours_that_its_format_says():
+    swapped = encode_png(RGB[..., ::-1])
+    for format, data in {"png": encode_png(RGB), "rgb8; png compressed ": swapped}.items():
+        message = CompressedImage(format=format, data=array("B", data))
+        assert np.array_equal(frame_from_message(message, "", ValueWindow()).rgb, RGB)
+
+
+def test_16_bit_images_of_a_camera_share_its_window():
+    window = ValueWindow()
+    words = np.linspace(0, 4000, 12 * 16).astype("<u2").reshape(12, 16)
+    bright = frame_from_message(image("mono16", 32, words), "", window).rgb
+    dark = frame_from_message(image("mono16", 32, words // 16), "", window).rgb
+    assert np.array_equal(bright[..., 0], words >> 4)
+    assert np.array_equal(dark[..., 0], words // 16 >> 4)
+
+
+class Bridge:
+    """cv_bridge, where an apt ROS has it."""
+
+    def imgmsg_to_cv2(self, message, encoding):
+        if message.encoding == "32FC3":
+            return RGB
+        raise RuntimeError("Unrecognized image encoding")
+
+
+def test_cv_bridge_is_asked_only_for_encodings_that_are_not_ours(monkeypatch):
+    monkeypatch.setattr(conversions, "CvBridge", Bridge)
+    assert np.array_equal(frame_from_message(image("32FC3"), "", ValueWindow()).rgb, RGB)
+    with pytest.raises(ImageError, match=r"encoding 'nv24' is unknown.* \(cv_bridge, asked next: Unrecognized"):
+        frame_from_message(image("nv24"), "", ValueWindow())
+    with pytest.raises(ImageError, match=r"^step is 0, but a row of 16 pixels in rgb8 has 48 bytes$"):
+        frame_from_message(image(step=0), "", ValueWindow())
