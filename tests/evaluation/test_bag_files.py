@@ -159,6 +159,15 @@ def test_an_mcap_whose_summary_alone_is_cut_off_is_whole(tmp_path):
     assert_whole(path)
 
 
+@pytest.mark.parametrize("place", [60, 150, 250])
+def test_an_mcap_whose_summary_is_damaged_is_whole(tmp_path, place):
+    path = write_mcap(tmp_path / "x.mcap")
+    data = bytearray(path.read_bytes())
+    data[-place] ^= 255
+    path.write_bytes(data)
+    assert_whole(path)
+
+
 def test_a_whole_mcap_is_not_read_to_learn_what_it_holds(tmp_path):
     path = write_mcap(tmp_path / "x.mcap")
     data = bytearray(path.read_bytes())
@@ -271,6 +280,7 @@ METADATA = {
     "no files": {"relative_file_paths": []},
     "no list of files": {"relative_file_paths": None},
     "a path from elsewhere": {"relative_file_paths": ["/home/somebody/bag/bag.mcap"]},
+    "a file twice": {"relative_file_paths": ["bag.mcap", "bag.mcap"]},
     "a renamed file": {"relative_file_paths": ["monday.mcap"]},
     "nothing of duration": {"duration": None, "starting_time": None},
 }

@@ -87,7 +87,7 @@ def _listed_files(folder: Path) -> list[Path]:
         )
     files = _storage_files(folder)
     names = metadata.get("relative_file_paths")
-    listed = [folder / Path(str(name)).name for name in names] if isinstance(names, list) else []
+    listed = list(dict.fromkeys(folder / Path(str(name)).name for name in names)) if isinstance(names, list) else []
     if listed and all(path.is_file() for path in listed):
         return listed
     if len(listed) > len(files) > 0:

@@ -1,7 +1,11 @@
 """MCAP files. Everything but the messages is optional in them: where the summary is not whole, the file is scanned."""
 
+import os
+import struct
+import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from mcap.reader import SeekingReader
 from mcap.records import Channel, DataEnd, Message, Schema
@@ -10,6 +14,8 @@ from mcap.summary import Summary
 
 from vitron_ros.evaluation.bag_storage import CDR, ROS1, RawMessage, Storage, Topic, scanned, type_name
 
+_FOOTER = struct.Struct("<QQI")  # where the summary starts, where its offsets do, its checksum
+_MAGIC_BYTES = 8
 _MAX_RECORD_BYTES = 1 << 30  # a damaged length must not claim all memory
 
 
@@ -22,6 +28,7 @@ def open_mcap(name: Path, path: Path) -> Storage:
     try:
         with path.open("rb") as stream:
             summary = SeekingReader(stream, record_size_limit=_MAX_RECORD_BYTES).get_summary()
+            summary = summary if _is_intact(stream) else None
     except Exception:  # cut off or damaged, which the scan looks at again and describes
         summary = None
     if summary is None or not _is_whole(summary):
@@ -33,6 +40,15 @@ def open_mcap(name: Path, path: Path) -> Storage:
         for channel in summary.channels.values()
     )
     return Storage(name, path, topics, _seek)
+
+
+def _is_intact(stream: BinaryIO) -> bool:
+    """Whether the summary fits its checksum, if it has one."""
+    stream.seek(-_FOOTER.size - _MAGIC_BYTES, os.SEEK_END)
+    start, _, checksum = _FOOTER.unpack(stream.read(_FOOTER.size))
+    stream.seek(start)
+    covered = stream.read()[: -_MAGIC_BYTES - 4]  # all before the checksum itself
+    return checksum in (0, zlib.crc32(covered))
 
 
 def _is_whole(summary: Summary) -> bool:

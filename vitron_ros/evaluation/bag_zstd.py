@@ -15,16 +15,17 @@ else:
 ENDINGS = (".zstd", ".zst")
 
 _MAGIC = b"\x28\xb5\x2f\xfd"
+_MAX_BYTES = 1 << 30  # a damaged message must not claim all memory
 _log = logging.getLogger(__name__)
 
 
 def decompress_message(data: bytes) -> bytes:
-    """A message in CDR, which begins with a 0, so that what begins as zstd does is compressed.
+    """A message in CDR, which begins with a 0, so that what begins as zstd does is compressed. At most 1 GiB of it.
 
     Raises:
         ZstdError: the bytes are damaged.
     """
-    return zstd.decompress(data) if data[:4] == _MAGIC else data
+    return zstd.ZstdDecompressor().decompress(data, _MAX_BYTES) if data[:4] == _MAGIC else data
 
 
 def decompress_file(path: Path, folder: Path) -> Path:
