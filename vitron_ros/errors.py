@@ -25,5 +25,12 @@ class ModelError(VitronError):
     """A model cannot be loaded, or cannot answer this request."""
 
 
+class CallbackError(VitronError):
+    """A function that a caller handed in has raised. Its request ends; those beside it go on."""
+
+    def __init__(self, name: str, error: Exception) -> None:
+        super().__init__(f"the caller's {name} raised {type(error).__name__}: {error}")
+
+
 class EngineError(ModelError):
     """A compiled part of a model cannot be exported, built, loaded or run."""

@@ -1,6 +1,7 @@
 """The model behind the slow loop, against the evaluation of training, against itself, and under scripted answers."""
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -335,6 +336,37 @@ def test_a_model_that_fails_fails_its_requests_and_a_bug_shows_itself(checkpoint
     broken, _ = scripted(checkpoint, monkeypatch, KeyError("a bug"))
     with pytest.raises(KeyError, match="a bug"):
         broken.reply([find()])
+
+
+def raises(*arguments):
+    raise ValueError("user's callback")
+
+
+@pytest.mark.parametrize("callback", ["is_cancelled", "on_text"])
+def test_a_callback_that_raises_costs_its_own_request_alone(checkpoint, callback):
+    good, other = find(id="good"), ask("What colour is the ring?", id="other")
+    bad = ask("What colour is the ring?", id="bad", **{callback: raises})
+    replies = Grounder(checkpoint).reply([good, bad, other])
+    assert replies[1].status is Status.FAILED
+    assert replies[1].message == f"the caller's {callback} raised ValueError: user's callback"
+    alone = Grounder(checkpoint).reply([good, other])
+    assert [replies[0].text, replies[2].text] == [reply.text for reply in alone]
+
+
+def test_what_fails_together_is_asked_one_by_one(checkpoint, monkeypatch):
+    grounder, decoder = scripted(checkpoint, monkeypatch, ModelError("NaN"), "none", ModelError("NaN"), rows=2)
+    replies = grounder.reply([find(id="a"), find(id="b")])
+    assert [reply.status for reply in replies] == [Status.ABSENT, Status.FAILED]
+    assert decoder.batches == [2, 1, 1]
+
+
+def test_threads_that_ask_at_once_are_answered_as_each_alone(checkpoint):
+    grounder = Grounder(checkpoint, rows=2)
+    requests = [ask(f"What colour is the {thing}?", clip(2, seed), id=thing) for seed, thing in enumerate("ABC")]
+    alone = [grounder.reply([request])[0].text for request in requests]
+    with ThreadPoolExecutor(4) as pool:
+        rounds = list(pool.map(lambda _: [grounder.reply([request])[0].text for request in requests], range(4)))
+    assert rounds == [alone] * 4
 
 
 def test_what_nobody_waits_for_is_not_even_looked_at(checkpoint):

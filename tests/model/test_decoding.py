@@ -286,6 +286,20 @@ def test_no_pass_starts_after_the_deadline():
     assert (over.finish, over.passes, over.text) == ("deadline", 0, "")
 
 
+def raises(*arguments):
+    raise ValueError("user's callback")
+
+
+@pytest.mark.parametrize("callback", ["is_cancelled", "on_text"])
+def test_a_callback_that_raises_ends_its_own_request_alone(callback, caplog):
+    one, two = prompts(10, 12)
+    requests = [Request(embeds=one, **{callback: raises}), Request(embeds=two, max_new_tokens=9)]
+    failed, other = decoder(rows=2).decode(requests)
+    assert (failed.finish, failed.error) == ("failed", f"the caller's {callback} raised ValueError: user's callback")
+    assert other.token_ids == decoder().decode([requests[1]])[0].token_ids
+    assert "Traceback" in caplog.text
+
+
 def test_a_cancelled_request_stops_and_its_neighbours_go_on():
     stops = iter([False, False, True])
     one, two = prompts(10, 12)

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from tests.fakes import ScriptedModel, found, frame, said
 from vitron_ros.errors import ModelError
 from vitron_ros.grounding.request import ModelRequest, Status, Task
+from vitron_ros.region import Region
 from vitron_ros.streaming.answering import answers
 from vitron_ros.streaming.model_worker import ModelWorker
 from vitron_ros.streaming.request_queue import RequestQueue
@@ -121,14 +123,81 @@ def test_a_model_that_fails_gives_failed_replies_and_goes_on(rig_of, error, capl
     assert not rig.crashed.is_set()
 
 
-def test_a_bug_is_logged_with_its_trace_and_told(rig_of, caplog):
-    def bug(item):
-        raise ZeroDivisionError("a bug")
+def failing_for(name, error):
+    """A model that raises whenever a request of that id is among those that it is asked."""
 
-    rig = rig_of(ScriptedModel(bug))
-    rig.submit(request())
-    assert rig.crashed.wait(WAIT_S)
-    assert "ZeroDivisionError: a bug" in caplog.text
+    def answer(item):
+        if item.id == name:
+            raise error
+        return found(item)
+
+    return ScriptedModel(answer)
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (ZeroDivisionError("a bug"), "ZeroDivisionError: a bug"),
+        (IndexError("index out of range in self"), "IndexError: index out of range in self"),
+        (AssertionError(), "AssertionError"),
+        (RuntimeError("CUDA out of memory"), "CUDA out of memory"),
+    ],
+)
+def test_what_one_request_makes_a_model_raise_costs_that_request_alone(rig_of, error, says, caplog):
+    model = Gate(failing_for("bad", error))
+    rig = rig_of(model)
+    rig.submit(request("first"))
+    assert model.entered.acquire(timeout=WAIT_S)
+    rig.submit(request("a"), request("bad"), request("b"))
+    model.go_on.release(9)
+    rig.wait(4)
+    assert [rig.status(name) for name in ("first", "a", "bad", "b")] == [
+        Status.OK, Status.OK, Status.FAILED, Status.OK
+    ]  # fmt: skip
+    assert rig.replies["bad"][0][1].message == f"the model failed: {says}"
+    assert "Traceback" in caplog.text
+    summary = rig.worker.summary()
+    assert (summary.replies[Status.FAILED], summary.last_message) == (1, f"the model failed: {says}")
+    assert not rig.crashed.is_set()
+    rig.submit(request("after"))
+    rig.wait()
+    assert rig.status("after") is Status.OK
+
+
+def raises(*arguments):
+    raise ValueError("not mine")
+
+
+def test_a_caller_that_fails_harms_nobody_else(rig_of):
+    model = Gate()
+    rig = rig_of(model)
+    rig.submit(request("first"))
+    assert model.entered.acquire(timeout=WAIT_S)
+    rig.submit(request("a"), request("bad", is_cancelled=raises), request("b"))
+    rig.worker.submit(request("deaf"), raises)
+    rig.worker.expire()
+    model.go_on.release(9)
+    rig.wait(4)
+    assert [rig.status(name) for name in ("a", "bad", "b")] == [Status.OK, Status.FAILED, Status.OK]
+    assert "the caller's is_cancelled raised ValueError: not mine" in rig.replies["bad"][0][1].message
+    assert not rig.crashed.is_set()
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"text": "the red mug " * 17_000}, "the text has 204,000 characters; give 2,000 at most"),
+        ({"text": "a" * 2001}, "the text has 2,001 characters"),
+        ({"regions": (Region.from_point(5, 5),) * 17}, "there are 17 regions; give 16 at most"),
+    ],
+)
+def test_what_is_too_long_never_reaches_the_model(values, says):
+    model = ScriptedModel()
+    requests = [request("a"), replace(request("long", Task.ASK), **values), request("b")]
+    replies = answers(model, requests)
+    assert [reply.status for reply in replies] == [Status.OK, Status.UNKNOWN, Status.OK]
+    assert says in replies[1].message
+    assert [item.id for item in model.asked] == ["a", "b"]
 
 
 def changed(**values):

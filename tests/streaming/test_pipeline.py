@@ -377,6 +377,8 @@ def test_settings_change_while_goals_run():
     [
         ({}, "say what to follow"),
         ({"prompt": "  \n"}, "say what to follow"),
+        ({"prompt": "the red mug " * 17_000}, "the text has 204,000 characters"),
+        ({"prompt": "x" * 2001, "region": Region.from_box(BOX)}, "the text has 2,001 characters"),
         ({"prompt": "x", "timeout": float("nan")}, "timeout is nan"),
         ({"prompt": "x", "duration": -1.0}, "duration is -1.0"),
         ({"prompt": "x", "min_score": 1.5}, "at most 1"),

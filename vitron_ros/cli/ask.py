@@ -19,7 +19,7 @@ from vitron_ros.config import PipelineConfig
 from vitron_ros.errors import ConfigError, ImageError, SourceError
 from vitron_ros.evaluation.sources import IMAGE_SUFFIXES, open_source, stamp_ns
 from vitron_ros.frame import Frame
-from vitron_ros.grounding.request import LanguageVision, ModelReply, ModelRequest, Status, Task
+from vitron_ros.grounding.request import LanguageVision, ModelReply, ModelRequest, Status, Task, text_problem
 from vitron_ros.images.compressed import decode_file
 from vitron_ros.model.answers import NAMES, NONE, Invocation
 from vitron_ros.region import Region
@@ -58,6 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
     regions = tuple(Region.from_box(xyxy_from_ltwh(_numbers(text))) for text in arguments.region)
     if not arguments.text.strip():
         raise ConfigError("the text is empty; give a question or a command")
+    if problem := text_problem(arguments.text):
+        raise ConfigError(problem)
     if arguments.frames is not None and arguments.frames < 1:
         raise ConfigError(f"--frames {arguments.frames}: the model must see one image at least")
     if arguments.at is not None and not 0 <= arguments.at < float("inf"):

@@ -1,6 +1,7 @@
 """The model behind the slow loop: requests to prompts, answers to boxes in pixels."""
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from vitron_ros.backends.choice import Parts, choose_parts
 from vitron_ros.config import ModelRun
-from vitron_ros.errors import ModelError, RegionError
+from vitron_ros.errors import CallbackError, ModelError, RegionError
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.familiarity import Familiarity, FirstLooks
 from vitron_ros.grounding.foresight import Foresight
@@ -53,7 +54,7 @@ class _Case:
 
 
 class Grounder:
-    """A checkpoint as the runtime's `LanguageVision`. Used by one thread.
+    """A checkpoint as the runtime's `LanguageVision`. Threads that ask at once are served one after another.
 
     Attributes:
         name: of the model, for messages.
@@ -109,6 +110,7 @@ class Grounder:
             compiled=compiled,
             now_ns=now_ns,
         )
+        self._lock = threading.Lock()
         self._scale, self._drafts = tokenizer.number_scale(), drafts
 
     @classmethod
@@ -154,9 +156,13 @@ class Grounder:
             now_ns=now_ns,
         )
 
-    @torch.inference_mode()
     def reply(self, requests: Sequence[ModelRequest]) -> list[ModelReply]:
         """Answers side by side, in the order of the requests; see `LanguageVision`."""
+        with self._lock:
+            return self._replies(requests)
+
+    @torch.inference_mode()
+    def _replies(self, requests: Sequence[ModelRequest]) -> list[ModelReply]:
         begin = time.perf_counter()
         kept = self._model.config.history
         requests = [with_needed_history(with_needed_frames(request), kept) for request in requests]
@@ -172,8 +178,12 @@ class Grounder:
 
     def _refuse(self, request: ModelRequest) -> ModelReply | None:
         """The reply to a request that the model need not see."""
-        if request.is_cancelled():
-            return self._unanswered(request, Status.CANCELLED)
+        try:
+            if request.is_cancelled():
+                return self._unanswered(request, Status.CANCELLED)
+        except Exception as error:  # the caller's code, which may raise anything
+            logger.exception("a caller's is_cancelled failed")
+            return self._unanswered(request, Status.FAILED, str(CallbackError("is_cancelled", error)))
         if request.deadline_ns is not None and self._now_ns() >= request.deadline_ns:
             return self._unanswered(request, Status.DEADLINE)
         if not 0 < len(request.frames) <= self.max_frames:
@@ -269,7 +279,7 @@ class Grounder:
         return prompt
 
     def _decode(self, prompts: Sequence[Request | Error]) -> list[Decoded | Error]:
-        """Answers, as many side by side as there are rows; errors as they are."""
+        """Answers, as many side by side as there are rows, and one by one where that fails; errors as they are."""
         waiting = [prompt for prompt in prompts if isinstance(prompt, Request)]
         answers: list[Decoded | Error] = []
         for first in range(0, len(waiting), self.max_requests):
@@ -277,7 +287,7 @@ class Grounder:
             try:
                 answers += self._decoder.decode(batch)
             except ModelError as error:
-                answers += [error] * len(batch)
+                answers += [error] if len(batch) == 1 else [answer for one in batch for answer in self._decode([one])]
         rest = iter(answers)
         return [next(rest) if isinstance(prompt, Request) else prompt for prompt in prompts]
 
@@ -309,8 +319,8 @@ class Grounder:
             case = cases[index]
             if isinstance(answer, Decoded) and isinstance(case.answer, Decoded):
                 moved[index][box] = parse_reply(answer.text).frames.get(len(case.clip))
-                if answer.finish in ("cancelled", "deadline"):
-                    case.answer = replace(case.answer, finish=answer.finish)
+                if answer.finish in ("cancelled", "deadline", "failed"):
+                    case.answer = replace(case.answer, finish=answer.finish, error=answer.error)
             else:
                 case.answer = answer
         return moved
@@ -321,7 +331,7 @@ class Grounder:
         if not isinstance(answer, Decoded):
             return replace(self._unanswered(request, Status.FAILED, str(answer)), seconds=seconds)
         reply, is_asked = parse_reply(answer.text), request.task is Task.ASK
-        status, message = status_of(request.task, answer.finish, reply, len(case.clip)), ""
+        status, message = status_of(request.task, answer.finish, reply, len(case.clip)), answer.error
         invocation = reply.invocation if is_asked and status is Status.OK else None
         if invocation is not None and invocation.region is not None:
             region = moved.get(invocation.region)

@@ -32,6 +32,8 @@ def status_of(task: Task, finish: Finish, reply: ParsedReply, frames: int) -> St
         return Status.CANCELLED
     if finish == "deadline":
         return Status.DEADLINE
+    if finish == "failed":
+        return Status.FAILED
     if reply.is_absent:
         return Status.ABSENT
     if task is Task.ASK:

@@ -16,6 +16,9 @@ from vitron_ros.frame import Frame
 from vitron_ros.model.answers import Invocation
 from vitron_ros.region import Region
 
+LONGEST_TEXT = 2000  # characters: a page
+MOST_REGIONS = 16
+
 Window = tuple[int, int, int, int]
 """A part of an image: px, x_min, y_min, x_max, y_max, the last two exclusive."""
 
@@ -134,6 +137,16 @@ class ModelReply:
     invocation: Invocation | None = None
     kept: NDArray[np.bool_] | None = None
     seconds: float = 0.0
+
+
+def text_problem(text: str) -> str:
+    """Why a text is longer than anybody means it to be, for a person; empty: it is not."""
+    return f"the text has {len(text):,} characters; give {LONGEST_TEXT:,} at most" if len(text) > LONGEST_TEXT else ""
+
+
+def regions_problem(count: int) -> str:
+    """Why so many regions are more than anybody means, for a person; empty: they are not."""
+    return f"there are {count:,} regions; give {MOST_REGIONS} at most" if count > MOST_REGIONS else ""
 
 
 class LanguageVision(Protocol):

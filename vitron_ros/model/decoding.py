@@ -8,6 +8,7 @@ Every token is chosen by the model at its own place, whatever saves passes on th
 - a draft of the answer is checked in one pass, and kept as far as the model agrees.
 """
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,13 +17,15 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from vitron_ros.errors import ConfigError, ModelError
+from vitron_ros.errors import CallbackError, ConfigError, ModelError
 from vitron_ros.model.grammar import State
 from vitron_ros.model.kv_cache import CacheKind
 from vitron_ros.model.language import LanguageModel
 from vitron_ros.model.tokenizer import Tokenizer
 
-Finish = Literal["stop", "length", "deadline", "cancelled"]
+logger = logging.getLogger(__name__)
+
+Finish = Literal["stop", "length", "deadline", "cancelled", "failed"]
 
 # A compiled step has fixed shapes: so many new tokens, and a cache read up to a power of two of at least this.
 WIDTHS = (1, 4, 16)
@@ -91,7 +94,9 @@ class Decoded:
     Attributes:
         text: the answer, without the stop text.
         token_ids: its tokens, without EOS.
-        finish: the model or a stop text ended it, or the budget or context, the deadline or the caller cut it off.
+        finish: the model or a stop text ended it, or the budget or context, the deadline or the caller cut it off, or
+            a function of the caller's failed.
+        error: how it failed, for a person; else empty.
         passes: model passes, the prompt's among them.
         prompt_tokens: length of the prompt.
         reused_tokens: those of them that were in the cache already.
@@ -107,6 +112,7 @@ class Decoded:
     prompt_tokens: int
     reused_tokens: int
     confidence: float = field(default=1.0, compare=False)
+    error: str = ""
 
 
 class Decoder:
@@ -246,8 +252,8 @@ class Decoder:
     def _is_over(self, answer: "_Answer") -> bool:
         """True, and noted, if no further pass may start."""
         deadline_ns = answer.request.deadline_ns
-        if answer.request.is_cancelled():
-            answer.finish = "cancelled"
+        if answer.is_cancelled():
+            answer.finish = answer.finish or "cancelled"
         elif deadline_ns is not None and self._now_ns() >= deadline_ns:
             answer.finish = "deadline"
         return answer.finish is not None
@@ -260,6 +266,7 @@ class _Answer:
         self.request, self._eos_id, self._tokenizer = request, eos_id, tokenizer
         self.tokens: list[int] = []
         self.finish: Finish | None = None
+        self.error = ""
         self.passes = self.reused = 0
         self._state, self._scale = request.grammar, frozenset(request.scale)
         self._text: str | None = None
@@ -267,6 +274,14 @@ class _Answer:
         self._generator = torch.Generator()
         if request.sampling is not None:
             self._generator.manual_seed(request.sampling.seed)
+
+    def is_cancelled(self) -> bool:
+        """Whether the caller wants no more, or cannot say so without failing."""
+        try:
+            return self.request.is_cancelled()
+        except Exception as error:  # the caller's code, which may raise anything
+            self._fail("is_cancelled", error)
+            return True
 
     def propose(self, room: int) -> list[int]:
         """Draft tokens for the places after those that are chosen."""
@@ -308,6 +323,7 @@ class _Answer:
             prompt_tokens=len(self.request.embeds),
             reused_tokens=self.reused,
             confidence=self._confidence(),
+            error=self.error,
         )
 
     def _confidence(self) -> float:
@@ -335,7 +351,14 @@ class _Answer:
             text, self.finish = text[: min(found)], "stop"
             self._text = text.strip()
         if self.request.on_text is not None:
-            self.request.on_text(text.strip())
+            try:
+                self.request.on_text(text.strip())
+            except Exception as error:  # the caller's code, which may raise anything
+                self._fail("on_text", error)
+
+    def _fail(self, callback: str, error: Exception) -> None:
+        logger.exception("a caller's %s failed", callback)
+        self.finish, self.error = "failed", str(CallbackError(callback, error))
 
     def _choose(self, logits: Tensor) -> int:
         """The next token by its logits, (V,), among those that the grammar allows."""

@@ -19,7 +19,7 @@ from vitron_msgs.msg import Invocation
 from vitron_ros.boxes import Boxes, xyxy_from_norm
 from vitron_ros.config import PerceptionConfig
 from vitron_ros.errors import RegionError
-from vitron_ros.grounding.request import Exchange, ModelReply, ModelRequest, Task
+from vitron_ros.grounding.request import Exchange, ModelReply, ModelRequest, Task, regions_problem, text_problem
 from vitron_ros.ros.answer_messages import answer_message
 from vitron_ros.ros.camera_port import CameraPort
 from vitron_ros.ros.conversions import goal_id, region_from_message
@@ -143,6 +143,10 @@ class ConverseAction:
             text = "no model loaded: set the parameter model to vitron-tiny or to a folder with a checkpoint"
             return Converse.Result(outcome=Converse.Result.MODEL_ERROR, message=text, conversation_id=conversation_id)
         question = _Question(handle, Future(), conversation_id)
+        if problem := text_problem(goal.text) or regions_problem(len(goal.regions)):
+            return Converse.Result(
+                outcome=Converse.Result.NOT_UNDERSTOOD, message=problem, conversation_id=conversation_id
+            )
         try:
             regions = tuple(region_from_message(region) for region in goal.regions)
         except RegionError as error:

@@ -20,7 +20,7 @@ from vitron_msgs.msg import TrackEvent as TrackEventMsg
 
 from vitron_ros.config import ModelRun, PerceptionConfig
 from vitron_ros.errors import ConfigError, ModelError
-from vitron_ros.grounding.request import LanguageVision
+from vitron_ros.grounding.request import LONGEST_TEXT, LanguageVision
 from vitron_ros.ros import qos
 from vitron_ros.ros.camera_port import CameraPort
 from vitron_ros.ros.converse_action import ConverseAction
@@ -199,7 +199,8 @@ class PerceptionNode(LifecycleNode):
 
     def _publish_rejection(self, goal: TrackObject.Goal, reason: Reason, text: str) -> None:
         event = TrackEventMsg(header=Header(stamp=self.get_clock().now().to_msg()), camera=goal.camera)
-        event.phrase, event.event, event.reason, event.text = goal.prompt, int(EventKind.REJECTED), int(reason), text
+        event.phrase, event.event = goal.prompt[:LONGEST_TEXT], int(EventKind.REJECTED)
+        event.reason, event.text = int(reason), text
         self._events.publish(event)
 
     def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:

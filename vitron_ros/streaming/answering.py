@@ -9,18 +9,52 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from vitron_ros.errors import ModelError
-from vitron_ros.grounding.request import LanguageVision, ModelReply, ModelRequest, Status, Task
+from vitron_ros.grounding.request import (
+    LanguageVision,
+    ModelReply,
+    ModelRequest,
+    Status,
+    Task,
+    regions_problem,
+    text_problem,
+)
 from vitron_ros.streaming.close_up import seen_close, seen_whole
 from vitron_ros.streaming.second_look import agreed, looks
 
 logger = logging.getLogger(__name__)
 
-# torch reports a full memory and a lost device as RuntimeError. Any other error is a bug and is not caught.
+# torch reports a full memory and a lost device as RuntimeError. Any other error is a bug, and is named in the reply.
 FAILURES = (ModelError, RuntimeError, MemoryError, OSError)
 
 
 def answers(model: LanguageVision, requests: Sequence[ModelRequest]) -> list[ModelReply]:
-    """One reply for each request, in their order. A model that fails or answers nonsense gives FAILED replies."""
+    """One reply for each request, in their order. A model that fails or answers nonsense gives FAILED replies.
+
+    Many are served by one model, so whatever one request makes it raise costs that request alone: it is logged with
+    its trace, and each request of the call is asked again by itself. Texts that are too long never reach the model.
+    """
+    problems = [text_problem(request.text) or regions_problem(len(request.regions)) for request in requests]
+    asked = [request for request, problem in zip(requests, problems, strict=True) if not problem]
+    replies = iter(_guarded(model, asked))
+    return [
+        unanswered(request, Status.UNKNOWN, problem) if problem else next(replies)
+        for request, problem in zip(requests, problems, strict=True)
+    ]
+
+
+def _guarded(model: LanguageVision, requests: Sequence[ModelRequest]) -> list[ModelReply]:
+    try:
+        return _looked_at(model, requests)
+    except Exception as error:
+        logger.exception("the model failed on %d requests", len(requests))
+        if len(requests) > 1:
+            return [reply for request in requests for reply in _guarded(model, [request])]
+        is_known = isinstance(error, FAILURES) and str(error)
+        text = str(error) if is_known else f"{type(error).__name__}: {error}".removesuffix(": ")
+        return [unanswered(requests[0], Status.FAILED, f"the model failed: {text}")]
+
+
+def _looked_at(model: LanguageVision, requests: Sequence[ModelRequest]) -> list[ModelReply]:
     asked = [look for request in requests for look in looks(request)]
     batches = (asked[first : first + model.max_requests] for first in range(0, len(asked), model.max_requests))
     replies = iter([reply for batch in batches for reply in _answers(model, batch)])
@@ -28,14 +62,7 @@ def answers(model: LanguageVision, requests: Sequence[ModelRequest]) -> list[Mod
 
 
 def _answers(model: LanguageVision, requests: Sequence[ModelRequest]) -> list[ModelReply]:
-    try:
-        replies = model.reply([seen_close(request) for request in requests])
-    except FAILURES as error:
-        logger.exception("the model failed on %d requests", len(requests))
-        return [
-            unanswered(request, Status.FAILED, f"the model failed: {str(error) or type(error).__name__}")
-            for request in requests
-        ]
+    replies = model.reply([seen_close(request) for request in requests])
     if [reply.id for reply in replies] != [request.id for request in requests]:
         text = f"the model gave {len(replies)} replies to {len(requests)} requests, or to others"
         logger.error(text)

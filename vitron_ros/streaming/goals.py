@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from vitron_ros.errors import ConfigError
+from vitron_ros.grounding.request import text_problem
 from vitron_ros.region import Region
 from vitron_ros.tracking.pursuit import Pursuit
 from vitron_ros.tracking.track import TrackSnapshot
@@ -59,6 +60,8 @@ class TrackRequest:
     def __post_init__(self) -> None:
         if not self.prompt.strip() and self.region is None:
             raise ConfigError("say what to follow: give a prompt, a region, or both")
+        if problem := text_problem(self.prompt):
+            raise ConfigError(problem)
         if self.max_targets is not None and self.max_targets < 1:
             raise ConfigError(f"max_targets is {self.max_targets}; it must be at least 1")
         for name in ("timeout", "lost_timeout", "min_score", "duration"):

@@ -173,4 +173,7 @@ class ModelWorker:
 
 def _deliver(answered: list[Answered]) -> None:
     for item, reply in answered:
-        item.deliver(item.request, reply)
+        try:
+            item.deliver(item.request, reply)
+        except Exception:  # whoever asked; the others still hear their replies
+            logger.exception("the reply to request %s could not be delivered", item.request.id)
