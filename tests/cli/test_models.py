@@ -1,12 +1,14 @@
 """`vitron models`: what it prints, what it writes, and what it refuses."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from published import ELYSIUM_CONFIG, FRAMES, VITRON_CONFIG, assert_same_answers, save_elysium, save_vitron
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from tiny_language import bpe
 from tiny_vitron import CONFIG, tiny_vitron
@@ -14,6 +16,7 @@ from tiny_vitron import CONFIG, tiny_vitron
 from vitron_ros.cli.main import main
 from vitron_ros.model.checkpoint import from_pretrained, save_pretrained
 from vitron_ros.model.config import PROFILES, ModelConfig
+from vitron_ros.model.tokenizer import train_tokenizer
 
 
 @pytest.fixture
@@ -152,3 +155,87 @@ def test_convert_writes_over_nothing(capsys, saved, tmp_path):
     assert "exists already" in capsys.readouterr().err
     assert main(["models", "convert", str(saved), str(tmp_path / "out")]) == 1
     assert "in this project's layout already" in capsys.readouterr().err
+
+
+def convert(base: Path, out: Path, lora: Path, sizes: Path, *more: str) -> int:
+    return main(["models", "convert", str(base), str(out), "--lora", str(lora), "--config", str(sizes), *more])
+
+
+def rewrite(path: Path, change) -> None:
+    save_file({name: change(name, tensor) for name, tensor in load_file(path).items()}, path)
+
+
+@pytest.fixture
+def vitron(tmp_path: Path) -> tuple[Path, Path, Path, Path]:
+    """Base, output, adapter and sizes."""
+    save_vitron(tmp_path / "base", tmp_path / "lora", pickled=False)
+    return tmp_path / "base", tmp_path / "new" / "out", tmp_path / "lora", written(VITRON_CONFIG, tmp_path / "sizes")
+
+
+def nothing_written(out: Path) -> bool:
+    return not out.exists() and not (out.parent.is_dir() and list(out.parent.iterdir()))
+
+
+def test_convert_writes_nothing_of_an_adapter_that_is_not_finite(capsys, vitron):
+    rewrite(vitron[2] / "adapter_model.safetensors", lambda name, t: t * float("nan"))
+    assert convert(*vitron) == 1
+    assert "holds NaN or infinity" in capsys.readouterr().err and nothing_written(vitron[1])
+
+
+def test_convert_writes_nothing_where_the_sum_is_too_large_for_its_type(capsys, vitron):
+    """Base and adapter are finite, and both fit: what they are merged to does not."""
+    rewrite(vitron[2] / "adapter_model.safetensors", lambda name, t: t.fill_(200.0))
+    assert convert(*vitron) == 1
+    err = capsys.readouterr().err
+    assert "nothing was written, since it would not load" in err and "NaN or infinity" in err
+    assert str(vitron[1] / "model.safetensors") in err and nothing_written(vitron[1])
+    assert convert(*vitron, "--dtype", "bfloat16") == 0
+
+
+def test_convert_writes_nothing_with_a_tokenizer_that_does_not_fit(capsys, vitron, tmp_path):
+    (tmp_path / "other").mkdir()
+    train_tokenizer(["a red ring, a blue square, a green star"] * 3, 600).save(tmp_path / "other")
+    config = replace(VITRON_CONFIG, language=replace(VITRON_CONFIG.language, eos_token_id=5))
+    (vitron[3] / "config.json").write_text(config.to_json())
+    assert convert(*vitron, "--tokenizer", str(tmp_path / "other")) == 1
+    assert "begins and ends text with tokens" in capsys.readouterr().err and nothing_written(vitron[1])
+    (tmp_path / "none").mkdir()
+    assert convert(*vitron, "--tokenizer", str(tmp_path / "none")) == 1
+    assert "has neither tokenizer.json nor tokenizer.model" in capsys.readouterr().err and nothing_written(vitron[1])
+
+
+def test_convert_names_a_folder_that_cannot_be_written(capsys, vitron, tmp_path):
+    (tmp_path / "file").touch()
+    assert convert(vitron[0], tmp_path / "file" / "out", *vitron[2:]) == 1
+    assert re.search(r"out cannot be written: .*; nothing was kept", capsys.readouterr().err)
+
+
+def test_convert_leaves_nothing_on_a_full_disk(capsys, vitron, monkeypatch):
+    def full(*args, **kwargs):
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr("vitron_ros.model.checkpoint.save_file", full)
+    assert convert(*vitron) == 1
+    assert "No space left on device" in capsys.readouterr().err and nothing_written(vitron[1])
+
+
+def test_convert_of_an_adapter_alone_asks_for_its_base(capsys, vitron):
+    assert main(["models", "convert", str(vitron[2]), str(vitron[1])]) == 1
+    assert "holds an adapter" in capsys.readouterr().err
+
+
+def test_convert_does_not_drop_what_it_was_given(capsys, tmp_path):
+    save_elysium(tmp_path / "elysium")
+    assert main(["models", "convert", str(tmp_path / "elysium"), str(tmp_path / "out"), "--lora", str(tmp_path)]) == 1
+    assert "leave them out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("model", ["", "elysium-7b"])
+def test_verify_of_what_has_no_weights(capsys, model):
+    assert main(["models", "verify", model]) == 1
+    assert "without weights" in (err := capsys.readouterr().err) or "is empty" in err
+
+
+def test_verify_of_a_device_that_is_not_there(capsys, saved):
+    assert main(["models", "verify", str(saved), "--model-device", "foo"]) == 1
+    assert "there is no device 'foo'" in capsys.readouterr().err

@@ -49,10 +49,10 @@ def test_more_channels_than_frames_still_give_a_limit():
 
 def test_saved_and_loaded_it_is_the_same(known, tmp_path):
     known.save(tmp_path)
-    again = Familiarity.load(tmp_path)
+    again = Familiarity.load(tmp_path, 6)
     assert again.limit == known.limit
     np.testing.assert_array_equal(again.precision, known.precision)
-    assert Familiarity.load(tmp_path / "nowhere") is None
+    assert Familiarity.load(tmp_path / "nowhere", 6) is None
 
 
 def test_too_few_frames_are_refused():
@@ -72,14 +72,18 @@ GOOD = {"mean": np.zeros(3, np.float32), "precision": np.eye(3, dtype=np.float32
         GOOD | {"mean": np.zeros((3, 1), np.float32)},
         GOOD | {"limit": np.array(np.nan)},
         GOOD | {"limit": np.zeros(2)},
+        GOOD | {"limit": np.array(-1.0)},
+        GOOD | {"precision": np.full((3, 3), np.inf, np.float32)},
+        GOOD | {"mean": np.zeros(3, np.int32)},
+        GOOD | {"mean": np.zeros(2, np.float32), "precision": np.eye(2, dtype=np.float32)},
     ],
-    ids=["damaged", "incomplete", "misshaped", "mean", "nan", "limits"],
+    ids=["damaged", "incomplete", "misshaped", "mean", "nan", "limits", "negative", "infinite", "whole", "another"],
 )
 def test_a_file_that_does_not_fit_is_refused(tensors, tmp_path):
     path = tmp_path / "familiarity.safetensors"
     path.write_bytes(tensors) if isinstance(tensors, bytes) else save_file(tensors, path)
     with pytest.raises(ModelError, match="fetch or export the model again"):
-        Familiarity.load(tmp_path)
+        Familiarity.load(tmp_path, 3)
 
 
 HOME, AWAY = features(1)[0] * 0 + features(2000).mean(0), features(1, shift=50)[0]

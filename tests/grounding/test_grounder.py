@@ -437,7 +437,7 @@ def test_footage_unlike_all_it_knows_is_warned_of_once(checkpoint, monkeypatch, 
 def test_a_model_is_loaded_with_what_stands_beside_it(checkpoint, tmp_path):
     save_pretrained(checkpoint.model, tmp_path, tokenizer=checkpoint.tokenizer, dtype=torch.float16)
     Vocabulary.collect(["red ring"]).save(tmp_path)
-    Familiarity(np.zeros(32, np.float32), np.eye(32, dtype=np.float32), -1.0).save(tmp_path)
+    Familiarity(np.zeros(32, np.float32), np.eye(32, dtype=np.float32), 1e-9).save(tmp_path)
     grounder = Grounder.load(tmp_path, ModelRun(backend="torch"), rows=2)
     assert (grounder.name, grounder.max_frames, grounder.max_requests) == ("small", 8, 2)
     replies = grounder.reply([find(text="red ring"), find(text="blue ring", id="b")])

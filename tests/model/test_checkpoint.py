@@ -15,10 +15,13 @@ from tiny_vitron import CONFIG, tiny_vitron
 from vitron_ros.errors import ConfigError, ModelError
 from vitron_ros.model.checkpoint import (
     INDEX,
+    INPUT_EMBEDDINGS,
+    OUTPUT_EMBEDDINGS,
     WEIGHTS,
     build_empty,
     find_checkpoint,
     from_pretrained,
+    is_finite,
     load_checkpoint,
     read_config,
     save_pretrained,
@@ -113,7 +116,8 @@ def test_a_checkpoint_keeps_its_wording_when_the_file_is_gone(tmp_path):
     text = PromptProfile.load("default").text.replace("system: ", "system: 'Mine. ' #", 1)
     mine = tmp_path / "mine.yaml"
     mine.write_text(text)
-    save_pretrained(tiny_vitron(replace(CONFIG, prompt_profile=str(mine))), tmp_path / "ck", tokenizer=bpe())
+    model = tiny_vitron(replace(CONFIG, prompt_profile=str(mine)))
+    save_pretrained(model, tmp_path / "ck", tokenizer=bpe(), prompt_profile=PromptProfile.load(mine))
     mine.unlink()
     assert load_checkpoint(tmp_path / "ck").prompts.profile.system == "Mine. "
 
@@ -196,8 +200,8 @@ def test_a_pickle_is_never_opened(saved, tmp_path):
     ("text", "error", "sentence"),
     [
         (None, ModelError, "has no config.json"),
-        ("{", ConfigError, "is no JSON"),
-        ('{"model_type": "llava"}', ModelError, r"another project \(llava\).* vitron models convert"),
+        ("{", ModelError, "is no JSON"),
+        ('{"model_type": "llava"}', ModelError, r"another project \('llava'\).* vitron models convert"),
         ('{"wheels": 4}', ConfigError, "unknown settings wheels"),
     ],
 )
@@ -209,11 +213,144 @@ def test_a_config_that_is_not_ours(saved, text, error, sentence):
         from_pretrained(saved)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"weight_map": 3}'])
-def test_a_damaged_index(saved, text):
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("{", "is no JSON"),
+        ("[]", "holds no table"),
+        ('{"weight_map": 3}', "is no index of weights"),
+        ('{"weight_map": {}}', "is no index of weights"),
+        ('{"weight_map": {"a": 5}}', "names 5, which is no file"),
+        ('{"weight_map": {"a": "."}}', "lacks the weight file"),
+        ('{"weight_map": {"a": "../ck/model.safetensors"}}', "outside its own folder"),
+        ('{"weight_map": {"a": "/etc/hostname"}}', "outside its own folder"),
+    ],
+)
+def test_a_damaged_index(saved, text, sentence):
     (saved / INDEX).write_text(text)
-    with pytest.raises(ModelError, match="is no index of weights"):
+    with pytest.raises(ModelError, match=sentence):
         weight_files(saved)
+
+
+def test_a_hub_cache_of_links_is_read(saved, tmp_path):
+    """A snapshot of the hub's client links into a folder beside it."""
+    blobs = tmp_path / "blobs"
+    saved.rename(blobs)
+    snapshot = tmp_path / "snapshots" / "main"
+    snapshot.mkdir(parents=True)
+    for file in blobs.iterdir():
+        (snapshot / file.name).symlink_to(Path("../../blobs") / file.name)
+    assert torch.equal(answer(load_checkpoint(snapshot).model), answer(tiny_vitron()))
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../../../../etc/passwd", "mine.yaml", ""])
+def test_a_config_names_no_file_as_its_wording(saved, name):
+    secret = saved / "mine.yaml"
+    secret.write_text("a secret")
+    (saved / "prompt_profile.yaml").unlink()
+    (saved / "config.json").write_text(replace(CONFIG, prompt_profile=name).to_json())
+    with pytest.raises(ConfigError, match="is built in; there are default, elysium, vitron") as told:
+        load_checkpoint(saved)
+    assert "root" not in str(told.value) and "secret" not in str(told.value)
+
+
+def test_a_wording_that_is_another_file_is_not_shown(saved, tmp_path):
+    (tmp_path / "secret").write_text("password: &a hunter2\n")
+    for text in ("hunter2", "hunter2: [hunter2", "- hunter2"):
+        (tmp_path / "secret").write_text(text)
+        (saved / "prompt_profile.yaml").unlink()
+        (saved / "prompt_profile.yaml").symlink_to(tmp_path / "secret")
+        with pytest.raises(ConfigError, match=r"prompt_profile\.yaml") as told:
+            load_checkpoint(saved)
+        assert "hunter2" not in str(told.value)
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.uint8, torch.bool, torch.float8_e4m3fn, torch.complex64])
+def test_weights_of_a_quantised_model_are_refused_by_their_type(saved, dtype):
+    weights = load_file(saved / WEIGHTS)
+    weights["projector.0.weight"] = weights["projector.0.weight"].to(dtype)
+    save_file(weights, saved / WEIGHTS)
+    with pytest.raises(ModelError, match=rf"projector\.0\.weight in .* is stored as {str(dtype)[6:]}"):
+        from_pretrained(saved)
+
+
+def test_weights_of_several_types_take_that_of_most(saved):
+    weights = load_file(saved / WEIGHTS)
+    save_file({name: w.bfloat16() if w.dim() > 1 else w for name, w in weights.items()}, saved / WEIGHTS)
+    assert {weight.dtype for weight in from_pretrained(saved).parameters()} == {torch.bfloat16}
+
+
+def test_a_weight_too_large_for_the_type_wanted(saved):
+    weights = load_file(saved / WEIGHTS)
+    weights["projector.0.weight"][3, 2] = 1e6
+    save_file(weights, saved / WEIGHTS)
+    with pytest.raises(ModelError, match=r"projector\.0\.weight in .* is too large for float16"):
+        from_pretrained(saved, dtype=torch.float16)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_one_value_of_many_is_seen(dtype, value):
+    weight = torch.randn(1000, 37).to(dtype)
+    assert is_finite(weight) and is_finite(weight[:0])
+    weight[567, 8] = value
+    assert not is_finite(weight)
+
+
+@pytest.fixture
+def tied(tmp_path: Path) -> Path:
+    config = replace(CONFIG, language=replace(CONFIG.language, tie_embeddings=True))
+    save_pretrained(tiny_vitron(config), tmp_path / "tied")
+    return tmp_path / "tied"
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["both", "output"])
+def test_tied_embeddings_are_taken_by_either_name(tied, kept):
+    weights = load_file(tied / WEIGHTS)
+    expected = answer(from_pretrained(tied))
+    weights[OUTPUT_EMBEDDINGS] = weights[INPUT_EMBEDDINGS].clone()
+    if not kept:
+        del weights[INPUT_EMBEDDINGS]
+    save_file(weights, tied / WEIGHTS)
+    loaded = from_pretrained(tied)
+    assert loaded.language.lm_head.weight is loaded.language.model.embed_tokens.weight
+    assert torch.equal(answer(loaded), expected)
+
+
+def test_tied_embeddings_that_differ_name_the_repair(tied):
+    weights = load_file(tied / WEIGHTS)
+    weights[OUTPUT_EMBEDDINGS] = -weights[INPUT_EMBEDDINGS]
+    save_file(weights, tied / WEIGHTS)
+    with pytest.raises(ModelError, match=r"differ, .* set language, tie_embeddings to false"):
+        from_pretrained(tied)
+    (tied / "config.json").write_text(CONFIG.to_json())
+    assert torch.equal(from_pretrained(tied).language.lm_head.weight, weights[OUTPUT_EMBEDDINGS])
+
+
+def test_untied_embeddings_without_their_output_name_the_repair(saved):
+    weights = load_file(saved / WEIGHTS)
+    del weights[OUTPUT_EMBEDDINGS]
+    save_file(weights, saved / WEIGHTS)
+    with pytest.raises(ModelError, match="set language, tie_embeddings to true"):
+        from_pretrained(saved)
+
+
+@pytest.mark.parametrize("positions", [1 << 33, 1 << 50])
+def test_a_context_that_no_machine_holds_says_how_much_it_needs(saved, positions):
+    config = replace(CONFIG, language=replace(CONFIG.language, max_positions=positions))
+    (saved / "config.json").write_text(config.to_json())
+    with pytest.raises(ModelError, match=rf"[\d,.]+ GiB for a context of {positions:,} tokens; cpu has [\d,.]+ GiB"):
+        from_pretrained(saved)
+
+
+@pytest.mark.parametrize("with_config", [True, False])
+def test_an_adapter_alone_says_of_which_model_it_is(saved, with_config):
+    (saved / WEIGHTS).unlink()
+    if not with_config:
+        (saved / "config.json").unlink()
+    (saved / "adapter_config.json").write_text('{"peft_type": "LORA", "base_model_name_or_path": "lmsys/vicuna"}')
+    with pytest.raises(ModelError, match=rf"adapter of 'lmsys/vicuna' .* convert BASE OUT --lora {saved}"):
+        from_pretrained(saved)
 
 
 def test_an_empty_directory(tmp_path):
@@ -228,9 +365,22 @@ def test_a_checkpoint_without_its_tokenizer(saved):
         load_checkpoint(saved)
 
 
-@pytest.mark.parametrize("source", ["nowhere", "/not/there/at/all", "a/b/c"])
-def test_a_source_that_is_nowhere(source):
-    with pytest.raises(ModelError, match="no directory, bundled model or hub id"):
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ("nowhere", "no directory, bundled model or hub id"),
+        ("/not/there/at/all", "no directory, bundled model or hub id"),
+        ("a/b/c", "no directory, bundled model or hub id"),
+        ("", "the name of the model is empty"),
+        ("  ", "the name of the model is empty"),
+        ("elysium-7b", "is a profile without weights; .* vitron models convert"),
+        ("a" * 5000, "cannot be looked at"),
+        ("a\0b", "null byte|no directory"),
+        (__file__, "is a file; give the directory"),
+    ],
+)
+def test_a_source_that_is_nowhere(source, sentence):
+    with pytest.raises(ModelError, match=sentence):
         find_checkpoint(source)
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from vitron_ros.errors import ConfigError
 from vitron_ros.model.config import (
     PROFILES,
+    GenerationConfig,
     LanguageConfig,
     ModelConfig,
     RegionConfig,
@@ -41,6 +42,14 @@ def test_a_profile_comes_back_from_json(name):
         (RegionConfig, {"kind": "none", "levels": (1,)}, "only region kind multi_level"),
         (LanguageConfig, {"num_kv_heads": 5}, "multiple of num_kv_heads 5"),
         (LanguageConfig, {"head_dim": 7}, "head_dim is 7"),
+        (RegionConfig, {"levels": (1, 1)}, "each may be there once"),
+        (VisionConfig, {"hidden_size": 1 << 40}, "hidden_size is 1099511627776; it must be at most"),
+        (LanguageConfig, {"hidden_size": 1 << 70}, "hidden_size is 1180591620717411303424; it must be at most"),
+        (LanguageConfig, {"num_layers": 10**6}, "num_layers is 1000000; it must be at most"),
+        (LanguageConfig, {"rope_theta": float("inf")}, "rope_theta is inf; it must be at most"),
+        (LanguageConfig, {"rms_norm_eps": float("inf")}, "rms_norm_eps is inf; it must be at most"),
+        (LanguageConfig, {"max_positions": 10**4000}, "it must be at most"),
+        (GenerationConfig, {"max_new_tokens": 10**9}, "max_new_tokens is 1000000000; it must be at most"),
         (LanguageConfig, {"eos_token_id": 32000}, "eos_token_id is 32000; the vocabulary has 32000 tokens"),
     ],
 )
@@ -74,6 +83,10 @@ def test_parts_that_do_not_fit_are_refused(changes, sentence):
         (lambda values: values["language"].update(tie_embeddings=1), "tie_embeddings is 1; it must be like False"),
         (lambda values: values["region"].update(levels=["a"]), r"levels is \['a'\]"),
         (lambda values: values.update(max_frames=True), "max_frames is True"),
+        (lambda values: values["language"].update(rope_theta=10**400), "rope_theta is 1000.* it must be like"),
+        (lambda values: values.update(name="x" * 10**6), "name is 'xxx.* one line of at most 1024 characters"),
+        (lambda values: values.update(name="a\nb"), "name is .* one line"),
+        (lambda values: values.update({"k" * 10**6: 1}), "unknown settings 'kkk.{,100}; it knows"),
     ],
 )
 def test_bad_json_is_named(change, sentence):

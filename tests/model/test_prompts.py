@@ -220,7 +220,7 @@ def markers(**changes) -> dict:
     ("text", "message"),
     [
         ("a: [", r"mine\.yaml is not YAML"),
-        ("[]", r"mine\.yaml: the profile is \[\]; it must be a table"),
+        ("[]", r"mine\.yaml: the profile is of type list; it must be a table"),
         (changed(sistem="x"), r"the profile has no key sistem; it has system"),
         (changed(system=None), r"the profile lacks system"),
         (changed(system=3), r"system is 3; it must be text"),
@@ -237,6 +237,12 @@ def markers(**changes) -> dict:
         (changed(tasks=tasks(rec={"templates": ["{text}"], "marker": {}})), r"tasks\.rec has no key marker"),
         (changed(markers=markers(frame="Frame {number}")), r"markers\.frame .* must have \{image\}, \{number\}"),
         (changed(markers=markers(frame="{seconds} {image}")), r"markers\.frame .* must have"),
+        (changed(tasks=tasks(rec=["{text:>9999999999}"])), r"tasks\.rec\.templates .* has a format"),
+        (changed(tasks=tasks(rec=["{text!r}"])), r"tasks\.rec\.templates .* has a format"),
+        (changed(markers=markers(frame="{number:999999999d} {image}")), r"markers\.frame .* has a format"),
+        ("[" * 5000, r"is not YAML that can be read \(RecursionError\)"),
+        ("a: !!bool x", r"is not YAML that can be read \(KeyError\)"),
+        ("{: :", r"is not YAML: .* in line 1$"),
     ],
 )
 def test_a_profile_that_is_not_valid_is_refused_by_file_and_key(tmp_path, text, message):

@@ -175,7 +175,7 @@ def test_an_adapter_for_another_model_is_refused(tmp_path):
     [
         ('{"model_type": "qwen"}', "of no known layout"),
         ("[]", "no table"),
-        ("{", "cannot be read"),
+        ("{", "is no JSON"),
         (None, "cannot be read"),
     ],
 )

@@ -7,15 +7,25 @@ NAME.json                   its manifest
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from vitron_ros.errors import EngineError
+from vitron_ros.errors import EngineError, ModelError
+from vitron_ros.model.files import is_file, quoted, read_json, shortened
 
 SUFFIX = ".json"
 CHUNK = 1 << 20
+PLAIN: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(
+        ("model", "part", "weights", "graph", "library", "version", "precision", "sha256", "source", "rebuild"), (str,)
+    ),
+    **dict.fromkeys(("bytes", "peak_mb"), (int,)),
+    "levels": (bool,),
+    "build_s": (int, float),
+}
+DTYPES = ("float32", "float16", "bfloat16", "int8", "int32", "int64", "bool")
 MAKERS = ("graphs", "onnx_export")
 
 
@@ -77,22 +87,56 @@ def read_manifest(engine: Path) -> Manifest:
         EngineError: it is not there, or no manifest of this release.
     """
     path = manifest_path(engine)
-    if not path.is_file():
+    if not is_file(path):
         raise EngineError(f"{engine} has no manifest {path.name}; build it with: python -m engines.build")
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        lists = {
-            "targets": tuple(values["targets"]),
-            "profiles": tuple({name: tuple(sizes) for name, sizes in each.items()} for each in values["profiles"]),
-            "inputs": tuple(values["inputs"]),
-            "outputs": tuple(values["outputs"]),
-        }
+        values = read_json(path)
         known = {item.name for item in fields(Manifest)}
         if set(values) != known:
-            raise ValueError(f"its fields differ by {', '.join(sorted(set(values) ^ known))}")
-        return Manifest(**{**values, **lists})
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"its fields differ by {shortened(sorted(set(values) ^ known))}")
+        for name, kinds in PLAIN.items():
+            if type(values[name]) not in kinds:
+                raise ValueError(f"{name} is {quoted(values[name])}")
+        lists = {
+            "targets": _list_of(values, "targets", lambda each: isinstance(each, str)),
+            "profiles": tuple(
+                {name: tuple(sizes) for name, sizes in each.items()}
+                for each in _list_of(values, "profiles", _is_profile)
+            ),
+            "inputs": _list_of(values, "inputs", _is_spec),
+            "outputs": _list_of(values, "outputs", _is_spec),
+        }
+    except (ModelError, ValueError) as error:
         raise EngineError(f"{path} is no manifest of this release ({error}); build the engine again") from error
+    return Manifest(**{**values, **lists})
+
+
+def _list_of(values: Mapping[str, Any], name: str, fits: Callable[[Any], bool]) -> tuple[Any, ...]:
+    found = values[name]
+    if not isinstance(found, list) or not all(map(fits, found)):
+        raise ValueError(f"{name} is {quoted(found)}")
+    return tuple(found)
+
+
+def _is_profile(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(sizes, list)
+        and len(sizes) == 3
+        and all(type(size) is int and size > 0 for size in sizes)
+        and sizes == sorted(sizes)
+        for sizes in value.values()
+    )
+
+
+def _is_spec(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and set(value) == {"name", "shape", "dtype"}
+        and isinstance(value["name"], str)
+        and isinstance(value["shape"], list)
+        and all(isinstance(size, str) or (type(size) is int and size > 0) for size in value["shape"])
+        and value["dtype"] in DTYPES
+    )
 
 
 def check_file(engine: Path, manifest: Manifest) -> None:

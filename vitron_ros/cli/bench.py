@@ -28,6 +28,7 @@ import transformers
 from vitron_ros.errors import ConfigError, ModelError, VitronError
 from vitron_ros.model.config import LanguageConfig, profile
 from vitron_ros.model.decoding import Decoder, Request
+from vitron_ros.model.device import find_device
 from vitron_ros.model.language import LanguageModel
 from vitron_ros.model.prompts import ImageSegment, Prompt, TextSegment
 from vitron_ros.model.tokenizer import train_tokenizer
@@ -102,7 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """Prints a table; gives its figures."""
     config = profile(arguments.profile)
-    device = torch.device(arguments.device)
+    device = find_device(arguments.device)
     figures: dict[str, Any] = {
         "profile": config.name,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else processor(),

@@ -6,25 +6,22 @@ import shutil
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from vitron_ros.errors import ConfigError, ModelError
-from vitron_ros.model.checkpoint import (
-    ASSETS,
-    CONFIG,
-    build_empty,
-    find_checkpoint,
-    load_weights,
-    read_config,
-    save_pretrained,
-    weight_files,
-)
+from vitron_ros.grounding.model_files import verify_files
+from vitron_ros.model.checkpoint import ASSETS, CONFIG, Loaded, find_checkpoint, read_config, save_pretrained
 from vitron_ros.model.config import PROFILES, ModelConfig, profile
+from vitron_ros.model.device import find_device
+from vitron_ros.model.files import is_file
 from vitron_ros.model.footprint import Footprint, footprint
-from vitron_ros.model.published_layouts import Loaded, layout_of, load_elysium, load_vitron
-from vitron_ros.model.tokenizer import JSON_NAME, SENTENCEPIECE_NAME, Tokenizer
+from vitron_ros.model.published_layouts import layout_of, load_elysium, load_vitron
+from vitron_ros.model.tokenizer import JSON_NAME, SENTENCEPIECE_NAME
+from vitron_ros.model.vitron import VitronModel
 
 NAME = "models"
 HELP = "list, show, verify and convert models"
@@ -46,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     show.add_argument("model", help="a profile, or a checkpoint: directory, bundled name or hub id")
     verify = actions.add_parser("verify", help="read every weight and the tokenizer, and say whether they fit")
     verify.add_argument("model", help="a checkpoint: directory, bundled name or hub id")
+    verify.add_argument("--model-device", default="cpu", help="whose memory it has to fit: cpu, cuda or cuda:N")
     convert = actions.add_parser("convert", help="bring a published Elysium or VITRON checkpoint into this layout")
     convert.add_argument("source", type=Path, help="the published directory; of VITRON, the base")
     convert.add_argument("out", type=Path, help="the directory to write; it must be new or empty")
@@ -120,37 +118,29 @@ def _table(config: ModelConfig, sizes: Footprint) -> str:
 
 def _verify(args: argparse.Namespace) -> int:
     directory = find_checkpoint(args.model)
-    config = read_config(directory)
-    # To the meta device: every value is read and checked, none is kept.
-    report = load_weights(build_empty(config), weight_files(directory), device="meta")
-    faults = [] if report.is_complete else [str(report)]
-    try:
-        tokenizer = Tokenizer.from_pretrained(directory)
-        faults += _tokenizer_faults(tokenizer, config)
-    except ModelError as error:
-        faults.append(str(error))
-    result = {"checkpoint": str(directory), "ok": not faults, "weights": asdict(report), "faults": faults}
-    print(
-        json.dumps(result)
-        if args.json
-        else "\n".join([f"{directory}: {report}", *faults, "ok" if not faults else "not ok"])
-    )
+    verdict = verify_files(directory, find_device(args.model_device))
+    faults, report = list(verdict.faults.values()), verdict.report
+    result = {
+        "checkpoint": str(directory),
+        "ok": not faults,
+        "weights": None if report is None else asdict(report),
+        "faults": faults,
+    }
+    if args.json:
+        print(json.dumps(result))
+    else:
+        lines = [f"{directory}: {report}"] if report is not None and report.is_complete else []
+        print("\n".join([*lines, *faults, "not ok" if faults else "ok"]))
     return 1 if faults else 0
-
-
-def _tokenizer_faults(tokenizer: Tokenizer, config: ModelConfig) -> list[str]:
-    language, faults = config.language, []
-    if tokenizer.size > language.vocab_size:
-        faults.append(f"the tokenizer has {tokenizer.size} tokens, the model only {language.vocab_size}")
-    theirs, ours = (tokenizer.bos_id, tokenizer.eos_id), (language.bos_token_id, language.eos_token_id)
-    if theirs != ours:
-        faults.append(f"the tokenizer begins and ends text with tokens {theirs}, the model with {ours}")
-    return faults
 
 
 def _convert(args: argparse.Namespace) -> int:
     if args.out.exists() and (not args.out.is_dir() or any(args.out.iterdir())):
         raise ModelError(f"{args.out} exists already; give a new directory")
+    places = [args.tokenizer] if args.tokenizer else [args.source, args.lora]
+    tokenizer = _find_tokenizer(places)
+    if args.tokenizer and tokenizer is None:
+        raise ModelError(f"{args.tokenizer} has neither {JSON_NAME} nor {SENTENCEPIECE_NAME}; give their directory")
     loaded = _load_published(args)
     report = loaded.report
     if report.missing or report.misshaped:
@@ -158,21 +148,40 @@ def _convert(args: argparse.Namespace) -> int:
             f"{args.source} does not fit the model {loaded.model.config.name}: {report}; give its sizes with --config"
         )
     print(report, file=sys.stderr)
-    save_pretrained(loaded.model, args.out, dtype=DTYPES[args.dtype])
-    tokenizer = _copy_tokenizer([args.tokenizer] if args.tokenizer else [args.source, args.lora], args.out)
-    if not tokenizer:
+    try:
+        _write_sound(loaded.model, tokenizer, args)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{args.out} cannot be written: {error}; nothing was kept") from error
+    if tokenizer is None:
         print(
             f"{args.source} has no tokenizer; copy tokenizer.model of its language model (lmsys/vicuna-7b-v1.5) "
             f"to {args.out}",
             file=sys.stderr,
         )
-    result = {"out": str(args.out), "tokenizer": tokenizer, **asdict(report)}
+    result = {"out": str(args.out), "tokenizer": tokenizer and tokenizer.name, **asdict(report)}
     print(
         json.dumps(result)
         if args.json
         else f"{args.out}: {report.loaded} weights, {_millions(_total(loaded))} parameters"
     )
     return 0
+
+
+def _write_sound(model: VitronModel, tokenizer: Path | None, args: argparse.Namespace) -> None:
+    """Writes a checkpoint that `verify` finds sound, but for a tokenizer that is still to come, or nothing."""
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=args.out.parent, prefix=f".{args.out.name}-") as unfinished:
+        written = Path(unfinished) / args.out.name
+        save_pretrained(model, written, dtype=DTYPES[args.dtype])
+        if tokenizer is not None:
+            shutil.copyfile(tokenizer, written / tokenizer.name)
+        faults = verify_files(written).faults
+        if tokenizer is None:
+            faults.pop("tokenizer", None)
+        if faults:
+            told = "; ".join(faults.values()).replace(str(written), str(args.out))
+            raise ModelError(f"nothing was written, since it would not load: {told}")
+        written.replace(args.out)
 
 
 def _load_published(args: argparse.Namespace) -> Loaded:
@@ -182,6 +191,10 @@ def _load_published(args: argparse.Namespace) -> Loaded:
     config = read_config(args.config) if args.config else None
     dtype = DTYPES[args.dtype]
     if layout == "elysium":
+        if args.lora or args.image_tower or args.video_tower:
+            raise ModelError(
+                f"{args.source} is Elysium's, which has no adapter and no towers beside it; leave them out"
+            )
         return load_elysium(args.source, config, dtype=dtype)
     return load_vitron(
         args.source,
@@ -194,14 +207,10 @@ def _load_published(args: argparse.Namespace) -> Loaded:
     )
 
 
-def _copy_tokenizer(places: list[Path | None], out: Path) -> str | None:
-    """Copies the first tokenizer found, and gives its file name."""
-    for place in places:
-        for name in (JSON_NAME, SENTENCEPIECE_NAME):
-            if place is not None and (place / name).is_file():
-                shutil.copyfile(place / name, out / name)
-                return name
-    return None
+def _find_tokenizer(places: list[Path | None]) -> Path | None:
+    """The first tokenizer's file in some directories."""
+    files = [place / name for place in places if place for name in (JSON_NAME, SENTENCEPIECE_NAME)]
+    return next((file for file in files if is_file(file)), None)
 
 
 def _config(model: str) -> ModelConfig:

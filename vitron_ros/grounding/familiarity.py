@@ -12,6 +12,7 @@ from safetensors.numpy import load_file, save_file
 
 from vitron_ros.errors import ModelError
 from vitron_ros.frame import Frame
+from vitron_ros.model.files import SHOWN, is_file
 
 FILE = "familiarity.safetensors"
 # Of frames of the worlds beyond the limit. With vitron-tiny's encoder 0.02 finds most frames of 13 in 15 real
@@ -62,26 +63,26 @@ class Familiarity:
         return cls(known.mean(axis=0).astype(np.float32), np.linalg.inv(shrunk).astype(np.float32), 0.0)
 
     @classmethod
-    def load(cls, directory: Path) -> "Familiarity | None":
-        """What stands beside a model; None: nothing does.
+    def load(cls, directory: Path, channels: int) -> "Familiarity | None":
+        """What stands beside a model whose features have so many channels; None: nothing does.
 
         Raises:
-            ModelError: the file is damaged.
+            ModelError: the file is damaged, or of another model.
         """
         path = directory / FILE
-        if not path.is_file():
+        if not is_file(path):
             return None
         try:
             tensors = load_file(path)
             mean, precision, limit = tensors["mean"], tensors["precision"], float(tensors["limit"])
         except Exception as error:  # safetensors raises several kinds
-            raise ModelError(f"{path} is damaged: {error}; fetch or export the model again") from error
-        if (
-            mean.ndim != 1
-            or precision.shape != 2 * mean.shape
-            or not np.isfinite([*mean, *precision.flat, limit]).all()
-        ):
-            raise ModelError(f"{path} holds no mean, precision and limit that fit; fetch or export the model again")
+            raise ModelError(f"{path} is damaged: {str(error)[:SHOWN]}; fetch or export the model again") from error
+        are_floats = mean.dtype.kind == precision.dtype.kind == "f"
+        fits = mean.shape == (channels,) and precision.shape == (channels, channels) and limit >= 0
+        if not (are_floats and fits and all(np.isfinite(part).all() for part in (mean, precision, limit))):
+            raise ModelError(
+                f"{path} holds no mean, precision and limit of {channels} channels; fetch or export the model again"
+            )
         return cls(mean, precision, limit)
 
     def save(self, directory: Path) -> None:

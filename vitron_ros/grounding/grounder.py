@@ -21,13 +21,15 @@ from vitron_ros.grounding.familiarity import Familiarity, FirstLooks
 from vitron_ros.grounding.foresight import Foresight
 from vitron_ros.grounding.frame_tokens import FrameEncoder, FrameTokens
 from vitron_ros.grounding.memory import with_needed_history
+from vitron_ros.grounding.model_files import load_files
 from vitron_ros.grounding.reading import boxes_of, named_boxes, pixels, spoken, status_of
 from vitron_ros.grounding.request import Grounded, ModelReply, ModelRequest, Status, Task
 from vitron_ros.grounding.vocabulary import Vocabulary
 from vitron_ros.grounding.wording import follow, grammar, turns, with_needed_frames
 from vitron_ros.model.answers import Box
-from vitron_ros.model.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
+from vitron_ros.model.checkpoint import Checkpoint, find_checkpoint
 from vitron_ros.model.decoding import Decoded, Decoder, Request
+from vitron_ros.model.device import dtype_on, find_device
 from vitron_ros.model.kv_cache import CacheKind
 from vitron_ros.model.parsing import ParsedReply, parse_reply
 from vitron_ros.model.prompts import Prompt, Turn
@@ -135,9 +137,9 @@ class Grounder:
                 weights or such a cache cannot be had here.
         """
         run = run or ModelRun()
-        is_cpu = torch.device(run.device).type == "cpu"
+        device = find_device(run.device)
         directory = find_checkpoint(source)
-        checkpoint = load_checkpoint(directory, device=run.device, dtype=torch.float32 if is_cpu else None)
+        checkpoint, vocabulary, familiarity = load_files(directory, device=device, dtype=dtype_on(device))
         if run.weights != "full":
             quantise(checkpoint.model, cast(Kind, run.weights))
         is_small = run.weights != "full" or run.cache != "full"
@@ -146,8 +148,8 @@ class Grounder:
             parts = replace(parts, language=checkpoint.model.language)
         return cls(
             checkpoint,
-            vocabulary=Vocabulary.load(directory),
-            familiarity=Familiarity.load(directory),
+            vocabulary=vocabulary,
+            familiarity=familiarity,
             parts=parts,
             rows=rows,
             cache=cast(CacheKind, run.cache),

@@ -5,6 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from vitron_ros.errors import ModelError
+from vitron_ros.model.files import is_file, read_text
+
 FILE = "words.txt"
 WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 MARKUP = re.compile(r"\{[^{}]*\}|<[^<>]*>")  # places of a template, tags of an answer: no words of a language
@@ -30,9 +33,18 @@ class Vocabulary:
 
     @classmethod
     def load(cls, directory: Path) -> "Vocabulary":
-        """The words beside a model, one a line; every word is known where there is no such file."""
+        """The words beside a model, one a line; every word is known where there is no such file.
+
+        Raises:
+            ModelError: the file cannot be read, or has no words.
+        """
         path = directory / FILE
-        return cls(frozenset(path.read_text(encoding="utf-8").lower().split())) if path.is_file() else cls()
+        if not is_file(path):
+            return cls()
+        words = frozenset(read_text(path).lower().split())
+        if not words:
+            raise ModelError(f"{path} has no words; fetch it again, or remove it for a model that knows every word")
+        return cls(words)
 
     def save(self, directory: Path) -> None:
         """Writes the file that `load` reads; nothing where every word is known."""

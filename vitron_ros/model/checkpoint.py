@@ -10,7 +10,7 @@ memory than the model itself.
 """
 
 import json
-import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +21,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from vitron_ros.errors import ConfigError, ModelError
-from vitron_ros.model.config import ModelConfig
+from vitron_ros.errors import ModelError
+from vitron_ros.model.config import PROFILES, ModelConfig, from_dict
+from vitron_ros.model.files import LFS_POINTER, SHOWN, files_inside, is_file, quoted, read_json, shortened
+from vitron_ros.model.memory import check_memory
 from vitron_ros.model.prompt_profile import PromptProfile
 from vitron_ros.model.prompts import PromptBuilder
 from vitron_ros.model.tokenizer import Tokenizer
@@ -34,7 +36,11 @@ ASSETS = Path(__file__).parents[1] / "assets"
 HUB_FILES = ["*.safetensors", "*.json", "tokenizer.model", PROMPT_PROFILE, "words.txt"]
 SHARD_BYTES = 4 * 1024**3
 
-logger = logging.getLogger(__name__)
+ADAPTER_CONFIG = "adapter_config.json"
+INPUT_EMBEDDINGS, OUTPUT_EMBEDDINGS = "language.model.embed_tokens.weight", "language.lm_head.weight"
+WEIGHT_TYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+# What safetensors raises of files that are cut, of other kinds, or of types that this torch does not know.
+UNREADABLE = (SafetensorError, OSError, ValueError, TypeError, AttributeError, KeyError)
 
 
 @dataclass(frozen=True)
@@ -65,8 +71,27 @@ class LoadReport:
         for name in ("missing", "unexpected", "misshaped"):
             keys = getattr(self, name)
             if keys:
-                counts += f"; {len(keys)} {name}: {', '.join(keys[:4])}{', ...' if len(keys) > 4 else ''}"
+                counts += f"; {len(keys)} {name}: {shortened(keys)}"
         return counts
+
+
+class WeightsError(ModelError):
+    """The weights of a checkpoint do not fit its config.
+
+    Attributes:
+        report: which.
+    """
+
+    def __init__(self, sentence: str, report: LoadReport) -> None:
+        super().__init__(sentence)
+        self.report = report
+
+
+class Loaded(NamedTuple):
+    """A model from a checkpoint, and what became of its weights."""
+
+    model: VitronModel
+    report: LoadReport
 
 
 def find_checkpoint(source: str | Path) -> Path:
@@ -75,20 +100,32 @@ def find_checkpoint(source: str | Path) -> Path:
     Raises:
         ModelError: there is none.
     """
-    path = Path(source)
-    if path.is_dir():
-        return path
-    if (ASSETS / str(source) / CONFIG).is_file():
-        return ASSETS / str(source)
-    if len(path.parts) != 2 or path.is_absolute() or str(source).startswith("."):
-        raise ModelError(f"{source} is no directory, bundled model or hub id owner/name; see: vitron models list")
+    name, path = str(source), Path(source)
+    if not name.strip():
+        raise ModelError("the name of the model is empty; give a directory, a bundled model or a hub id owner/name")
+    try:
+        if path.is_dir():
+            return path
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{quoted(name)} cannot be looked at: {error}; give the directory of a model") from error
+    if is_file(ASSETS / name / CONFIG):
+        return ASSETS / name
+    if name in PROFILES:
+        raise ModelError(
+            f"{name} is a profile without weights; bring published ones into this layout with vitron models convert, "
+            "and give the directory that it writes"
+        )
+    if is_file(path):
+        raise ModelError(f"{name} is a file; give the directory that holds it with its {CONFIG} and tokenizer")
+    if len(path.parts) != 2 or path.is_absolute() or name.startswith("."):
+        raise ModelError(f"{quoted(name)} is no directory, bundled model or hub id owner/name; see: vitron models list")
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(str(source), allow_patterns=HUB_FILES))
+        return Path(snapshot_download(name, allow_patterns=HUB_FILES))
     except Exception as error:  # the hub's client raises many kinds, all of them: it is not there
         raise ModelError(
-            f"{source} is no local directory and cannot be fetched from the hub ({type(error).__name__}); "
+            f"{name} is no local directory and cannot be fetched from the hub ({type(error).__name__}); "
             "download it by hand and give its directory"
         ) from error
 
@@ -106,15 +143,16 @@ def save_pretrained(
 
     Args:
         tokenizer: None: it is copied in by hand.
-        prompt_profile: None: the one that the config names.
+        prompt_profile: None: the built-in one that the config names.
         dtype: of the stored weights; None: as they are.
         shard_bytes: size of one weight file at most, unless a single weight is larger.
 
     Raises:
         ModelError: the model is quantised, or its weights were never loaded.
-        ConfigError: the prompt profile that the config names is not there.
+        ConfigError: the prompt profile that the config names is not built in.
+        OSError, SafetensorError: a file cannot be written.
     """
-    prompt_profile = prompt_profile or PromptProfile.load(model.config.prompt_profile)
+    prompt_profile = prompt_profile or PromptProfile.built_in(model.config.prompt_profile)
     weights = _weights(model)
     if any(type(weight.data) is not Tensor or weight.is_meta for weight in weights.values()):
         raise ModelError("a quantised model, or one without weights, cannot be saved; save the plain model instead")
@@ -153,11 +191,12 @@ def load_checkpoint(
     """A whole checkpoint; arguments and errors as `from_pretrained`, which loads the model alone.
 
     Raises:
-        ModelError: the tokenizer is missing, too.
+        ModelError: the tokenizer is missing or does not fit the model, too.
+        ConfigError: the prompt profile is not valid, too.
     """
     directory = find_checkpoint(source)
     model = from_pretrained(directory, device=device, dtype=dtype)
-    tokenizer = Tokenizer.from_pretrained(directory)
+    tokenizer = read_tokenizer(directory, model.config)
     profile = read_prompt_profile(directory, model.config)
     return Checkpoint(model, tokenizer, PromptBuilder(profile, tokenizer, model.config.tokenisation == "published"))
 
@@ -168,53 +207,106 @@ def from_pretrained(
     """The model of a checkpoint directory, bundled name or hub id, in evaluation mode.
 
     Args:
-        dtype: of the weights in memory; None: as stored. Half-precision is slow on most CPUs: give float32 there.
+        dtype: of the weights in memory; None: as stored, and of several the one that most have. Half-precision is slow
+            on most CPUs: give float32 there.
 
     Raises:
-        ModelError: the checkpoint is not there, is incomplete, damaged, or holds pickles or values that are not finite.
+        ModelError: the checkpoint is not there, is incomplete, damaged, too large for the device, or holds pickles or
+            values that are not finite.
         ConfigError: its config.json is wrong.
     """
     directory = find_checkpoint(source)
-    model = build_empty(read_config(directory))
+    return read_model(directory, read_config(directory), device=device, dtype=dtype).model
+
+
+def read_model(
+    directory: Path, config: ModelConfig, *, device: torch.device | str = "cpu", dtype: torch.dtype | None = None
+) -> Loaded:
+    """The model of a directory and its config. On the device meta every weight is checked, and none is kept.
+
+    Raises:
+        WeightsError: the weights do not fit the config.
+        ModelError: a file is not there, damaged, or holds pickles or values that are not finite, or the device has too
+            little memory.
+    """
+    model = build_empty(config)
+    if torch.device(device).type != "meta":
+        check_memory(model, device, dtype)
     report = load_weights(model, weight_files(directory), device=device, dtype=dtype)
     if not report.is_complete:
-        raise ModelError(
-            f"the weights in {directory} do not fit its {CONFIG}: {report}; fetch or save the checkpoint again"
-        )
-    return model.eval()
+        advice = "fetch or save the checkpoint again"
+        if report.missing == (OUTPUT_EMBEDDINGS,) and not (report.unexpected or report.misshaped):
+            advice = "if it shares its embeddings, set language, tie_embeddings to true"
+        raise WeightsError(f"the weights in {directory} do not fit its {CONFIG}: {report}; {advice}", report)
+    sizes = Counter[torch.dtype]()
+    for weight in model.parameters():
+        sizes[weight.dtype] += weight.numel()
+    if len(sizes) > 1:
+        model.to(sizes.most_common(1)[0][0])
+    return Loaded(model.eval(), report)
 
 
 def read_config(directory: Path) -> ModelConfig:
     """The config of a checkpoint directory.
 
     Raises:
-        ModelError: it is not there, or is that of another project.
+        ModelError: it is not there, is no table, or is that of another project or of an adapter.
         ConfigError: a value is wrong.
     """
     path = directory / CONFIG
-    if not path.is_file():
+    if not is_file(path):
+        if is_file(directory / ADAPTER_CONFIG):
+            raise ModelError(describe_adapter(directory))
         raise ModelError(f"{directory} has no {CONFIG}; it is no checkpoint, or its saving was broken off")
-    text = path.read_text(encoding="utf-8")
-    try:
-        values = json.loads(text)
-    except ValueError as error:
-        raise ConfigError(f"{path} is no JSON: {error}") from error
-    if isinstance(values, dict) and "model_type" in values:
+    values = read_json(path)
+    if "model_type" in values:
         raise ModelError(
-            f"{directory} holds a checkpoint of another project ({values['model_type']}); bring it into this layout "
-            f"with: vitron models convert {directory} OUT"
+            f"{directory} holds a checkpoint of another project ({quoted(values['model_type'])}); bring it into this "
+            f"layout with: vitron models convert {directory} OUT"
         )
-    return ModelConfig.from_json(text)
+    return from_dict(ModelConfig, values, str(path))
+
+
+def describe_adapter(directory: Path) -> str:
+    """Says that a directory holds an adapter, and of which model."""
+    base = read_json(directory / ADAPTER_CONFIG).get("base_model_name_or_path")
+    return (
+        f"{directory} holds an adapter{f' of {quoted(base)}' if base else ''} and no model; merge it into its base "
+        f"with: vitron models convert BASE OUT --lora {directory}"
+    )
+
+
+def read_tokenizer(directory: Path, config: ModelConfig) -> Tokenizer:
+    """The tokenizer of a checkpoint.
+
+    Raises:
+        ModelError: it is missing, damaged, or does not fit the model.
+    """
+    tokenizer, language = Tokenizer.from_pretrained(directory), config.language
+    if tokenizer.size > language.vocab_size:
+        raise ModelError(
+            f"the tokenizer in {directory} has {tokenizer.size} tokens, the model only {language.vocab_size}; copy the "
+            "one that the model was trained with"
+        )
+    theirs, ours = (tokenizer.bos_id, tokenizer.eos_id), (language.bos_token_id, language.eos_token_id)
+    if theirs != ours:
+        raise ModelError(
+            f"the tokenizer in {directory} begins and ends text with tokens {theirs}, the model with {ours}; copy the "
+            "one that the model was trained with"
+        )
+    tokenizer.number_ids()  # raises where boxes cannot be written
+    return tokenizer
 
 
 def read_prompt_profile(directory: Path, config: ModelConfig) -> PromptProfile:
-    """The wording that a checkpoint keeps, or else the one that its config names.
+    """The wording that a checkpoint keeps, or else the built-in one that its config names.
 
     Raises:
+        ModelError: its file cannot be read.
         ConfigError: it is not there, or not valid.
     """
     kept = directory / PROMPT_PROFILE
-    return PromptProfile.load(kept if kept.is_file() else config.prompt_profile)
+    return PromptProfile.read(kept) if is_file(kept) else PromptProfile.built_in(config.prompt_profile)
 
 
 def build_empty(config: ModelConfig) -> VitronModel:
@@ -229,17 +321,9 @@ def weight_files(directory: Path) -> list[Path]:
     Raises:
         ModelError: there are none, or only pickles, or the index names a file that is not there.
     """
-    index = directory / INDEX
-    if index.is_file():
-        try:
-            names = sorted(set(json.loads(index.read_text())["weight_map"].values()))
-        except (ValueError, KeyError, AttributeError, TypeError) as error:
-            raise ModelError(f"{index} is no index of weights; fetch or save the checkpoint again") from error
-        missing = [name for name in names if not (directory / name).is_file()]
-        if missing:
-            raise ModelError(f"{directory} lacks the weight file {', '.join(missing)}; fetch the checkpoint again")
-        return [directory / name for name in names]
-    if (directory / WEIGHTS).is_file():
+    if is_file(directory / INDEX):
+        return indexed_files(directory, INDEX)
+    if is_file(directory / WEIGHTS):
         return [directory / WEIGHTS]
     pickles = sorted(path.name for pattern in ("*.bin", "*.pt", "*.pth") for path in directory.glob(pattern))
     if pickles:
@@ -247,7 +331,21 @@ def weight_files(directory: Path) -> list[Path]:
             f"{directory} holds pickles ({', '.join(pickles[:3])}), which can run code when opened; convert them with: "
             f"vitron models convert {directory} OUT"
         )
+    if is_file(directory / ADAPTER_CONFIG):
+        raise ModelError(describe_adapter(directory))
     raise ModelError(f"{directory} has no weights; it needs {WEIGHTS} or {INDEX}")
+
+
+def indexed_files(directory: Path, index: str) -> list[Path]:
+    """The weight files that an index in a directory names.
+
+    Raises:
+        ModelError: it is no index, or names files that are not there or lie elsewhere.
+    """
+    weight_map = read_json(directory / index).get("weight_map")
+    if not isinstance(weight_map, dict) or not weight_map:
+        raise ModelError(f"{directory / index} is no index of weights; fetch or save the checkpoint again")
+    return files_inside(directory, weight_map.values(), directory / index)
 
 
 def read_tensors(path: Path) -> Iterator[tuple[str, Tensor]]:
@@ -260,8 +358,18 @@ def read_tensors(path: Path) -> Iterator[tuple[str, Tensor]]:
         with safe_open(path, framework="pt") as file:
             for name in file.keys():  # noqa: SIM118 - not a dict
                 yield name, file.get_tensor(name)
-    except (SafetensorError, OSError) as error:
-        raise ModelError(f"{path} is damaged: {error}; fetch or save the checkpoint again") from error
+    except UNREADABLE as error:
+        if _begins_with(path, LFS_POINTER.encode()):
+            raise ModelError(f"{path} is a pointer of Git LFS, not the file itself; fetch it: git lfs pull") from error
+        raise ModelError(f"{path} is damaged: {str(error)[:SHOWN]}; fetch or save the checkpoint again") from error
+
+
+def _begins_with(path: Path, start: bytes) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(start)) == start
+    except OSError:
+        return False
 
 
 def load_weights(
@@ -284,12 +392,16 @@ def load_weights(
         ModelError: a file is damaged, or a weight that is used holds NaN or infinity.
     """
     expected = {name: tuple(weight.shape) for name, weight in _weights(model).items()}
+    is_tied = model.config.language.tie_embeddings
+    embeddings: Tensor | None = None  # the first of two that have to be the same
     loaded: set[str] = set()
     wrong: set[str] = set()
     unexpected, misshaped, unused = [], [], []
     for file in files:
         for theirs, tensor in read(file):
             name = rename(theirs)
+            if is_tied and name == OUTPUT_EMBEDDINGS:
+                name = INPUT_EMBEDDINGS
             if name is None:
                 unused.append(theirs)
             elif name not in expected:
@@ -298,15 +410,52 @@ def load_weights(
                 wrong.add(name)
                 misshaped.append(f"{theirs}: file {tuple(tensor.shape)}, model {expected[name]}")
             else:
-                if not torch.isfinite(tensor).all():
-                    raise ModelError(f"{theirs} in {file} holds NaN or infinity; fetch or train the checkpoint again")
-                _put(model, name, tensor.to(device=device, dtype=dtype or tensor.dtype))
+                _put(model, name, checked(theirs, tensor, dtype, file).to(device))
                 loaded.add(name)
+                if is_tied and name == INPUT_EMBEDDINGS:
+                    _check_same(embeddings, tensor, file)
+                    embeddings = tensor
     _tie(model)
     if not any(weight.is_meta for weight in model.parameters()):
         model.to(device)  # the buffers
     missing = tuple(name for name in expected if name not in loaded and name not in wrong)
     return LoadReport(len(loaded), missing, tuple(unexpected), tuple(misshaped), tuple(unused))
+
+
+def checked(name: str, tensor: Tensor, dtype: torch.dtype | None, file: Path) -> Tensor:
+    """A weight in the type wanted, or as it is.
+
+    Raises:
+        ModelError: it is of a type that is no weight's, or not finite.
+    """
+    if tensor.dtype not in WEIGHT_TYPES:
+        raise ModelError(
+            f"{shortened([name])} in {file} is stored as {_type_name(tensor.dtype)}; weights are taken in "
+            f"{', '.join(map(_type_name, WEIGHT_TYPES))}: save the model before it is quantised"
+        )
+    cast = tensor.to(dtype or tensor.dtype)
+    if not is_finite(cast):
+        if is_finite(tensor):
+            raise ModelError(f"{shortened([name])} in {file} is too large for {_type_name(cast.dtype)}; choose another")
+        raise ModelError(f"{shortened([name])} in {file} holds NaN or infinity; fetch or train the checkpoint again")
+    return cast
+
+
+def is_finite(tensor: Tensor) -> bool:
+    """Whether every value is. One pass without a copy: some 10 GB a second on one core, 20 times `isfinite().all()`."""
+    return not tensor.numel() or bool(torch.stack(torch.aminmax(tensor)).isfinite().all())
+
+
+def _type_name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def _check_same(first: Tensor | None, second: Tensor, file: Path) -> None:
+    if first is not None and not torch.equal(first.to(second.dtype), second):
+        raise ModelError(
+            f"{INPUT_EMBEDDINGS} and {OUTPUT_EMBEDDINGS} in {file} differ, which the config says are the same; set "
+            "language, tie_embeddings to false"
+        )
 
 
 def _weights(model: VitronModel) -> dict[str, Tensor]:

@@ -10,6 +10,12 @@ from typing import Any, TypeVar
 
 from vitron_ros.config import Checked, setting
 from vitron_ros.errors import ConfigError
+from vitron_ros.model.files import quoted, shortened
+
+# Beyond these nobody builds models, and products of sizes no longer fit in 64 bits.
+WIDEST, DEEPEST, MOST_HEADS = 1 << 18, 1 << 10, 1 << 12
+LARGEST_WHOLE = 1 << 53  # as a float
+LONGEST_TEXT = 1024  # characters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,13 +29,13 @@ class VisionConfig(Checked):
         "from pixels to patches: patch (CLIP's one linear map) or convolutions (arXiv 2106.14881)",
         choices=("patch", "convolutions"),
     )
-    hidden_size: int = setting(1024, "channels", low=1)
-    intermediate_size: int = setting(4096, "channels inside a feed-forward block", low=1)
-    num_layers: int = setting(24, "layers of the whole CLIP model", low=1)
-    num_heads: int = setting(16, "attention heads", low=1)
+    hidden_size: int = setting(1024, "channels", low=1, high=WIDEST)
+    intermediate_size: int = setting(4096, "channels inside a feed-forward block", low=1, high=WIDEST)
+    num_layers: int = setting(24, "layers of the whole CLIP model", low=1, high=DEEPEST)
+    num_heads: int = setting(16, "attention heads", low=1, high=MOST_HEADS)
     layer: int = setting(-2, "hidden state that is used: -1 is the last layer's, -2 the one before", high=-1)
     activation: str = setting("quick_gelu", "of the feed-forward blocks", choices=("quick_gelu", "gelu"))
-    norm_eps: float = setting(1e-5, "epsilon of the layer norms", low=0.0)
+    norm_eps: float = setting(1e-5, "epsilon of the layer norms", low=0.0, high=0.1)
     fit: str = setting(
         "stretch",
         "how an image becomes square: stretch, pad (whole image) or crop (centre)",
@@ -129,22 +135,24 @@ class RegionConfig(Checked):
             raise ConfigError(f"transposed is True; only region kind published has it, not {self.kind}")
         if self.levels and self.kind != "multi_level":
             raise ConfigError(f"levels is {self.levels}; only region kind multi_level has levels, not {self.kind}")
+        if len(set(self.levels)) < len(self.levels):
+            raise ConfigError(f"levels is {quoted(self.levels)}; each may be there once")
 
 
 @dataclass(frozen=True, kw_only=True)
 class LanguageConfig(Checked):
     """A LLaMA decoder (Touvron et al., arXiv 2302.13971)."""
 
-    vocab_size: int = setting(32000, "tokens", low=1)
-    hidden_size: int = setting(4096, "channels", low=1)
-    intermediate_size: int = setting(11008, "channels inside a feed-forward block", low=1)
-    num_layers: int = setting(32, "layers", low=1)
-    num_heads: int = setting(32, "attention heads", low=1)
-    num_kv_heads: int = setting(32, "heads of keys and values", low=1)
-    head_dim: int = setting(128, "channels of one head, even", low=2)
-    rope_theta: float = setting(10000.0, "base of the rotary embedding", low=1.0)
-    rms_norm_eps: float = setting(1e-5, "epsilon of the norms", low=0.0)
-    max_positions: int = setting(4096, "tokens of the longest context", low=1)
+    vocab_size: int = setting(32000, "tokens", low=1, high=1 << 24)
+    hidden_size: int = setting(4096, "channels", low=1, high=WIDEST)
+    intermediate_size: int = setting(11008, "channels inside a feed-forward block", low=1, high=WIDEST)
+    num_layers: int = setting(32, "layers", low=1, high=DEEPEST)
+    num_heads: int = setting(32, "attention heads", low=1, high=MOST_HEADS)
+    num_kv_heads: int = setting(32, "heads of keys and values", low=1, high=MOST_HEADS)
+    head_dim: int = setting(128, "channels of one head, even", low=2, high=4096)
+    rope_theta: float = setting(10000.0, "base of the rotary embedding", low=1.0, high=1e12)
+    rms_norm_eps: float = setting(1e-5, "epsilon of the norms", low=0.0, high=0.1)
+    max_positions: int = setting(4096, "tokens of the longest context", low=1, high=LARGEST_WHOLE)
     tie_embeddings: bool = setting(False, "input and output embeddings share their weights")
     bos_token_id: int = setting(1, "token that begins a text", low=0)
     eos_token_id: int = setting(2, "token that ends an answer", low=0)
@@ -167,7 +175,7 @@ class LanguageConfig(Checked):
 class GenerationConfig(Checked):
     """How answers are decoded, unless a request says otherwise."""
 
-    max_new_tokens: int = setting(256, "tokens of an answer at most", low=1)
+    max_new_tokens: int = setting(256, "tokens of an answer at most", low=1, high=1 << 24)
     temperature: float = setting(0.0, "of sampling; 0: greedy", low=0.0, high=100.0)
     top_p: float = setting(1.0, "tokens beyond this share of the probability are never sampled", low=0.0, high=1.0)
 
@@ -199,7 +207,9 @@ class ModelConfig(Checked):
         "ordinary; published: each text between images is encoded by itself with its own BOS",
         choices=("ordinary", "published"),
     )
-    prompt_profile: str = setting("default", "name or file of the wording of prompts")
+    prompt_profile: str = setting(
+        "default", "name of the built-in wording of prompts, where the model keeps none of its own"
+    )
     history: str = setting(
         "all",
         "earlier turns that a question is asked with: all that fit; antecedent: the one before, where it refers back",
@@ -275,11 +285,11 @@ def from_dict(kind: type[C], values: object, where: str) -> C:
         ConfigError: a key is unknown, or a value has the wrong type or is out of range.
     """
     if not isinstance(values, Mapping):
-        raise ConfigError(f"{where} is {values!r}; it must be a table of settings")
+        raise ConfigError(f"{where} is {quoted(values)}; it must be a table of settings")
     known = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]
     unknown = sorted(set(values) - set(known))
     if unknown:
-        raise ConfigError(f"{where} has unknown settings {', '.join(map(str, unknown))}; it knows {', '.join(known)}")
+        raise ConfigError(f"{where} has unknown settings {shortened(unknown)}; it knows {', '.join(known)}")
     arguments = {}
     for name, value in values.items():
         if name in PARTS and kind is ModelConfig:
@@ -288,17 +298,22 @@ def from_dict(kind: type[C], values: object, where: str) -> C:
             )
         else:
             arguments[name] = _typed(value, known[name].default, f"{where}, {name}")
-    return kind(**arguments)
+    try:
+        return kind(**arguments)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error
 
 
 def _typed(value: Any, default: Any, where: str) -> Any:
     """The JSON value in the type of the field's default."""
     if isinstance(default, tuple) and isinstance(value, list) and all(type(item) is int for item in value):
         return tuple(value)
-    if isinstance(default, float) and type(value) is int:
+    if isinstance(default, float) and type(value) is int and abs(value) < LARGEST_WHOLE:
         return float(value)
     if type(value) is not type(default):
-        raise ConfigError(f"{where} is {value!r}; it must be like {default!r}")
+        raise ConfigError(f"{where} is {quoted(value)}; it must be like {default!r}")
+    if isinstance(value, str) and (len(value) > LONGEST_TEXT or not value.isprintable()):
+        raise ConfigError(f"{where} is {quoted(value)}; it must be one line of at most {LONGEST_TEXT} characters")
     return value
 
 

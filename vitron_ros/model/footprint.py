@@ -6,6 +6,7 @@ from torch import nn
 
 from vitron_ros.model.checkpoint import build_empty
 from vitron_ros.model.config import ModelConfig
+from vitron_ros.model.memory import cache_bytes_per_token
 from vitron_ros.model.vitron import VitronModel
 
 FLOAT32, FLOAT16 = 4, 2  # bytes
@@ -59,7 +60,7 @@ def footprint(config: ModelConfig) -> Footprint:
     return Footprint(
         parameters={name: _count(part) for name, part in model.named_children() if _count(part)},
         int8_parameters=_linear(model),
-        cache_bytes_per_token=2 * FLOAT16 * language.num_layers * language.num_kv_heads * language.head_dim,
+        cache_bytes_per_token=cache_bytes_per_token(language, FLOAT16),
         tokens_per_frame=config.tokens_per_frame,
         context=language.max_positions,
     )

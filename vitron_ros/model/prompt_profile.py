@@ -5,6 +5,7 @@ REG, words for a box; RSOT, the boxes of a phrase in every frame; SOT, the boxes
 the first; Video-REG, words for what it marks; captions, questions, conversation, and invocation of expert modules.
 """
 
+import re
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import yaml
 
 from vitron_ros.errors import ConfigError
 from vitron_ros.model.answers import Dialect
+from vitron_ros.model.files import is_file, quoted, read_text, shortened
 
 PROFILES = Path(__file__).parent / "prompt_profiles"
 
@@ -34,6 +36,10 @@ TASKS: dict[str, str | None] = {
     "conversation": "text",
     "invocation": "text",
 }
+
+
+def built_in_names() -> list[str]:
+    return sorted(path.stem for path in PROFILES.glob("*.yaml"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +62,7 @@ class Markers:
     image_end: str
 
 
+DECIMALS = re.compile(r"\.[0-9]f")
 MARKER_PLACEHOLDERS = {
     "image": {"image"},
     "frame": {"image", "number"},
@@ -97,15 +104,34 @@ class PromptProfile:
         """The built-in profile of that name, or the one in a file.
 
         Raises:
+            ModelError: the file cannot be read.
             ConfigError: there is none, or it is not valid; the sentence names the file and the key.
         """
-        path = PROFILES / f"{name}.yaml"
-        if not path.is_file():
-            path = Path(name)
-        if not path.is_file():
-            known = ", ".join(sorted(item.stem for item in PROFILES.glob("*.yaml")))
-            raise ConfigError(f"there is no prompt profile {name}; give a file or one of {known}")
-        return cls.from_text(path.read_text(encoding="utf-8"), str(path))
+        return cls.built_in(name) if isinstance(name, str) and name in built_in_names() else cls.read(Path(name))
+
+    @classmethod
+    def built_in(cls, name: str) -> "PromptProfile":
+        """The built-in profile of that name.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        if name not in built_in_names():
+            raise ConfigError(f"no prompt profile {quoted(name)} is built in; there are {', '.join(built_in_names())}")
+        return cls.read(PROFILES / f"{name}.yaml")
+
+    @classmethod
+    def read(cls, path: Path) -> "PromptProfile":
+        """The profile in a file.
+
+        Raises:
+            ModelError: it cannot be read.
+            ConfigError: it is not there, or not valid.
+        """
+        if not is_file(path):
+            known = ", ".join(built_in_names())
+            raise ConfigError(f"there is no prompt profile {path}; give a file or one of {known}")
+        return cls.from_text(read_text(path), str(path))
 
     @classmethod
     def from_text(cls, text: str, where: str) -> "PromptProfile":
@@ -116,8 +142,11 @@ class PromptProfile:
         """
         try:
             values = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise ConfigError(f"{where} is not YAML: {error}") from error
+        except yaml.MarkedYAMLError as error:
+            line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
+            raise ConfigError(f"{where} is not YAML: {error.problem}{line}") from error
+        except Exception as error:  # PyYAML raises several kinds, KeyError and RecursionError among them
+            raise ConfigError(f"{where} is not YAML that can be read ({type(error).__name__})") from error
         reader = _Reader(where)
         keys = ("system", "user", "assistant", "region", "dialect", "published_bos_after", "markers", "tasks")
         table = reader.table(values, "the profile", keys)
@@ -159,39 +188,44 @@ class _Reader:
         self, value: object, key: str, known: tuple[str, ...], optional: tuple[str, ...] = ()
     ) -> Mapping[str, Any]:
         if not isinstance(value, Mapping):
-            raise ConfigError(f"{self.where}: {key} is {value!r}; it must be a table")
+            # The whole of a foreign file may be this one value: its type alone is told.
+            raise ConfigError(f"{self.where}: {key} is of type {type(value).__name__}; it must be a table")
         if unknown := [str(name) for name in value if name not in known]:
-            raise ConfigError(f"{self.where}: {key} has no key {', '.join(unknown)}; it has {', '.join(known)}")
+            raise ConfigError(f"{self.where}: {key} has no key {shortened(unknown)}; it has {', '.join(known)}")
         if missing := [name for name in known if name not in value and name not in optional]:
             raise ConfigError(f"{self.where}: {key} lacks {', '.join(missing)}")
         return value
 
     def string(self, value: object, key: str) -> str:
         if not isinstance(value, str):
-            raise ConfigError(f"{self.where}: {key} is {value!r}; it must be text")
+            raise ConfigError(f"{self.where}: {key} is {quoted(value)}; it must be text")
         return value
 
     def strings(self, value: object, key: str) -> tuple[str, ...]:
         if not isinstance(value, list) or (not value and key != "published_bos_after"):
-            raise ConfigError(f"{self.where}: {key} is {value!r}; it must be a list of texts")
+            raise ConfigError(f"{self.where}: {key} is {quoted(value)}; it must be a list of texts")
         return tuple(self.string(item, key) for item in value)
 
     def choice(self, value: object, key: str, choices: tuple[str, ...]) -> str:
         if value not in choices:
-            raise ConfigError(f"{self.where}: {key} is {value!r}; it must be one of {', '.join(choices)}")
+            raise ConfigError(f"{self.where}: {key} is {quoted(value)}; it must be one of {', '.join(choices)}")
         return str(value)
 
     def template(self, value: object, key: str, required: set[str], allowed: set[str] | None = None) -> str:
         """Text that has all of the required placeholders and no other than those allowed, by default the same."""
         text = self.string(value, key)
         try:
-            found = {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+            places = [place[1:] for place in string.Formatter().parse(text) if place[1] is not None]
         except ValueError as error:
-            raise ConfigError(f"{self.where}: {key} {text!r} has a lone brace; write {{{{ or }}}}") from error
+            raise ConfigError(f"{self.where}: {key} {quoted(text)} has a lone brace; write {{{{ or }}}}") from error
         allowed = required if allowed is None else allowed
+        found = {name for name, _, _ in places}
+        for name, form, conversion in places:
+            if conversion or (form and not (name == "seconds" and DECIMALS.fullmatch(form))):
+                raise ConfigError(f"{self.where}: {key} {quoted(text)} has a format; only {{seconds}} may, as :.2f")
         if not required <= found <= allowed:
             expected = ", ".join("{" + name + "}" for name in sorted(allowed)) or "no placeholder"
-            raise ConfigError(f"{self.where}: {key} {text!r} must have {expected}")
+            raise ConfigError(f"{self.where}: {key} {quoted(text)} must have {expected}")
         return text
 
     def markers(self, value: object, key: str, default: Mapping[str, str]) -> Markers:

@@ -8,22 +8,31 @@ VITRON's files are pickles. They are read only where the caller asks for it, by 
 builds tensors and runs no code.
 """
 
-import json
-import pickle
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from vitron_ros.errors import ModelError
-from vitron_ros.model.checkpoint import CONFIG, LoadReport, build_empty, load_weights, read_tensors, weight_files
+from vitron_ros.model.checkpoint import (
+    ADAPTER_CONFIG,
+    CONFIG,
+    Loaded,
+    LoadReport,
+    build_empty,
+    describe_adapter,
+    indexed_files,
+    load_weights,
+    read_tensors,
+    weight_files,
+)
 from vitron_ros.model.config import ModelConfig, profile
-from vitron_ros.model.lora import ADAPTER_CONFIG, load_lora
+from vitron_ros.model.files import SHOWN, is_file, quoted, read_json
+from vitron_ros.model.lora import load_lora
 from vitron_ros.model.vitron import VitronModel
 
 PICKLE_INDEX = "pytorch_model.bin.index.json"
@@ -72,13 +81,6 @@ def rename(name: str, rules: Rules) -> str | None:
         if match:
             return None if template is None else match.expand(template)
     return name
-
-
-class Loaded(NamedTuple):
-    """A model from a published checkpoint, and what became of its weights."""
-
-    model: VitronModel
-    report: LoadReport
 
 
 def load_elysium(
@@ -165,36 +167,35 @@ def layout_of(directory: Path) -> str:
     Raises:
         ModelError: nobody's that is known.
     """
-    config = _read_json(directory / CONFIG)
+    if not is_file(directory / CONFIG) and is_file(directory / ADAPTER_CONFIG):
+        raise ModelError(describe_adapter(directory))
+    config = read_json(directory / CONFIG)
     kind = str(config.get("model_type", ""))
     if "elysium" in kind:
         return "elysium"
-    if "llava" in kind or (directory / ADAPTER_CONFIG).is_file():
+    if "llava" in kind or is_file(directory / ADAPTER_CONFIG):
         return "vitron"
     if "vision" in config and "language" in config:
         return "vitron_ros"
     raise ModelError(
-        f"{directory / CONFIG} is of no known layout (model_type {kind!r}); known are elysium, llava and this project's"
+        f"{directory / CONFIG} is of no known layout (model_type {quoted(kind)}); known are elysium, llava and this "
+        "project's"
     )
 
 
 def _elysium_config(directory: Path) -> ModelConfig:
     config = profile("elysium-7b")
-    adapter = _read_json(directory / CONFIG).get("adapter_config") or {}
+    adapter = read_json(directory / CONFIG).get("adapter_config") or {}
+    if not isinstance(adapter, dict):
+        raise ModelError(f"{directory / CONFIG} has an adapter_config that is no table; fetch the checkpoint again")
     kept, patches = adapter.get("out_token_num"), adapter.get("in_token_num")
-    if not kept or not patches:
+    if kept is None or patches is None:
         return config
+    if not (type(kept) is type(patches) is int and 0 < kept <= patches):
+        raise ModelError(
+            f"{directory / CONFIG} keeps {quoted(kept)} of {quoted(patches)} tokens; both must be whole numbers from 1"
+        )
     return replace(config, selector=replace(config.selector, alpha=kept / patches))
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path} cannot be read as JSON: {error}; give a checkpoint directory") from error
-    if not isinstance(values, dict):
-        raise ModelError(f"{path} is no table of settings; fetch the checkpoint again")
-    return values
 
 
 def _files(directory: Path, read_pickles: bool) -> list[Path]:
@@ -202,20 +203,16 @@ def _files(directory: Path, read_pickles: bool) -> list[Path]:
     has_safetensors = any(directory.glob("*.safetensors"))
     if has_safetensors or not read_pickles:
         return weight_files(directory)
-    if (directory / PICKLE_INDEX).is_file():
-        names = sorted(set(_read_json(directory / PICKLE_INDEX).get("weight_map", {}).values()))
-        missing = [name for name in names if not (directory / name).is_file()]
-        if missing:
-            raise ModelError(f"{directory} lacks the weight file {', '.join(missing)}; fetch the checkpoint again")
-        return [directory / name for name in names]
+    if is_file(directory / PICKLE_INDEX):
+        return indexed_files(directory, PICKLE_INDEX)
     return [_one_file(directory, "pytorch_model", read_pickles)]
 
 
 def _one_file(directory: Path, stem: str, read_pickles: bool) -> Path:
     safe, pickled = directory / f"{stem}.safetensors", directory / f"{stem}.bin"
-    if safe.is_file():
+    if is_file(safe):
         return safe
-    if not pickled.is_file():
+    if not is_file(pickled):
         raise ModelError(f"{directory} has neither {safe.name} nor {pickled.name}; fetch the checkpoint again")
     if not read_pickles:
         raise ModelError(
@@ -240,8 +237,9 @@ def read_pickle(path: Path) -> Mapping[str, Tensor]:
     """
     try:
         values = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
-        raise ModelError(f"{path} is damaged or holds more than tensors: {str(error)[:200]}") from error
+    except Exception as error:  # a cut or foreign pickle fails in any way
+        reason = str(error).partition("\n")[0][:SHOWN]
+        raise ModelError(f"{path} is damaged or holds more than tensors: {reason}") from error
     if not isinstance(values, dict) or not all(isinstance(value, Tensor) for value in values.values()):
         raise ModelError(f"{path} is no table of tensors; fetch the checkpoint again")
     return values

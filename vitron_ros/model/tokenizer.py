@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from vitron_ros.errors import ModelError
+from vitron_ros.model.files import SHOWN, is_file, read_text
 
 JSON_NAME, SENTENCEPIECE_NAME = "tokenizer.json", "tokenizer.model"
 PAD, BOS, EOS = "<pad>", "<s>", "</s>"
@@ -41,7 +42,7 @@ class Tokenizer:
 
     Attributes:
         bos_id, eos_id, pad_id: ids of the control tokens.
-        size: number of token ids.
+        size: number of token ids, one more than the largest.
     """
 
     def __init__(self, backend: Backend) -> None:
@@ -60,8 +61,14 @@ class Tokenizer:
         """
         for name, backend in ((JSON_NAME, JsonBackend), (SENTENCEPIECE_NAME, SentencePieceBackend)):
             path = directory / name
-            if path.is_file():
-                return cls(backend.from_file(path))
+            if is_file(path):
+                loaded = backend.from_file(path)
+                try:
+                    return cls(loaded)
+                except ModelError:
+                    raise
+                except Exception as error:  # a tokenizer without a token for what it does not know cannot encode
+                    raise ModelError(f"{path} cannot encode text: {str(error)[:SHOWN]}; fetch it again") from error
         raise ModelError(
             f"{directory} has neither {JSON_NAME} nor {SENTENCEPIECE_NAME}; copy the tokenizer of the language model "
             "that the checkpoint was trained from (lmsys/vicuna-7b-v1.5 for the published ones) into it"
@@ -122,7 +129,7 @@ class JsonBackend:
         try:
             self._library = Library.from_str(text)
         except Exception as error:  # the library raises plain Exception
-            raise ModelError(f"{where} is no tokenizer: {error}; fetch it again") from error
+            raise ModelError(f"{where} is no tokenizer: {str(error)[:SHOWN]}; fetch it again") from error
         self._library.encode_special_tokens = True
         self._library.no_padding()
         self._library.no_truncation()
@@ -130,7 +137,7 @@ class JsonBackend:
 
     @classmethod
     def from_file(cls, path: Path) -> "JsonBackend":
-        return cls(path.read_text(encoding="utf-8"), str(path))
+        return cls(read_text(path), str(path))
 
     def encode(self, text: str) -> list[int]:
         return list(self._library.encode(text, add_special_tokens=False).ids)
@@ -139,7 +146,7 @@ class JsonBackend:
         return str(self._library.decode(list(token_ids), skip_special_tokens=True))
 
     def size(self) -> int:
-        return int(self._library.get_vocab_size())
+        return 1 + max(self._library.get_vocab(with_added_tokens=True).values(), default=-1)
 
     def ids(self) -> tuple[int, int, int]:
         bos, eos, pad = (self._library.token_to_id(token) for token in (BOS, EOS, PAD))
@@ -162,12 +169,15 @@ class SentencePieceBackend:
         try:
             self._library = SentencePieceProcessor(model_proto=model)
         except RuntimeError as error:
-            raise ModelError(f"{where} is no SentencePiece model: {error}; fetch it again") from error
+            raise ModelError(f"{where} is no SentencePiece model; fetch it again") from error
         self._where = where
 
     @classmethod
     def from_file(cls, path: Path) -> "SentencePieceBackend":
-        return cls(path.read_bytes(), str(path))
+        try:
+            return cls(path.read_bytes(), str(path))
+        except OSError as error:
+            raise ModelError(f"{path} cannot be read: {error.strerror}") from error
 
     def encode(self, text: str) -> list[int]:
         return list(self._library.encode(text))

@@ -22,15 +22,12 @@ def load_model(name: str, run: ModelRun) -> LanguageVision:
     import torch
 
     from vitron_ros.grounding.grounder import Grounder
+    from vitron_ros.model.device import find_device
 
     try:
-        is_cpu = torch.device(run.device).type == "cpu"
-        if not is_cpu and not torch.cuda.is_available():
-            raise ModelError(
-                f"device {run.device!r} is not there: this torch sees no GPU; use cpu, or install one that does"
-            )
-        if is_cpu:
+        if find_device(run.device).type == "cpu":
             torch.set_num_threads(min(torch.get_num_threads(), max(1, len(os.sched_getaffinity(0)) - 1)))
         return Grounder.load(name, run)
-    except RuntimeError as error:  # torch has no class of its own for a device that it does not know
-        raise ModelError(f"cannot load the model {name} on device {run.device!r}: {error}") from error
+    except RuntimeError as error:  # of a device that has too little memory, or a broken driver
+        reason = str(error).partition("\n")[0]
+        raise ModelError(f"cannot load the model {name} on device {run.device!r}: {reason}") from error
