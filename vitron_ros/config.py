@@ -1,17 +1,23 @@
 """Settings of the perception pipeline. ROS parameters and YAML files are derived from these fields.
 
-Each field carries its range, its description and whether it may change while the node runs, once, here.
+Each field carries its range, its description and when a change takes effect, once, here.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, Literal
 
 from vitron_ros.errors import ConfigError
 
 BACKENDS = ("auto", "torch", "onnx", "tensorrt")  # that a model may run on
 WEIGHTS = ("full", "int8", "int4", "fp8")  # of a model's language part
 CACHES = ("full", "int8", "fp8")  # kinds of a model's keys and values
+
+Effect = Literal["now", "activate", "configure", "start"]  # the next of these after which a change counts
+CAMERA_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*")  # what ROS allows in a topic
+LONGEST_CAMERA_NAME = 100  # with its namespace and topic it must stay below the 247 characters of DDS
+DEVICE = re.compile(r"cpu|cuda(:[0-9]{1,3})?")
 
 
 def setting(
@@ -21,12 +27,12 @@ def setting(
     low: float | None = None,
     high: float | None = None,
     choices: tuple[str, ...] = (),
-    runtime: bool = False,
+    effect: Effect = "activate",
 ) -> Any:
     """A dataclass field with what a person needs to know of it. `low` and `high` are inclusive."""
     return field(
         default=default,
-        metadata={"description": description, "low": low, "high": high, "choices": choices, "runtime": runtime},
+        metadata={"description": description, "low": low, "high": high, "choices": choices, "effect": effect},
     )
 
 
@@ -53,11 +59,11 @@ def check_setting(name: str, value: Any, metadata: Mapping[str, Any]) -> None:
 class LifeCycle(Checked):
     """When a track counts as seen, predicted, lost and found again."""
 
-    min_score: float = setting(0.3, "score from which a target counts as seen", low=0.0, high=1.0, runtime=True)
+    min_score: float = setting(0.3, "score from which a target counts as seen", low=0.0, high=1.0, effect="now")
     reacquire_score: float = setting(
-        0.5, "score from which a lost target counts as found again", low=0.0, high=1.0, runtime=True
+        0.5, "score from which a lost target counts as found again", low=0.0, high=1.0, effect="now"
     )
-    predict_time: float = setting(0.5, "s a target is predicted before it is lost", low=0.0, high=60.0, runtime=True)
+    predict_time: float = setting(0.5, "s a target is predicted before it is lost", low=0.0, high=60.0, effect="now")
     velocity_time: float = setting(0.15, "s over which the velocity is smoothed", low=0.001, high=10.0)
     confirm_frames: int = setting(3, "frames seen that confirm a target", low=1, high=1000)
 
@@ -67,39 +73,43 @@ class PipelineConfig(LifeCycle):
     """Everything that the core needs to turn the frames of one camera into tracks."""
 
     tracker: str = setting("default", "box tracker of the fast loop: default, csrt, kcf, nano:FOLDER or vit:FOLDER")
-    max_targets: int = setting(16, "targets that one camera follows at most", low=1, high=1000, runtime=True)
-    timeout: float = setting(10.0, "s in which a goal must find its target", low=0.01, high=3600.0, runtime=True)
+    max_targets: int = setting(16, "targets that one camera follows at most", low=1, high=1000, effect="now")
+    timeout: float = setting(10.0, "s in which a goal must find its target", low=0.01, high=3600.0, effect="now")
     lost_timeout: float = setting(
-        0.0, "s a target may stay lost before its goal is aborted; 0: for ever", low=0.0, high=86400.0, runtime=True
+        0.0, "s a target may stay lost before its goal is aborted; 0: for ever", low=0.0, high=86400.0, effect="now"
     )
     max_image_age: float = setting(
-        1.0, "s without an image after which the input counts as stale", low=0.01, high=3600.0, runtime=True
+        1.0, "s without an image after which the input counts as stale", low=0.01, high=3600.0, effect="now"
     )
     history: float = setting(1.0, "s of frames kept for regions drawn on an earlier image", low=0.0, high=10.0)
-    keyframe_period: float = setting(0.25, "s between the images that the model is shown", low=0.01, high=60.0)
+    keyframe_period: float = setting(
+        0.25, "s between the images that the model is shown", low=0.01, high=60.0, effect="configure"
+    )
     keyframes: int = setting(8, "images that the model is shown at once, at most", low=1, high=64)
     model_period: float = setting(
-        0.5, "s between two questions to the model whether targets are still right", low=0.05, high=3600.0, runtime=True
+        0.5, "s between two questions to the model whether targets are still right", low=0.05, high=3600.0, effect="now"
     )
-    model_targets: int = setting(4, "targets that the model is asked about each time", low=1, high=1000, runtime=True)
+    model_targets: int = setting(4, "targets that the model is asked about each time", low=1, high=1000, effect="now")
     model_find_frames: int = setting(
-        1, "newest keyframes of a clip in which a phrase is looked for", low=1, high=64, runtime=True
+        1, "newest keyframes of a clip in which a phrase is looked for", low=1, high=64, effect="now"
     )
-    model_min_score: float = setting(0.5, "score from which the model's word counts", low=0.0, high=1.0, runtime=True)
+    model_min_score: float = setting(0.5, "score from which the model's word counts", low=0.0, high=1.0, effect="now")
     model_close_up: float = setting(
         0.0,
         "a target whose larger side is below this share of the image's is followed from near; 0: none is",
         low=0.0,
         high=1.0,
-        runtime=True,
+        effect="now",
     )
-    model_timeout: float = setting(5.0, "s in which the model must answer a question", low=0.01, high=3600.0)
+    model_timeout: float = setting(
+        5.0, "s in which the model must answer a question", low=0.01, high=3600.0, effect="configure"
+    )
     model_tries: int = setting(
         3,
         "replies in a row that may fail before a goal does, or be unsure before one counts",
         low=1,
         high=100,
-        runtime=True,
+        effect="now",
     )
 
 
@@ -118,7 +128,9 @@ class PerceptionConfig(PipelineConfig):
     """The settings of the perception node: the pipeline's and those of its topics."""
 
     cameras: tuple[str, ...] = setting(
-        (), "names of the cameras, each with topics <name>/image and <name>/tracks; empty: one camera, topic image"
+        (),
+        "names of the cameras, each with topics <name>/image and <name>/tracks; empty: one camera, topic image",
+        effect="configure",
     )
     image_transport: str = setting(
         "raw",
@@ -128,24 +140,37 @@ class PerceptionConfig(PipelineConfig):
     image_qos: str = setting(
         "sensor_data", "QoS of the image subscriptions, by name", choices=("sensor_data", "reliable", "system_default")
     )
-    max_goals: int = setting(32, "goals that run side by side at most", low=1, high=1000, runtime=True)
-    feedback_rate: float = setting(10.0, "Hz of a goal's feedback at most", low=0.1, high=1000.0, runtime=True)
-    debug_rate: float = setting(10.0, "Hz of the debug image at most", low=0.1, high=1000.0, runtime=True)
-    diagnostics_period: float = setting(1.0, "s between diagnostics", low=0.05, high=3600.0)
-    model: str = setting("", "vision-language model that understands prompts: vitron-tiny or a folder; empty: none")
-    model_device: str = setting("cpu", "where the model runs: cpu, cuda or cuda:N")
+    max_goals: int = setting(32, "goals that run side by side at most", low=1, high=1000, effect="now")
+    feedback_rate: float = setting(10.0, "Hz of a goal's feedback at most", low=0.1, high=1000.0, effect="now")
+    debug_rate: float = setting(10.0, "Hz of the debug image at most", low=0.1, high=1000.0, effect="now")
+    diagnostics_period: float = setting(1.0, "s between diagnostics", low=0.05, high=3600.0, effect="configure")
+    model: str = setting(
+        "", "vision-language model that understands prompts: vitron-tiny or a folder; empty: none", effect="configure"
+    )
+    model_device: str = setting("cpu", "where the model runs: cpu, cuda or cuda:N", effect="configure")
     model_backend: str = setting(
-        "auto", "what the model runs on; auto: ONNX Runtime or TensorRT where it agrees with torch", choices=BACKENDS
+        "auto",
+        "what the model runs on; auto: ONNX Runtime or TensorRT where it agrees with torch",
+        choices=BACKENDS,
+        effect="configure",
     )
     model_weights: str = setting(
-        "full", "weights of its language part; int8, or on a GPU int4 or fp8: less memory", choices=WEIGHTS
+        "full",
+        "weights of its language part; int8, or on a GPU int4 or fp8: less memory",
+        choices=WEIGHTS,
+        effect="configure",
     )
     model_cache: str = setting(
-        "full", "its keys and values; int8 or fp8: half of the memory of 16 bits, and slower", choices=CACHES
+        "full",
+        "its keys and values; int8 or fp8: half of the memory of 16 bits, and slower",
+        choices=CACHES,
+        effect="configure",
     )
-    conversations: int = setting(16, "conversations remembered at most", low=1, high=1000)
-    conversation_turns: int = setting(8, "turns of a conversation that the model is told", low=0, high=100)
-    autostart: bool = setting(True, "configure and activate without a lifecycle manager")
+    conversations: int = setting(16, "conversations remembered at most", low=1, high=1000, effect="configure")
+    conversation_turns: int = setting(
+        8, "turns of a conversation that the model is told", low=0, high=100, effect="configure"
+    )
+    autostart: bool = setting(True, "configure and activate without a lifecycle manager", effect="start")
 
     @property
     def model_run(self) -> ModelRun:
@@ -155,5 +180,13 @@ class PerceptionConfig(PipelineConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        for name in self.cameras:
+            if not CAMERA_NAME.fullmatch(name) or len(name) > LONGEST_CAMERA_NAME:
+                raise ConfigError(
+                    f"cameras holds {name[:LONGEST_CAMERA_NAME]!r}, which cannot be part of a topic: use up to "
+                    f"{LONGEST_CAMERA_NAME} letters, digits and underscores, no digit first, such as front_left"
+                )
+        if not DEVICE.fullmatch(self.model_device):
+            raise ConfigError(f"model_device is {self.model_device[:80]!r}; it must be cpu, cuda or cuda:N")
         if len(set(self.cameras)) != len(self.cameras):
             raise ConfigError(f"cameras is {list(self.cameras)}; every name may be there once")

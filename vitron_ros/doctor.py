@@ -13,6 +13,7 @@ DISTRIBUTIONS = {"7": "Jazzy", "9": "Kilted"}  # by the major version of rclpy
 IMAGE_BYTES = 640 * 480 * 3
 SEGMENT_BYTES = 64 * MIB  # of shared memory for each process, as the shipped profile asks for
 LAST_DOMAIN = 232
+DOMAIN = re.compile("0|[1-9][0-9]{0,2}")  # ROS takes a leading zero for octal, and a minus sign for nothing
 LAST_SAFE_DOMAIN = 101  # above it, Linux hands DDS's ports out to other programs
 RANGES = ("SYSTEM_DEFAULT", "SUBNET", "LOCALHOST")
 
@@ -169,12 +170,22 @@ def check_transport(variable: str, value: str, builtin_transports: str, shipped:
     return Check(name=name, status="ok", finding=f"{max(sizes) // MIB} MiB of shared memory a process, by {value}")
 
 
+def check_middleware(name: str, error: str) -> Check:
+    """`name`: what RMW_IMPLEMENTATION says; `error`: why that cannot be loaded, empty: it can, or there is no ROS."""
+    if not error:
+        return Check(name="middleware", status="ok", finding=f"RMW_IMPLEMENTATION is {name or 'not set'}")
+    finding = f"RMW_IMPLEMENTATION is {name}, which cannot be loaded: {error}"
+    package = name.replace("_", "-")
+    remedy = f"unset RMW_IMPLEMENTATION, or: sudo apt install ros-$ROS_DISTRO-{package}"
+    return Check(name="middleware", status="fail", finding=finding, remedy=remedy)
+
+
 def check_domain(domain: str, discovery_range: str) -> Check:
     """ROS_DOMAIN_ID and ROS_AUTOMATIC_DISCOVERY_RANGE as set, empty where they are not."""
     name, finding = "domain", f"ROS_DOMAIN_ID is {domain or '0, the default'}"
     if discovery_range:
         finding += f", discovery {discovery_range}"
-    if not domain.isascii() or (domain and not domain.isdigit()) or int(domain or 0) > LAST_DOMAIN:
+    if domain and (not DOMAIN.fullmatch(domain) or int(domain) > LAST_DOMAIN):
         remedy = f"export ROS_DOMAIN_ID=<0 to {LAST_SAFE_DOMAIN}>, the same for all processes of the robot"
         return Check(name=name, status="fail", finding=finding, remedy=remedy)
     if discovery_range and discovery_range not in RANGES:

@@ -244,7 +244,7 @@ def test_parameters_change_while_active_or_say_why_not(camera, probe):
     assert not refused.successful
     assert "deactivate" in refused.reason
     assert "out of range" in set_parameter(probe, "min_score", 1.5).reason
-    assert "must be a float" in set_parameter(probe, "min_score", "high").reason
+    assert "must be a double" in set_parameter(probe, "min_score", "high").reason
     assert set_parameter(probe, "timeout", 5).successful, "a whole number is a number"
 
 

@@ -1,5 +1,8 @@
 """A camera that is a bag: publishes its images at their own rate, with fresh stamps."""
 
+import vitron_ros.ros.require_middleware  # noqa: F401  before rclpy
+
+# isort: split
 import argparse
 import sys
 import time
@@ -20,7 +23,7 @@ from vitron_ros.evaluation.bags import read_images
 from vitron_ros.frame import Frame
 from vitron_ros.ros import qos
 from vitron_ros.ros.conversions import image_message, time_from_ns
-from vitron_ros.ros.run import init_and_catch_signals
+from vitron_ros.ros.run import init_and_catch_signals, pause
 
 MATCH_TIMEOUT_S = 150.0  # a node that exports its model for the first time is slow to come up
 START_DELAY_NS = 500_000_000  # for the caller to hear when it starts
@@ -65,7 +68,7 @@ def play(publisher: Publisher, frames: Iterable[Frame], start_ns: int, rate: flo
         first_ns = frame.stamp_ns if first_ns is None else first_ns
         stamp_ns = start_ns + int((frame.stamp_ns - first_ns) / rate)
         message = image_message(frame.rgb, Header(stamp=time_from_ns(stamp_ns), frame_id=frame.frame_id))
-        time.sleep(max(0.0, (stamp_ns - time.time_ns()) / 1e9))
+        pause((stamp_ns - time.time_ns()) / 1e9, stop)
         if stop:
             break
         publisher.publish(message)

@@ -1,6 +1,7 @@
 """One camera of the perception node: its topics and its worker."""
 
 import itertools
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -64,6 +65,7 @@ class CameraPort:
         self._crashed = crashed
         self._model_frames = model_frames
         self._worker: CameraWorker[Image | CompressedImage] | None = None
+        self._subscription: Any = None
         self._debug_ns = 0
         prefix = f"{name}/" if name else ""
         self._image_topic = f"{prefix}image"
@@ -76,6 +78,11 @@ class CameraPort:
             if Detection2DArray
             else None
         )
+
+    @property
+    def topics(self) -> str:
+        """What it listens to and what it says, for a person. The port must be active."""
+        return f"images on {self._subscription.topic_name}, tracks on {self._tracks.topic_name}"
 
     @property
     def is_active(self) -> bool:
@@ -115,11 +122,12 @@ class CameraPort:
 
     def deactivate(self) -> None:
         """Let no more images in, end every goal, stop the worker."""
-        if self._worker is None:
-            return
-        self._node.destroy_subscription(self._subscription)
-        self._worker.stop()
-        self._worker = None
+        if self._subscription is not None:
+            self._node.destroy_subscription(self._subscription)
+            self._subscription = None
+        if self._worker is not None:
+            self._worker.stop()
+            self._worker = None
         self.last_frame = None
 
     def destroy(self) -> None:
@@ -177,14 +185,14 @@ class CameraPort:
 
     def _publish_debug(self, frame: Frame, tracks: tuple[TrackSnapshot, ...]) -> None:
         """Drawn only while somebody looks and there is time for it, and no more often than `debug_rate`."""
-        now_ns = self.now_ns()
+        steady_ns = time.monotonic_ns()  # the node's clock may stand still, or begin anew with a bag
         if (
             self.shed >= Shed.DEBUG_IMAGE
-            or now_ns - self._debug_ns < SECOND_NS / self.config.debug_rate
+            or steady_ns - self._debug_ns < SECOND_NS / self.config.debug_rate
             or not self._debug.get_subscription_count()
         ):
             return
-        self._debug_ns = now_ns
+        self._debug_ns = steady_ns
         self._debug.publish(image_message(draw_tracks(frame.rgb, overlays(tracks)), header_of(frame)))
 
     def _on_image(self, message: Image | CompressedImage, info: Any) -> None:

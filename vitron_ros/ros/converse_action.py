@@ -2,6 +2,7 @@
 
 import math
 import queue
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -92,6 +93,7 @@ class ConverseAction:
 
     def destroy(self) -> None:
         """Take no more questions, and go when the clients of those that were open have their results."""
+        self.shutdown()
         self._node.destroy_timer(self._timer)
         self._model = None
         self._server.retire(lambda: self._node.destroy_guard_condition(self._guard))
@@ -295,10 +297,10 @@ class ConverseAction:
 
     def _feed(self, question: _Question, text: str) -> None:
         """In the model's thread: the text so far, no more often than `feedback_rate`."""
-        now_ns = int(self._node.get_clock().now().nanoseconds)
-        if question.is_withdrawn or now_ns - question.fed_ns < SECOND_NS / self._config().feedback_rate:
+        steady_ns = time.monotonic_ns()  # the node's clock may stand still, or begin anew with a bag
+        if question.is_withdrawn or steady_ns - question.fed_ns < SECOND_NS / self._config().feedback_rate:
             return
-        question.fed_ns = now_ns
+        question.fed_ns = steady_ns
         question.handle.publish_feedback(Converse.Feedback(text=text))
 
 

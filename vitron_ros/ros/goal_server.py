@@ -1,5 +1,6 @@
 """An action server that can be taken down while goals are open."""
 
+import traceback
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -15,7 +16,8 @@ class GoalServer:
     """Counts its open goals, and goes only after their clients have heard how they ended. Single-threaded.
 
     rclpy sends a result some turns of the executor after the goal's coroutine has returned. A server that is destroyed
-    before that leaves its clients waiting for ever.
+    before that leaves its clients waiting for ever. What a goal's callbacks raise is a bug: its trace is logged, and
+    that goal is rejected, or aborted with the outcome SHUTDOWN, while the others go on.
 
     Args:
         judge: whether to take a goal.
@@ -38,6 +40,7 @@ class GoalServer:
     ) -> None:
         self.open = 0
         self._node = node
+        self._kind = kind
         self._judge = judge
         self._execute = execute
         self._is_retiring = False
@@ -76,7 +79,11 @@ class GoalServer:
         then()
 
     def _on_goal(self, goal: Any) -> GoalResponse:
-        return GoalResponse.REJECT if self._is_retiring else self._judge(goal)
+        try:
+            return GoalResponse.REJECT if self._is_retiring else self._judge(goal)
+        except Exception:
+            self._log_bug("refused")
+            return GoalResponse.REJECT
 
     def _on_accepted(self, handle: ServerGoalHandle) -> None:
         self.open += 1  # not before: a client that goes away at once is sent no response, and its goal never begins
@@ -85,7 +92,16 @@ class GoalServer:
     async def _run(self, handle: ServerGoalHandle) -> Any:
         try:
             return await self._execute(handle)
+        except Exception:
+            self._log_bug("aborted")
+            if handle.is_active:
+                handle.abort()
+            result = self._kind.Result
+            return result(outcome=result.SHUTDOWN, message="a bug ended this goal; the node's log has the trace")
         finally:
             self.open -= 1
             if self._is_retiring and not self.open:
                 self._empty.set_result(None)
+
+    def _log_bug(self, fate: str) -> None:
+        self._node.get_logger().error(f"a goal was {fate} because of a bug\n{traceback.format_exc()}")

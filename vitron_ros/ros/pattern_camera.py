@@ -1,5 +1,8 @@
 """A camera of moving pictures that needs no camera: textured squares, or circles, over a textured wall."""
 
+import vitron_ros.ros.require_middleware  # noqa: F401  before rclpy
+
+# isort: split
 import argparse
 import itertools
 import sys
@@ -19,7 +22,7 @@ from vitron_ros.boxes import Boxes
 from vitron_ros.frame import Image as Rgb
 from vitron_ros.ros import qos
 from vitron_ros.ros.conversions import image_message, time_from_ns
-from vitron_ros.ros.run import init_and_catch_signals
+from vitron_ros.ros.run import init_and_catch_signals, pause
 
 RATE_HZ = 30.0
 PERIOD_FRAMES = 60  # then the pictures repeat; every target is back where it began
@@ -108,7 +111,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     period_ns = int(1e9 / arguments.rate)
     first = time.time_ns() // period_ns + 1
     for index in range(first, first + arguments.frames) if arguments.frames else itertools.count(first):
-        time.sleep(max(0.0, (index * period_ns - time.time_ns()) / 1e9))
+        pause((index * period_ns - time.time_ns()) / 1e9, stop)
         if stop:
             break
         message = messages[index % PERIOD_FRAMES]

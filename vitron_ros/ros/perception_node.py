@@ -1,16 +1,18 @@
 """The perception node: cameras in, tracks out; goals by the TrackObject action, questions by Converse."""
 
+import vitron_ros.ros.require_middleware  # noqa: F401  before rclpy
+
+# isort: split
 import itertools
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 
 import cv2
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
-from rclpy.clock import Clock
-from rclpy.clock_type import ClockType
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
@@ -19,7 +21,6 @@ from vitron_msgs.msg import Invocation as InvocationMsg
 from vitron_msgs.msg import TrackEvent as TrackEventMsg
 
 from vitron_ros.config import ModelRun, PerceptionConfig
-from vitron_ros.errors import ConfigError, ModelError
 from vitron_ros.grounding.request import LONGEST_TEXT, LanguageVision
 from vitron_ros.ros import qos
 from vitron_ros.ros.camera_port import CameraPort
@@ -27,8 +28,9 @@ from vitron_ros.ros.converse_action import ConverseAction
 from vitron_ros.ros.conversions import event_message
 from vitron_ros.ros.diagnostics import camera_status, model_status
 from vitron_ros.ros.logs import forward_logs
+from vitron_ros.ros.managed_node import EXPECTED, ManagedNode
 from vitron_ros.ros.memory import give_back
-from vitron_ros.ros.parameters import change_parameters, declare_parameters, read_parameters, refused
+from vitron_ros.ros.parameters import change_parameters, declare_parameters, read_parameters
 from vitron_ros.ros.run import run_node
 from vitron_ros.ros.track_action import TrackAction
 from vitron_ros.streaming.model_worker import ModelWorker
@@ -41,7 +43,7 @@ from vitron_ros.tracking.warm_up import warm_up
 EXPIRE_PERIOD_S = 0.2  # how soon a question is given up that the model does not answer
 
 
-class PerceptionNode(LifecycleNode):
+class PerceptionNode(ManagedNode):
     """Wires the cameras' workers and the model's to topics; every decision about boxes is the core's.
 
     Transitions, and what follows when one fails:
@@ -56,136 +58,92 @@ class PerceptionNode(LifecycleNode):
     """
 
     def __init__(self, load: Callable[[str, ModelRun], LanguageVision] = load_model, **kwargs: object) -> None:
-        super().__init__("perception", automatically_declare_parameters_from_overrides=True, **kwargs)
+        super().__init__("perception", **kwargs)
         self.has_failed = False
         self._config = PerceptionConfig()
         self._ids = itertools.count(1)
         self._ports: dict[str, CameraPort] = {}
-        self._action: TrackAction | None = None
         self._load = load
         self._model: ModelWorker | None = None
-        self._is_active = False
         self._crash_guard = self.create_guard_condition(self._fail)
         forward_logs(self.get_logger(), logging.getLogger("vitron_ros"))
         declare_parameters(self, self._config)
         self.add_on_set_parameters_callback(self._on_set_parameters)
-        if self.get_parameter("autostart").value:
-            self._autostart = self.create_timer(0.0, self._start, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self.add_post_set_parameters_callback(self._after_set_parameters)
+        if self.get_parameter("autostart").value is not False:  # what is no bool is refused by configure
+            self._autostart = self.steady_timer(0.0, self._start)
 
-    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        try:
-            self._config = read_parameters(self, self._config)
-            warm_up(make_tracker(self._config.tracker))
-            config = self._config
-            model = self._load(config.model, config.model_run) if config.model else None
-        except (ConfigError, ModelError) as error:
-            self.get_logger().error(f"cannot configure: {error}")
-            return TransitionCallbackReturn.FAILURE
+    def configure(self) -> str:
+        config = self._config = read_parameters(self, self._config)
+        warm_up(make_tracker(config.tracker))
+        model = self._load(config.model, config.model_run) if config.model else None
+        worker = None
         if model is not None:
-            self._model = ModelWorker(model, timeout_s=self._config.model_timeout, crashed=self._crash_guard.trigger)
-            self._model.start()
-        self._events = self.create_lifecycle_publisher(TrackEventMsg, "events", qos.EVENTS)
-        self._diagnostics = self.create_lifecycle_publisher(DiagnosticArray, "/diagnostics", qos.DIAGNOSTICS)
-        self._invocations = self.create_lifecycle_publisher(InvocationMsg, "invocations", qos.INVOCATIONS)
-        for name in self._config.cameras or ("",):
-            self._ports[name] = CameraPort(
-                self,
-                name,
-                self._config,
-                self._ids,
-                self._deliver,
-                self._crash_guard.trigger,
-                0 if model is None else model.max_frames,
-            )
-        self._action = TrackAction(self, self._ports, lambda: self._config, self._publish_rejection)
-        self._converse = ConverseAction(self, self._ports, lambda: self._config, self._model, self._invocations.publish)
-        self._reset = self.create_service(Trigger, "~/reset", self._on_reset)
-        self._timer = self.create_timer(
-            self._config.diagnostics_period, self._diagnose, clock=Clock(clock_type=ClockType.STEADY_TIME)
-        )
-        if self._model is not None:
-            steady = Clock(clock_type=ClockType.STEADY_TIME)
-            self._expiry = self.create_timer(EXPIRE_PERIOD_S, self._model.expire, clock=steady)
-        return super().on_configure(state)
+            worker = ModelWorker(model, timeout_s=config.model_timeout, crashed=self._crash_guard.trigger)
+        undo = self.undo
+        undo.callback(give_back)
+        self._events = self.managed_publisher(TrackEventMsg, "events", qos.EVENTS)
+        self._diagnostics = self.managed_publisher(DiagnosticArray, "/diagnostics", qos.DIAGNOSTICS)
+        self._invocations = self.managed_publisher(InvocationMsg, "invocations", qos.INVOCATIONS)
+        self._track = TrackAction(self, self._ports, lambda: self._config, self._publish_rejection)
+        undo.callback(self._track.destroy)
+        undo.callback(self._ports.clear)
+        for name in config.cameras or ("",):
+            frames = 0 if model is None else model.max_frames
+            port = CameraPort(self, name, config, self._ids, self._deliver, self._crash_guard.trigger, frames)
+            self._ports[name] = port
+            undo.callback(port.destroy)
+        self._converse = ConverseAction(self, self._ports, lambda: self._config, worker, self._invocations.publish)
+        undo.callback(self._converse.destroy)
+        undo.callback(self.destroy_service, self.create_service(Trigger, "~/reset", self._on_reset))
+        undo.callback(self.destroy_timer, self.steady_timer(config.diagnostics_period, self._diagnose))
+        if worker is not None:
+            undo.callback(self.destroy_timer, self.steady_timer(EXPIRE_PERIOD_S, worker.expire))
+            undo.callback(self._stop_model)  # the first to go, since it answers what is open to the others
+            self._model = worker
+            worker.start()
+        cameras = f"cameras {', '.join(config.cameras)}" if config.cameras else "one camera"
+        said = f"model {config.model} on {config.model_device}" if config.model else "no model"
+        return f"configured: {cameras}, tracker {config.tracker}, {said}"
 
-    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        result = super().on_activate(state)
+    def activate(self) -> str:
+        warm_up(make_tracker(self._config.tracker))  # it may be another than that of configure, or its files be gone
         for port in self._ports.values():
             port.activate()
-        self._is_active = True
-        return result
+        return f"active: {'; '.join(port.topics for port in self._ports.values())}"
 
-    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        self._is_active = False
-        self._converse.shutdown()
-        for port in self._ports.values():
-            port.deactivate()
-        give_back()
-        return super().on_deactivate(state)
-
-    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        self._release()
-        return super().on_cleanup(state)
-
-    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        self._release()
-        return super().on_shutdown(state)
-
-    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        self._release()
-        return super().on_error(state)
-
-    def close(self) -> None:
-        """Deactivate, so that every client hears how its goal ended while the executor still spins."""
-        if self._is_active:
-            self.trigger_deactivate()
-
-    def destroy_node(self) -> None:
-        """Let the model and its thread go too, in whatever state the node is."""
-        self.executor = None  # nobody spins it any more
-        self._release()
-        super().destroy_node()
+    def deactivate(self) -> None:
+        with ExitStack() as steps:  # from the last to the first, each whatever the one before raises
+            steps.callback(give_back)
+            steps.callback(self._track.shutdown)
+            for port in self._ports.values():
+                steps.callback(port.deactivate)
+            steps.callback(self._converse.shutdown)
 
     def _start(self) -> None:
         self.destroy_timer(self._autostart)
         if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
             self.trigger_activate()
 
-    def _release(self) -> None:
-        """Undo configure. Does nothing when there is nothing to undo.
-
-        The model is first to go, since it answers what is open to the others; then they do, in reverse order.
-        """
-        self._is_active = False
-        if self._action is None:
-            return
-        if self._model is not None:
-            self.destroy_timer(self._expiry)
-            del self._expiry  # it would keep the model
-            self._model.stop()
-            self._model = None
-        self.destroy_timer(self._timer)
-        self.destroy_service(self._reset)
-        self._converse.shutdown()
-        self._converse.destroy()
-        for port in self._ports.values():
-            port.destroy()
-        self._ports.clear()
-        self._action.destroy()
-        self._action = None
-        self.destroy_lifecycle_publisher(self._invocations)
-        self.destroy_lifecycle_publisher(self._diagnostics)
-        self.destroy_lifecycle_publisher(self._events)
-        give_back()
+    def _stop_model(self) -> None:
+        model, self._model = self._model, None
+        if model is not None:
+            model.stop()
 
     def _on_set_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
+        """Judge, and change nothing: another callback may yet refuse."""
         try:
-            self._config = change_parameters(self._config, parameters, active=self._is_active)
-        except ConfigError as error:
-            return refused(error)
+            config = change_parameters(self, self._config, parameters, self.stage)
+            if config.tracker != self._config.tracker:
+                warm_up(make_tracker(config.tracker))
+        except EXPECTED as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True)
+
+    def _after_set_parameters(self, parameters: list[Parameter]) -> None:
+        self._config = change_parameters(self, self._config, parameters, self.stage)
         for port in self._ports.values():
             port.reconfigure(self._config)
-        return SetParametersResult(successful=True)
 
     def _deliver(self, port: CameraPort, report: Report) -> None:
         """Called by the cameras' workers."""
@@ -194,8 +152,7 @@ class PerceptionNode(LifecycleNode):
         if self._model is not None:
             for request in report.requests:
                 self._model.submit(request, port.receive)
-        if self._action is not None:
-            self._action.deliver(port, report)
+        self._track.deliver(port, report)
 
     def _publish_rejection(self, goal: TrackObject.Goal, reason: Reason, text: str) -> None:
         event = TrackEventMsg(header=Header(stamp=self.get_clock().now().to_msg()), camera=goal.camera)
@@ -207,8 +164,8 @@ class PerceptionNode(LifecycleNode):
         for port in self._ports.values():
             if port.is_active:
                 port.post(lambda pipeline: pipeline.reset())
-        response.success = self._is_active
-        response.message = "every target was dropped" if self._is_active else "the node is not active"
+        response.success = self.stage == "active"
+        response.message = "every target was dropped" if response.success else "the node is not active"
         return response
 
     def _diagnose(self) -> None:

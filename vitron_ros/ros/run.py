@@ -1,16 +1,22 @@
 """Start a node, spin it until it is told to stop, and take it down in order."""
 
 import os
+import re
 import signal
+import sys
+import time
+import traceback
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import rclpy
+from rclpy.exceptions import NameValidationException, ParameterException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode
 from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
 
+from vitron_ros.doctor import check_domain
 from vitron_ros.errors import ConfigError
 from vitron_ros.ros.leftovers import free_leftovers
 
@@ -31,10 +37,16 @@ def init_and_catch_signals(argv: Sequence[str] | None) -> list[int]:
     """Free the shared memory of killed processes and start rclpy; the list fills with the signal that says stop.
 
     That is SIGINT or SIGTERM. rclpy's own handlers shut the context down before anybody can say goodbye, so ours only
-    take a note.
+    take a note. Ends the process with a sentence where the environment or the arguments keep rclpy from starting.
     """
+    domain = check_domain(os.environ.get("ROS_DOMAIN_ID", ""), "")
+    if domain.status == "fail":
+        sys.exit(f"{domain.finding}; {domain.remedy}")
     freed = free_leftovers()
-    rclpy.init(args=argv, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        rclpy.init(args=argv, signal_handler_options=SignalHandlerOptions.NO)
+    except RuntimeError as error:
+        sys.exit(f"ROS cannot start: {_first_line(error)}; see: vitron doctor")
     if freed:
         get_logger("vitron_ros").info(f"freed {freed >> 20} MiB of /dev/shm that killed processes had left")
     stop: list[int] = []
@@ -43,26 +55,48 @@ def init_and_catch_signals(argv: Sequence[str] | None) -> list[int]:
     return stop
 
 
+def pause(duration_s: float, stop: Sequence[int]) -> None:
+    """Sleep, but no longer than until `stop` holds something."""
+    deadline_s = time.monotonic() + duration_s
+    while not stop and (left_s := deadline_s - time.monotonic()) > 0:
+        time.sleep(min(left_s, POLL_S))
+
+
 def run_node(make_node: Callable[[], LifecycleNode], argv: Sequence[str] | None = None) -> int:
-    """Exit code of a process that hosts one node: 0 after SIGINT or SIGTERM, 1 if it failed or could not be made."""
+    """Exit code of a process that hosts one node: 0 after SIGINT or SIGTERM, 1 if it failed or could not be made.
+
+    Waiting is by steady time: with `use_sim_time` the node's own clock may stand still.
+    """
     stop = init_and_catch_signals(argv)
     try:
         node = make_node()
-    except ConfigError as error:
-        get_logger("vitron_ros").fatal(str(error))
+    except (ConfigError, NameValidationException, ParameterException, RuntimeError) as error:
+        get_logger("vitron_ros").fatal(f"cannot make the node: {_first_line(error)}")
         rclpy.shutdown()
         return 1
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:
-        while not stop and not node.has_failed:
-            executor.spin_once(timeout_sec=POLL_S)
+        _spin(executor, lambda: bool(stop) or node.has_failed)
+    except Exception:  # a bug: clients still hear how their goals end
+        node.get_logger().fatal(f"a callback died of a bug\n{traceback.format_exc()}")
+        node.has_failed = True
+    try:
         node.close()
-        deadline = node.get_clock().now().nanoseconds + int(GOODBYE_S * 1e9)
-        while node.get_clock().now().nanoseconds < deadline:
-            executor.spin_once(timeout_sec=POLL_S)
+        deadline_s = time.monotonic() + GOODBYE_S
+        _spin(executor, lambda: time.monotonic() > deadline_s)
         return 1 if node.has_failed else os.EX_OK
     finally:
         executor.shutdown()
         node.destroy_node()
         rclpy.shutdown()
+
+
+def _spin(executor: SingleThreadedExecutor, is_over: Callable[[], bool]) -> None:
+    while not is_over():
+        executor.spin_once(timeout_sec=POLL_S)
+
+
+def _first_line(error: Exception) -> str:
+    """Of an error of rclpy's, without the place in ROS's own sources."""
+    return re.sub(r",? at /\S+:\d+", "", str(error).strip().split("\n")[0])

@@ -1,6 +1,7 @@
 """The TrackObject action: goals in from clients, to the camera that they concern, and their fate back."""
 
 import queue
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -56,8 +57,15 @@ class TrackAction:
             node, TrackObject, "track", judge=self._on_goal, execute=self._execute, cancel=self._on_cancel
         )
 
+    def shutdown(self) -> None:
+        """End every goal that no worker has ended, since the node is being deactivated or its worker died."""
+        for name in list(self._open):
+            self._finished.put((name, GoalResult(outcome=Outcome.SHUTDOWN, message="the node was deactivated")))
+        self._settle()
+
     def destroy(self) -> None:
         """Take no more goals, and go when the clients of those that were open have their results."""
+        self.shutdown()
         self._server.retire(lambda: self._node.destroy_guard_condition(self._guard))
 
     def deliver(self, port: CameraPort, report: Report) -> None:
@@ -115,7 +123,6 @@ class TrackAction:
         if handle.is_cancel_requested:  # the request came before the pipeline knew the goal
             port.post(lambda pipeline: pipeline.cancel(name))
         result: GoalResult = await future
-        del self._open[name]
         return result
 
     def _on_cancel(self, handle: ServerGoalHandle) -> CancelResponse:
@@ -128,16 +135,18 @@ class TrackAction:
     def _settle(self) -> None:
         while not self._finished.empty():
             name, result = self._finished.get()
-            self._open[name].future.set_result(result)
+            goal = self._open.pop(name, None)  # the first result of a goal counts
+            if goal is not None:
+                goal.future.set_result(result)
 
     def _feed(self, port: CameraPort, name: str, feedback: GoalFeedback) -> None:
         goal = self._open.get(name)
-        now_ns = port.now_ns()
-        if goal is None or now_ns - goal.fed_ns < SECOND_NS / self._config().feedback_rate:
+        steady_ns = time.monotonic_ns()  # the node's clock may stand still, or begin anew with a bag
+        if goal is None or steady_ns - goal.fed_ns < SECOND_NS / self._config().feedback_rate:
             return
-        goal.fed_ns = now_ns
+        goal.fed_ns = steady_ns
         message = TrackObject.Feedback(phase=int(feedback.phase))
         if (frame := port.last_frame) is not None:
             message.tracks = track_array(frame, feedback.tracks, port.skipped, port.shed)
-            message.latency = (now_ns - frame.stamp_ns) / SECOND_NS if frame.stamp_ns else 0.0
+            message.latency = (port.now_ns() - frame.stamp_ns) / SECOND_NS if frame.stamp_ns else 0.0
         goal.handle.publish_feedback(message)
