@@ -1,8 +1,8 @@
 """What can be checked of the launch files without launch_ros, and the launch itself where it is there."""
 
-import ast
 import dataclasses
 import importlib.util
+import re
 import sys
 import types
 from pathlib import Path
@@ -15,31 +15,6 @@ from vitron_ros.ros.leftovers import MIN_AGE_S
 
 LAUNCH = Path(__file__).parents[2] / "launch"
 FIELDS = {field.name: field for field in dataclasses.fields(PerceptionConfig)}
-
-
-def parameters_in(path: Path) -> set[str]:
-    """Names in the dictionaries given as `parameters=[...]`."""
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.keyword) and node.arg == "parameters":
-            for part in ast.walk(node.value):
-                if isinstance(part, ast.Dict):
-                    names |= {key.value for key in part.keys if isinstance(key, ast.Constant)}
-    return names
-
-
-@pytest.mark.parametrize("path", sorted(LAUNCH.glob("*.launch.py")), ids=lambda path: path.name)
-def test_launch_files_name_only_parameters_that_the_node_has(path):
-    named = parameters_in(path)
-    assert named, "the check found no parameters at all"
-    assert named - set(FIELDS) <= {"use_sim_time"}
-
-
-@pytest.mark.parametrize("path", sorted(LAUNCH.glob("*.launch.py")), ids=lambda path: path.name)
-def test_a_node_that_died_is_started_again(path):
-    keywords = {node.arg: node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.keyword)}
-    assert ast.unparse(keywords["respawn"]) == "LaunchConfiguration('respawn')"
-    assert ast.literal_eval(keywords["respawn_delay"]) > MIN_AGE_S, "younger leftovers would not be freed"
 
 
 @pytest.mark.parametrize("path", sorted((LAUNCH / "params").glob("*.yaml")), ids=lambda path: path.name)
@@ -57,31 +32,74 @@ class Recorder(types.ModuleType):
         return lambda *args, **kwargs: (name, args, kwargs)
 
 
-@pytest.mark.parametrize("path", sorted(LAUNCH.glob("*.launch.py")), ids=lambda path: path.name)
-def test_every_argument_is_described_and_every_substitution_declared(path, monkeypatch):
-    for name in ("launch", "launch.actions", "launch.substitutions", "launch_ros", "launch_ros.actions"):
+@pytest.fixture
+def track(monkeypatch):
+    """The launch file as a module, and what launch itself would do with arguments from a command line."""
+    for name in ("launch", "launch.actions", "launch_ros", "launch_ros.actions"):
         monkeypatch.setitem(sys.modules, name, Recorder(name))
-    spec = importlib.util.spec_from_file_location("launch_file", path)
+    spec = importlib.util.spec_from_file_location("launch_file", LAUNCH / "track.launch.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     _, (actions,), _ = module.generate_launch_description()
     declared = {args[0]: kwargs for name, args, kwargs in actions if name == "DeclareLaunchArgument"}
-    assert declared
-    assert all(kwargs.get("description") for kwargs in declared.values())
-    used = {args[0] for name, args, _ in flatten(actions) if name == "LaunchConfiguration"}
-    assert used == set(declared)
+    assert all(kwargs["description"] for kwargs in declared.values())
+    (start,) = (kwargs["function"] for name, _, kwargs in actions if name == "OpaqueFunction")
+
+    def run(*words, command_line=("ros2", "launch", "vitron_ros", "track.launch.py")):
+        monkeypatch.setattr(sys, "argv", [*command_line])
+        given = {name: kwargs["default_value"] for name, kwargs in declared.items()}
+        given |= dict(word.split(":=") for word in words)
+        *said, (name, _, node) = start(types.SimpleNamespace(launch_configurations=given))
+        assert name == "LifecycleNode"
+        return node, [kwargs["msg"] for _, _, kwargs in said]
+
+    return run
 
 
-def flatten(value):
-    """Every recorded call inside nested lists, tuples and dictionaries."""
-    if isinstance(value, tuple) and len(value) == 3 and isinstance(value[0], str) and isinstance(value[2], dict):
-        yield value
-        value = [*value[1], *value[2].values()]
-    if isinstance(value, dict):
-        value = [*value.keys(), *value.values()]
-    if isinstance(value, (list, tuple)):
-        for item in value:
-            yield from flatten(item)
+def test_only_arguments_that_were_given_go_before_the_parameter_file(track):
+    node, _ = track()
+    assert node["parameters"] == [str(LAUNCH / "params" / "perception.yaml"), {}]
+    assert (node["namespace"], node["ros_arguments"]) == ("vitron", [])
+    node, _ = track("autostart:=false", "cameras:=[left, right]", "model:=vitron-tiny", "log_level:=warn")
+    assert node["parameters"][1] == {"autostart": False, "cameras": ["left", "right"], "model": "vitron-tiny"}
+    assert node["ros_arguments"] == ["--log-level", "warn"]
+    assert set(node["parameters"][1]) <= set(FIELDS)
+
+
+def test_a_node_that_died_is_started_again(track):
+    node, _ = track()
+    assert node["respawn"] is True
+    assert node["respawn_delay"] > MIN_AGE_S, "younger leftovers would not be freed"
+    assert track("respawn:=false")[0]["respawn"] is False
+
+
+@pytest.mark.parametrize(
+    ("word", "says"),
+    [
+        ("modle:=x", "unknown launch argument modle; did you mean model?"),
+        ("zoom:=2", "unknown launch argument zoom; there are image, "),
+        ("cameras:=left", "list of names"),
+        ("cameras:=[a, 2]", "list of names"),
+        ("cameras:=[", "list of names"),
+        ("autostart:=maybe", "autostart is 'maybe'; it must be true or false"),
+        ("respawn:=", "respawn is ''; it must be true or false"),
+        ("log_level:=loud", "one of debug, info"),
+        ("params_file:=/nowhere.yaml", "no such file"),
+    ],
+)
+def test_arguments_that_cannot_be_meant_are_named(track, word, says):
+    with pytest.raises(ValueError, match=re.escape(says)):
+        track(word)
+
+
+def test_an_image_topic_beside_several_cameras_is_refused(track):
+    with pytest.raises(ValueError, match="image is for one camera"):
+        track("cameras:=[left]", "image:=/left/image_raw")
+
+
+def test_a_file_that_includes_this_one_may_have_arguments_of_its_own(track):
+    _, said = track("robot:=spot", "modle:=x", command_line=("ros2", "launch", "robot", "robot.launch.py"))
+    assert said == ["unknown launch argument modle; did you mean model?"]
 
 
 @pytest.mark.ros

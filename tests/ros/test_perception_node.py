@@ -22,9 +22,10 @@ from vitron_msgs.msg import Region, Track, TrackArray, TrackEvent
 from tests.ros.rig import Camera, running_node
 from vitron_ros.boxes import iou
 from vitron_ros.images.codec import encode_jpeg
-from vitron_ros.ros import qos
+from vitron_ros.ros import qos, track_action
 from vitron_ros.ros.pattern_camera import target_boxes
 from vitron_ros.streaming import overload
+from vitron_ros.streaming.pipeline import CameraPipeline
 
 pytestmark = pytest.mark.ros
 Result, Feedback = TrackObject.Result, TrackObject.Feedback
@@ -222,6 +223,39 @@ def test_the_life_of_the_node(probe):
             assert change_state(probe, Transition.TRANSITION_CLEANUP).success
             probe.tracks.clear()
         assert state(probe) == "unconfigured"
+
+
+def test_a_worker_that_dies_leaves_no_client_waiting(probe, monkeypatch):
+    with running_node() as node:
+        camera = Camera(probe).connect()
+        handle = start(camera, probe)
+
+        def die(*args):
+            raise RuntimeError("a bug")
+
+        monkeypatch.setattr(CameraPipeline, "step", die)
+        camera.run(2)
+        probe.spin_until(lambda: node.has_failed, 20, "the end of the worker")
+        assert change_state(probe, Transition.TRANSITION_DEACTIVATE).success
+        assert probe.result(handle).outcome == Result.SHUTDOWN
+
+
+def test_a_bug_in_one_goal_ends_that_goal_and_no_other(camera, probe, monkeypatch):
+    handle = start(camera, probe)
+
+    def die(*args):
+        raise ValueError("a bug")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(track_action, "request_from_goal", die)
+        assert not probe.send(goal_for(camera, 1)).accepted
+    with monkeypatch.context() as patch:
+        patch.setattr(track_action.TrackAction, "_follow", die)
+        result = probe.result(probe.send(goal_for(camera, 1)))
+        assert (result.outcome, "bug" in result.message) == (Result.SHUTDOWN, True)
+    camera.run(5)
+    assert probe.tracks[-1][1].tracks[0].state == Track.TRACKED
+    assert probe.cancel(handle).outcome == Result.CANCELED
 
 
 def test_reset_drops_every_target(camera, probe):

@@ -1,6 +1,9 @@
 """Processes that are killed, stopped and restarted while a goal runs."""
 
+import os
 import signal
+import subprocess
+import sys
 import threading
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,6 +67,29 @@ def test_a_node_that_is_stopped_ends_its_goals_and_leaves_with_zero(probe):
         probe.spin_until(future.done, 20, "the result of a goal of a node that stops")
         assert future.result().result.outcome == TrackObject.Result.SHUTDOWN
         assert node.wait(20) == 0
+
+
+def test_a_node_whose_clock_stands_still_can_be_stopped(probe):
+    with node_process("perception_node", "--ros-args", "-p", "use_sim_time:=true") as node:
+        probe.wait_for_node()
+        node.send_signal(signal.SIGTERM)
+        assert node.wait(20) == 0
+
+
+@pytest.mark.parametrize(
+    ("environment", "says"),
+    [
+        ({"RMW_IMPLEMENTATION": "rmw_none_cpp"}, "RMW_IMPLEMENTATION is rmw_none_cpp"),
+        ({"ROS_DOMAIN_ID": "abc"}, "ROS_DOMAIN_ID is abc"),
+        ({"ROS_LOG_DIR": "/proc/none"}, "/proc/none"),
+    ],
+)
+def test_a_node_that_the_environment_keeps_from_starting_names_what_is_wrong(environment, says):
+    command = [sys.executable, "-m", "vitron_ros.ros.perception_node"]
+    done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 @contextmanager

@@ -26,12 +26,16 @@ class ManagedNode(LifecycleNode):
 
     Attributes:
         stage: where the node is in its life.
+        is_configuring: `configure` is at work.
+        has_failed: a bug was met; the process must end.
         undo: what `configure` made, to be let go in reverse order; `configure` fills it.
     """
 
     def __init__(self, name: str, **kwargs: object) -> None:
         super().__init__(name, **kwargs)
         self.stage: Stage = "unconfigured"
+        self.is_configuring = False
+        self.has_failed = False
         self.undo = ExitStack()
 
     def configure(self) -> str:
@@ -47,7 +51,10 @@ class ManagedNode(LifecycleNode):
         raise NotImplementedError
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        if self._succeeds("configure", self.configure):
+        self.is_configuring = True
+        is_done = self._succeeds("configure", self.configure)
+        self.is_configuring = False
+        if is_done:
             self.stage = "inactive"
             return super().on_configure(state)
         self._succeeds("clean up", self.undo.close)

@@ -59,7 +59,6 @@ class PerceptionNode(ManagedNode):
 
     def __init__(self, load: Callable[[str, ModelRun], LanguageVision] = load_model, **kwargs: object) -> None:
         super().__init__("perception", **kwargs)
-        self.has_failed = False
         self._config = PerceptionConfig()
         self._ids = itertools.count(1)
         self._ports: dict[str, CameraPort] = {}

@@ -7,30 +7,20 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 import rclpy
 from rclpy.exceptions import NameValidationException, ParameterException
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.lifecycle import LifecycleNode
 from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
 
 from vitron_ros.doctor import check_domain
 from vitron_ros.errors import ConfigError
 from vitron_ros.ros.leftovers import free_leftovers
+from vitron_ros.ros.managed_node import ManagedNode
 
 POLL_S = 0.1  # how soon a signal is noticed
 GOODBYE_S = 0.5  # for results and last messages to leave
-
-
-class Runnable(Protocol):
-    """A lifecycle node that says whether it must stop, and how to stop it."""
-
-    has_failed: bool
-
-    def close(self) -> None:
-        """Deactivate and clean up, so that clients hear of it while the node still spins."""
 
 
 def init_and_catch_signals(argv: Sequence[str] | None) -> list[int]:
@@ -50,9 +40,13 @@ def init_and_catch_signals(argv: Sequence[str] | None) -> list[int]:
     if freed:
         get_logger("vitron_ros").info(f"freed {freed >> 20} MiB of /dev/shm that killed processes had left")
     stop: list[int] = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda received, _: stop.append(received))
+    _on_signals(stop.append)
     return stop
+
+
+def _on_signals(act: Callable[[int], None]) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda received, _: act(received))
 
 
 def pause(duration_s: float, stop: Sequence[int]) -> None:
@@ -62,7 +56,7 @@ def pause(duration_s: float, stop: Sequence[int]) -> None:
         time.sleep(min(left_s, POLL_S))
 
 
-def run_node(make_node: Callable[[], LifecycleNode], argv: Sequence[str] | None = None) -> int:
+def run_node(make_node: Callable[[], ManagedNode], argv: Sequence[str] | None = None) -> int:
     """Exit code of a process that hosts one node: 0 after SIGINT or SIGTERM, 1 if it failed or could not be made.
 
     Waiting is by steady time: with `use_sim_time` the node's own clock may stand still.
@@ -74,10 +68,19 @@ def run_node(make_node: Callable[[], LifecycleNode], argv: Sequence[str] | None 
         get_logger("vitron_ros").fatal(f"cannot make the node: {_first_line(error)}")
         rclpy.shutdown()
         return 1
+
+    def note(number: int) -> None:
+        stop.append(number)
+        if node.is_configuring:  # no goals are open, and a model may take minutes to load
+            raise KeyboardInterrupt
+
+    _on_signals(note)
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:
         _spin(executor, lambda: bool(stop) or node.has_failed)
+    except KeyboardInterrupt:
+        node.get_logger().info("stopped while it was being configured")
     except Exception:  # a bug: clients still hear how their goals end
         node.get_logger().fatal(f"a callback died of a bug\n{traceback.format_exc()}")
         node.has_failed = True

@@ -1,0 +1,109 @@
+"""Transitions that fail: they say why, leave nothing behind, and may be tried again."""
+
+import threading
+
+import pytest
+
+pytest.importorskip("rclpy", reason="rclpy is not installed")
+pytest.importorskip("vitron_msgs", reason="vitron_msgs is not installed")
+
+import rclpy
+from rclpy.context import Context
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
+
+from vitron_ros.errors import ModelError
+from vitron_ros.ros import perception_node
+from vitron_ros.ros.perception_node import PerceptionNode
+
+pytestmark = pytest.mark.ros
+SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+
+
+@pytest.fixture
+def node():
+    context = Context()
+    rclpy.init(args=[], context=context)
+    overrides = [Parameter("autostart", value=False), Parameter("cameras", value=["left", "right"])]
+    made = PerceptionNode(context=context, parameter_overrides=overrides)
+    yield made
+    made.destroy_node()
+    rclpy.shutdown(context=context)
+
+
+def left_behind(node):
+    """What a node holds: entities of ROS, and threads of this process."""
+    held = (node.publishers, node.subscriptions, node.services, node.timers, node.guards, node.waitables)
+    return [len(list(entities)) for entities in held], threading.active_count()
+
+
+def raising(error):
+    def raise_it(*args, **kwargs):
+        raise error
+
+    return raise_it
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (ModelError("the weights are gone"), "cannot configure: the weights are gone\n"),
+        (OSError("disk gone"), "cannot configure: disk gone\n"),
+        (AttributeError("no such thing"), "because of a bug\nTraceback"),
+    ],
+)
+@pytest.mark.parametrize("place", ["warm_up", "TrackAction", "ConverseAction"])
+def test_a_configure_that_fails_says_why_and_is_undone(node, monkeypatch, capfd, place, error, says):
+    before = left_behind(node)
+    with monkeypatch.context() as patch:
+        patch.setattr(perception_node, place, raising(error))
+        assert node.trigger_configure() == FAILURE
+    assert says in capfd.readouterr().err
+    assert left_behind(node) == before
+    assert node.trigger_configure() == SUCCESS
+    assert node.trigger_cleanup() == SUCCESS
+    assert left_behind(node) == before
+
+
+def test_an_activate_that_fails_half_way_is_undone(node, monkeypatch, capfd):
+    assert node.trigger_configure() == SUCCESS
+    before = left_behind(node)
+    with monkeypatch.context() as patch:
+        patch.setattr(node._ports["right"], "activate", raising(ModelError("no room")))
+        assert node.trigger_activate() == FAILURE
+    assert "cannot activate: no room" in capfd.readouterr().err
+    assert left_behind(node) == before
+    assert node.trigger_activate() == SUCCESS
+
+
+def test_a_deactivate_that_meets_a_bug_lets_go_of_everything(node, monkeypatch, capfd):
+    before = left_behind(node)
+    assert node.trigger_configure() == SUCCESS
+    assert node.trigger_activate() == SUCCESS
+    with monkeypatch.context() as patch:
+        patch.setattr(node._converse, "shutdown", raising(KeyError("who")))
+        assert node.trigger_deactivate() == TransitionCallbackReturn.ERROR
+        assert "cannot deactivate, because of a bug" in capfd.readouterr().err
+    assert left_behind(node)[1] == before[1], "threads"
+    assert node.trigger_configure() == SUCCESS, "the node is unconfigured again"
+
+
+def test_a_configured_node_says_what_it_is_and_an_active_one_what_it_listens_to(node, capfd):
+    node.trigger_configure()
+    node.trigger_activate()
+    said = capfd.readouterr().err
+    assert "configured: cameras left, right, tracker default, no model\n" in said
+    assert "images on /left/image, tracks on /left/tracks; images on /right/image" in said
+    assert said.count("[INFO]") == 2
+
+
+def test_a_tracker_that_is_not_there_is_refused_when_it_is_set(node):
+    for stage in ("unconfigured", "inactive"):
+        assert node.stage == stage
+        (result,) = node.set_parameters([Parameter("tracker", value="magic")])
+        assert "there is no tracker 'magic'" in result.reason
+        node.trigger_configure()
+    (result,) = node.set_parameters([Parameter("cameras", value=["front"])])
+    assert "clean it up first" in result.reason
+    (result,) = node.set_parameters([Parameter("tracker", value="nano:/nowhere")])
+    assert "is missing" in result.reason
