@@ -107,11 +107,11 @@ def _bare(text: str) -> list[str]:
     return list(filter(None, (" ".join(line.split("#")[0].split()) for line in text.splitlines())))
 
 
-def check_backends(torch: Package, cuda_device: str, providers: Sequence[str], tensorrt: Sequence[Package]) -> Check:
+def check_backends(torch: Package, cuda_device: str, providers: str, tensorrt: Sequence[Package]) -> Check:
     """`cuda_device`: its name, empty where there is none; `providers`: onnxruntime's; `tensorrt`: its variants."""
     places = ["the CPU", *([cuda_device] if cuda_device else [])]
     can_run = [f"torch on {place}" for place in places if torch.works]
-    can_run += [f"onnxruntime ({', '.join(providers)})"] if providers else []
+    can_run += [f"onnxruntime ({providers})"] if providers else []
     can_run += [f"{package.name} on {cuda_device}" for package in tensorrt if package.works and cuda_device]
     if not can_run:
         return Check(name="backends", status="fail", finding="none can run", remedy="pip install torch")
@@ -160,10 +160,10 @@ def check_transport(variable: str, value: str, builtin_transports: str, shipped:
         return Check(name=name, status="warn", finding=finding, remedy=remedy)
     try:
         root = ElementTree.fromstring(Path(value).read_bytes())
-    except (OSError, ElementTree.ParseError) as error:
+        sizes = [int(found.text or 0) for found in root.iter() if re.fullmatch(r"(\{.*\})?segment_size", found.tag)]
+    except (OSError, ElementTree.ParseError, ValueError) as error:
         finding = f"{variable} names a profile that cannot be read: {error}"
         return Check(name=name, status="fail", finding=finding, remedy=remedy)
-    sizes = [int(found.text or 0) for found in root.iter() if re.fullmatch(r"(\{.*\})?segment_size", found.tag)]
     if max(sizes, default=0) < 2 * IMAGE_BYTES:
         finding = f"{value} gives shared memory a segment_size of {max(sizes, default=0)} bytes: images overflow it"
         return Check(name=name, status="warn", finding=finding, remedy=remedy)
@@ -178,6 +178,14 @@ def check_middleware(name: str, error: str) -> Check:
     package = name.replace("_", "-")
     remedy = f"unset RMW_IMPLEMENTATION, or: sudo apt install ros-$ROS_DISTRO-{package}"
     return Check(name="middleware", status="fail", finding=finding, remedy=remedy)
+
+
+def check_start(problem: str) -> Check:
+    """`problem`: why ROS cannot make a node in this environment; empty: it can."""
+    if not problem:
+        return Check(name="ros node", status="ok", finding="a node can be made")
+    remedy = "look at what it names in: env | grep -E 'ROS|RMW|RCUTILS|DDS|RTPS'"
+    return Check(name="ros node", status="fail", finding=f"no node can be made: {problem}", remedy=remedy)
 
 
 def check_domain(domain: str, discovery_range: str) -> Check:

@@ -11,6 +11,7 @@ import pytest
 from vitron_ros import doctor
 from vitron_ros.cli import doctor as command
 from vitron_ros.cli.main import main
+from vitron_ros.cli.module_probe import Found, find_modules
 from vitron_ros.doctor import MIB, Check, Package
 from vitron_ros.ros.transport import PROFILE, profile_variable, transport_environment
 
@@ -42,16 +43,20 @@ BROKEN = Package(name="torch", version="2.13.0", error="OSError: libcudart.so.12
         (doctor.check_messages(Package(name="vitron_msgs"), False, {}, TEXTS), "ok", "not installed"),
         (doctor.check_messages(MESSAGES, True, {}, TEXTS), "fail", "vitron_msgs/msg/Track"),
         (doctor.check_messages(MESSAGES, True, TEXTS, {}), "ok", "not compared"),
-        (doctor.check_backends(Package(name="torch"), "", [], []), "fail", "pip install torch"),
-        (doctor.check_backends(BROKEN, "", [], [TENSORRT]), "fail", "none can run"),
-        (doctor.check_backends(TORCH, "", ["CPU"], [TENSORRT]), "ok", "torch on the CPU; onnxruntime (CPU)"),
-        (doctor.check_backends(TORCH, "H200", [], [TENSORRT]), "ok", "torch on H200; tensorrt on H200"),
+        (doctor.check_backends(Package(name="torch"), "", "", []), "fail", "pip install torch"),
+        (doctor.check_backends(BROKEN, "", "", [TENSORRT]), "fail", "none can run"),
+        (doctor.check_backends(TORCH, "", "CPU", [TENSORRT]), "ok", "torch on the CPU; onnxruntime (CPU)"),
+        (doctor.check_backends(TORCH, "H200", "", [TENSORRT]), "ok", "torch on H200; tensorrt on H200"),
         (doctor.check_shared_memory(None, 0), "fail", "--shm-size"),
         (doctor.check_shared_memory(64 * MIB, 64 * MIB), "fail", "--shm-size"),
         (doctor.check_shared_memory(256 * MIB, 200 * MIB), "warn", "enough for 3 processes"),
         (doctor.check_shared_memory(24 * 1024 * MIB, 20 * 1024 * MIB), "ok", "20480 MiB free"),
         (doctor.check_leftovers(3, 2 * MIB), "ok", "3 of no process"),
         (doctor.check_leftovers(40, 2800 * MIB), "warn", "fastdds shm clean"),
+        (doctor.check_middleware("", ""), "ok", "not set"),
+        (doctor.check_middleware("rmw_zenoh_cpp", "no such file"), "fail", "unset RMW_IMPLEMENTATION"),
+        (doctor.check_start(""), "ok", "can be made"),
+        (doctor.check_start("no log directory"), "fail", "no log directory"),
         (doctor.check_domain("", ""), "ok", "0, the default"),
         (doctor.check_domain("42", "LOCALHOST"), "ok", "discovery LOCALHOST"),
         (doctor.check_domain("150", ""), "warn", "at most 101"),
@@ -59,6 +64,8 @@ BROKEN = Package(name="torch", version="2.13.0", error="OSError: libcudart.so.12
         (doctor.check_domain("-1", ""), "fail", "export ROS_DOMAIN_ID"),
         (doctor.check_domain("lab", ""), "fail", "export ROS_DOMAIN_ID"),
         (doctor.check_domain("²", ""), "fail", "export ROS_DOMAIN_ID"),
+        (doctor.check_domain("010", ""), "fail", "export ROS_DOMAIN_ID"),
+        (doctor.check_domain("9" * 5000, ""), "fail", "export ROS_DOMAIN_ID"),
         (doctor.check_domain("1", "OFF"), "warn", "SUBNET"),
         (doctor.check_webcams([], []), "ok", "none"),
         (doctor.check_webcams(["/dev/video0"], []), "ok", "/dev/video0"),
@@ -93,6 +100,8 @@ def transport(value, tmp_path, text=None, shipped=PROFILE):
         ('<dds xmlns="http://www.eprosima.com"><segment_size>67108864</segment_size></dds>', "ok", "64 MiB"),
         ("<dds><segment_size>524288</segment_size></dds>", "warn", "524288 bytes"),
         ("<dds/>", "warn", "0 bytes"),
+        ("<dds><segment_size>64 MB</segment_size></dds>", "fail", "cannot be read"),
+        ("<dds><!-- mine --></dds>", "warn", "0 bytes"),
         ("<dds>", "fail", "cannot be read"),
         ("", "fail", "cannot be read"),
     ],
@@ -137,15 +146,41 @@ def test_a_profile_of_the_users_own_stays(monkeypatch):
     assert transport_environment() == {name: "/home/me/mine.xml"}
 
 
-def test_a_module_is_absent_broken_or_there(tmp_path, monkeypatch):
+def test_a_module_is_absent_broken_or_there_or_ends_the_process(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "broken_module.py").write_text("raise OSError('libfoo.so is missing')")
-    (tmp_path / "good_module.py").write_text("__version__ = '1.2'")
-    assert command.find_module("no_such_module") == (Package(name="no_such_module"), None)
-    package, module = command.find_module("broken_module")
-    assert (package.error, module) == ("OSError: libfoo.so is missing", None)
-    package, module = command.find_module("good_module")
-    assert (package.version, package.works, module is not None) == ("1.2", True, True)
+    (tmp_path / "deadly_module.py").write_text("import os, sys; print('no display', file=sys.stderr); os._exit(3)")
+    (tmp_path / "good_module.py").write_text("print('hello'); __version__ = '1.2'")
+    found = find_modules(["no_such_module", "broken_module", "deadly_module", "good_module"])
+    assert found["no_such_module"].package == Package(name="no_such_module")
+    assert found["broken_module"].package.error == "OSError: libfoo.so is missing"
+    assert found["deadly_module"].package.error == "it ends the process with 3: no display"
+    assert (found["good_module"].package.version, found["good_module"].package.works) == ("1.2", True)
+
+
+@pytest.mark.ros
+@pytest.mark.parametrize(
+    ("variable", "value", "failing"),
+    [
+        ("RMW_IMPLEMENTATION", "rmw_none_cpp", {"middleware", "rclpy"}),
+        ("ROS_DOMAIN_ID", "abc", {"domain", "ros node"}),
+        ("ROS_LOG_DIR", "/proc/none", {"ros node"}),
+    ],
+)
+def test_an_environment_that_ends_rclpy_does_not_end_the_doctor(monkeypatch, variable, value, failing):
+    monkeypatch.setenv(variable, value)
+    find = command.find_modules
+
+    def found(names):
+        others = {name: Found(package=Package(name=name, version="1.0")) for name in names}
+        return others | find(["rclpy", command.NODE, "vitron_msgs"])
+
+    monkeypatch.setattr(command, "find_modules", found)
+    checks = {check.name: check for check in command.examine(os.environ)}
+    assert failing <= set(checks)
+    assert {checks[name].status for name in failing} == {"fail"}
+    assert any(value in checks[name].finding for name in failing)
+    assert all(checks[name].remedy for name in failing)
 
 
 def examined(**environment):
@@ -154,10 +189,13 @@ def examined(**environment):
 
 @pytest.fixture
 def no_torch(monkeypatch):
-    """Every package is there but torch. None is imported: transformers would remember a machine without torch."""
-    monkeypatch.setattr(
-        command, "find_module", lambda name: (Package(name=name, version=None if name == "torch" else "1.0"), None)
-    )
+    """Every package is there but torch."""
+
+    def found(names):
+        versions = {name: None if name == "torch" else "1.0" for name in names}
+        return {name: Found(package=Package(name=name, version=version)) for name, version in versions.items()}
+
+    monkeypatch.setattr(command, "find_modules", found)
 
 
 def test_a_missing_torch_fails_and_the_rest_is_still_examined(no_torch, capsys):
