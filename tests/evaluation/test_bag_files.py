@@ -326,6 +326,13 @@ def test_the_parts_of_a_recording_are_read_in_the_order_of_their_numbers(tmp_pat
     assert_whole(path)
 
 
+def test_what_a_system_notes_beside_a_file_is_no_part_of_it(tmp_path):
+    path = split_bag(tmp_path)
+    (path / "metadata.yaml").unlink()
+    (path / "._split_0.mcap").write_bytes(b"\x00\x05\x16\x07")
+    assert_whole(path)
+
+
 def test_a_part_that_is_missing_is_told_and_one_that_is_damaged_keeps_the_others(tmp_path, caplog):
     path = split_bag(tmp_path)
     (path / "split_4.mcap").unlink()

@@ -68,8 +68,12 @@ def _format(path: Path) -> str:
 
 
 def _storage_files(folder: Path) -> list[Path]:
-    """In the order of their names; of a file and its compressed copy, the file."""
-    files = [path for path in in_order(folder.iterdir()) if path.is_file() and _format(path) in _OPENERS]
+    """In the order of their names, without hidden ones; of a file and its compressed copy, the file."""
+    files = [
+        path
+        for path in in_order(folder.iterdir())
+        if path.is_file() and _format(path) in _OPENERS and not path.name.startswith(".")
+    ]
     return [path for path in files if path.suffix not in ENDINGS or path.with_suffix("") not in files]
 
 
