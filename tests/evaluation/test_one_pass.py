@@ -59,8 +59,21 @@ def test_the_command_reports_every_tracker_and_sequence(dataset, capsys):
     assert [tracker["name"] for tracker in trackers] == ["default", "csrt"]
     for tracker in trackers:
         assert set(tracker) == {"name", "mean_auc", "precision_20px", "norm_precision", "ms_per_frame", "sequences"}
-        assert set(tracker["sequences"]["square"]) == {"auc", "precision_20px", "norm_precision", "ms_per_frame"}
+        assert set(tracker["sequences"]["square"]) == {
+            "auc", "precision_20px", "norm_precision", "ms_per_frame", "frames", "frames_absent"
+        }  # fmt: skip
         assert tracker["mean_auc"] == tracker["sequences"]["square"]["auc"] > 0.8
+
+
+def test_frames_without_the_target_are_counted_and_not_scored(dataset, capsys):
+    boxes = dataset / "square" / "groundtruth.txt"
+    boxes.write_text(boxes.read_text().replace("42,30,40,40", "nan,nan,nan,nan"))
+    assert main(["eval", "ope", str(dataset), "--json"]) == 0
+    scores = json.loads(capsys.readouterr().out)["trackers"][0]["sequences"]["square"]
+    assert (scores["frames"], scores["frames_absent"]) == (4, 1)
+    assert scores["auc"] > 0.8
+    assert main(["eval", "ope", str(dataset)]) == 0
+    assert "1 of 4 frames" in capsys.readouterr().out
 
 
 def test_without_json_a_table_is_printed(dataset, capsys):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from vitron_ros.boxes import xyxy_from_ltwh
+from vitron_ros.boxes import iou, xyxy_from_ltwh
 from vitron_ros.evaluation.ope import norm_precision, precision, success_auc, success_curve
 
 TRUE = xyxy_from_ltwh([[10, 20, 100, 50]])
@@ -32,10 +32,19 @@ def test_half_overlap_counts_strictly():
     assert success_auc(half, TRUE) == pytest.approx(10 / 21)
 
 
-def test_no_pixel_is_added_to_widths():
-    small, grown = xyxy_from_ltwh([[0, 0, 1, 1]]), xyxy_from_ltwh([[0, 0, 2, 1]])
-    # IoU 1/2; with OTB's extra pixel it would be 4/6, past three more thresholds
-    assert success_auc(grown, small) == pytest.approx(10 / 21)
+def otb_overlap(a, b):
+    """As in OTB's calcRectInt and pytracking: the last pixel is at x + w - 1, and 1 is added again."""
+    first = np.maximum(a[:, :2], b[:, :2])
+    last = np.minimum(a[:, :2] + a[:, 2:] - 1, b[:, :2] + b[:, 2:] - 1)
+    shared = np.maximum(0, last - first + 1).prod(axis=1)
+    return shared / (a[:, 2:].prod(axis=1) + b[:, 2:].prod(axis=1) - shared)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_pixel_that_otb_adds_cancels_the_one_it_takes(seed):
+    rng = np.random.default_rng(seed)
+    a, b = (np.column_stack([rng.uniform(0, 50, (500, 2)), rng.uniform(1, 40, (500, 2))]) for _ in range(2))
+    np.testing.assert_allclose(otb_overlap(a, b), iou(xyxy_from_ltwh(a), xyxy_from_ltwh(b)), atol=1e-12)
 
 
 @pytest.mark.parametrize(("shift", "hits"), [(20, 1), (20.01, 0)])

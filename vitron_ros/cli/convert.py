@@ -20,7 +20,7 @@ from vitron_ros.errors import ConfigError, ImageError, SourceError
 from vitron_ros.evaluation import bag_messages
 from vitron_ros.evaluation.bag_writer import BagWriter
 from vitron_ros.evaluation.bags import GROUND_TRUTH_TOPIC, log_bad_frame
-from vitron_ros.evaluation.datasets import BOX_FILE, load_sequence
+from vitron_ros.evaluation.datasets import box_file, load_sequence
 from vitron_ros.evaluation.sources import Source, open_source
 from vitron_ros.frame import Frame
 from vitron_ros.images.codec import encode_jpeg
@@ -112,7 +112,7 @@ def convert(
 
 
 def _true_boxes(path: Path) -> Boxes | None:
-    return load_sequence(path).boxes_xyxy if (path / BOX_FILE).exists() else None
+    return load_sequence(path).boxes_xyxy if box_file(path) else None
 
 
 def _jpeg(source: Source, frame: Frame, quality: int) -> bytes:
@@ -122,6 +122,20 @@ def _jpeg(source: Source, frame: Frame, quality: int) -> bytes:
     return encode_jpeg(frame.rgb, quality)
 
 
+def _true_track(box_xyxy: Boxes, now_ns: int) -> TrackSnapshot:
+    return TrackSnapshot(
+        id=1,
+        phrase="",
+        label="",
+        state=TrackState.TRACKED,
+        box_xyxy=box_xyxy,
+        score=1.0,
+        velocity=np.zeros(2),
+        grounded_ns=now_ns,
+        age_ns=0,
+    )
+
+
 def _write(writer: BagWriter, frame: Frame, jpeg: bytes, box_xyxy: Boxes | None) -> None:
     now_ns, frame_id = frame.stamp_ns, frame.frame_id or FRAME_ID
     messages: dict[str, Any] = {
@@ -129,18 +143,8 @@ def _write(writer: BagWriter, frame: Frame, jpeg: bytes, box_xyxy: Boxes | None)
         INFO_TOPIC: bag_messages.camera_info(frame.width, frame.height, now_ns, frame_id),
     }
     if box_xyxy is not None:
-        truth = TrackSnapshot(
-            id=1,
-            phrase="",
-            label="",
-            state=TrackState.TRACKED,
-            box_xyxy=box_xyxy,
-            score=1.0,
-            velocity=np.zeros(2),
-            grounded_ns=now_ns,
-            age_ns=0,
-        )
+        truth = [_true_track(box_xyxy, now_ns)] if np.isfinite(box_xyxy).all() else []
         size = (frame.width, frame.height)
-        messages[GROUND_TRUTH_TOPIC] = bag_messages.track_array([truth], now_ns, size, frame_id=frame_id)
+        messages[GROUND_TRUTH_TOPIC] = bag_messages.track_array(truth, now_ns, size, frame_id=frame_id)
     for topic, message in messages.items():
         writer.write(topic, message, now_ns)

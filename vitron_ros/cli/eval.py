@@ -1,7 +1,8 @@
 """Measure trackers against ground truth.
 
 `ope`: one-pass evaluation of box trackers. Each starts at the first true box and is never corrected; all go through the
-frames side by side. ms_per_frame is CPU time on one core without decoding; means are over sequences.
+frames side by side; frames without the target are not scored. ms_per_frame is CPU time on one core without decoding;
+means are over sequences.
 
 `stream`: long clips with phrases, in which targets hide and return, and a model that takes its time. Modes: the fast
 loop alone, started on the true box (fast); the model alone, its last box held (model); its box put into the fast loop
@@ -23,7 +24,7 @@ from vitron_ros.cli.model_options import add_model_options, model_run
 from vitron_ros.config import PipelineConfig
 from vitron_ros.errors import ConfigError
 from vitron_ros.evaluation import stream
-from vitron_ros.evaluation.datasets import BOX_FILE, load_sequences
+from vitron_ros.evaluation.datasets import box_file, load_sequences
 from vitron_ros.evaluation.one_pass import evaluate
 from vitron_ros.evaluation.output import write_json
 from vitron_ros.evaluation.sources import DEFAULT_FPS
@@ -41,7 +42,7 @@ ORACLE = "oracle"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     suites = parser.add_subparsers(dest="suite", metavar="SUITE", required=True)
     ope = suites.add_parser("ope", help="one-pass evaluation of box trackers", epilog=EPILOG)
-    ope.add_argument("dataset", type=Path, help="folder of <name>/frames/*.jpg with <name>/groundtruth.txt (x,y,w,h)")
+    ope.add_argument("dataset", type=Path, help="folder of <name>/frames/ with <name>/groundtruth.txt (x,y,w,h)")
     ope.add_argument(
         "--tracker", action="append", metavar="NAME", help=f"may be repeated: {', '.join(TRACKERS)} [default]"
     )
@@ -138,7 +139,7 @@ def _modes(text: str | None, *, from_box: bool) -> list[Mode]:
 
 def _clips(arguments: argparse.Namespace) -> list[StreamClip]:
     folder: Path = arguments.dataset
-    is_data_set = (folder / BOX_FILE).exists() or any(folder.glob(f"*/{BOX_FILE}"))
+    is_data_set = any(map(box_file, (folder, *folder.glob("*/"))))
     if arguments.box_init and is_data_set:
         return [clip_of_sequence(sequence, arguments.fps) for sequence in load_sequences(folder)]
     return load_clips(folder)
@@ -172,4 +173,10 @@ def _table(results: list[dict[str, Any]]) -> str:
         rows.append([name, *(f"{tracker['sequences'][name]['auc']:.3f}" for tracker in results)])
     for key in ("mean_auc", "precision_20px", "norm_precision", "ms_per_frame"):
         rows.append([key, *(f"{tracker[key]:.3f}" for tracker in results)])
-    return "\n".join("".join([row[0].ljust(24), *(cell.rjust(10) for cell in row[1:])]) for row in rows)
+    lines = ["".join([row[0].ljust(24), *(cell.rjust(10) for cell in row[1:])]) for row in rows]
+    frames, absent = (
+        sum(item[key] for item in results[0]["sequences"].values()) for key in ("frames", "frames_absent")
+    )
+    if absent:
+        lines.append(f"{absent} of {frames} frames, in which the target is absent, are not scored")
+    return "\n".join(lines)

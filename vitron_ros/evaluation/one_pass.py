@@ -60,17 +60,23 @@ def evaluate(
 ) -> list[dict[str, Any]]:
     """Scores of each named tracker: means over the sequences, and those of every sequence under `sequences`.
 
+    Frames without the target are shown to the tracker and counted as `frames_absent`; they are not scored.
+
     Args:
         on_frames: told how many frames are done with each sequence.
     """
     scores: dict[str, dict[str, dict[str, float]]] = {name: {} for name in names}
     for sequence in sequences:
         for name, run in run_one_pass({name: make_tracker(name) for name in names}, sequence).items():
+            seen = sequence.is_visible
+            predicted, true = run.boxes_xyxy[seen], sequence.boxes_xyxy[seen]
             scores[name][sequence.name] = {
-                "auc": ope.success_auc(run.boxes_xyxy, sequence.boxes_xyxy),
-                "precision_20px": ope.precision(run.boxes_xyxy, sequence.boxes_xyxy),
-                "norm_precision": ope.norm_precision(run.boxes_xyxy, sequence.boxes_xyxy),
+                "auc": ope.success_auc(predicted, true),
+                "precision_20px": ope.precision(predicted, true),
+                "norm_precision": ope.norm_precision(predicted, true),
                 "ms_per_frame": run.ms_per_frame,
+                "frames": len(sequence),
+                "frames_absent": int((~seen).sum()),
             }
         on_frames(len(sequence))
     return [

@@ -3,10 +3,12 @@
 Success and precision follow Wu, Lim and Yang, "Online Object Tracking: A Benchmark", CVPR 2013; normalised precision
 follows Mueller et al., "TrackingNet", ECCV 2018. Choices that toolkits make differently, and ours:
 
-- A box covers [x_min, x_max) by [y_min, y_max): no pixel is added to widths (as in pysot and GOT-10k; OTB adds one).
+- A box covers [x_min, x_max) by [y_min, y_max). OTB, LaSOT and pytracking put the last pixel at x + w - 1 and add 1 to
+  the overlap; the two cancel, so their IoU is this one. TrackingNet rounds to whole pixels first: its IoU differs.
 - Success counts IoU > threshold strictly, so a perfect tracker has an AUC of 20/21; an error at its threshold counts.
 - Normalised precision is the value at one threshold, not the mean of its curve.
-- The first frame, where the box is given, counts. A data set's score is the mean over sequences, not over frames.
+- The first frame, where the box is given, counts. Frames without the target do not; LaSOT divides by all frames.
+- A data set's score is the mean over sequences, not over frames.
 """
 
 import numpy as np

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from vitron_ros.boxes import Boxes
-from vitron_ros.errors import SourceError
+from vitron_ros.errors import ImageError, SourceError
 from vitron_ros.evaluation.datasets import Sequence
+from vitron_ros.evaluation.image_files import image_files, read_image
 from vitron_ros.evaluation.sources import stamp_ns
 from vitron_ros.file_names import in_order
 from vitron_ros.frame import Frame
@@ -98,17 +98,18 @@ class StreamClip:
         """The images with their stamps, decoded one by one.
 
         Raises:
-            SourceError: a file is no image that OpenCV can read.
+            SourceError: a file cannot be decoded.
         """
         for index, path in enumerate(self.paths):
-            image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
-            if image is None:
-                raise SourceError(f"{path} cannot be decoded as an image; render the clip again")
-            yield Frame(rgb=np.asarray(image, np.uint8), stamp_ns=stamp_ns(index, self.truth.fps), index=index)
+            try:
+                rgb = read_image(path)
+            except ImageError as error:
+                raise SourceError(f"{path.parent}: {error}; render the clip again") from error
+            yield Frame(rgb=rgb, stamp_ns=stamp_ns(index, self.truth.fps), index=index)
 
 
 def clip_of_sequence(sequence: Sequence, fps: float) -> StreamClip:
-    """A sequence with one box a frame as a clip of one object that is always seen, named after its folder.
+    """A sequence as a clip of one object, which is named after its folder and seen wherever it has a box.
 
     Raises:
         SourceError: the first image cannot be decoded.
@@ -122,7 +123,7 @@ def clip_of_sequence(sequence: Sequence, fps: float) -> StreamClip:
         labels=(sequence.name,),
         boxes_xyxy=boxes,
         full_boxes_xyxy=boxes,
-        visible=np.ones(boxes.shape[:2]),
+        visible=sequence.is_visible[:, None].astype(np.float64),
         targets=(StreamTarget(phrase=sequence.name, object=0, kind="box", lasts=False),),
     )
     return StreamClip(name=sequence.name, paths=sequence.paths, truth=truth)
@@ -184,7 +185,7 @@ def load_clip(folder: Path) -> StreamClip:
         raise SourceError(f"{path} cannot be read: {error}") from error
     except (ValueError, KeyError, TypeError, IndexError, SourceError) as error:
         raise SourceError(f"{path} is not the truth of a clip: {error!r}") from error
-    paths = tuple(in_order((folder / "frames").glob("*.jpg")))
+    paths = tuple(image_files(folder))
     if len(paths) != len(truth.visible):
         raise SourceError(f"{folder} has {len(paths)} frames, but its {TRUTH_FILE} speaks of {len(truth.visible)}")
     return StreamClip(name=folder.name, paths=paths, truth=truth)
