@@ -42,6 +42,7 @@ setup(
         (f"share/{NAME}/launch/params", [str(path) for path in Path("launch/params").glob("*.yaml")]),
     ],
     install_requires=[
+        "av>=14",
         "backports.zstd>=1; python_version < '3.14'",
         "mcap>=1.2",
         "mcap-ros2-support>=0.5",

@@ -1,8 +1,10 @@
 """`vitron convert`: what goes into a folder or video comes out of the bag."""
 
 import json
+import struct
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -39,6 +41,7 @@ def test_jpeg_files_go_in_byte_for_byte_with_their_boxes(sequence, tmp_path, cap
         "bag": str(bag),
         "frames": 5,
         "left_out": 0,
+        "bad_frames": [],
         "fps": 20.0,
         "damage": "",
     }
@@ -62,7 +65,7 @@ def test_a_folder_without_boxes_has_no_true_boxes(sequence, tmp_path):
 def test_a_video_and_a_bag_can_be_converted(tmp_path):
     with VideoWriter(tmp_path / "clip.mp4", 30, (64, 48)) as film:
         for index in range(6):
-            film.write(picture(index))
+            film.write(picture(index), index * 33_333_333)
     result = convert(str(tmp_path / "clip.mp4"), tmp_path / "bag")
     assert (result.frames, result.fps) == (6, 30)
     assert convert(str(tmp_path / "bag"), tmp_path / "again").frames == 6
@@ -74,10 +77,43 @@ def test_a_video_and_a_bag_can_be_converted(tmp_path):
 def test_a_broken_image_is_left_out_and_counted(sequence, tmp_path, capsys):
     (sequence / "frames" / "000002.jpg").write_bytes(b"\xff\xd8 broken")
     assert main(["convert", str(sequence), str(tmp_path / "bag"), "--json"]) == 1
-    result = json.loads(capsys.readouterr().out)
+    printed = capsys.readouterr()
+    result = json.loads(printed.out)
     assert (result["frames"], result["left_out"]) == (4, 1)
+    (bad,) = result["bad_frames"]
+    assert bad["index"] == 2
+    assert bad["reason"].startswith("000002.jpg: the jpeg")
+    assert bad["reason"] in printed.err
     boxes = [tracks[0].box_xyxy[0] for tracks in read_ground_truth(tmp_path / "bag").values()]
     assert boxes == [0, 1, 3, 4]  # each image keeps its own box
+
+
+def with_exif(jpeg: bytes, orientation: int) -> bytes:
+    """As a phone writes it: big-endian TIFF data with one entry, the orientation."""
+    tiff = b"MM\0*\0\0\0\x08" + struct.pack(">HHHIHHI", 1, 0x0112, 3, 1, orientation, 0, 0)
+    body = b"Exif\0\0" + tiff
+    return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + jpeg[2:]
+
+
+@pytest.mark.parametrize(("orientation", "quarters"), [(1, 0), (3, 2), (6, 1), (8, 3)])
+def test_pictures_of_a_phone_stand_upright_in_the_bag(tmp_path, orientation, quarters):
+    (tmp_path / "images").mkdir()
+    file = with_exif(encode_jpeg(np.rot90(picture(3), quarters), 95), orientation)
+    (tmp_path / "images" / "0.jpg").write_bytes(file)
+    convert(str(tmp_path / "images"), tmp_path / "bag")
+    message = next(Bag(tmp_path / "bag").messages([IMAGE_TOPIC])).value
+    coded = cv2.imdecode(np.array(message.data), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
+    info = next(Bag(tmp_path / "bag").messages(["/camera/camera_info"])).value
+    assert coded.shape == (info.height, info.width, 3) == (48, 64, 3)
+    assert np.abs(coded.astype(int) - picture(3)).mean() < 6
+    assert (bytes(message.data) == file) == (orientation == 1)
+
+
+def test_a_frame_without_the_target_has_no_true_track(sequence, tmp_path):
+    boxes = sequence / "groundtruth.txt"
+    boxes.write_text(boxes.read_text().replace("2,2,10,20", "nan,nan,nan,nan"))
+    convert(str(sequence), tmp_path / "bag")
+    assert [len(tracks) for tracks in read_ground_truth(tmp_path / "bag").values()] == [1, 1, 0, 1, 1]
 
 
 def test_a_png_folder_is_coded_as_jpeg(tmp_path):

@@ -5,13 +5,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
-from tests.fakes import ScriptedModel, found
+from tests.fakes import ScriptedModel, found, said
 from vitron_ros.cli import replay as replay_command
 from vitron_ros.cli.main import main
+from vitron_ros.evaluation.sources import open_source
+from vitron_ros.grounding.request import Status
+from vitron_ros.images.codec import encode_jpeg, encode_png
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = str(ROOT / "bags" / "sample")
@@ -52,8 +54,7 @@ def test_track_writes_a_film_with_every_frame(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "goal 1: seen in" in done.stdout
-    film = cv2.VideoCapture(str(tmp_path / "new" / "folder" / "tracks.mp4"))
-    assert int(film.get(cv2.CAP_PROP_FRAME_COUNT)) == 20
+    assert len(list(open_source(str(tmp_path / "new" / "folder" / "tracks.mp4")))) == 20
 
 
 @pytest.mark.parametrize(
@@ -125,6 +126,52 @@ def test_boxes_alone_load_no_model(scripted, capsys):
     _, names = scripted
     result_of(capsys, "track", SAMPLE, "--box", "100,200,80,90")
     assert names == []
+
+
+def test_a_target_that_is_not_there_has_an_exit_code_of_its_own_and_words(monkeypatch, capsys):
+    model = ScriptedModel(lambda request: said(request, Status.ABSENT))
+    monkeypatch.setattr(replay_command, "load_model", lambda name, run: model)
+    words = ["track", SAMPLE, "--prompt", "the pink car", "--box", "100,200,80,90", "--frames", "30"]
+    assert main(words) == 3
+    printed = capsys.readouterr()
+    assert 'goal 2 "the pink car": NOT_FOUND: nothing was found in the recording' in printed.out
+    assert "deactivated" not in printed.out
+    assert main([*words, "--json"]) == 3
+    box, phrase = json.loads(capsys.readouterr().out)["goals"]
+    assert (box["phrase"], box["outcome"], box["frames_tracked"]) == ("", "OK", 30)
+    assert (phrase["phrase"], phrase["outcome"], phrase["frames_tracked"]) == ("the pink car", "NOT_FOUND", 0)
+
+
+def test_a_film_that_cannot_be_made_costs_no_tracks(tmp_path, capsys):
+    (tmp_path / "images").mkdir()
+    for index in range(3):
+        (tmp_path / "images" / f"{index}.png").write_bytes(encode_png(np.full((240, 1, 3), 40 * index, np.uint8)))
+    out = tmp_path / "out"
+    assert main(["track", str(tmp_path / "images"), "--box", "0,80,1,40", "--out", str(out)]) == 1
+    assert "no film: images of 1x240 make no film" in capsys.readouterr().err
+    result = json.loads((out / "tracks.json").read_text())
+    assert len(result["frames"]) == 3
+    assert result["film"] == {
+        "file": "",
+        "problem": "images of 1x240 make no film; it needs 2 pixels in each direction",
+    }
+    assert not (out / "tracks.mp4").exists()
+
+
+def test_images_left_out_are_counted_and_named_in_text_and_json(tmp_path, capsys):
+    for index in range(7):
+        rgb = np.full((48, 64, 3), 30 * index, np.uint8)
+        (tmp_path / f"{index}.jpg").write_bytes(b"cut" if 1 < index < 6 else encode_jpeg(rgb))
+    words = ["track", str(tmp_path), "--box", "5,5,30,30"]
+    main(words)
+    printed = capsys.readouterr()
+    assert "3 frames, 4 left out" in printed.out
+    assert "image 2 was left out: 2.jpg: the image is no JPEG, PNG or TIFF" in printed.err
+    assert "1 more were left out" in printed.err
+    main([*words, "--json"])
+    bad = json.loads(capsys.readouterr().out)["bad_frames"]
+    assert [item["index"] for item in bad] == [2, 3, 4, 5]
+    assert all("no JPEG, PNG or TIFF" in item["reason"] for item in bad)
 
 
 def test_help_of_every_command_has_an_example():

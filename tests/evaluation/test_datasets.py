@@ -153,7 +153,7 @@ def test_a_damaged_frame_is_named_when_it_is_reached(tmp_path):
     (folder / "frames" / "000001.jpg").write_bytes(b"not a picture")
     frames = load_sequence(folder).frames()
     next(frames)
-    with pytest.raises(SourceError, match=r"000001\.jpg: the image is neither JPEG nor PNG"):
+    with pytest.raises(SourceError, match=r"000001\.jpg: the image is no JPEG, PNG or TIFF"):
         next(frames)
 
 

@@ -3,13 +3,14 @@ import json
 import numpy as np
 import pytest
 
-from tests.fakes import ScriptedModel, found, frame
+from tests.fakes import ScriptedModel, found, frame, said
 from vitron_ros.boxes import iou
 from vitron_ros.config import PipelineConfig
 from vitron_ros.errors import ConfigError, SourceError
 from vitron_ros.evaluation.goal_script import ScriptedGoal
 from vitron_ros.evaluation.replay import replay
 from vitron_ros.evaluation.replayed_model import fixed, read_latency
+from vitron_ros.grounding.request import Status
 from vitron_ros.region import Region
 from vitron_ros.streaming.goals import Outcome, TrackRequest
 
@@ -48,7 +49,32 @@ def test_goals_start_and_end_when_the_script_says():
 
 
 def test_a_goal_past_the_end_never_starts():
-    assert replay(textured(3), [goal(at_s=9)], PipelineConfig()).results == {}
+    recording = replay(textured(3), [goal(), goal(at_s=9, prompt="late")], PipelineConfig())
+    assert set(recording.results) == {0}
+    assert not recording.found_all
+    late = recording.as_json()["goals"][1]
+    assert (late["phrase"], late["outcome"], late["message"]) == (
+        "late",
+        "NOT_STARTED",
+        "the recording ended before its time",
+    )
+
+
+def test_a_file_ends_with_what_became_of_its_goals():
+    model = ScriptedModel(lambda request: said(request, Status.ABSENT))
+    goals = [goal(prompt="a"), ScriptedGoal(request=TrackRequest(prompt="b"))]
+    recording = replay(textured(60), goals, PipelineConfig(), model=model)
+    assert [recording.results[index].outcome for index in range(2)] == [Outcome.OK, Outcome.NOT_FOUND]
+    assert recording.results[0].message == "followed to the last image"
+    assert "nothing was found in the recording" in recording.results[1].message
+    assert not any("node" in event.text for event in recording.events)
+
+
+def test_a_file_that_ends_before_the_model_answers_says_so():
+    late = ScriptedGoal(request=TrackRequest(prompt="b"), at_s=0.1)
+    recording = replay(textured(8), [late], PipelineConfig(), model=ScriptedModel(sees), latency=fixed(3.0))
+    assert recording.results[0].outcome is Outcome.TIMEOUT
+    assert "ended before the model had answered" in recording.results[0].message
 
 
 def test_a_source_that_breaks_off_keeps_what_was_tracked():
@@ -59,7 +85,8 @@ def test_a_source_that_breaks_off_keeps_what_was_tracked():
     recording = replay(broken(), [goal()], PipelineConfig())
     assert len(recording.frames) == 5
     assert recording.broken_off == "the bag breaks off"
-    assert recording.results[0].outcome is Outcome.SHUTDOWN
+    assert recording.results[0].outcome is Outcome.OK
+    assert recording.results[0].message == "followed to the last image"
 
 
 def truth(index):

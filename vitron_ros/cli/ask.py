@@ -10,17 +10,15 @@ import json
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 from vitron_ros.boxes import Boxes, ltwh_from_xyxy, xyxy_from_ltwh, xyxy_from_norm
 from vitron_ros.cli.model_options import add_model_options, model_run
 from vitron_ros.config import PipelineConfig
-from vitron_ros.errors import ConfigError, ImageError, SourceError
-from vitron_ros.evaluation.sources import IMAGE_SUFFIXES, open_source, stamp_ns
+from vitron_ros.errors import ConfigError, SourceError
+from vitron_ros.evaluation.sources import open_source
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.request import LanguageVision, ModelReply, ModelRequest, Status, Task, text_problem
-from vitron_ros.images.compressed import decode_file
 from vitron_ros.model.answers import NAMES, NONE, Invocation
 from vitron_ros.region import Region
 from vitron_ros.streaming.answering import answers
@@ -88,22 +86,12 @@ def _frames(arguments: argparse.Namespace, model: LanguageVision, default: int) 
     count = default if arguments.frames is None else arguments.frames
     if count > model.max_frames:
         raise ConfigError(f"--frames {count} is more than the {model.max_frames} that {arguments.model} takes")
-    path = Path(arguments.source)
-    if path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
-        return (_image(path),)
     source = open_source(arguments.source, fps=arguments.fps, topic=arguments.topic)
     spacing_ns = round(PipelineConfig().keyframe_period * SECOND_NS)
     at_ns = None if arguments.at is None else round(arguments.at * SECOND_NS)
     if source.is_live and at_ns is None:
         at_ns = (count - 1) * spacing_ns
     return last_frames(source, count, spacing_ns, at_ns)
-
-
-def _image(path: Path) -> Frame:
-    try:
-        return Frame(rgb=decode_file(path.read_bytes()), stamp_ns=stamp_ns(0, 1))
-    except (OSError, ImageError) as error:
-        raise SourceError(f"{path} cannot be read: {error}") from error
 
 
 def last_frames(frames: Iterable[Frame], count: int, spacing_ns: int, at_ns: int | None = None) -> tuple[Frame, ...]:

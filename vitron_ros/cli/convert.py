@@ -2,7 +2,7 @@
 
 Topics: /camera/image_raw/compressed (CompressedImage), /camera/camera_info (CameraInfo, sizes only), and /ground_truth
 (vitron_msgs/TrackArray) where the folder has a groundtruth.txt of `x,y,w,h` lines, one a frame. JPEG files go in byte
-for byte; other frames are coded as JPEG.
+for byte, unless their EXIF data turns them; other frames are coded as JPEG.
 """
 
 import argparse
@@ -12,41 +12,46 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from tqdm import tqdm
 
 from vitron_ros.boxes import Boxes
-from vitron_ros.errors import ConfigError, ImageError, SourceError
+from vitron_ros.errors import ConfigError, SourceError
 from vitron_ros.evaluation import bag_messages
 from vitron_ros.evaluation.bag_writer import BagWriter
-from vitron_ros.evaluation.bags import GROUND_TRUTH_TOPIC, log_bad_frame
+from vitron_ros.evaluation.bags import GROUND_TRUTH_TOPIC
 from vitron_ros.evaluation.datasets import box_file, load_sequence
+from vitron_ros.evaluation.left_out import LeftOut
 from vitron_ros.evaluation.sources import Source, open_source
-from vitron_ros.frame import Frame
+from vitron_ros.frame import Frame, Image
 from vitron_ros.images.codec import encode_jpeg
-from vitron_ros.tracking.track import TrackSnapshot, TrackState
+from vitron_ros.tracking.track import SECOND_NS, TrackSnapshot, TrackState
 
 EPILOG = "example: vitron convert davis/cows out/cows --fps 24"
 
 IMAGE_TOPIC, INFO_TOPIC = "/camera/image_raw/compressed", "/camera/camera_info"
 FRAME_ID = "camera_optical_frame"
 QUALITY = 90
-_JPEG_SUFFIXES = (".jpg", ".jpeg")
+_JPEG_START, _EXIF = b"\xff\xd8", b"Exif\0\0"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Conversion:
     """What became of a source.
 
     Attributes:
         frames: images written.
-        left_out: images that could not be decoded.
+        left_out: how many images could not be decoded.
+        bad_frames: their indices and the reasons.
+        fps: frames a second, on average over the whole.
         damage: why the source ended early; empty: it did not.
     """
 
     bag: str
     frames: int
     left_out: int
+    bad_frames: list[dict[str, Any]]
     fps: float
     damage: str
 
@@ -70,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print(f"{result.bag}: {result.frames} frames at {result.fps:g} a second, {result.left_out} left out")
     if result.damage:
-        print(result.damage, file=sys.stderr)
+        print(f"vitron convert: {result.damage}", file=sys.stderr)
     return 1 if result.left_out or result.damage else 0
 
 
@@ -85,17 +90,13 @@ def convert(
     """
     if not 1 <= quality <= 100:
         raise ConfigError(f"quality is {quality}; it is 1 to 100")
-    bad: list[int] = []
-
-    def count_bad(index: int, error: ImageError) -> None:
-        bad.append(index)
-        log_bad_frame(index, error)
-
-    opened = open_source(source, fps=fps, topic=topic, on_bad=count_bad)
+    left_out = LeftOut()
+    opened = open_source(source, fps=fps, topic=topic, on_bad=left_out.note)
     if opened.is_live:
         raise ConfigError(f"{opened.name} never ends; record it with `ros2 bag record`")
     boxes = _true_boxes(Path(source))
-    written, damage = 0, ""
+    stamps_ns: list[int] = []
+    damage = ""
     with BagWriter(bag) as writer:
         frames = iter(tqdm(opened, total=opened.count, unit="frame", file=sys.stderr, disable=None))
         while True:
@@ -107,8 +108,19 @@ def convert(
                 damage = str(error)
                 break
             _write(writer, frame, _jpeg(opened, frame, quality), None if boxes is None else boxes[frame.index])
-            written += 1
-    return Conversion(str(bag), written, len(bad), opened.fps, damage)
+            stamps_ns.append(frame.stamp_ns)
+    for line in left_out.lines():
+        print(f"vitron convert: {line}", file=sys.stderr)
+    span_ns = max(stamps_ns, default=0) - min(stamps_ns, default=0)
+    rate = round((len(stamps_ns) - 1) * SECOND_NS / span_ns, 3) if span_ns else opened.fps
+    return Conversion(
+        bag=str(bag),
+        frames=len(stamps_ns),
+        left_out=len(left_out.reasons),
+        bad_frames=left_out.as_json(),
+        fps=rate,
+        damage=damage,
+    )
 
 
 def _true_boxes(path: Path) -> Boxes | None:
@@ -116,10 +128,17 @@ def _true_boxes(path: Path) -> Boxes | None:
 
 
 def _jpeg(source: Source, frame: Frame, quality: int) -> bytes:
-    """The bytes of the file itself where it is a JPEG."""
-    if source.paths and source.paths[frame.index].suffix.lower() in _JPEG_SUFFIXES:
-        return source.paths[frame.index].read_bytes()
+    """The bytes of the file itself where it is a JPEG that stands upright for whoever reads it."""
+    data = source.paths[frame.index].read_bytes() if source.paths else b""
+    if data.startswith(_JPEG_START) and not (_EXIF in data and _is_turned(data, frame.rgb)):
+        return data
     return encode_jpeg(frame.rgb, quality)
+
+
+def _is_turned(jpeg: bytes, upright: Image) -> bool:
+    """Whether an EXIF orientation made this picture of the coded one; many readers of a topic do not apply it."""
+    coded = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
+    return coded is None or not np.array_equal(coded, upright)
 
 
 def _true_track(box_xyxy: Boxes, now_ns: int) -> TrackSnapshot:

@@ -5,26 +5,25 @@ import argparse
 import itertools
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from tqdm import tqdm
 
+from vitron_ros.cli.exit_codes import DONE, FAILED, NOT_FOUND
 from vitron_ros.cli.model_options import add_model_options, model_run
 from vitron_ros.config import PipelineConfig
 from vitron_ros.evaluation.goal_script import ScriptedGoal, read_goals
+from vitron_ros.evaluation.left_out import LeftOut
 from vitron_ros.evaluation.output import make_folder, write_json
-from vitron_ros.evaluation.replay import Recording, replay
+from vitron_ros.evaluation.replay import NOT_STARTED, Recording, replay
 from vitron_ros.evaluation.replayed_model import Latency, read_latency
 from vitron_ros.evaluation.sources import Source, open_source
-from vitron_ros.evaluation.video_writer import VideoWriter
+from vitron_ros.evaluation.track_film import TrackFilm
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.request import LanguageVision
-from vitron_ros.images.draw import draw_tracks
 from vitron_ros.streaming.models import BUNDLED, load_model
-from vitron_ros.streaming.overlays import overlays
-from vitron_ros.streaming.pipeline import Report
 
 EPILOG = "example: vitron replay bags/sample --goals bags/goals.yaml --out out/replay"
 
@@ -64,26 +63,33 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def run_goals(arguments: argparse.Namespace, goals: Sequence[ScriptedGoal]) -> int:
-    """Replay the source, write what was asked for, print the result. 1 if the source broke off before its end."""
+    """Replay the source, write what was asked for, print the result.
+
+    Exit code 0; 1 if the source broke off before its end or its film failed; 3 if a goal's target was never seen.
+    """
     config = PipelineConfig(tracker=arguments.tracker)
     latency = _latency(arguments)
     model = _model(arguments, goals)
-    bad: list[int] = []
-    source = open_source(
-        arguments.source, fps=arguments.fps, topic=arguments.topic, on_bad=lambda index, error: bad.append(index)
-    )
-    with _film(arguments, source) as show:
-        recording = replay(_frames(source, arguments.frames), goals, config, show, model=model, latency=latency)
-    result = {"source": source.name, "tracker": config.tracker, "bad_frames": bad, **recording.as_json()}
+    left_out = LeftOut()
+    source = open_source(arguments.source, fps=arguments.fps, topic=arguments.topic, on_bad=left_out.note)
+    with _film(arguments, source) as film:
+        recording = replay(_frames(source, arguments.frames), goals, config, film.show, model=model, latency=latency)
+    result = {"source": source.name, "tracker": config.tracker, "bad_frames": left_out.as_json(), **recording.as_json()}
+    if film.path is not None:
+        result["film"] = {"file": "" if film.problem else film.path.name, "problem": film.problem}
     if arguments.out is not None:
         write_json(arguments.out / "tracks.json", result)
     if arguments.json:
         print(json.dumps(result))
     else:
-        _print_summary(recording, len(bad))
-    if recording.broken_off:
-        print(f"vitron: {recording.broken_off}", file=sys.stderr)
-    return 1 if recording.broken_off else 0
+        print("\n".join(_summary(recording, left_out)))
+    problems = [f"no film: {film.problem}"] if film.problem else []
+    problems += [recording.broken_off] if recording.broken_off else []
+    for words in (*left_out.lines(), *problems):
+        print(f"vitron: {words}", file=sys.stderr)
+    if problems:
+        return FAILED
+    return DONE if recording.found_all else NOT_FOUND
 
 
 def _latency(arguments: argparse.Namespace) -> Latency:
@@ -113,27 +119,30 @@ def _frames(source: Source, limit: int | None) -> Iterator[Frame]:
 
 
 @contextmanager
-def _film(arguments: argparse.Namespace, source: Source) -> Iterator[Callable[[Report], None]]:
-    """What to do with each report: add it to the film, if one is wanted."""
-    if arguments.out is None or arguments.no_film:
-        yield lambda report: None
-        return
-    make_folder(arguments.out)
-    with VideoWriter(arguments.out / "tracks.mp4", source.fps, (source.width, source.height)) as film:
-
-        def show(report: Report) -> None:
-            if report.frame is not None:
-                film.write(draw_tracks(report.frame.rgb, overlays(report.tracks)))
-
-        yield show
+def _film(arguments: argparse.Namespace, source: Source) -> Iterator[TrackFilm]:
+    """The film of the reports, if one is wanted."""
+    path = None if arguments.out is None or arguments.no_film else arguments.out / "tracks.mp4"
+    if arguments.out is not None:
+        make_folder(arguments.out)
+    film = TrackFilm(path, source.fps, (source.width, source.height))
+    try:
+        yield film
+    finally:
+        film.close()
 
 
-def _print_summary(recording: Recording, bad: int) -> None:
-    print(f"{len(recording.frames)} frames, {bad} unreadable")
-    for index in sorted(recording.results):
-        result = recording.results[index]
-        share = result.frames_tracked / max(1, result.frames_tracked + result.frames_lost)
-        print(
-            f"goal {index + 1}: seen in {result.frames_tracked} frames ({share:.0%}), found again "
-            f"{result.times_reacquired} times; {result.outcome.name}: {result.message}"
-        )
+def _summary(recording: Recording, left_out: LeftOut) -> Iterator[str]:
+    yield f"{len(recording.frames)} frames, {len(left_out.reasons)} left out"
+    for index, phrase in enumerate(recording.phrases):
+        name = f'goal {index + 1} "{phrase}"' if phrase else f"goal {index + 1}"
+        result = recording.results.get(index)
+        if result is None:
+            yield f"{name}: {NOT_STARTED}"
+        elif not result.frames_tracked:
+            yield f"{name}: {result.outcome.name}: {result.message}"
+        else:
+            share = result.frames_tracked / (result.frames_tracked + result.frames_lost)
+            yield (
+                f"{name}: seen in {result.frames_tracked} frames ({share:.0%}), found again "
+                f"{result.times_reacquired} times; {result.outcome.name}: {result.message}"
+            )

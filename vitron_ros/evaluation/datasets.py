@@ -18,6 +18,7 @@ from vitron_ros.errors import ImageError, SourceError
 from vitron_ros.evaluation.image_files import image_files, read_image
 from vitron_ros.file_names import in_order
 from vitron_ros.frame import Frame
+from vitron_ros.images.window import ValueWindow
 
 BOX_FILES = {"groundtruth.txt": 0.0, "groundtruth_rect.txt": 1.0}  # name -> coordinate of the first pixel
 _ABSENT = ([np.nan] * 4, [0.0] * 4)
@@ -51,9 +52,10 @@ class Sequence:
         Raises:
             SourceError: a file cannot be decoded.
         """
+        window = ValueWindow()
         for index, path in enumerate(self.paths):
             try:
-                rgb = read_image(path)
+                rgb = read_image(path, window)
             except ImageError as error:
                 raise SourceError(f"{path.parent}: {error}") from error
             yield Frame(rgb=rgb, stamp_ns=0, index=index)

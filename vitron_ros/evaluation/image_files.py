@@ -5,10 +5,11 @@ from pathlib import Path
 from vitron_ros.errors import ImageError
 from vitron_ros.file_names import in_order
 from vitron_ros.frame import Image
-from vitron_ros.images.decode import decode_compressed
+from vitron_ros.images.compressed import decode_file
+from vitron_ros.images.window import ValueWindow
 
-SUFFIXES = (".jpg", ".jpeg", ".png")
-_OTHER_SUFFIXES = (".avif", ".bmp", ".gif", ".heic", ".heif", ".jp2", ".pgm", ".pnm", ".ppm", ".tif", ".tiff", ".webp")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
+_OTHER_SUFFIXES = (".avif", ".bmp", ".gif", ".heic", ".heif", ".jp2", ".pgm", ".pnm", ".ppm", ".webp")
 _SUBFOLDERS = ("frames", "img", "color")  # ours, that of OTB and LaSOT, that of VOT
 
 
@@ -26,14 +27,17 @@ def image_files(folder: Path) -> list[Path]:
     return []
 
 
-def read_image(path: Path) -> Image:
+def read_image(path: Path, window: ValueWindow | None = None) -> Image:
     """The picture in a file, (H, W, 3) uint8, upright: the orientation in its EXIF data is applied.
 
+    Args:
+        window: that of the sequence that the file belongs to; None: the file is alone.
+
     Raises:
-        ImageError: the file cannot be read, or holds no whole JPEG or PNG; it names the file.
+        ImageError: as `decode_file`, or the file cannot be read; it names the file.
     """
     try:
-        return decode_compressed("", path.read_bytes())
+        return decode_file(path.read_bytes(), window)
     except OSError as error:
         raise ImageError(f"{path.name}: {error.strerror}") from error
     except ImageError as error:

@@ -17,6 +17,7 @@ from vitron_ros.tracking.track import SECOND_NS, TrackEvent, TrackSnapshot
 from vitron_ros.tracking.trackers import make_tracker
 
 DEFAULT_LATENCY = fixed(0.2)
+NOT_STARTED = "the recording ended before its time"
 
 
 @dataclass(slots=True, eq=False)
@@ -25,12 +26,14 @@ class Recording:
 
     Attributes:
         frames: (stamp_ns, tracks) of every frame.
-        results: how each goal ended, by its number in the script, from 0.
+        phrases: of the goals of the script.
+        results: how each goal ended, by its number in the script, from 0; without those that never began.
         broken_off: why the frames ended before their time; empty if they did not.
     """
 
     frames: list[tuple[int, tuple[TrackSnapshot, ...]]] = field(default_factory=list)
     events: list[TrackEvent] = field(default_factory=list)
+    phrases: tuple[str, ...] = ()
     results: dict[int, GoalResult] = field(default_factory=dict)
     broken_off: str = ""
 
@@ -42,9 +45,16 @@ class Recording:
                 for stamp_ns, tracks in self.frames
             ],
             "events": [event_json(event) for event in self.events],
-            "goals": [result_json(self.results[index]) for index in sorted(self.results)],
+            "goals": [goal_json(phrase, self.results.get(index)) for index, phrase in enumerate(self.phrases)],
             "broken_off": self.broken_off,
         }
+
+    @property
+    def found_all(self) -> bool:
+        """Whether every goal began and had its target in sight."""
+        return all(
+            index in self.results and self.results[index].frames_tracked > 0 for index in range(len(self.phrases))
+        )
 
 
 def replay(
@@ -71,7 +81,7 @@ def replay(
     slow = None if model is None else ReplayedModel(model, latency, int(config.model_timeout * SECOND_NS))
     waiting = sorted(enumerate(goals), key=lambda item: item[1].at_s)
     cancels = sorted((goal.cancel_at_s, index) for index, goal in enumerate(goals) if goal.cancel_at_s is not None)
-    recording = Recording()
+    recording = Recording(phrases=tuple(goal.request.prompt for goal in goals))
     first_ns: int | None = None
     for frame in _readable(frames, recording):
         first_ns = frame.stamp_ns if first_ns is None else first_ns
@@ -89,7 +99,7 @@ def replay(
         _record(recording, report)
         watch(report)
         pipeline.catch_up()
-    _record(recording, pipeline.shutdown())
+    _record(recording, pipeline.finish_recording())
     return recording
 
 
@@ -131,8 +141,12 @@ def event_json(event: TrackEvent) -> dict[str, Any]:
     }
 
 
-def result_json(result: GoalResult) -> dict[str, Any]:
+def goal_json(phrase: str, result: GoalResult | None) -> dict[str, Any]:
+    """What became of a goal; None: it never began."""
+    if result is None:
+        return {"phrase": phrase, "outcome": "NOT_STARTED", "message": NOT_STARTED, "track_ids": []}
     return {
+        "phrase": phrase,
         "outcome": result.outcome.name,
         "message": result.message,
         "track_ids": [track.id for track in result.tracks],

@@ -5,7 +5,7 @@ import re
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 from pathlib import Path
 
@@ -15,19 +15,14 @@ import numpy as np
 from vitron_ros.errors import ImageError, SourceError
 from vitron_ros.evaluation.bag_files import is_bag
 from vitron_ros.evaluation.bags import Bag, log_bad_frame
-from vitron_ros.file_names import in_order
+from vitron_ros.evaluation.image_files import SUFFIXES, image_files, read_image
+from vitron_ros.evaluation.video_reader import OnBad, read_timing, read_video
 from vitron_ros.frame import Frame, Image
-from vitron_ros.images.compressed import decode_file
 from vitron_ros.images.window import ValueWindow
 
 DEFAULT_FPS = 25.0
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
-
-OnBad = Callable[[int, ImageError], None]
-
 _SECOND_NS = 1_000_000_000
 _START_NS = _SECOND_NS
-_MAX_MISSING = 0.05  # of a video's frames: containers estimate their count
 _FPS_SAMPLE = 31  # the first images of a bag say how many it has a second
 _log = logging.getLogger(__name__)
 
@@ -40,9 +35,9 @@ class Source:
         name: what the user called it.
         width, height: px of the first frame; later frames of a bag or folder may differ.
         fps: frames a second, as recorded or as told.
-        count: how many frames there are; None: it is live, or its file does not say.
+        count: about how many frames there are; None: it is live, or its file does not say.
         frames: opens the stream; it raises SourceError where it breaks off.
-        paths: the image files of a folder, in order; empty for anything else.
+        paths: the image files of a folder, by index; empty for anything else.
         is_live: it never ends by itself, and it cannot be had twice.
     """
 
@@ -65,15 +60,16 @@ def open_source(
     """The source that `text` names.
 
     A number is a webcam. A directory or file of a recording is a bag. A folder with image files, directly or in its
-    `frames/`, is played in the order of their names. Any other file is a video.
+    `frames/` or `img/`, is played in the order of their names; one image file is such a folder. Any other is a video.
 
-    Stamps are a video's own time, or index / fps, on a clock that starts at 1 s, since a stamp of 0 means "none"; a
-    bag's are its headers', a webcam's are the time of capture by the system's clock.
+    Stamps are a video's own times, or index / fps, on a clock that starts at 1 s with the first image that can be
+    decoded, since a stamp of 0 means "none"; a bag's are its headers', a webcam's are the time of capture by the
+    system's clock.
 
     Args:
         fps: rate of a folder (default 25) or of a webcam, or the rate to assume instead of a video's own.
         topic: the image topic of a bag that has several.
-        on_bad: takes the index of each image that cannot be decoded.
+        on_bad: takes the index of each image that cannot be decoded, and why.
 
     Raises:
         SourceError: nothing there, nothing to see in it, or more than one thing to choose from.
@@ -83,19 +79,15 @@ def open_source(
     path = Path(text)
     if re.fullmatch(r"\d+", text) and not path.exists():
         return _webcam(int(text), fps)
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text):
+        raise SourceError(f"{text} is a URL, and those are not taken; save it as a file, or run a camera's node")
     if not path.exists():
         raise SourceError(f"{text} does not exist; give a video, a folder of images, a bag or a webcam's number")
     if is_bag(path):
         return _bag(path, topic, on_bad)
-    if path.is_dir():
-        return _folder(path, DEFAULT_FPS if fps is None else fps, on_bad)
-    return _video(path, fps)
-
-
-def image_files(folder: Path) -> list[Path]:
-    """The images of a sequence in the order of their names: those in `frames/`, else those in the folder itself."""
-    place = folder / "frames" if (folder / "frames").is_dir() else folder
-    return in_order(path for path in place.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+    if path.is_dir() or path.suffix.lower() in SUFFIXES:
+        return _images_of(path, DEFAULT_FPS if fps is None else fps, on_bad)
+    return _video(path, fps, on_bad)
 
 
 def stamp_ns(index: int, fps: float) -> int:
@@ -103,15 +95,18 @@ def stamp_ns(index: int, fps: float) -> int:
     return _START_NS + round(index * _SECOND_NS / fps)
 
 
-def _folder(folder: Path, fps: float, on_bad: OnBad) -> Source:
-    paths = tuple(image_files(folder))
+def _images_of(path: Path, fps: float, on_bad: OnBad) -> Source:
+    """A folder with images, or one image."""
+    paths = tuple(image_files(path)) if path.is_dir() else (path,)
     if not paths:
-        raise SourceError(f"{folder} has no images; put {', '.join(IMAGE_SUFFIXES)} files there or in {folder}/frames")
-    first = next(_images(paths, fps, lambda index, error: None), None)
+        raise SourceError(f"{path} has no images; put {', '.join(SUFFIXES)} files there or in {path}/frames")
+    reasons: list[ImageError] = []
+    first = next(_images(paths, fps, lambda index, error: reasons.append(error)), None)
     if first is None:
-        raise SourceError(f"none of the {len(paths)} images in {folder} can be decoded; copy them again")
+        what = f"none of the {len(paths)} images of {path} can" if path.is_dir() else f"{path} cannot"
+        raise SourceError(f"{what} be read; {reasons[0]}")
     return Source(
-        name=str(folder),
+        name=str(path),
         width=first.width,
         height=first.height,
         fps=fps,
@@ -122,16 +117,17 @@ def _folder(folder: Path, fps: float, on_bad: OnBad) -> Source:
 
 
 def _images(paths: tuple[Path, ...], fps: float, on_bad: OnBad) -> Iterator[Frame]:
+    """The images that can be decoded; time begins with the first of them."""
+    first: int | None = None
     window = ValueWindow()
     for index, path in enumerate(paths):
         try:
-            rgb = decode_file(path.read_bytes(), window)
+            rgb = read_image(path, window)
         except ImageError as error:
-            on_bad(index, ImageError(f"{path.name}: {error}"))
+            on_bad(index, error)
             continue
-        except OSError as error:
-            raise SourceError(f"{path} cannot be read: {error.strerror}") from error
-        yield Frame(rgb=rgb, stamp_ns=stamp_ns(index, fps), index=index)
+        first = index if first is None else first
+        yield Frame(rgb=rgb, stamp_ns=stamp_ns(index - first, fps), index=index)
 
 
 def _bag(path: Path, topic: str | None, on_bad: OnBad) -> Source:
@@ -158,47 +154,28 @@ def _bag(path: Path, topic: str | None, on_bad: OnBad) -> Source:
     )
 
 
-def _video(path: Path, fps: float | None) -> Source:
-    capture = _open_capture(str(path), f"{path} is no video that can be read; give mp4, mkv, avi or webm, or a bag")
-    try:
-        own_fps = float(capture.get(cv2.CAP_PROP_FPS))
-        count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        is_read, image = capture.read()
-    finally:
-        capture.release()
-    if not is_read:
-        raise SourceError(f"{path} holds no frame that can be decoded; it may be cut off, or its codec is unknown")
-    rate = fps or _usable_rate(own_fps, str(path))
+def _video(path: Path, fps: float | None, on_bad: OnBad) -> Source:
+    timing = read_timing(path)
+    rate = fps or _usable_rate(timing.fps or 0.0, str(path))
+    reasons: list[ImageError] = []
+    first = next(_video_frames(path, rate, None, lambda index, error: reasons.append(error)), None)
+    if first is None:
+        reason = reasons[0] if reasons else "it is cut off, or its codec is unknown"
+        raise SourceError(f"{path} holds no frame that can be decoded: {reason}")
     return Source(
         name=str(path),
-        width=image.shape[1],
-        height=image.shape[0],
+        width=first.width,
+        height=first.height,
         fps=rate,
-        count=count if count > 0 else None,
-        frames=lambda: _video_frames(path, rate, count, uses_own_time=fps is None),
+        count=timing.count,
+        frames=lambda: _video_frames(path, rate, fps, on_bad),
     )
 
 
-def _video_frames(path: Path, fps: float, count: int, *, uses_own_time: bool) -> Iterator[Frame]:
-    capture = _open_capture(str(path), f"{path} can no longer be opened as a video")
-    index, last_ns = 0, 0
-    try:
-        while True:
-            is_read, image = capture.read()
-            if not is_read:
-                break
-            time_ns = stamp_ns(index, fps)
-            if uses_own_time:
-                own_ns = _START_NS + round(capture.get(cv2.CAP_PROP_POS_MSEC) * 1_000_000)
-                # Files without times of their own report the same time for every frame.
-                time_ns = own_ns if own_ns > last_ns else max(time_ns, last_ns + 1)
-            last_ns = time_ns
-            yield Frame(rgb=_rgb(image), stamp_ns=last_ns, index=index)
-            index += 1
-    finally:
-        capture.release()
-    if index < count * (1 - _MAX_MISSING) - 1:
-        raise SourceError(f"{path} breaks off after {index} of {count} frames; what came before was read")
+def _video_frames(path: Path, rate: float, told: float | None, on_bad: OnBad) -> Iterator[Frame]:
+    """The frames with their own times, or as if they came at the rate that was told."""
+    for frame in read_video(path, _START_NS, rate, on_bad):
+        yield frame if told is None else replace(frame, stamp_ns=stamp_ns(frame.index, told))
 
 
 def _webcam(number: int, fps: float | None) -> Source:

@@ -25,6 +25,7 @@ from vitron_ros.evaluation.image_files import image_files, read_image
 from vitron_ros.evaluation.sources import stamp_ns
 from vitron_ros.file_names import in_order
 from vitron_ros.frame import Frame
+from vitron_ros.images.window import ValueWindow
 
 TRUTH_FILE = "truth.json"
 FRAME_NAME = "{:06d}.jpg"
@@ -100,9 +101,10 @@ class StreamClip:
         Raises:
             SourceError: a file cannot be decoded.
         """
+        window = ValueWindow()
         for index, path in enumerate(self.paths):
             try:
-                rgb = read_image(path)
+                rgb = read_image(path, window)
             except ImageError as error:
                 raise SourceError(f"{path.parent}: {error}; render the clip again") from error
             yield Frame(rgb=rgb, stamp_ns=stamp_ns(index, self.truth.fps), index=index)

@@ -1,79 +1,106 @@
-"""Films of what was seen: MP4 files.
+"""Films of what was seen: H.264 in MP4, which browsers play, each image shown for as long as its stamps say."""
 
-H.264, which browsers play, where OpenCV has an encoder for it (the one of apt has; the wheels have none), else MPEG-4
-part 2, which players such as VLC and mpv play and browsers do not. `VideoWriter.codec` says which it became.
-"""
-
+import contextlib
 import os
+from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
+from typing import NoReturn
 
+import av
 import cv2
 import numpy as np
 
 from vitron_ros.errors import SourceError
 from vitron_ros.frame import Image
 
-CODECS = {"avc1": "H.264", "mp4v": "MPEG-4 part 2"}
+MAX_GAP_S = 60.0  # between two images; what is longer is a leap of the clock and not worth waiting for
+
+_SECOND_NS = 1_000_000_000
+_TICKS = 90_000  # a second, in the file
+# Without B-frames: with them the length that the file states counts from the order of decoding, and is short.
+_OPTIONS = {"preset": "veryfast", "crf": "21", "bf": "0"}
 
 
 class VideoWriter:
     """A new MP4; an older file of that name is replaced. Use it as a context manager.
 
     Args:
-        size: width and height of the film, px; odd ones are made even, as both codecs need.
-
-    Attributes:
-        codec: what the film is coded in.
+        fps: pace where the stamps give none: they stand still, go back, or leap by more than `MAX_GAP_S`.
+        size: width and height of the film, px; odd ones are made even, as the codec needs.
 
     Raises:
-        SourceError: it cannot be opened; or on closing: it is not complete, as on a full disk.
+        SourceError: it cannot be opened; while writing or on closing: it cannot be completed, as on a full disk. There
+            is no file then.
     """
 
     def __init__(self, path: Path, fps: float, size: tuple[int, int]) -> None:
         self.path = path
         self._size = (size[0] // 2 * 2, size[1] // 2 * 2)
-        self._count = 0
+        self._period_ns = round(_SECOND_NS / fps)
+        self._time_ns, self._ticks = 0, -1
+        self._last_ns: int | None = None
+        self._is_open = False
+        if not all(self._size):
+            raise SourceError(f"images of {size[0]}x{size[1]} make no film; it needs 2 pixels in each direction")
         if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
             raise SourceError(
                 f"{path} cannot be written; make the folder {path.parent}, or choose one you may write to"
             )
-        # A missing encoder is expected here; FFmpeg and OpenCV would each print an error for it.
-        os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-        level = cv2.utils.logging.getLogLevel()
-        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
         try:
-            for tag, name in CODECS.items():
-                self._writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*tag), fps, self._size)
-                if self._writer.isOpened():
-                    self.codec = name
-                    return
-        finally:
-            cv2.utils.logging.setLogLevel(level)
-        raise SourceError(
-            f"{path} cannot be opened as an MP4 of {size[0]}x{size[1]} at {fps} frames a second; "
-            "check the name and the free space, and that OpenCV was built with FFmpeg"
-        )
+            self._container = av.open(f"file:{path}", "w", format="mp4", options={"movflags": "+faststart"})
+            self._stream = self._container.add_stream("libx264", rate=_rate(fps), options=_OPTIONS)
+        except av.FFmpegError as error:
+            raise SourceError(f"{path} cannot be opened as an MP4: {error.strerror}; choose another place") from error
+        except ValueError as error:
+            self._container.close()
+            raise SourceError(f"{path} cannot be coded: {error}; install av with libx264, as pip's has it") from error
+        self._stream.width, self._stream.height = self._size
+        self._stream.pix_fmt = "yuv420p"
+        self._stream.codec_context.time_base = Fraction(1, _TICKS)
+        self._is_open = True
 
-    def write(self, rgb: Image) -> None:
+    def write(self, rgb: Image, stamp_ns: int) -> None:
         """Add a frame, (H, W, 3) uint8. One of another size than the film's (a camera that changed) is scaled to it."""
         if (rgb.shape[1], rgb.shape[0]) != self._size:
             rgb = np.asarray(cv2.resize(rgb, self._size, interpolation=cv2.INTER_AREA), np.uint8)
-        self._writer.write(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
-        self._count += 1
+        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
+        picture.pts, picture.time_base = self._advance(stamp_ns), Fraction(1, _TICKS)
+        self._encode(picture)
 
     def close(self) -> None:
-        """Finish the file and read its index back, since OpenCV reports no error of the disk."""
-        if not self._writer.isOpened():
-            return
-        self._writer.release()
-        capture = cv2.VideoCapture(str(self.path))
-        found = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if capture.isOpened() else 0
-        capture.release()
-        if found < self._count:
-            raise SourceError(
-                f"{self.path} holds {found} of {self._count} frames; the disk may be full: free space and run again"
-            )
+        """Finish the file."""
+        if self._is_open:
+            self._encode(None)
+            self._is_open = False
+            try:
+                self._container.close()
+            except av.FFmpegError as error:
+                self._give_up(error)
+
+    def _advance(self, stamp_ns: int) -> int:
+        """The time of the next image, ticks."""
+        if self._last_ns is not None:
+            gap_ns = stamp_ns - self._last_ns
+            self._time_ns += gap_ns if 0 < gap_ns <= MAX_GAP_S * _SECOND_NS else self._period_ns
+        self._last_ns = stamp_ns
+        self._ticks = max(self._ticks + 1, round(self._time_ns * _TICKS / _SECOND_NS))
+        return self._ticks
+
+    def _encode(self, picture: av.VideoFrame | None) -> None:
+        try:
+            self._container.mux(self._stream.encode(picture))
+        except av.FFmpegError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: av.FFmpegError) -> NoReturn:
+        self._is_open = False
+        with contextlib.suppress(av.FFmpegError):
+            self._container.close()
+        self.path.unlink(missing_ok=True)
+        raise SourceError(
+            f"{self.path} cannot be completed ({error.strerror}); the disk may be full: free space and run again"
+        ) from error
 
     def __enter__(self) -> "VideoWriter":
         return self
@@ -82,3 +109,8 @@ class VideoWriter:
         self, error_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _rate(fps: float) -> Fraction:
+    """A rate that MP4 can hold; it is a hint alone, since every image has its own time."""
+    return Fraction(min(max(fps, 0.01), 1000.0)).limit_denominator(1000)

@@ -77,7 +77,7 @@ def write_film(
     sheet = drawn(first)
     with VideoWriter(path, scene.fps, (sheet.shape[1], sheet.shape[0])) as film:
         for frame in itertools.chain([first], frames):
-            film.write(drawn(frame))
+            film.write(drawn(frame), frame.stamp_ns)
             progress()
 
 

@@ -88,6 +88,17 @@ class GoalDesk:
         for goal in list(self._goals.values()):
             self._finish(goal, outcome, message, reason)
 
+    def finish_recording(self) -> None:
+        """No more images will come, as at the end of a file: a target that was found was followed, others are not."""
+        for goal in list(self._goals.values()):
+            if goal.found_ns is not None:
+                self._finish(goal, Outcome.OK, "followed to the last image", Reason.REQUESTED)
+            elif goal.answer is None and self._inquiries.is_open(_subject(goal)):
+                text = "the recording ended before the model had answered"
+                self._reject(goal, Outcome.TIMEOUT, Reason.MODEL_ERROR, text)
+            else:
+                self._reject_unseen(goal, "in the recording")
+
     def drop_targets(self, reason: Reason, text: str) -> None:
         """The images have nothing to do with those so far: what follows a target ends, what seeks one begins anew."""
         for goal in self._waiting():
@@ -309,9 +320,11 @@ class GoalDesk:
             text = f"the model has not answered within {timeout:g} s; it hangs or is too slow for this machine"
             self._reject(goal, Outcome.TIMEOUT, Reason.MODEL_ERROR, text)
         else:
-            said = f"; the model says: {goal.answer}" if goal.answer else ""
-            text = f"nothing was found within {timeout:g} s{said}"
-            self._reject(goal, Outcome.NOT_FOUND, Reason.NOT_SEEN, text)
+            self._reject_unseen(goal, f"within {timeout:g} s")
+
+    def _reject_unseen(self, goal: Goal, where: str) -> None:
+        said = f"; the model says: {goal.answer}" if goal.answer else ""
+        self._reject(goal, Outcome.NOT_FOUND, Reason.NOT_SEEN, f"nothing was found {where}{said}")
 
     def _silence(self, timeout: float) -> str:
         """Why no image was seen in all the time of a goal."""

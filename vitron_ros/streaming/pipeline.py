@@ -168,6 +168,11 @@ class CameraPipeline:
         self._goals.moment = replace(self._moment, frame=None)
         return self._report(None)
 
+    def finish_recording(self) -> Report:
+        """As `shutdown`, at the end of a file: its goals end with what became of them."""
+        self._goals.finish_recording()
+        return self.shutdown()
+
     def tick(self, now_ns: int) -> Report:
         """Time passes without an image."""
         self._goals.expire(now_ns)

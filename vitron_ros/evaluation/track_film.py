@@ -1,0 +1,43 @@
+"""The film of a replay: every image with the tracks in it."""
+
+from pathlib import Path
+
+from vitron_ros.errors import SourceError
+from vitron_ros.evaluation.video_writer import VideoWriter
+from vitron_ros.images.draw import draw_tracks
+from vitron_ros.streaming.overlays import overlays
+from vitron_ros.streaming.pipeline import Report
+
+
+class TrackFilm:
+    """Films the reports that it is shown. A film that cannot be made costs nobody the tracks.
+
+    Attributes:
+        path: where the film is written; None: nowhere.
+        problem: why there is no film although one is wanted; empty: nothing went wrong.
+    """
+
+    def __init__(self, path: Path | None, fps: float, size: tuple[int, int]) -> None:
+        self.path = path
+        self.problem = ""
+        self._writer: VideoWriter | None = None
+        try:
+            self._writer = None if path is None else VideoWriter(path, fps, size)
+        except SourceError as error:
+            self.problem = str(error)
+
+    def show(self, report: Report) -> None:
+        if self._writer is None or report.frame is None:
+            return
+        try:
+            self._writer.write(draw_tracks(report.frame.rgb, overlays(report.tracks)), report.frame.stamp_ns)
+        except SourceError as error:
+            self._writer, self.problem = None, str(error)
+
+    def close(self) -> None:
+        if self._writer is None:
+            return
+        try:
+            self._writer.close()
+        except SourceError as error:
+            self.problem = str(error)
