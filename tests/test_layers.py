@@ -8,8 +8,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ROS = {
     "action_msgs", "ament_index_python", "builtin_interfaces", "cv_bridge", "diagnostic_msgs", "geometry_msgs",
-    "launch", "launch_ros", "lifecycle_msgs", "rcl_interfaces", "rclpy", "sensor_msgs", "std_msgs", "std_srvs",
-    "unique_identifier_msgs", "vision_msgs", "vitron_msgs",
+    "launch", "launch_ros", "lifecycle_msgs", "rcl_interfaces", "rclpy", "rosgraph_msgs", "sensor_msgs", "std_msgs",
+    "std_srvs", "unique_identifier_msgs", "vision_msgs", "vitron_msgs",
 }  # fmt: skip
 NOUNS = {"boxes", "clock", "config", "errors", "file_names", "frame", "region"}
 MAY_IMPORT = {

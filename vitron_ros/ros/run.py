@@ -18,6 +18,7 @@ from vitron_ros.doctor import check_domain
 from vitron_ros.errors import ConfigError
 from vitron_ros.ros.leftovers import free_leftovers
 from vitron_ros.ros.managed_node import ManagedNode
+from vitron_ros.ros.transport import transport_environment
 
 POLL_S = 0.1  # how soon a signal is noticed
 GOODBYE_S = 0.5  # for results and last messages to leave
@@ -32,6 +33,7 @@ def init_and_catch_signals(argv: Sequence[str] | None) -> list[int]:
     domain = check_domain(os.environ.get("ROS_DOMAIN_ID", ""), "")
     if domain.status == "fail":
         sys.exit(f"{domain.finding}; {domain.remedy}")
+    os.environ.update(transport_environment())  # `ros2 run` sets nothing, and images need more than Fast DDS's default
     freed = free_leftovers()
     try:
         rclpy.init(args=argv, signal_handler_options=SignalHandlerOptions.NO)
