@@ -160,7 +160,7 @@ BAD_SOURCES = {
     "folder of broken images": (
         "folder",
         folder_of_broken_images,
-        "of .* can be read; a.jpg: the image is no JPEG,
+        "of .* can be read; a.jpg: the image is no JPEG",
     ),
     "text": ("clip.mp4", text_as_video, "no video"),
     "bag of broken images": ("bag", bag_of_broken_images, "no image on /image/compressed"),
