@@ -23,6 +23,7 @@ from tests.ros.rig import Camera, running_node
 from vitron_ros.boxes import iou
 from vitron_ros.images.codec import encode_jpeg
 from vitron_ros.ros import qos, track_action
+from vitron_ros.ros.camera_port import unknown_camera
 from vitron_ros.ros.pattern_camera import target_boxes
 from vitron_ros.streaming import overload
 from vitron_ros.streaming.pipeline import CameraPipeline
@@ -258,6 +259,61 @@ def test_a_bug_in_one_goal_ends_that_goal_and_no_other(camera, probe, monkeypatc
     assert probe.cancel(handle).outcome == Result.CANCELED
 
 
+def test_every_image_that_was_sent_is_processed_or_counted(camera, probe):
+    """The node's queue is one image deep: what a burst overwrites in it never comes to any callback."""
+    camera.run_until(lambda: probe.tracks)
+    before, count = probe.tracks[-1][1].skipped + len(probe.tracks), camera.index
+    for _ in range(5):
+        for _ in range(8):
+            last = camera.publish()
+        probe.spin_until(lambda stamp=last.header.stamp: probe.tracks[-1][1].header.stamp == stamp, 20)
+    assert probe.tracks[-1][1].skipped + len(probe.tracks) - before == camera.index - count
+
+
+def test_a_camera_whose_clock_is_wrong_is_tracked_and_told_of(camera, probe):
+    def ahead():
+        message = camera.message()
+        message.header.stamp.sec += 3600
+        return message
+
+    def status():
+        camera.show(ahead())
+        return probe.diagnostics[-1][1].status[0] if probe.diagnostics else DiagnosticStatus()
+
+    probe.spin_until(lambda: "the camera's clock is 3600 s ahead" in status().message, 20)
+    assert status().level == DiagnosticStatus.WARN
+    handle = probe.send(goal_for(camera))
+    probe.spin_until(lambda: status() and any(track.state == Track.TRACKED for track in probe.tracks[-1][1].tracks), 20)
+    assert probe.cancel(handle).outcome == Result.CANCELED
+
+
+def test_why_no_image_can_be_read_is_what_its_goals_are_told(camera, probe):
+    handle = probe.send(goal_for(camera, timeout=0.5))
+    future = handle.get_result_async()
+
+    def is_over():
+        camera.show(bad_images()["unknown encoding"])
+        return future.done() and probe.diagnostics
+
+    probe.spin_until(is_over, 20)
+    result = future.result().result
+    assert (result.outcome, "sepia8" in result.message) == (Result.INPUT_STALE, True)
+    status = newest_status(probe, camera)
+    assert (status.level, "sepia8" in status.message) == (DiagnosticStatus.WARN, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "names", "says"),
+    [
+        ("rear", [""], "there is no camera 'rear': the node's only camera has no name; leave camera empty"),
+        ("rear", ["front", "left"], "there is no camera 'rear'; there are 'front', 'left'"),
+        ("", ["front", "left"], "say which camera; there are 'front', 'left'"),
+    ],
+)
+def test_a_camera_that_is_not_there(name, names, says):
+    assert unknown_camera(name, names) == says
+
+
 def test_reset_drops_every_target(camera, probe):
     handle = start(camera, probe)
     answer = probe.call(Trigger, "perception/reset", Trigger.Request())
@@ -450,6 +506,9 @@ def test_detections_speak_the_standard_type(camera, probe):
     camera.run_until(lambda: seen and seen[-1].detections)
     assert seen[-1].detections[0].id == "1"
     assert seen[-1].detections[0].results[0].hypothesis.class_id == "square"
+    start(camera, probe, 1)
+    camera.run_until(lambda: len(seen[-1].detections) == 2)
+    assert seen[-1].detections[1].results[0].hypothesis.class_id == "object", "an id is no class"
 
 
 def test_what_a_slow_machine_leaves_out_is_in_the_tracks_and_in_the_diagnostics(probe, monkeypatch):

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import rclpy
@@ -18,7 +19,7 @@ from rclpy.utilities import remove_ros_args
 from rosgraph_msgs.msg import Clock
 from std_srvs.srv import Trigger
 
-from vitron_ros.errors import SourceError, VitronError
+from vitron_ros.errors import ImageError, SourceError, VitronError
 from vitron_ros.evaluation.bags import Bag
 from vitron_ros.frame import Frame
 from vitron_ros.ros.bag_camera import BagCamera, recorded_info
@@ -146,13 +147,21 @@ def play_bag(node: Node, arguments: argparse.Namespace, stop: Sequence[int]) -> 
     wait_for_subscriber(camera, stop)
     timeline: Timeline | None = None
     for _ in range(arguments.loop):
-        frames = bag.images(topic)
+        bad: list[ImageError] = []
+        frames = bag.images(topic, on_bad=partial(_note, bad))
         first = next(frames, None)
         if first is None:
-            raise SourceError(f"{arguments.bag}: no image of {topic} can be read")
+            why = f", the first: {bad[0]}" if bad else ""
+            raise SourceError(f"{arguments.bag}: no image of {topic} can be read{why}")
         timeline = _timeline(node, arguments, first.stamp_ns, timeline, stop)
         count = play(camera, itertools.chain([first], frames), timeline, ticker)
         node.get_logger().info(f"published {count} images of {arguments.bag} on {camera.topic}")
+        if bad:
+            node.get_logger().warning(f"{len(bad)} images could not be read, the last: {bad[-1]}")
+
+
+def _note(bad: list[ImageError], index: int, error: ImageError) -> None:
+    bad.append(error)
 
 
 def _timeline(

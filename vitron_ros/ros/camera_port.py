@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from rclpy.event_handler import SubscriptionEventCallbacks
@@ -33,6 +33,14 @@ try:
     from vitron_ros.ros.detections import detection_array
 except ImportError:  # there is no wheel of it; an apt ROS has it
     Detection2DArray = None
+
+
+def unknown_camera(name: str, names: Iterable[str]) -> str:
+    """What to say to somebody who names a camera that is not there."""
+    known = ", ".join(repr(other) for other in names if other)
+    if not known:
+        return f"there is no camera {name!r}: the node's only camera has no name; leave camera empty"
+    return f"there is no camera {name!r}; there are {known}" if name else f"say which camera; there are {known}"
 
 
 class CameraPort:

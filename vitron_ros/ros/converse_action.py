@@ -22,7 +22,7 @@ from vitron_ros.config import PerceptionConfig
 from vitron_ros.errors import RegionError
 from vitron_ros.grounding.request import Exchange, ModelReply, ModelRequest, Task, regions_problem, text_problem
 from vitron_ros.ros.answer_messages import answer_message
-from vitron_ros.ros.camera_port import CameraPort
+from vitron_ros.ros.camera_port import CameraPort, unknown_camera
 from vitron_ros.ros.conversions import goal_id, region_from_message
 from vitron_ros.ros.goal_server import GoalServer
 from vitron_ros.streaming.conversations import Conversations
@@ -114,8 +114,7 @@ class ConverseAction:
         elif goal.duration and not goal.standing:
             problem = "duration is for a question that is standing; set standing, or leave duration out"
         elif port is None:
-            names = ", ".join(map(repr, self._ports))
-            problem = f"there is no camera {goal.camera!r}; there are {names}"
+            problem = unknown_camera(goal.camera, self._ports)
         elif not port.is_active:
             problem = "the node is not active; activate it first"
         elif self._server.open >= limit:

@@ -13,7 +13,7 @@ from vitron_msgs.action import TrackObject
 
 from vitron_ros.config import PerceptionConfig
 from vitron_ros.errors import ConfigError, RegionError
-from vitron_ros.ros.camera_port import CameraPort
+from vitron_ros.ros.camera_port import CameraPort, unknown_camera
 from vitron_ros.ros.conversions import goal_id, request_from_goal, result_message, track_array
 from vitron_ros.ros.goal_server import GoalServer
 from vitron_ros.streaming.goals import GoalFeedback, GoalResult, Outcome
@@ -86,8 +86,7 @@ class TrackAction:
             return self._refuse(goal, Reason.NONE, str(error))
         port = self._ports.get(request.camera)
         if port is None:
-            names = ", ".join(map(repr, self._ports))
-            return self._refuse(goal, Reason.NONE, f"there is no camera {request.camera!r}; there are {names}")
+            return self._refuse(goal, Reason.NONE, unknown_camera(request.camera, self._ports))
         if not port.is_active:
             return self._refuse(goal, Reason.SHUTDOWN, "the node is not active; activate it first")
         count, limit = self._server.open, self._config().max_goals
