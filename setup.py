@@ -38,6 +38,7 @@ setup(
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),
+        (f"share/{NAME}/hook", ["resource/commands.dsv"]),  # with colcon.pkg: `vitron` is found in a workspace
         (f"share/{NAME}/launch", [str(path) for path in Path("launch").glob("*.launch.py")]),
         (f"share/{NAME}/launch/params", [str(path) for path in Path("launch/params").glob("*.yaml")]),
     ],

@@ -17,7 +17,7 @@ test -x "$venv/bin/python" || "${PYTHON:-python3}" -m venv "$venv"
 export PATH="$PWD/$venv/bin:$PATH" PIP_DISABLE_PIP_VERSION_CHECK=1
 unset ROS_DISTRO AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH PYTHONPATH
 python -m pip install --quiet scikit-build-core==1.1.2 colcon-bash==0.5.0 colcon-cmake==0.2.30 colcon-core==0.21.3 \
-  colcon-defaults==0.2.9 colcon-library-path==0.2.1 colcon-package-information==0.4.1 colcon-python-setup-py==0.2.9 \
+  colcon-defaults==0.2.9 colcon-library-path==0.2.1 colcon-metadata==0.3.1 colcon-package-information==0.4.1 colcon-python-setup-py==0.2.9 \
   colcon-ros==0.5.0
 (cd msg && python -c "
 import ros_wheels_backend as backend
@@ -46,7 +46,11 @@ python -c "
 import vitron_msgs.action, vitron_msgs.msg
 assert '$scratch' in vitron_msgs.__file__, vitron_msgs.__file__
 from rosidl_generator_py import import_type_support
-import_type_support('vitron_msgs')")
+import_type_support('vitron_msgs')"
+test "$(command -v vitron)" = "$scratch/install/vitron_ros/lib/vitron_ros/vitron" || {
+  echo "colcon_check: vitron is '$(command -v vitron)', not the workspace's command" >&2
+  exit 1
+})
 for installed in lib/vitron_ros/perception share/vitron_ros/launch/track.launch.py \
   share/ament_index/resource_index/packages/vitron_ros; do
   test -e "$scratch/install/vitron_ros/$installed" || { echo "colcon_check: $installed is not installed" >&2; exit 1; }

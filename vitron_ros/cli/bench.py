@@ -79,6 +79,7 @@ def _counts(text: str) -> list[int]:
 
 def run(arguments: argparse.Namespace) -> int:
     if arguments.subject != "model":
+        import vitron_ros.ros.require_middleware  # noqa: F401  before rclpy
         from vitron_ros.ros import cameras_bench, soak, stream_bench
 
         if arguments.subject == "stream":

@@ -42,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    import vitron_ros.ros.require_middleware  # noqa: F401  before rclpy
     from vitron_ros.ros import demo, demo_figures, demo_film  # need ROS; `vitron demo --help` does not
 
     commands = commands_of(arguments)

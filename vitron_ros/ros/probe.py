@@ -1,8 +1,5 @@
 """A client of the perception node that remembers everything it hears: for the demo, the benchmark and tests."""
 
-import vitron_ros.ros.require_middleware  # noqa: F401  before rclpy
-
-# isort: split
 import os
 import signal
 import subprocess

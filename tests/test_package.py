@@ -1,0 +1,38 @@
+"""What package.xml and setup.py say must be one."""
+
+import ast
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+ROOT = Path(__file__).parents[1]
+ROSDEP = {  # what pip knows by another name than rosdep, or what comes with something else
+    "backports.zstd": "python3-rosbags-pip",
+    "mcap": "mcap-ros2-support",
+    "mcap-ros2-support": "mcap-ros2-support",
+    "numpy": "python3-numpy",
+    "onnxruntime": "python3-onnxruntime-pip",
+    "opencv-contrib-python-headless": "python3-opencv",
+    "pyyaml": "python3-yaml",
+    "rosbags": "python3-rosbags-pip",
+    "safetensors": "python3-transformers-pip",
+    "tokenizers": "python3-transformers-pip",
+    "torch": "python3-pytorch-pip",
+    "tqdm": "python3-tqdm",
+    "transformers": "python3-transformers-pip",
+}
+
+
+def test_what_pip_installs_rosdep_installs_too_or_the_docs_name():
+    (call,) = (
+        node.value
+        for node in ast.parse((ROOT / "setup.py").read_text()).body
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
+    )
+    (requirements,) = (ast.literal_eval(word.value) for word in call.keywords if word.arg == "install_requires")
+    names = {re.split("[<>=~! ]", requirement)[0] for requirement in requirements}
+    keys = {item.text for item in ElementTree.parse(ROOT / "package.xml").getroot() if item.tag.endswith("depend")}
+    assert names, "the check found no requirement"
+    by_hand = (ROOT / "docs" / "stock_ros.md").read_text()
+    assert {ROSDEP[name] for name in names if name in ROSDEP} <= keys
+    assert not [name for name in names if name not in ROSDEP and name not in by_hand], "rosdep has no key, and no word"
