@@ -32,11 +32,14 @@ from engines.source import load_model
 from engines.timing import interleaved
 from vitron_ros.backends.frame_encoder import build_frame_encoder
 from vitron_ros.backends.onnx_language import OnnxLanguage
+from vitron_ros.cli.exit_code import exit_code
+from vitron_ros.cli.numbers import whole
 from vitron_ros.config import ModelRun
 from vitron_ros.errors import EngineError, ModelError, VitronError
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.grounder import Grounder
 from vitron_ros.grounding.request import ModelRequest, Status, Task
+from vitron_ros.model.device import find_device
 from vitron_ros.model.quantise import quantise
 from vitron_ros.model.vitron import VitronModel
 
@@ -59,36 +62,36 @@ def main(argv: Sequence[str] | None = None) -> int:
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--checkpoint", help="directory, bundled name or hub id (default: vitron-tiny)")
     source.add_argument("--profile", help="model profile, with random weights")
-    parser.add_argument("--rounds", type=int, default=15, help="times each way is measured (default: 15)")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
-    parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
+    parser.add_argument("--rounds", type=whole(1), default=15, help="times each way is measured (default: 15)")
+    parser.add_argument("--threads", type=whole(1, 1024), default=1, help="CPU threads (default: 1)")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (default: cpu)")
     parser.add_argument("--encoder-only", action="store_true", help="leave out the language model: it is not loaded")
     parser.add_argument("--no-compile", action="store_true", help="leave out torch.compile: no compiler is needed")
     parser.add_argument("--cache", type=Path, default=CACHE, help="folder of engines (default: engines/cache)")
     parser.add_argument("--json", action="store_true", help="print the figures as one line of JSON, too")
     arguments = parser.parse_args(argv)
     torch.set_num_threads(arguments.threads)
-    try:
-        checkpoint = arguments.checkpoint or (None if arguments.profile else "vitron-tiny")
-        part = "frames" if arguments.encoder_only else "decode"
-        model = load_model(checkpoint=checkpoint, profile_name=arguments.profile, part=part)
-        # Not model.to(): a language model that is not loaded cannot be moved.
-        for each in (model.vision, model.selector, model.projector, *(() if part == "frames" else (model,))):
-            each.to(arguments.device)
-        bench = Bench(model, rounds=arguments.rounds, is_compiled=not arguments.no_compile, cache=arguments.cache)
-        bench.see()
-        if not arguments.encoder_only:
-            bench.speak()
-        if checkpoint is not None and not arguments.encoder_only:
-            bench.ground(checkpoint)
-        figures = bench.figures
-        for name, reason in bench.skipped.items():
-            print(f"not measured: {name}: {reason}", file=sys.stderr)
-    except VitronError as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return 1
+    return exit_code("bench", lambda: _run(arguments))
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    device = find_device(arguments.device)
+    checkpoint = None if arguments.profile is not None else arguments.checkpoint or "vitron-tiny"
+    part = "frames" if arguments.encoder_only else "decode"
+    model = load_model(checkpoint=checkpoint, profile_name=arguments.profile, part=part)
+    # Not model.to(): a language model that is not loaded cannot be moved.
+    for each in (model.vision, model.selector, model.projector, *(() if part == "frames" else (model,))):
+        each.to(device)
+    bench = Bench(model, rounds=arguments.rounds, is_compiled=not arguments.no_compile, cache=arguments.cache)
+    bench.see()
+    if not arguments.encoder_only:
+        bench.speak()
+    if checkpoint is not None and not arguments.encoder_only:
+        bench.ground(checkpoint)
+    for name, reason in bench.skipped.items():
+        print(f"not measured: {name}: {reason}", file=sys.stderr)
     if arguments.json:
-        print(json.dumps(figures))
+        print(json.dumps(bench.figures))
     return 0
 
 

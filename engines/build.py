@@ -11,9 +11,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from engines.profile import PLUGIN, EngineProfile, library_version, read_profile, source_hash
+from engines.profile import PLUGIN, EngineProfile, library_version, read_profiles, source_hash
 from vitron_ros.backends.manifest import Manifest, manifest_path, read_manifest, sha256
-from vitron_ros.errors import EngineError, VitronError
+from vitron_ros.cli.exit_code import exit_code
+from vitron_ros.errors import EngineError
 
 CACHE = Path(__file__).with_name("cache")
 EPILOG = """example:
@@ -31,12 +32,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("profiles", nargs="+", type=Path, metavar="PROFILE", help="YAML file of an engine")
     parser.add_argument("--cache", type=Path, default=CACHE, help="folder of engines (default: engines/cache)")
     arguments = parser.parse_args(argv)
-    try:
-        for path in arguments.profiles:
-            print(build(read_profile(path), arguments.cache))
-    except VitronError as error:
-        print(f"build: {error}", file=sys.stderr)
-        return 1
+    return exit_code("build", lambda: _run(arguments))
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    for profile in read_profiles(arguments.profiles):
+        print(build(profile, arguments.cache))
     return 0
 
 
@@ -44,7 +45,7 @@ def build(profile: EngineProfile, cache: Path = CACHE) -> Path:
     """The engine of a profile: as it is where nothing has changed, else built anew.
 
     Raises:
-        EngineError: it cannot be built.
+        EngineError: it cannot be built, or not be written.
         ConfigError, ModelError: the model cannot be loaded.
     """
     engine = engine_path(profile, cache)
@@ -52,7 +53,10 @@ def build(profile: EngineProfile, cache: Path = CACHE) -> Path:
     if _is_unchanged(engine, source):
         print(f"{engine} is up to date", file=sys.stderr)
         return engine
-    manifest = _build(profile, engine, source)
+    try:
+        manifest = _build(profile, engine, source)
+    except OSError as error:
+        raise EngineError(f"{engine} cannot be written: {error}; make room or name another --cache") from error
     print(
         f"{engine}: {manifest.bytes / 1e6:.1f} MB for {', '.join(manifest.targets)} in {manifest.build_s:.1f} s, "
         f"peak memory {manifest.peak_mb} MB",

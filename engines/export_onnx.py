@@ -18,7 +18,9 @@ import torch
 from engines.source import PRECISIONS, load_model, read_precision
 from vitron_ros.backends.graphs import Graph, Part, build_graph
 from vitron_ros.backends.onnx_export import export_onnx
-from vitron_ros.errors import VitronError
+from vitron_ros.cli.exit_code import exit_code
+from vitron_ros.errors import EngineError
+from vitron_ros.evaluation.output import make_folder
 
 EPILOG = """example:
   python -m engines.export_onnx --profile vitron-tiny --part frames --out out/onnx"""
@@ -39,13 +41,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--levels", action="store_true", help="frames, vision: give hidden states of the layers, too")
     parser.add_argument("--out", type=Path, required=True, help="folder for PART.onnx")
     arguments = parser.parse_args(argv)
+    return exit_code("export_onnx", lambda: _run(arguments))
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    path = arguments.out / f"{arguments.part}.onnx"
+    make_folder(arguments.out)
+    model = load_model(checkpoint=arguments.checkpoint, profile_name=arguments.profile, part=arguments.part)
+    graph = build_graph(model.to(read_precision(arguments.precision)), arguments.part, levels=arguments.levels)
     try:
-        model = load_model(checkpoint=arguments.checkpoint, profile_name=arguments.profile, part=arguments.part)
-        graph = build_graph(model.to(read_precision(arguments.precision)), arguments.part, levels=arguments.levels)
-        path = export_onnx(graph, arguments.out / f"{arguments.part}.onnx")
-    except VitronError as error:
-        print(f"export_onnx: {error}", file=sys.stderr)
-        return 1
+        export_onnx(graph, path)
+    except OSError as error:
+        raise EngineError(f"{path} cannot be written: {error}; make room or choose another folder") from error
     print(describe(graph), file=sys.stderr)
     print(path)
     return 0

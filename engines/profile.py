@@ -15,16 +15,16 @@ sizes:                        # one entry an optimisation profile
 
 import hashlib
 import importlib.metadata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 import vitron_ros
 from vitron_ros.backends.manifest import code_hash
 from vitron_ros.errors import ConfigError, EngineError
+from vitron_ros.model.files import is_file
+from vitron_ros.yaml_file import read_yaml
 
 LIBRARIES = ("tensorrt", "tensorrt_rtx", "onnxruntime")
 CHOICES = {
@@ -82,12 +82,25 @@ class EngineProfile:
         if self.weights == "random":
             return None
         for folder in (Path(self.model), ASSETS / self.model):
-            if (folder / "config.json").is_file():
+            if is_file(folder / "config.json"):
                 return folder
         raise EngineError(
             f"{self.path}: there is no checkpoint {self.model}; give its directory, or set weights: random to try "
             "the build without one"
         )
+
+
+def read_profiles(paths: Sequence[Path]) -> list[EngineProfile]:
+    """The engine profiles of files, all read before the first is used.
+
+    Raises:
+        ConfigError: as `read_profile`, or two have one name, which would be the engine's.
+    """
+    profiles = [read_profile(path) for path in paths]
+    for profile in profiles:
+        if any(other.name == profile.name and other.path != profile.path for other in profiles):
+            raise ConfigError(f"{profile.path}: another profile is named {profile.name}, too; its engine would be lost")
+    return profiles
 
 
 def read_profile(path: Path) -> EngineProfile:
@@ -96,10 +109,7 @@ def read_profile(path: Path) -> EngineProfile:
     Raises:
         ConfigError: it is not there or not valid; names the key.
     """
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from error
+    values = read_yaml(path)
     keys = [item.name for item in fields(EngineProfile) if item.name not in {"path", *OPTIONAL}]
     if not isinstance(values, dict) or set(values) - OPTIONAL != set(keys):
         found = sorted(map(str, values)) if isinstance(values, dict) else type(values).__name__
@@ -107,7 +117,7 @@ def read_profile(path: Path) -> EngineProfile:
     for name, choices in CHOICES.items():
         if values[name] not in choices:
             raise ConfigError(f"{path}: {name} is {values[name]!r}; it must be one of {', '.join(choices)}")
-    if not isinstance(values["model"], str) or not isinstance(values["levels"], bool):
+    if not isinstance(values["model"], str) or not values["model"] or not isinstance(values["levels"], bool):
         raise ConfigError(f"{path}: model is a name and levels true or false")
     _check_calibration(path, values)
     _check_selector(path, values)

@@ -39,9 +39,11 @@ from vitron_ros.backends.frame_encoder import FrameEncoder, RunnerFrameEncoder
 from vitron_ros.backends.graphs import build_graph
 from vitron_ros.backends.onnx_cache import cached_onnx
 from vitron_ros.backends.onnx_runner import OnnxRunner
-from vitron_ros.errors import EngineError, VitronError
+from vitron_ros.cli.exit_code import exit_code
+from vitron_ros.cli.numbers import whole
+from vitron_ros.errors import EngineError
 from vitron_ros.model.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
-from vitron_ros.model.config import profile
+from vitron_ros.model.config import LanguageConfig, profile
 from vitron_ros.model.kv_cache import SMALL
 from vitron_ros.model.language import LanguageModel
 from vitron_ros.model.parsing import parse_reply
@@ -63,20 +65,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--checkpoint", default="vitron-tiny", help="a trained model (default: vitron-tiny)")
-    parser.add_argument("--clips", type=int, default=30, help="questions of each task (default: 30)")
+    parser.add_argument("--clips", type=whole(1), default=30, help="questions of each task (default: 30)")
     parser.add_argument("--layers-of", default="elysium-7b", help="profile of the random layers (default: elysium-7b)")
-    parser.add_argument("--layers", type=int, default=1, help="of them; 0: none (default: 1)")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
+    parser.add_argument("--layers", type=whole(0), default=1, help="of them; 0: none (default: 1)")
+    parser.add_argument("--threads", type=whole(1, 1024), default=1, help="CPU threads (default: 1)")
     parser.add_argument("--json", action="store_true", help="print the figures as one line of JSON, too")
     arguments = parser.parse_args(argv)
     torch.set_num_threads(arguments.threads)
-    try:
-        figures = {"answers": answers(arguments.checkpoint, arguments.clips)}
-        if arguments.layers:
-            figures["layers"] = random_layers(arguments.layers_of, arguments.layers)
-    except VitronError as error:
-        print(f"quantised: {error}", file=sys.stderr)
-        return 1
+    return exit_code("quantised", lambda: _run(arguments))
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    directory = find_checkpoint(arguments.checkpoint)
+    config = few_layers(arguments.layers_of, arguments.layers) if arguments.layers else None
+    figures = {"answers": answers(directory, arguments.clips)}
+    if config is not None:
+        figures["layers"] = random_layers(config)
     for name, table in figures.items():
         for way, row in table.items():
             print(f"{name:<8} {way:<10} " + ", ".join(f"{key} {value}" for key, value in row.items()))
@@ -85,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def answers(checkpoint: str, clips: int) -> dict[str, dict[str, float]]:
+def answers(checkpoint: Path, clips: int) -> dict[str, dict[str, float]]:
     """Figures of a trained model: float32, then each kind of weights.
 
     Raises:
@@ -141,18 +145,25 @@ def quantise_as(checkpoint: Checkpoint, way: str, examples: Sequence[Case]) -> s
     return _quantise(checkpoint.model.language, way)
 
 
-def random_layers(name: str, layers: int) -> dict[str, dict[str, float]]:
-    """Figures of a profile's language model with few layers and random weights.
+def few_layers(name: str, layers: int) -> LanguageConfig:
+    """A profile's language model with few layers.
 
     Raises:
         EngineError: the profile has not as many layers.
         ConfigError: there is no such profile.
-        ModelError: torchao is not installed.
     """
     config = profile(name).language
     if not 1 <= layers <= config.num_layers:
         raise EngineError(f"--layers is {layers}; it must be from 1 to {config.num_layers}, or 0")
-    config = replace(config, num_layers=layers)
+    return replace(config, num_layers=layers)
+
+
+def random_layers(config: LanguageConfig) -> dict[str, dict[str, float]]:
+    """Figures of a language model with random weights.
+
+    Raises:
+        ModelError: torchao is not installed.
+    """
     embeds = torch.randn(1, POSITIONS, config.hidden_size, generator=torch.Generator().manual_seed(1))
     table, expected = {}, torch.empty(0)
     for way in ("float32", "int8", "int4", "fp8"):
@@ -213,8 +224,8 @@ def _boxes(text: str) -> dict[int, tuple[float, ...]]:
     return found if found else dict(enumerate((item.box for item in reply.boxes[:1]), 1))
 
 
-def _load(name: str) -> Checkpoint:
-    checkpoint = load_checkpoint(find_checkpoint(name), dtype=torch.float32)
+def _load(directory: Path) -> Checkpoint:
+    checkpoint = load_checkpoint(directory, dtype=torch.float32)
     checkpoint.model.eval()
     return checkpoint
 

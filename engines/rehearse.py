@@ -23,9 +23,12 @@ from typing import Any
 import torch
 
 from engines.timing import interleaved, matrix_rate, read_bandwidth, synchronise
+from vitron_ros.cli.exit_code import exit_code
+from vitron_ros.cli.numbers import whole
 from vitron_ros.config import CACHES
-from vitron_ros.errors import EngineError, VitronError
+from vitron_ros.errors import EngineError
 from vitron_ros.model.config import ModelConfig, profile
+from vitron_ros.model.device import find_device
 from vitron_ros.model.footprint import footprint
 from vitron_ros.model.kv_cache import CacheKind, KVCache, Span
 from vitron_ros.model.language import LanguageModel
@@ -294,41 +297,36 @@ def main(argv: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--profile", default="elysium-7b", help="model profile (default: elysium-7b)")
-    parser.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda where there is one")
+    parser.add_argument("--device", help="cpu, cuda or cuda:N; default: cuda where there is one")
     parser.add_argument("--weights", choices=WEIGHTS, help="default: bfloat16 on a GPU, float32 on a CPU")
     parser.add_argument("--cache", default="full", choices=CACHES, help="keys and values (default: full)")
-    parser.add_argument("--layers", type=int, help="of the language model; default: all on a GPU, 2 on a CPU")
-    parser.add_argument("--frames", type=int, default=8, help="of the clip (default: 8)")
-    parser.add_argument("--tokens", type=int, default=100, help="of the answer (default: 100)")
-    parser.add_argument("--rounds", type=int, default=3, help="times each stage is measured (default: 3)")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
+    parser.add_argument("--layers", type=whole(1), help="of the language model; default: all on a GPU, 2 on a CPU")
+    parser.add_argument("--frames", type=whole(1), default=8, help="of the clip (default: 8)")
+    parser.add_argument("--tokens", type=whole(2), default=100, help="of the answer (default: 100)")
+    parser.add_argument("--rounds", type=whole(1), default=3, help="times each stage is measured (default: 3)")
+    parser.add_argument("--threads", type=whole(1, 1024), default=1, help="CPU threads (default: 1)")
     parser.add_argument("--compile", action="store_true", help="compile the step of an answer; int8 is slow without")
     arguments = parser.parse_args(argv)
     torch.set_num_threads(arguments.threads)
-    has_gpu = torch.cuda.is_available()
-    device = torch.device(arguments.device or ("cuda" if has_gpu else "cpu"))
+    return exit_code("rehearse", lambda: _run(arguments))
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    device = find_device(arguments.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     start = time.monotonic()
-    try:
-        if device.type == "cuda" and not has_gpu:
-            raise EngineError("there is no CUDA device; leave out --device")
-        if arguments.tokens < 2:
-            raise EngineError(f"--tokens is {arguments.tokens}; the first comes with the prompt, so give at least 2")
-        config, layers = profile(arguments.profile), arguments.layers
-        if device.type == "cpu" and layers is None:
-            layers = min(CPU_LAYERS, config.language.num_layers)
-            print(f"no GPU: {layers} of {config.language.num_layers} layers are run; figures are of that model alone")
-        plan = make_plan(
-            config,
-            weights=arguments.weights or ("bfloat16" if device.type == "cuda" else "float32"),
-            layers=layers,
-            frames=arguments.frames,
-            tokens=arguments.tokens,
-            cache=arguments.cache,
-        )
-        figures = rehearse(plan, device, rounds=arguments.rounds, compiled=arguments.compile)
-    except VitronError as error:
-        print(f"rehearse: {error}", file=sys.stderr)
-        return 1
+    config, layers = profile(arguments.profile), arguments.layers
+    if device.type == "cpu" and layers is None:
+        layers = min(CPU_LAYERS, config.language.num_layers)
+        print(f"no GPU: {layers} of {config.language.num_layers} layers are run; figures are of that model alone")
+    plan = make_plan(
+        config,
+        weights=arguments.weights or ("bfloat16" if device.type == "cuda" else "float32"),
+        layers=layers,
+        frames=arguments.frames,
+        tokens=arguments.tokens,
+        cache=arguments.cache,
+    )
+    figures = rehearse(plan, device, rounds=arguments.rounds, compiled=arguments.compile)
     synchronise(device)
     print(json.dumps({**figures, "seconds": round(time.monotonic() - start, 1)}))
     return 0

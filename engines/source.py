@@ -16,6 +16,7 @@ from vitron_ros.model.checkpoint import (
     weight_files,
 )
 from vitron_ros.model.config import profile
+from vitron_ros.model.memory import check_memory
 from vitron_ros.model.vitron import VitronModel
 
 Precision = Literal["float32", "float16", "bfloat16"]
@@ -51,7 +52,7 @@ def load_model(*, checkpoint: str | Path | None, profile_name: str | None, part:
 
     Raises:
         EngineError: both are given, or neither.
-        ConfigError, ModelError: there is no such profile or checkpoint, or it cannot be loaded.
+        ConfigError, ModelError: there is no such profile or checkpoint, it cannot be loaded, or memory is too small.
     """
     if (checkpoint is None) == (profile_name is None):
         raise EngineError("give a checkpoint, or a profile for random weights, and not both")
@@ -62,6 +63,7 @@ def load_model(*, checkpoint: str | Path | None, profile_name: str | None, part:
     config = profile(profile_name)
     if not speaks:
         config = replace(config, language=replace(config.language, num_layers=1, vocab_size=8))
+    check_memory(build_empty(config), "cpu", torch.float32)
     torch.manual_seed(SEED)
     return VitronModel(config).eval()
 

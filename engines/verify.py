@@ -18,7 +18,7 @@ from torch import Tensor
 
 from engines.build import CACHE, build, engine_path
 from engines.kernels.plugin import register_plugin
-from engines.profile import PLUGIN, SEEING, EngineProfile, read_profile
+from engines.profile import PLUGIN, SEEING, EngineProfile, read_profiles
 from engines.source import INT8, load_model, read_precision
 from vitron_ros.backends.agreement import Difference, compare
 from vitron_ros.backends.graphs import Graph, Part, build_graph
@@ -27,7 +27,8 @@ from vitron_ros.backends.onnx_runner import OnnxRunner
 from vitron_ros.backends.runner import random_inputs
 from vitron_ros.backends.tensorrt_runner import TensorRTRunner, import_tensorrt
 from vitron_ros.backends.torch_runner import TorchRunner
-from vitron_ros.errors import EngineError, VitronError
+from vitron_ros.cli.exit_code import exit_code
+from vitron_ros.errors import EngineError
 
 EPILOG = """example:
   python -m engines.verify engines/profiles/vitron-tiny-frames-random.yaml"""
@@ -48,11 +49,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--cache", type=Path, default=CACHE, help="folder of engines (default: engines/cache)")
     parser.add_argument("--json", action="store_true", help="print the whole report as JSON")
     arguments = parser.parse_args(argv)
-    try:
-        reports = [verify(read_profile(path), arguments.cache) for path in arguments.profiles]
-    except VitronError as error:
-        print(f"verify: {error}", file=sys.stderr)
-        return 1
+    return exit_code("verify", lambda: _run(arguments))
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    reports = [verify(profile, arguments.cache) for profile in read_profiles(arguments.profiles)]
     if arguments.json:
         print(json.dumps(reports))
     return 0 if all(report["agrees"] for report in reports) else 1
@@ -66,7 +67,7 @@ def verify(profile: EngineProfile, cache: Path = CACHE) -> Report:
         `agrees`; `skipped`: backends that could not run and why; `comparisons`: a name and its differences each.
 
     Raises:
-        VitronError: the engine cannot be built.
+        VitronError: the engine cannot be built, or nothing can be compared.
     """
     engine = build(profile, cache)
     checkpoint = profile.checkpoint
@@ -110,7 +111,10 @@ def verify(profile: EngineProfile, cache: Path = CACHE) -> Report:
         register_plugin(import_tensorrt(profile.library))
     if profile.library != "onnxruntime":
         attempt(profile.library, lambda: _run_tensorrt(engine_path(profile, cache), graph, cases), expected)
-    report["agrees"] = all(each["is_within"] for found in report["comparisons"].values() for each in found)
+    found = [each for comparison in report["comparisons"].values() for each in comparison]
+    if not found:
+        raise EngineError(f"{profile.name} was compared with nothing: {'; '.join(report['skipped'].values())}")
+    report["agrees"] = all(each["is_within"] for each in found)
     print(f"{profile.name}: {'agrees' if report['agrees'] else 'DOES NOT AGREE'} with torch at {profile.precision}")
     return report
 

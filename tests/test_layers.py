@@ -11,7 +11,7 @@ ROS = {
     "launch", "launch_ros", "lifecycle_msgs", "rcl_interfaces", "rclpy", "rosgraph_msgs", "sensor_msgs", "std_msgs",
     "std_srvs", "unique_identifier_msgs", "vision_msgs", "vitron_msgs",
 }  # fmt: skip
-NOUNS = {"boxes", "clock", "config", "errors", "file_names", "frame", "region"}
+NOUNS = {"boxes", "clock", "config", "errors", "file_names", "frame", "region", "yaml_file"}
 MAY_IMPORT = {
     "images": NOUNS,
     "model": NOUNS,

@@ -6,7 +6,6 @@ vision encoder rests. Finished runs are not run again.
 """
 
 import argparse
-import json
 import statistics
 import sys
 from collections.abc import Sequence
@@ -14,12 +13,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 
 from training.checkpointing import find_start
-from training.config import ClipsConfig, TrainConfig, WeightsConfig
+from training.config import MOST, ClipsConfig, TrainConfig, WeightsConfig
 from training.evaluate import Case, ModelPredictor, cases, score
 from training.trainer import Trainer
-from vitron_ros.errors import VitronError
+from vitron_ros.cli.exit_code import exit_code
+from vitron_ros.cli.numbers import whole
+from vitron_ros.errors import SourceError
+from vitron_ros.evaluation.output import make_folder, write_json
 from vitron_ros.model.checkpoint import Checkpoint, load_checkpoint, save_pretrained
 from vitron_ros.model.config import SelectorConfig
 from vitron_ros.model.vitron import VitronModel
@@ -53,12 +56,19 @@ VARIANTS = (
 
 
 def with_selector(selector: SelectorConfig, seed: int, base: Checkpoint, folder: Path) -> Path:
-    """Writes a start: the base with a fresh selector of a kind."""
+    """Writes a start: the base with a fresh selector of a kind.
+
+    Raises:
+        SourceError: the disk is full.
+    """
     torch.manual_seed(seed)
     model = VitronModel(replace(base.model.config, selector=selector))
     weights = {name: value for name, value in base.model.state_dict().items() if not name.startswith("selector.")}
     model.load_state_dict(weights, strict=False)
-    save_pretrained(model, folder, tokenizer=base.tokenizer, prompt_profile=base.prompts.profile)
+    try:
+        save_pretrained(model, folder, tokenizer=base.tokenizer, prompt_profile=base.prompts.profile)
+    except (OSError, SafetensorError) as error:
+        raise SourceError(f"{folder} cannot be written: {error}; make room and start again") from error
     return folder
 
 
@@ -96,43 +106,44 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--start", required=True, help="checkpoint whose selector is replaced")
     parser.add_argument("--out", required=True, help="folder of runs and of ablation.json")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
-    parser.add_argument("--steps", type=int, default=150)
-    parser.add_argument("--count", type=int, default=10, help="clips in a batch")
-    parser.add_argument("--clips", type=int, default=200, help="validation clips")
-    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--seeds", type=whole(0, MOST), nargs="+", default=[0, 1])
+    parser.add_argument("--steps", type=whole(1, MOST), default=150)
+    parser.add_argument("--count", type=whole(1, 4096), default=10, help="clips in a batch")
+    parser.add_argument("--clips", type=whole(1), default=200, help="validation clips")
+    parser.add_argument("--workers", type=whole(0, 256), default=1)
     arguments = parser.parse_args(argv)
-    try:
-        base = load_checkpoint(find_start(arguments.start), dtype=torch.float32)
-        vision = base.model.config.vision
-        stage = TrainConfig(
-            out=arguments.out,
-            steps=arguments.steps,
-            warmup=arguments.steps // 10,
-            learning_rate=5e-4,
-            train=LEARNS,
-            workers=arguments.workers,
-            save_every=arguments.steps,
-            weights=WeightsConfig(text=1.0, number=1.0, pointer=0.1),
-            clips=(ClipsConfig(frames=1, count=arguments.count, per_task=4, tasks=("rec", "vqa")),),
-        )
-        asked: list[Case] = [
-            case
-            for task in ("rec", "vqa")
-            for case in cases(task, arguments.clips, base.prompts.profile, size=vision.image_size)
-        ]
-        results: dict[str, list[dict[str, float]]] = {}
-        for seed in arguments.seeds:
-            for variant in VARIANTS:
-                name = f"{variant.name}-{variant.selector.kept(vision.num_patches)}"
-                trained = load_checkpoint(run(name, variant, seed, base, stage), dtype=torch.float32)
-                found = score(asked, ModelPredictor(trained)(asked))
-                results.setdefault(name, []).append(found)
-                print(f"{name}, seed {seed}: {found}", file=sys.stderr)
-                Path(arguments.out, "ablation.json").write_text(json.dumps(results, indent=1) + "\n")
-    except VitronError as error:
-        print(error, file=sys.stderr)
-        return 1
+    return exit_code("ablation", lambda: _run(arguments))
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    make_folder(Path(arguments.out))
+    base = load_checkpoint(find_start(arguments.start), dtype=torch.float32)
+    vision = base.model.config.vision
+    stage = TrainConfig(
+        out=arguments.out,
+        steps=arguments.steps,
+        warmup=arguments.steps // 10,
+        learning_rate=5e-4,
+        train=LEARNS,
+        workers=arguments.workers,
+        save_every=arguments.steps,
+        weights=WeightsConfig(text=1.0, number=1.0, pointer=0.1),
+        clips=(ClipsConfig(frames=1, count=arguments.count, per_task=4, tasks=("rec", "vqa")),),
+    )
+    asked: list[Case] = [
+        case
+        for task in ("rec", "vqa")
+        for case in cases(task, arguments.clips, base.prompts.profile, size=vision.image_size)
+    ]
+    results: dict[str, list[dict[str, float]]] = {}
+    for seed in dict.fromkeys(arguments.seeds):
+        for variant in VARIANTS:
+            name = f"{variant.name}-{variant.selector.kept(vision.num_patches)}"
+            trained = load_checkpoint(run(name, variant, seed, base, stage), dtype=torch.float32)
+            found = score(asked, ModelPredictor(trained)(asked))
+            results.setdefault(name, []).append(found)
+            print(f"{name}, seed {seed}: {found}", file=sys.stderr)
+            write_json(Path(arguments.out, "ablation.json"), results)
     print(table(results))
     return 0
 

@@ -14,8 +14,12 @@ def add_adapters(model: VitronModel, rank: int) -> None:
     """Puts fresh adapters, which change nothing yet, on every linear map of the language model's layers.
 
     Raises:
-        ConfigError: peft is not installed.
+        ConfigError: peft is not installed, or the rank is larger than that of the maps.
     """
+    maps = [part for name, part in model.language.named_modules() if name.rpartition(".")[2] in TARGETS]
+    most = min(min(part.weight.shape) for part in maps if isinstance(part, nn.Linear))
+    if rank > most:
+        raise ConfigError(f"lora_rank is {rank}; the smallest map of the language model has rank {most}, so give less")
     try:
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError as error:

@@ -4,35 +4,48 @@
     out/step-0000500/training.json    record: stages so far with config, seed, commit, steps, hardware, time, losses
     out/step-0000500/run/state.safetensors    optimiser, teaching heads, adapters
 
-A checkpoint is written under another name and renamed when whole, so that a run killed at any moment leaves none
-that is half written.
+A checkpoint is written under another name and renamed when whole and on the disk, so that a run killed at any moment,
+or a machine that loses power, leaves none that is half written. One that cannot be written is removed.
 """
 
 import json
+import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
 from training.adapters import merged
+from training.errors import DamagedError, TrainingError
 from training.learner import HEADS, Learner
 from training.optimizers import Optimizers
-from vitron_ros.errors import ConfigError, ModelError
-from vitron_ros.file_names import in_order
+from vitron_ros.errors import ConfigError, ModelError, SourceError
 from vitron_ros.model.checkpoint import Checkpoint, read_tensors, save_pretrained
+from vitron_ros.model.files import is_file, quoted, read_json
 
 RECORD, STATE = "training.json", "run/state.safetensors"
+RECORDED = (int, int | float, str, str, int)  # of a stage: step, seconds, hardware, and its name and seed
 KEPT = 2  # checkpoints of a run
+
+
+def checkpoints(out: Path) -> list[Path]:
+    """The checkpoints of a run's directory, the newest first."""
+    try:
+        names = [path.name for path in out.iterdir() if path.is_dir()]
+    except (OSError, ValueError):  # there is no such directory, or cannot be
+        return []
+    found = [out / name for name in names if name.startswith("step-") and name.removeprefix("step-").isdecimal()]
+    return sorted(found, key=step_of, reverse=True)
 
 
 def latest(out: Path) -> Path | None:
     """The newest checkpoint of a run's directory; None if it has none."""
-    steps = in_order(out.glob("step-*[0-9]")) if out.is_dir() else []
-    return steps[-1] if steps else None
+    return next(iter(checkpoints(out)), None)
 
 
 def find_start(source: str) -> Path:
@@ -42,11 +55,11 @@ def find_start(source: str) -> Path:
         ConfigError: there is none.
     """
     path = Path(source)
-    if (path / "config.json").is_file():
+    if is_file(path / "config.json"):
         return path
     found = latest(path)
     if found is None:
-        raise ConfigError(f"start is {source}, which holds no checkpoint; run the stage before, or give another")
+        raise ConfigError(f"{source} holds no checkpoint; run the stage that writes it, or name another")
     return found
 
 
@@ -76,44 +89,90 @@ def save(
     optimizers: Optimizers,
     record: Mapping[str, Any],
 ) -> Path:
-    """Writes the checkpoint of a step and removes those before the last two; gives its directory."""
+    """Writes the checkpoint of a step, and removes those before the last two and any of later steps, which the run did
+    not go on from; gives its directory.
+
+    Raises:
+        TrainingError: the weights are not finite any more.
+        SourceError: it cannot be written; what was begun is removed, and the checkpoints before stay.
+    """
+    for name, weight in learner.named_parameters():
+        if not torch.isfinite(weight).all():
+            raise TrainingError(f"{name} is not finite after step {step}; lower learning_rate")
     target, unfinished = out / f"step-{step:07}", out / f"unfinished-{step:07}"
-    shutil.rmtree(unfinished, ignore_errors=True)
-    (unfinished / STATE).parent.mkdir(parents=True)
+    try:
+        remove_unfinished(out)
+        _write(unfinished, checkpoint, learner, optimizers, record)
+        shutil.rmtree(target, ignore_errors=True)
+        unfinished.rename(target)
+        _sync(out)
+    except (OSError, SafetensorError) as error:
+        raise SourceError(
+            f"the checkpoint of step {step} cannot be written to {out}: {getattr(error, 'strerror', None) or error}; "
+            "make room and start again: the run goes on from its last checkpoint"
+        ) from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    kept = [path for path in checkpoints(out) if step_of(path) <= step][:KEPT]
+    for old in checkpoints(out):
+        if old not in kept:
+            shutil.rmtree(old, ignore_errors=True)
+    return target
+
+
+def remove_unfinished(out: Path) -> None:
+    """Removes what a run that was killed had begun to write."""
+    for path in out.glob("unfinished-*"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _write(
+    folder: Path, checkpoint: Checkpoint, learner: Learner, optimizers: Optimizers, record: Mapping[str, Any]
+) -> None:
+    """Writes all files of a checkpoint, through to the disk."""
+    (folder / STATE).parent.mkdir(parents=True)
     save_pretrained(
         merged(learner.model),
-        unfinished,
+        folder,
         tokenizer=checkpoint.tokenizer,
         prompt_profile=checkpoint.prompts.profile,
     )
     tensors = {f"weights/{name}": weight for name, weight in extra_weights(learner).items()}
     for name, weight in learner.named_parameters():
         tensors |= {f"optimizer/{key}/{name}": value for key, value in optimizers.state(weight).items()}
-    save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, unfinished / STATE)
-    (unfinished / RECORD).write_text(json.dumps(record, indent=1) + "\n")
-    shutil.rmtree(target, ignore_errors=True)
-    unfinished.rename(target)
-    for old in in_order(out.glob("step-*[0-9]"))[:-KEPT]:
-        shutil.rmtree(old)
-    return target
+    save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, folder / STATE)
+    (folder / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    for path in (*folder.rglob("*"), folder):
+        _sync(path)
+
+
+def _sync(path: Path) -> None:
+    """Waits until a file, or the names in a directory, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def restore(directory: Path, learner: Learner, optimizers: Optimizers) -> None:
     """Gives heads, adapters and optimiser the state that `save` wrote. The model itself is loaded before.
 
     Raises:
-        ModelError: the state is missing, damaged, or of another run.
+        DamagedError: the state is missing, damaged, or of another run.
     """
     if not (directory / STATE).is_file():
-        raise ModelError(f"{directory} has no {STATE}; it is no checkpoint of a run that can go on")
+        raise DamagedError(f"{directory} has no {STATE}; it is no checkpoint of a run that can go on")
     parameters = dict(learner.named_parameters())
     state: dict[str, dict[str, Tensor]] = {}
     found = set()
-    for key, tensor in read_tensors(directory / STATE):
+    for key, tensor in _read_state(directory):
         kind, _, name = key.partition("/")
         slot, _, owner = name.partition("/") if kind == "optimizer" else ("", "", name)
         if owner not in parameters:
-            raise ModelError(f"{directory / STATE} knows a weight {owner} that this stage does not have")
+            raise DamagedError(f"{directory / STATE} knows a weight {owner} that this stage does not have")
+        if slot != "step" and tensor.shape != parameters[owner].shape:
+            raise DamagedError(f"{directory / STATE} has {key} in another shape than this stage")
         if kind == "optimizer":
             # AdamW counts its steps on the CPU.
             state.setdefault(owner, {})[slot] = tensor if slot == "step" else tensor.to(parameters[owner].device)
@@ -122,9 +181,26 @@ def restore(directory: Path, learner: Learner, optimizers: Optimizers) -> None:
             with torch.no_grad():
                 parameters[owner].copy_(tensor)
     if missing := sorted(set(extra_weights(learner)) - found):
-        raise ModelError(f"{directory / STATE} lacks {missing[0]}; the run's config has changed since")
+        raise DamagedError(f"{directory / STATE} lacks {missing[0]}; the run's config has changed since")
     for owner, slots in state.items():
+        if not parameters[owner].requires_grad:
+            raise DamagedError(f"{directory / STATE} has steps of {owner}, which this stage does not train")
         optimizers.restore(parameters[owner], slots)
+
+
+def _read_state(directory: Path) -> Iterator[tuple[str, Tensor]]:
+    """The tensors beside the model.
+
+    Raises:
+        DamagedError: they cannot be read, or are not finite.
+    """
+    try:
+        for key, tensor in read_tensors(directory / STATE):
+            if not torch.isfinite(tensor).all():
+                raise DamagedError(f"{key} in {directory / STATE} holds NaN or infinity")
+            yield key, tensor
+    except ModelError as error:
+        raise DamagedError(str(error)) from error
 
 
 def restore_heads(directory: Path, learner: Learner) -> None:
@@ -132,7 +208,7 @@ def restore_heads(directory: Path, learner: Learner) -> None:
     if not (directory / STATE).is_file():
         return
     parameters = dict(learner.named_parameters())
-    for key, tensor in read_tensors(directory / STATE):
+    for key, tensor in _read_state(directory):
         owner = key.removeprefix("weights/")
         if owner.startswith(HEADS) and owner in parameters and parameters[owner].shape == tensor.shape:
             with torch.no_grad():
@@ -140,7 +216,23 @@ def restore_heads(directory: Path, learner: Learner) -> None:
 
 
 def read_record(directory: Path) -> dict[str, Any]:
-    """The record beside a checkpoint; empty where it has none."""
+    """The record beside a checkpoint: `stages`, none where it has no record.
+
+    Raises:
+        DamagedError: it cannot be read.
+    """
     path = directory / RECORD
-    record: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    if not is_file(path):
+        return {"stages": []}
+    try:
+        record = read_json(path)
+        for stage in record["stages"]:
+            settings = stage["config"]
+            values = (stage["step"], stage["seconds"], stage["hardware"], settings["name"], settings["seed"])
+            if not all(isinstance(value, kind) for value, kind in zip(values, RECORDED, strict=True)):
+                raise TypeError(f"a stage of {values}")
+    except ModelError as error:
+        raise DamagedError(str(error)) from error
+    except (LookupError, TypeError) as error:
+        raise DamagedError(f"{path} is no record of a run ({type(error).__name__}: {quoted(str(error))})") from error
     return record

@@ -1,17 +1,20 @@
 """The settings of one training stage, from a YAML file whose first lines are the command that runs it."""
 
+import reprlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
 
-import yaml
-
 from training.worlds.clip import Task
+from training.worlds.samples import IMAGE_TASKS, VIDEO_TASKS
 from vitron_ros.config import Checked, setting
 from vitron_ros.errors import ConfigError
+from vitron_ros.yaml_file import read_yaml
 
 GROUPS = ("vision", "selector", "projector", "region", "embeddings", "language")
+MOST = 10**9  # steps, which numbers of batches must have room for
+NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,31 +43,35 @@ class ClipsConfig(Checked):
         unknown = sorted(set(self.tasks) - set(get_args(Task)))
         if unknown:
             raise ConfigError(f"tasks names {', '.join(unknown)}; the worlds have {', '.join(get_args(Task))}")
+        never = sorted(set(self.tasks) - set(IMAGE_TASKS if self.frames == 1 else VIDEO_TASKS))
+        if never:
+            wanted = "clips of two frames or more" if self.frames == 1 else "single images"
+            raise ConfigError(f"tasks names {', '.join(never)}, asked about {wanted} alone; frames is {self.frames}")
         if self.close_up and self.frames != 1:
             raise ConfigError(f"close-ups are single images; set frames to 1, not {self.frames}")
+
+
+def _weight(default: float, description: str) -> Any:
+    return setting(default, description, low=0.0, high=1e4)
 
 
 @dataclass(frozen=True, kw_only=True)
 class WeightsConfig(Checked):
     """What each part of the loss counts; 0 leaves it out."""
 
-    text: float = setting(1.0, "cross entropy of answer tokens that are no numbers of a box", low=0.0)
-    number: float = setting(1.0, "cross entropy of the numbers of boxes with soft neighbours", low=0.0)
-    pointer: float = setting(1.0, "which patches the answer is about", low=0.0)
-    word_look: float = setting(0.0, "attention of attributes' words to visual tokens that have them", low=0.0)
-    answer_look: float = setting(0.0, "attention of an answer's places to the attributes in its question", low=0.0)
-    object_look: float = setting(0.0, "attention of an answer's places to the object that is meant", low=0.0)
-    copy_look: float = setting(
-        0.0, "attention of an answer's places to the words that they take from the question", low=0.0
-    )
-    past_look: float = setting(
-        0.0, "attention of a clip's visual tokens to those that showed the object first", low=0.0
-    )
-    past: float = setting(0.0, "what lies behind an object of a clip, at its visual tokens", low=0.0)
-    dense: float = setting(0.0, "objectness, box and attributes of every patch", low=0.0)
-    pattern: float = setting(0.0, "pattern of every patch, beside its part in dense", low=0.0)
-    gate: float = setting(0.0, "which patches a gated token selector should keep", low=0.0)
-    token: float = setting(0.0, "box and attributes of every visual token, in the language model's words", low=0.0)
+    text: float = _weight(1.0, "cross entropy of answer tokens that are no numbers of a box")
+    number: float = _weight(1.0, "cross entropy of the numbers of boxes with soft neighbours")
+    pointer: float = _weight(1.0, "which patches the answer is about")
+    word_look: float = _weight(0.0, "attention of attributes' words to visual tokens that have them")
+    answer_look: float = _weight(0.0, "attention of an answer's places to the attributes in its question")
+    object_look: float = _weight(0.0, "attention of an answer's places to the object that is meant")
+    copy_look: float = _weight(0.0, "attention of an answer's places to the words that they take from the question")
+    past_look: float = _weight(0.0, "attention of a clip's visual tokens to those that showed the object first")
+    past: float = _weight(0.0, "what lies behind an object of a clip, at its visual tokens")
+    dense: float = _weight(0.0, "objectness, box and attributes of every patch")
+    pattern: float = _weight(0.0, "pattern of every patch, beside its part in dense")
+    gate: float = _weight(0.0, "which patches a gated token selector should keep")
+    token: float = _weight(0.0, "box and attributes of every visual token, in the language model's words")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,29 +83,35 @@ class TrainConfig(Checked):
     model: str = setting("vitron-tiny", "model profile of a fresh start")
     start: str = setting("", "checkpoint, or `out` of the stage before, to start from; empty: fresh weights")
     average: tuple[str, ...] = setting((), "checkpoints whose weights are averaged with those of `start`")
-    seed: int = setting(0, "of weights, clips and noise", low=0)
-    steps: int = setting(1000, "optimiser steps", low=1)
-    warmup: int = setting(50, "steps in which the learning rate rises", low=0)
-    learning_rate: float = setting(1e-3, "highest learning rate", low=0.0)
+    seed: int = setting(0, "of weights, clips and noise", low=0, high=MOST)
+    steps: int = setting(1000, "optimiser steps", low=1, high=MOST)
+    warmup: int = setting(50, "steps in which the learning rate rises", low=0, high=MOST)
+    learning_rate: float = setting(1e-3, "highest learning rate", low=1e-12, high=1.0)
     optimizer: str = setting("adamw", "of the matrices between hidden layers", choices=("adamw", "muon"))
-    look_rate: float = setting(1.0, "learning rate of query and key projections, as a multiple", low=0.0)
-    vision_rate: float = setting(1.0, "learning rate of the vision encoder, as a multiple", low=0.0)
+    look_rate: float = setting(1.0, "learning rate of query and key projections, as a multiple", low=0.0, high=100.0)
+    vision_rate: float = setting(1.0, "learning rate of the vision encoder, as a multiple", low=0.0, high=100.0)
     final_share: float = setting(0.02, "share of the learning rate at the end of the cosine", low=0.0, high=1.0)
-    weight_decay: float = setting(0.05, "on matrices", low=0.0)
+    weight_decay: float = setting(0.05, "on matrices", low=0.0, high=10.0)
     clip_norm: float = setting(1.0, "norm to which gradients are cut", low=1e-6)
-    accumulation: int = setting(1, "batches of one optimiser step", low=1)
+    accumulation: int = setting(1, "batches of one optimiser step", low=1, high=10**6)
     train: tuple[str, ...] = setting(GROUPS, f"what learns, among {', '.join(GROUPS)}; all else is frozen")
-    lora_rank: int = setting(0, "rank of adapters on the language model, which is then frozen; 0: none", low=0)
+    lora_rank: int = setting(
+        0, "rank of adapters on the language model, which is then frozen; 0: none", low=0, high=65536
+    )
     number_sigma: float = setting(1.0, "width of the soft neighbours of a number of 0..100", low=0.01, high=20.0)
-    tokenizer_clips: int = setting(1500, "clips whose language trains the tokenizer of a fresh start", low=1)
+    tokenizer_clips: int = setting(
+        1500, "clips whose language trains the tokenizer of a fresh start", low=1, high=10**6
+    )
     workers: int = setting(0, "processes that make batches; the data do not depend on it", low=0, high=256)
-    save_every: int = setting(500, "steps between checkpoints", low=1)
-    log_every: int = setting(10, "steps between lines of the log", low=1)
+    save_every: int = setting(500, "steps between checkpoints", low=1, high=MOST)
+    log_every: int = setting(10, "steps between lines of the log", low=1, high=MOST)
     weights: WeightsConfig = field(default_factory=WeightsConfig)
     clips: tuple[ClipsConfig, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if not self.out:
+            raise ConfigError("out is empty; name the directory of the stage's checkpoints")
         unknown = sorted(set(self.train) - set(GROUPS))
         if unknown:
             raise ConfigError(f"train names {', '.join(unknown)}; there are {', '.join(GROUPS)}")
@@ -127,20 +140,15 @@ def load_config(path: Path) -> TrainConfig:
     """The stage that a YAML file describes.
 
     Raises:
-        ConfigError: the file is missing or no YAML, a key is unknown, or a value is wrong; names file and key.
+        ConfigError: the file is missing or no YAML, a key is unknown or stands twice, or a value is wrong; names file
+            and key.
     """
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not YAML: {error}") from error
-    return _read(TrainConfig, values, str(path))
+    return _read(TrainConfig, read_yaml(path), str(path))
 
 
 def _read(kind: type[C], values: object, where: str) -> C:
     if not isinstance(values, Mapping):
-        raise ConfigError(f"{where} is {values!r}; it must be a table of settings")
+        raise ConfigError(f"{where} is {_shown(values)}; it must be a table of settings")
     hints = get_type_hints(kind)
     known = [item.name for item in fields(kind)]  # type: ignore[arg-type]
     if unknown := [str(key) for key in values if key not in known]:
@@ -155,12 +163,17 @@ def _read(kind: type[C], values: object, where: str) -> C:
 def _value(kind: Any, value: Any, where: str) -> Any:
     if get_args(kind):  # tuple[X, ...]
         if not isinstance(value, list):
-            raise ConfigError(f"{where} is {value!r}; it must be a list")
+            raise ConfigError(f"{where} is {_shown(value)}; it must be a list")
         return tuple(_value(get_args(kind)[0], item, f"{where}[{index}]") for index, item in enumerate(value))
     if is_dataclass(kind):
         return _read(kind, value, where)  # type: ignore[arg-type]
     if kind is float and type(value) is int:
         return float(value)
     if type(value) is not kind:
-        raise ConfigError(f"{where} is {value!r}; it must be of type {kind.__name__}")
+        raise ConfigError(f"{where} is {_shown(value)}; it must be {NAMES[kind]}")
     return value
+
+
+def _shown(value: object) -> str:
+    """A value in one line."""
+    return "empty" if value is None else reprlib.repr(value)

@@ -21,6 +21,7 @@ from training.dense import DenseTargets, dense_targets, patch_shares
 from training.packing import Packer, Packs, PackSizes, misread_boxes
 from training.questions import word_question
 from training.worlds import Clip, Sample, Task, WorldConfig, draw_clutter, make_clip, make_close_up, make_samples
+from vitron_ros.errors import ConfigError
 from vitron_ros.model.config import ModelConfig, VisionConfig
 from vitron_ros.model.preprocess import CLIP_MEAN, CLIP_STD
 from vitron_ros.model.prompts import PromptBuilder
@@ -71,6 +72,19 @@ class Batches(Dataset[Batch]):
 
     def __getitem__(self, number: int) -> Batch:
         return make_batch(self._config, self._vision, self._builder, self._sizes, number)
+
+
+class _Loadable(Dataset["Batch | ConfigError"]):
+    """Batches whose errors are values: raised in a worker, they would come with its whole traceback as their text."""
+
+    def __init__(self, batches: Batches) -> None:
+        self._batches = batches
+
+    def __getitem__(self, number: int) -> "Batch | ConfigError":
+        try:
+            return self._batches[number]
+        except ConfigError as error:
+            return error
 
 
 def make_batch(
@@ -128,22 +142,29 @@ def stretched(frames: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
 
 
 def load_batches(batches: Batches, first: int, workers: int) -> Iterator[Batch]:
-    """Batches from number `first` on, in order, made by worker processes or (0) by this one."""
+    """Batches from number `first` on, in order, made by worker processes or (0) by this one.
+
+    Raises:
+        ConfigError: a question does not fit the model.
+    """
     options: dict[str, Any] = {}
     if workers:
         options = {"prefetch_factor": 2, "worker_init_fn": _start_worker}
         # Every tensor of a batch that waits is an open file; many workers exceed the usual 1024.
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    loader: DataLoader[Batch] = DataLoader(
-        batches,
+    loader: DataLoader[Batch | ConfigError] = DataLoader(
+        _Loadable(batches),
         batch_size=None,
         sampler=range(first, len(batches)),
         num_workers=workers,
         collate_fn=_same,
         **options,
     )
-    return iter(loader)
+    for batch in loader:
+        if isinstance(batch, ConfigError):
+            raise batch
+        yield batch
 
 
 def _same(batch: Any) -> Any:

@@ -18,18 +18,21 @@ import torch
 from tqdm import tqdm
 
 from training import baselines
-from training.checkpointing import find_start
+from training.checkpointing import latest
 from training.images import read_images
 from training.questions import Question, true_boxes, word_question
 from training.worlds import Clip, Task, make_clip, make_samples
 from training.worlds.splits import is_held_out_pair
 from vitron_ros.backends.frame_encoder import FrameEncoder, TorchFrameEncoder
 from vitron_ros.boxes import Boxes, iou, xyxy_from_norm
-from vitron_ros.errors import ConfigError, VitronError
+from vitron_ros.cli.exit_code import exit_code
+from vitron_ros.cli.numbers import whole
+from vitron_ros.errors import ConfigError
 from vitron_ros.evaluation.ope import norm_precision, success_auc
 from vitron_ros.frame import Image
 from vitron_ros.model.checkpoint import Checkpoint, load_checkpoint
 from vitron_ros.model.decoding import Decoder, Request
+from vitron_ros.model.device import find_device
 from vitron_ros.model.grammar import State, box_grammar, track_grammar
 from vitron_ros.model.kv_cache import CacheKind
 from vitron_ros.model.parsing import ParsedReply, parse_reply
@@ -230,39 +233,39 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--checkpoint", required=True, help="bundled name, checkpoint, or a run's directory")
     parser.add_argument("--split", choices=("val", "real-background"), default="val")
     parser.add_argument("--backgrounds", type=Path, help="folder of real frames for the real-background split")
-    parser.add_argument("--clips", type=int, default=500, help="clips a task")
+    parser.add_argument("--clips", type=whole(1), default=500, help="clips a task")
     parser.add_argument("--tasks", nargs="+", choices=get_args(Task), default=list(EVALUATED))
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--rows", type=int, default=16, help="questions answered side by side")
+    parser.add_argument("--seed", type=whole(0), default=0)
+    parser.add_argument("--rows", type=whole(1, 1024), default=16, help="questions answered side by side")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--json", action="store_true", help="one JSON object in place of a table")
     arguments = parser.parse_args(argv)
     if (arguments.split == "real-background") != (arguments.backgrounds is not None):
         parser.error("--backgrounds goes with --split real-background")
-    try:
-        real = read_images(arguments.backgrounds, BACKGROUNDS) if arguments.backgrounds else []
-        is_run = Path(arguments.checkpoint).is_dir()
-        source = find_start(arguments.checkpoint) if is_run else arguments.checkpoint
-        checkpoint = load_checkpoint(source, device=arguments.device, dtype=torch.float32)
-        config = checkpoint.model.config
-        asked = [
-            case
-            for task in arguments.tasks
-            for case in cases(
-                cast(Task, task),
-                arguments.clips,
-                checkpoint.prompts.profile,
-                seed=arguments.seed,
-                size=config.vision.image_size,
-                frames=min(VIDEO_FRAMES, config.max_frames),
-                takes_regions=config.region.kind != "none",
-                backgrounds=real,
-            )
-        ]
-        result = report(asked, ModelPredictor(checkpoint, arguments.rows))
-    except VitronError as error:
-        print(error, file=sys.stderr)
-        return 1
+    return exit_code("evaluate", lambda: _run(arguments))
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    device = find_device(arguments.device)
+    real = read_images(arguments.backgrounds, BACKGROUNDS) if arguments.backgrounds else []
+    source = latest(Path(arguments.checkpoint)) or arguments.checkpoint
+    checkpoint = load_checkpoint(source, device=device, dtype=torch.float32)
+    config = checkpoint.model.config
+    asked = [
+        case
+        for task in arguments.tasks
+        for case in cases(
+            cast(Task, task),
+            arguments.clips,
+            checkpoint.prompts.profile,
+            seed=arguments.seed,
+            size=config.vision.image_size,
+            frames=min(VIDEO_FRAMES, config.max_frames),
+            takes_regions=config.region.kind != "none",
+            backgrounds=real,
+        )
+    ]
+    result = report(asked, ModelPredictor(checkpoint, arguments.rows))
     print(json.dumps(result, indent=1) if arguments.json else table(result))
     return 0
 

@@ -15,16 +15,21 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 
 from training.averaging import load_mean
 from training.checkpointing import RECORD, find_start, read_record
 from training.data import WIDE, normalise, stretched
 from training.tiny import CORPUS_SEED, corpus
 from training.worlds import make_clip
-from vitron_ros.errors import VitronError
+from vitron_ros.cli.exit_code import exit_code
+from vitron_ros.cli.numbers import whole
+from vitron_ros.errors import ConfigError, SourceError
+from vitron_ros.evaluation.output import make_folder
 from vitron_ros.grounding.familiarity import Familiarity
 from vitron_ros.grounding.vocabulary import Vocabulary
-from vitron_ros.model.checkpoint import Checkpoint, save_pretrained
+from vitron_ros.model.checkpoint import CONFIG, Checkpoint, save_pretrained
+from vitron_ros.model.files import quoted, read_json
 
 CARD = "README.md"
 TEMPLATE = Path(__file__).with_name("model_card.md")
@@ -54,9 +59,7 @@ def card(record: Mapping[str, Any], figures: Mapping[str, Mapping[str, Any]], cl
     lines = ["| metric | " + " | ".join(head) + " |", "|---" * (1 + len(head)) + "|"]
     for name in metrics:
         values = [figures[split].get(name) for split in COLUMNS if split in figures]
-        values += [
-            figures[COLUMNS[0]][f"{kind}"].get(name) for kind in ("baseline_centre", "baseline_chance", "oracle")
-        ]
+        values += [figures[COLUMNS[0]][kind].get(name) for kind in BASELINES]
         lines.append(f"| `{name}` | " + " | ".join("" if value is None else f"{value:.3f}" for value in values) + " |")
     stages = ["| stage | steps | minutes | seed | hardware |", "|---|---|---|---|---|"]
     for stage in record["stages"]:
@@ -79,28 +82,66 @@ def export(
     """Writes the directory of a model to ship.
 
     Args:
+        figures: as `read_figures` gives them, of the split val and perhaps others; empty: no card is written.
         others: checkpoints of earlier stages whose weights are averaged with the source's.
 
     Raises:
         ModelError: a checkpoint cannot be read, or is of another model.
+        ConfigError: the directory is a checkpoint that is read.
+        SourceError: the directory cannot be written; it holds no config.json then, and cannot be loaded.
     """
+    if out.resolve() in [path.resolve() for path in (source, *others)]:
+        raise ConfigError(f"{out} is the checkpoint itself; give another directory")
+    make_folder(out)
     checkpoint = load_mean(source, others)
     checkpoint.model.eval()
-    save_pretrained(
-        checkpoint.model,
-        out,
-        tokenizer=checkpoint.tokenizer,
-        prompt_profile=checkpoint.prompts.profile,
-        dtype=torch.float16,
-    )
     record = read_record(source)
     if others:
-        record["mean_of"] = [read_record(path)["stages"][-1]["config"]["name"] for path in (*others, source)]
-    (out / RECORD).write_text(json.dumps(record, indent=1), encoding="utf-8")
-    Vocabulary.collect(corpus(checkpoint.prompts.profile, WORDS_CLIPS)).save(out)
-    Familiarity.fit(np.stack(list(footage(checkpoint, FOOTAGE_CLIPS)))).save(out)
-    if figures:
-        (out / CARD).write_text(card(record, figures, clips), encoding="utf-8")
+        record["mean_of"] = [_last_stage(path) for path in (*others, source)]
+    words = Vocabulary.collect(corpus(checkpoint.prompts.profile, WORDS_CLIPS))
+    familiarity = Familiarity.fit(np.stack(list(footage(checkpoint, FOOTAGE_CLIPS))))
+    try:
+        (out / CONFIG).unlink(missing_ok=True)
+        (out / RECORD).write_text(json.dumps(record, indent=1), encoding="utf-8")
+        words.save(out)
+        familiarity.save(out)
+        if figures:
+            (out / CARD).write_text(card(record, figures, clips), encoding="utf-8")
+        save_pretrained(
+            checkpoint.model,
+            out,
+            tokenizer=checkpoint.tokenizer,
+            prompt_profile=checkpoint.prompts.profile,
+            dtype=torch.float16,
+        )  # config.json is its last file
+    except (OSError, SafetensorError) as error:
+        (out / CONFIG).unlink(missing_ok=True)
+        reason = getattr(error, "strerror", None) or error
+        raise SourceError(f"{out} cannot be written: {reason}; make room or choose another directory") from error
+
+
+def _last_stage(checkpoint: Path) -> str:
+    stages = read_record(checkpoint)["stages"]
+    if not stages:
+        raise ConfigError(f"{checkpoint} has no {RECORD}, which would say what its weights are; export them alone")
+    return str(stages[-1]["config"]["name"])
+
+
+def read_figures(path: Path) -> dict[str, Any]:
+    """The figures that `training.evaluate --json` wrote.
+
+    Raises:
+        ModelError: the file cannot be read.
+        ConfigError: it holds something else.
+    """
+    figures = read_json(path)
+    for table in (figures, *(figures.get(name) for name in BASELINES)):
+        if not isinstance(table, dict):
+            raise ConfigError(f"{path} holds no figures; write it with: python -m training.evaluate --json > {path}")
+        for name, value in table.items():
+            if name not in BASELINES and not isinstance(value, float):
+                raise ConfigError(f"{path}: {name} is {quoted(value)}; it must be a figure of training.evaluate")
+    return figures
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -111,17 +152,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", required=True, type=Path)
     parser.add_argument("--val", type=Path, help="figures of `training.evaluate --split val --json`")
     parser.add_argument("--real", type=Path, help="figures of `training.evaluate --split real-background --json`")
-    parser.add_argument("--clips", type=int, default=500, help="questions a task behind the figures")
+    parser.add_argument("--clips", type=whole(1), default=500, help="questions a task behind the figures")
     arguments = parser.parse_args(argv)
+    if arguments.real and not arguments.val:
+        parser.error("--real goes with --val")
     cv2.setNumThreads(1)
+    return exit_code("export", lambda: _run(arguments))
+
+
+def _run(arguments: argparse.Namespace) -> int:
     files = {"val": arguments.val, "real-background": arguments.real}
-    figures = {split: json.loads(path.read_text()) for split, path in files.items() if path}
-    try:
-        others = [find_start(path) for path in arguments.average]
-        export(find_start(arguments.checkpoint), arguments.out, figures, arguments.clips, others)
-    except VitronError as error:
-        print(error, file=sys.stderr)
-        return 1
+    figures = {split: read_figures(path) for split, path in files.items() if path}
+    others = [find_start(path) for path in arguments.average]
+    export(find_start(arguments.checkpoint), arguments.out, figures, arguments.clips, others)
     return 0
 
 

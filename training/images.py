@@ -1,5 +1,6 @@
 """Real images, as backgrounds and to calibrate with. None of them is ever trained on."""
 
+import logging
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,8 @@ from vitron_ros.file_names import in_order
 from vitron_ros.frame import Image
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
+
+logger = logging.getLogger(__name__)
 
 
 def read_images(folder: Path, most: int) -> list[Image]:
@@ -24,6 +27,8 @@ def read_images(folder: Path, most: int) -> list[Image]:
     found = [np.asarray(image, np.uint8) for image in images if image is not None]
     if not found:
         raise ConfigError(f"{folder} holds no JPEG or PNG image; give a folder of real frames")
+    if lost := len(paths) - len(found):
+        logger.warning("%d of %d images in %s cannot be read and are left out", lost, len(paths), folder)
     return found
 
 

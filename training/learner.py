@@ -118,7 +118,9 @@ class Learner(nn.Module):
                 )
             if batch.packs is not None:
                 terms |= self._answer(batch.packs, batch.dense, features, visual)
-        total = torch.stack([getattr(self.weights, name) * terms[name] for name in PARTS if name in terms]).sum()
+        parts = [getattr(self.weights, name) * terms[name] for name in PARTS if name in terms]
+        # A batch without questions has no part where nothing else is learned.
+        total = torch.stack(parts).sum() if parts else torch.zeros((), device=batch.images.device)
         return Losses(total, {name: value.detach() for name, value in terms.items()})
 
     def _answer(

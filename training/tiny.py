@@ -10,9 +10,11 @@ from training.losses import fourier_numbers
 from training.questions import word_question
 from training.worlds import TASKS, make_clip, make_samples
 from vitron_ros.errors import ConfigError
-from vitron_ros.model.checkpoint import Checkpoint
+from vitron_ros.model.checkpoint import Checkpoint, build_empty
 from vitron_ros.model.config import PROFILES, ModelConfig, profile
+from vitron_ros.model.files import is_file
 from vitron_ros.model.language import INITIAL_STD
+from vitron_ros.model.memory import check_memory
 from vitron_ros.model.prompt_profile import PromptProfile
 from vitron_ros.model.prompts import PromptBuilder
 from vitron_ros.model.tokenizer import Tokenizer, train_tokenizer
@@ -40,18 +42,27 @@ def read_model(name: str) -> ModelConfig:
     """The model config of a profile name, or of a JSON file.
 
     Raises:
-        ConfigError: it is neither.
+        ConfigError: it is neither, or the file is damaged.
     """
-    if Path(name).is_file():
-        return ModelConfig.from_json(Path(name).read_text(encoding="utf-8"))
+    if is_file(Path(name)):
+        try:
+            return ModelConfig.from_json(Path(name).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, ConfigError) as error:
+            raise ConfigError(f"{name} is no model config: {error}") from error
     if name not in PROFILES:
         raise ConfigError(f"model is {name!r}, which is no JSON file, nor a profile: {', '.join(PROFILES)}")
     return profile(name)
 
 
 def fresh(name: str, *, seed: int, tokenizer_clips: int) -> Checkpoint:
-    """A model with the weights of a seed, its tokenizer and its prompts."""
+    """A model with the weights of a seed, its tokenizer and its prompts.
+
+    Raises:
+        ConfigError: there is no such model.
+        ModelError: memory is too small for it.
+    """
     config = read_model(name)
+    check_memory(build_empty(config), "cpu", torch.float32)
     wording = PromptProfile.load(config.prompt_profile)
     tokenizer = train_tokenizer(corpus(wording, tokenizer_clips), config.language.vocab_size)
     language = replace(

@@ -16,14 +16,28 @@ from tqdm import tqdm
 
 from training.adapters import add_adapters
 from training.averaging import load_mean
-from training.checkpointing import find_start, latest, read_record, restore, restore_heads, save, step_of
+from training.checkpointing import (
+    checkpoints,
+    find_start,
+    latest,
+    read_record,
+    remove_unfinished,
+    restore,
+    restore_heads,
+    save,
+    step_of,
+)
 from training.config import TrainConfig
 from training.data import Batch, Batches, load_batches
-from training.learner import Learner, Losses
+from training.errors import DamagedError, TrainingError
+from training.learner import Learner, Losses, group_of
 from training.optimizers import Optimizers
+from training.reach import check_reach, reached, taught
 from training.tiny import fresh
-from vitron_ros.errors import ConfigError
+from vitron_ros.errors import ConfigError, ModelError, SourceError
+from vitron_ros.evaluation.output import make_folder
 from vitron_ros.model.checkpoint import Checkpoint, load_checkpoint
+from vitron_ros.model.device import find_device
 from vitron_ros.model.region import RegionEncoder
 
 LOG = "log.csv"
@@ -33,18 +47,44 @@ logger = logging.getLogger(__name__)
 
 
 class Trainer:
-    """Runs one stage, from its newest checkpoint if it has one."""
+    """Runs one stage, from its newest checkpoint that is whole if it has one."""
 
-    def __init__(self, config: TrainConfig, device: torch.device | str | None = None) -> None:
+    def __init__(self, config: TrainConfig, device: str | None = None) -> None:
         """
         Raises:
-            ConfigError: the stage cannot start, or its directory holds a run of another config.
+            ConfigError: the stage cannot start or teaches nothing, or its directory holds a run of another config.
+            ModelError: the device is not there, or the model to start from cannot be loaded.
+            DamagedError: every checkpoint of the run is damaged.
+            SourceError: the directory cannot be written to.
         """
         self.config = config
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.device = find_device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.out = Path(config.out)
-        resumed = latest(self.out)
+        make_folder(self.out)
+        if not os.access(self.out, os.W_OK):
+            raise SourceError(f"{self.out} cannot be written to; choose another out")
+        remove_unfinished(self.out)
+        saved = checkpoints(self.out)
+        for path in saved:
+            try:
+                self._build(path)
+                return
+            except DamagedError as error:
+                logger.warning("%s; going back to the checkpoint before it", error)
+        if saved:
+            raise DamagedError(f"no checkpoint in {self.out} is whole; remove them to begin the stage again")
+        self._build(None)
+
+    def _build(self, resumed: Path | None) -> None:
+        """All that a run consists of, at the step of a checkpoint; None: before the first."""
+        config = self.config
         self.checkpoint, self.past = self._load(resumed)
+        model = self.checkpoint.model.config
+        check_reach(config, model)
+        frames = max(clips.frames for clips in config.clips)
+        most = min(model.max_frames, (model.language.max_positions - 1) // model.tokens_per_frame)
+        if frames > most:
+            raise ConfigError(f"clips have {frames} frames; the model {model.name} takes {most} at most")
         if config.lora_rank:
             torch.manual_seed(config.seed)
             add_adapters(self.checkpoint.model, config.lora_rank)
@@ -56,6 +96,15 @@ class Trainer:
         self.optimizers = Optimizers(self.learner, config)
         self.step = 0
         self.seconds = 0.0
+        self._unreached = {
+            group: [
+                weight
+                for name, weight in self.learner.named_parameters()
+                if weight.requires_grad and group_of(name.removeprefix("model.")) == group
+            ]
+            for group in taught(config) & reached(config, model)
+        }
+        self._is_stuck = True
         if resumed is not None:
             restore(resumed, self.learner, self.optimizers)
             self.step, self.seconds = step_of(resumed), read_record(resumed)["stages"][-1]["seconds"]
@@ -64,13 +113,23 @@ class Trainer:
             restore_heads(find_start(config.start), self.learner)
 
     def run(self, minutes: float | None = None) -> Path:
-        """Trains to the last step, or until the time is up; gives the directory of the last checkpoint."""
+        """Trains to the last step, or until the time is up; gives the directory of the last checkpoint.
+
+        Raises:
+            TrainingError: the loss is no number, or nothing has learned until the first checkpoint.
+            SourceError: the disk is full.
+        """
         config, begin = self.config, time.monotonic()
         already = self.seconds
         region = self.checkpoint.model.region
         tokens_per_region = 0 if region is None else cast(RegionEncoder, region).tokens_per_region
         batches = Batches(config, self.checkpoint.model.config, self.checkpoint.prompts, tokens_per_region)
         stream = load_batches(batches, self.step * config.accumulation, config.workers)
+        if config.warmup >= config.steps:
+            logger.warning(
+                "warmup is %d and there are %d steps: the learning rate never reaches its height",
+                config.warmup, config.steps,
+            )  # fmt: skip
         log = _Log(self.out / LOG, self.step)
         written = latest(self.out)
         with tqdm(total=config.steps, initial=self.step, desc=config.name, disable=None) as bar:
@@ -86,6 +145,7 @@ class Trainer:
                 is_over = self.step == config.steps or (minutes is not None and time.monotonic() - begin > 60 * minutes)
                 if is_over or self.step % config.save_every == 0:
                     log.flush()
+                    self._check_learning()
                     written = save(
                         self.out, self.step, self.checkpoint, self.learner, self.optimizers, self._record(log.last)
                     )
@@ -95,21 +155,42 @@ class Trainer:
         return written
 
     def _update(self, batches: list[Batch]) -> dict[str, float]:
-        """One optimiser step; gives the mean losses."""
+        """One optimiser step; gives the mean losses.
+
+        Raises:
+            TrainingError: the loss or its gradient is not finite.
+        """
         config = self.config
         # Noise of the step alone: a resumed run draws the same without any saved state.
         torch.manual_seed(config.seed * 1_000_003 + self.step)
         sums: dict[str, float] = defaultdict(float)
         for batch in batches:
             losses = self._losses(batch)
-            torch.autograd.backward(losses.total / len(batches))
+            if losses.total.requires_grad:  # not where a batch happens to ask nothing of what learns
+                torch.autograd.backward(losses.total / len(batches))
             for name, value in {"loss": losses.total.detach(), **losses.terms}.items():
                 sums[name] += float(value) / len(batches)
-        if not math.isfinite(sums["loss"]):
-            raise ArithmeticError(f"the loss of step {self.step + 1} is {sums['loss']}; lower the learning rate")
-        norm = torch.nn.utils.clip_grad_norm_(self.learner.parameters(), config.clip_norm)
+        norm = float(torch.nn.utils.clip_grad_norm_(self.learner.parameters(), config.clip_norm))
+        for what, size in (("loss", sums["loss"]), ("gradient", norm)):
+            if not math.isfinite(size):
+                raise TrainingError(
+                    f"the {what} of step {self.step + 1} is {size}; begin in another out with a learning_rate below "
+                    f"{config.learning_rate:g}"
+                )
+        for group in [group for group, weights in self._unreached.items() if any(map(_has_gradient, weights))]:
+            del self._unreached[group]
+            self._is_stuck = False
         self.optimizers.step(self._rate(self.step))
-        return {**sums, "norm": float(norm)}
+        return {**sums, "norm": norm}
+
+    def _check_learning(self) -> None:
+        """Says which groups got no gradient since the run began; raises TrainingError if none did."""
+        names = ", ".join(sorted(self._unreached))
+        if self._is_stuck:
+            raise TrainingError(f"nothing was learned in {self.step} steps: no gradient reached {names}")
+        if names:
+            logger.warning("no gradient has reached %s in %d steps", names, self.step)
+            self._unreached.clear()
 
     def _losses(self, batch: Batch) -> Losses:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.is_half):
@@ -130,6 +211,8 @@ class Trainer:
         config = self.config
         if resumed is not None:
             stages = read_record(resumed)["stages"]
+            if not stages:
+                raise DamagedError(f"{resumed} has no record of its run")
             changed = [
                 key
                 for key, value in _plain(config.to_dict()).items()
@@ -140,10 +223,9 @@ class Trainer:
                     f"{self.out} holds a run with other {', '.join(changed)}; give another out, or remove it"
                 )
             # Adapters are merged in a checkpoint; to train on, they go back on the weights of the start.
-            checkpoint = self._start() if config.lora_rank else load_checkpoint(resumed, dtype=torch.float32)
-            return checkpoint, stages[:-1]
+            return self._start() if config.lora_rank else _load_saved(resumed), stages[:-1]
         if config.start:
-            return self._start(), read_record(find_start(config.start)).get("stages", [])
+            return self._start(), read_record(find_start(config.start))["stages"]
         return fresh(config.model, seed=config.seed, tokenizer_clips=config.tokenizer_clips), []
 
     def _start(self) -> Checkpoint:
@@ -166,13 +248,9 @@ class _Log:
     """Means of the losses in a CSV file, a line every few steps. Lines after the step of a resumption are dropped."""
 
     def __init__(self, path: Path, step: int) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         self._sums: dict[str, list[float]] = defaultdict(list)
-        self._rows: list[dict[str, str]] = []
-        if path.is_file() and step:
-            with path.open(newline="") as file:
-                self._rows = [row for row in csv.DictReader(file) if int(row["step"]) <= step]
+        self._rows = _rows_until(path, step)
         self.last: dict[str, float] = {}
 
     def add(self, terms: dict[str, float]) -> None:
@@ -189,11 +267,43 @@ class _Log:
         return self.last
 
     def flush(self) -> None:
+        """Writes the file anew, whole or not at all. Raises SourceError if that cannot be done."""
         names = list(dict.fromkeys(name for row in self._rows for name in row))
-        with self._path.open("w", newline="") as file:
-            writer = csv.DictWriter(file, names or ["step"])
-            writer.writeheader()
-            writer.writerows(self._rows)
+        partial = self._path.with_name(f".{self._path.name}")
+        try:
+            with partial.open("w", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, names or ["step"])
+                writer.writeheader()
+                writer.writerows(self._rows)
+            partial.replace(self._path)
+        except OSError as error:
+            raise SourceError(f"{self._path} cannot be written: {error.strerror}; make room and start again") from error
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def _rows_until(path: Path, step: int) -> list[dict[str, str]]:
+    """The lines of a log up to a step. None of one that is damaged: the run does not need it."""
+    if not path.is_file():
+        return []
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return [row for row in csv.DictReader(file, restval="") if int(row["step"]) <= step]
+    except (OSError, ValueError, KeyError, csv.Error) as error:
+        logger.warning("%s is damaged (%s); it begins anew", path, error)
+        return []
+
+
+def _load_saved(path: Path) -> Checkpoint:
+    """The model of a run's own checkpoint. Raises DamagedError if it cannot be loaded."""
+    try:
+        return load_checkpoint(path, dtype=torch.float32)
+    except (ModelError, ConfigError) as error:
+        raise DamagedError(f"{path} is damaged: {error}") from error
+
+
+def _has_gradient(weight: torch.Tensor) -> bool:
+    return weight.grad is not None and bool(weight.grad.any())
 
 
 def _plain(values: Any) -> Any:

@@ -3,6 +3,7 @@
 Each field carries its range, its description and when a change takes effect, once, here.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -45,7 +46,9 @@ class Checked:
 
 
 def check_setting(name: str, value: Any, metadata: Mapping[str, Any]) -> None:
-    """Raises ConfigError if the value is outside the range or the choices of its field."""
+    """Raises ConfigError if the value is outside the range or the choices of its field, NaN or infinite."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{name} is {value}; it must be a finite number")
     low, high, choices = metadata.get("low"), metadata.get("high"), metadata.get("choices")
     if choices and value not in choices:
         raise ConfigError(f"{name} is {value!r}; it must be one of {', '.join(choices)}")

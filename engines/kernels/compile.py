@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vitron_ros.errors import EngineError, VitronError
+from vitron_ros.cli.exit_code import exit_code
+from vitron_ros.errors import EngineError
+from vitron_ros.evaluation.output import make_folder
 
 SOURCE = Path(__file__).with_name("t_selector.cu")
 FATBIN = Path(__file__).parents[1] / "cache" / "t_selector.fatbin"
@@ -49,12 +51,13 @@ def compile_kernels(out: Path = FATBIN, architectures: Sequence[str] = ARCHITECT
     nvcc = shutil.which("nvcc")
     if nvcc is None:
         raise EngineError("there is no nvcc; install the CUDA toolkit, or copy a compiled file to the engine folder")
-    out.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(out.parent)
     targets = [f"-gencode=arch=compute_{each},code=sm_{each}" for each in architectures]
     command = [nvcc, "-fatbin", "-std=c++17", "-O3", "-Xptxas=-v", *targets, str(SOURCE), "-o", str(out)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise EngineError(f"nvcc refuses {SOURCE.name}: {done.stderr.strip()[:2000]}")
+        said = done.stderr.strip().splitlines() or ["it gives no reason"]
+        raise EngineError(f"nvcc cannot compile {SOURCE.name} to {out}: {said[-1]}")
     return read_report(done.stderr)
 
 
@@ -93,11 +96,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--out", type=Path, default=FATBIN, help="file (default: engines/cache/t_selector.fatbin)")
     arguments = parser.parse_args(argv)
-    try:
-        report = compile_kernels(arguments.out)
-    except VitronError as error:
-        print(f"compile: {error}", file=sys.stderr)
-        return 1
+    return exit_code("compile", lambda: _run(arguments))
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    report = compile_kernels(arguments.out)
     print(f"{'kernel':<32}{'GPU':>6}{'registers':>11}{'stack B':>9}{'spilled B':>11}{'shared B':>10}")
     for each in report:
         print(

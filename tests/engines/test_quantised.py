@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from engines import quantised
-from engines.quantised import box_error, distance, main, random_layers
+from engines.quantised import box_error, distance, few_layers, main, random_layers
 from training.evaluate import Case
 from training.questions import Question
 from vitron_ros.errors import EngineError
@@ -51,7 +51,7 @@ def test_box_error(truth, reply, expected):
 
 @needs_torchao
 def test_int4_is_further_off_than_int8():
-    table = random_layers("vitron-tiny", 1)
+    table = random_layers(few_layers("vitron-tiny", 1))
     assert list(table) == ["int8", "int4/64", "fp8"]
     assert 0 < 5 * table["int8"]["logit_error"] < table["int4/64"]["logit_error"] < 1
     assert 0 <= table["int8"]["divergence"] < table["int4/64"]["divergence"]
@@ -72,7 +72,7 @@ def test_the_bundled_model(capsys):
 
 def test_layers_that_are_not_there(capsys, monkeypatch):
     with pytest.raises(EngineError, match="--layers is 33; it must be from 1 to 32, or 0"):
-        random_layers("elysium-7b", 33)
+        few_layers("elysium-7b", 33)
     monkeypatch.setattr(quantised, "answers", lambda *_: {})
     assert main(["--layers", "40"]) == 1
     assert capsys.readouterr().err.startswith("quantised: --layers is 40")

@@ -101,7 +101,7 @@ def test_memory_that_is_not_there_is_not_taken(monkeypatch, capsys):
 def test_a_gpu_that_is_not_there(monkeypatch, capsys):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert main(["--device", "cuda"]) == 1
-    assert "there is no CUDA device" in capsys.readouterr().err
+    assert "device 'cuda' is not there" in capsys.readouterr().err
 
 
 @pytest.mark.gpu

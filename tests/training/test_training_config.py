@@ -19,7 +19,9 @@ GOOD = "out: x\nclips: [{frames: 1, tasks: [rec]}]\n"
         ("weights: {txet: 1}\n", ["weights", "no key txet"]),
         ("clips: [{frames: 1, tusks: [rec]}]\n", ["clips[0]", "no key tusks"]),
         ("clips: [{tasks: [rek]}]\n", ["clips[0]", "rek"]),
-        ("steps: many\n", ["steps", "'many'", "int"]),
+        ("steps: many\n", ["steps", "'many'", "whole number"]),
+        ("steps: 1e40\n", ["steps", "whole number"]),
+        ("steps: 10000000000000000000000\n", ["steps", "at most"]),
         ("steps: true\n", ["steps", "True"]),
         ("steps: 0\n", ["steps is 0", "at least 1"]),
         ("train: vision\n", ["train", "must be a list"]),
@@ -30,6 +32,17 @@ GOOD = "out: x\nclips: [{frames: 1, tasks: [rec]}]\n"
         ("clips: [{frames: 2}]\n", ["nothing is learned"]),
         ("clips: [{frames: 2, close_up: true}]\n", ["clips[0]", "single images"]),
         ("optimizer: sgd\n", ["optimizer", "sgd", "muon"]),
+        ("learning_rate: .inf\n", ["learning_rate", "finite"]),
+        ("learning_rate: .nan\n", ["learning_rate", "finite"]),
+        ("learning_rate: 1.0e+30\n", ["learning_rate", "at most"]),
+        ("learning_rate: 0\n", ["learning_rate", "at least"]),
+        ("learning_rate: fast\n", ["learning_rate", "'fast'", "a number"]),
+        ("weight_decay: .inf\n", ["weight_decay", "finite"]),
+        ("weights: {text: .inf}\n", ["weights: text", "finite"]),
+        ("seed: 10000000000000\n", ["seed", "at most"]),
+        ("out: ''\n", ["out is empty"]),
+        ("clips: [{frames: 1, tasks: [rec, rsot]}]\n", ["clips[0]", "rsot", "two frames"]),
+        ("clips: [{frames: 4, tasks: [rec]}]\n", ["clips[0]", "rec", "single images"]),
         ("weights: {pattern: 1}\n", ["weights.pattern", "weights.dense"]),
         ("[1, 2]\n", ["table of settings"]),
         ("a: [\n", ["not YAML"]),
@@ -55,6 +68,12 @@ def test_a_whole_number_is_good_enough_for_a_fraction(tmp_path):
     path = tmp_path / "stage.yaml"
     path.write_text(GOOD + "weights: {text: 2}\n")
     assert load_config(path).weights.text == 2.0
+
+
+def test_a_number_may_be_written_as_in_json(tmp_path):
+    path = tmp_path / "stage.yaml"
+    path.write_text(GOOD + "learning_rate: 1e-4\n")
+    assert load_config(path).learning_rate == 1e-4
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)

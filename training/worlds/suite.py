@@ -28,7 +28,8 @@ from training.worlds.queries import Kind, Query, only_match
 from training.worlds.render import draw_scene
 from training.worlds.scene import Scene
 from training.worlds.wording import kind_name, say
-from vitron_ros.errors import ConfigError
+from vitron_ros.errors import ConfigError, SourceError
+from vitron_ros.evaluation.output import write_bytes
 from vitron_ros.evaluation.stream_clips import (
     FRAME_NAME,
     TRUTH_FILE,
@@ -38,6 +39,7 @@ from vitron_ros.evaluation.stream_clips import (
     write_truth,
 )
 from vitron_ros.evaluation.stream_metrics import hidden_spans
+from vitron_ros.images.codec import encode_jpeg
 
 SUITE_STREAM = 2  # of the random numbers: training has 0 and validation 1
 LOOK_SEED = 1 << 42  # surfaces and shades of no clip of training or validation
@@ -66,8 +68,8 @@ class Suite:
     seconds: tuple[float, float] = (10.0, 20.0)
 
     def __post_init__(self) -> None:
-        if self.seed < 0 or self.clips < 1 or min(self.size) < 32:
-            raise ConfigError(f"a suite needs a seed >= 0, a clip and a size from 32x32 px, this is {self}")
+        if self.seed < 0 or self.clips < 1 or not 32 <= min(self.size) <= max(self.size) <= 4096:
+            raise ConfigError(f"a suite needs a seed >= 0, a clip and a size of 32 to 4096 px a side, this is {self}")
         if not 5 <= self.fps <= 240 or not 4 <= self.seconds[0] <= self.seconds[1] <= 60:
             raise ConfigError(f"a suite has 5 to 240 frames a second and clips of 4 to 60 s, this is {self}")
 
@@ -87,6 +89,7 @@ def render_suite(folder: Path, suite: Suite, *, workers: int = 1) -> Iterator[st
 
     Raises:
         ConfigError: the folder holds clips of another suite.
+        SourceError: a clip cannot be written, or one that is there cannot be read.
     """
     wanted = [index for index in range(suite.clips) if not _is_there(folder, suite, index)]
     yield from (clip_name(index) for index in range(suite.clips) if index not in wanted)
@@ -185,8 +188,10 @@ def suite_sheet(folder: Path, clips: int, *, columns: int = 10, width: int = 128
         scale = width / clip.truth.width
         cells = []
         for frame in np.linspace(0, len(clip) - 1, columns).round().astype(int):
-            image = np.asarray(cv2.imread(str(clip.paths[frame]), cv2.IMREAD_COLOR_RGB), np.uint8)
-            image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+            picture = cv2.imread(str(clip.paths[frame]), cv2.IMREAD_COLOR_RGB)
+            if picture is None:
+                raise SourceError(f"{clip.paths[frame]} is damaged; remove its clip, and it is rendered again")
+            image = cv2.resize(np.asarray(picture, np.uint8), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
             for target, colour in zip(clip.truth.targets, colours, strict=False):
                 box = clip.truth.boxes_xyxy[frame, target.object] * scale
                 if np.isfinite(box).all():
@@ -268,9 +273,12 @@ def _is_there(folder: Path, suite: Suite, index: int) -> bool:
     path = folder / clip_name(index) / TRUTH_FILE
     if not path.exists():
         return False
-    document = json.loads(path.read_text("utf-8"))
+    try:
+        document = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise SourceError(f"{path} cannot be read: {error}; remove {path.parent}, and it is rendered again") from error
     marks = _marks(suite, index)
-    if {key: document.get(key) for key in marks} != marks:
+    if not isinstance(document, dict) or {key: document.get(key) for key in marks} != marks:
         raise ConfigError(f"{path.parent} is a clip of another suite; choose an empty folder, or remove it")
     return True
 
@@ -280,11 +288,8 @@ def _render(folder: Path, suite: Suite, index: int) -> str:
     made = compose(suite, index)
     place = folder / clip_name(index)
     shutil.rmtree(place, ignore_errors=True)  # of a run that was broken off in the middle of this clip
-    (place / "frames").mkdir(parents=True)
     for number, image in enumerate(made.clip.frames):
-        path = place / "frames" / FRAME_NAME.format(number)
-        if not cv2.imwrite(str(path), image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY]):
-            raise ConfigError(f"cannot write {path}; make room or choose another folder")
+        write_bytes(place / "frames" / FRAME_NAME.format(number), encode_jpeg(image, QUALITY))
     marks = _marks(suite, index)
     write_truth(place, truth_of(made, suite.fps), **marks, plan=asdict(made.plan), hidings=hidings(made, suite.fps))
     return clip_name(index)

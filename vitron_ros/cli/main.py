@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from vitron_ros import __version__
-from vitron_ros.errors import VitronError
+from vitron_ros.cli.exit_code import exit_code
 
 COMMANDS = {
     "track": "follow targets in a video, folder, webcam or bag",
@@ -22,7 +22,7 @@ COMMANDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The console script `vitron`: exit code 0, or 1 after an error that the user can mend."""
+    """The console script `vitron`: its exit code, 0 where all went well."""
     words = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(
         prog="vitron",
@@ -40,14 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             module.add_arguments(command)
             command.set_defaults(run=module.run)
     arguments = parser.parse_args(words)
-    try:
-        return int(arguments.run(arguments))
-    except VitronError as error:
-        print(f"vitron {arguments.command}: {error}", file=sys.stderr)
-        return 1
-    except BrokenPipeError:  # the reader of a pipe has seen enough
-        sys.stderr.close()
-        return 0
+    return exit_code(f"vitron {arguments.command}", lambda: int(arguments.run(arguments)))
 
 
 if __name__ == "__main__":

@@ -11,8 +11,9 @@ def make_folder(path: Path) -> None:
     """Raises SourceError if there is no such folder and none can be made."""
     try:
         path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SourceError(f"cannot make the folder {path}: {error.strerror}; choose another") from error
+    except (OSError, ValueError) as error:  # ValueError: a name with a null character
+        reason = getattr(error, "strerror", None) or error
+        raise SourceError(f"cannot make the folder {path}: {reason}; choose another") from error
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -21,8 +22,18 @@ def write_json(path: Path, value: Any) -> None:
     Raises:
         SourceError: the file cannot be written.
     """
+    write_bytes(path, (json.dumps(value, indent=1) + "\n").encode())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file, making the folder if need be.
+
+    Raises:
+        SourceError: the file cannot be written.
+    """
     make_folder(path.parent)
     try:
-        path.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise SourceError(f"cannot write {path}: {error.strerror}; make room or choose another place") from error
+        path.write_bytes(data)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise SourceError(f"cannot write {path}: {reason}; make room or choose another place") from error

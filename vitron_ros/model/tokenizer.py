@@ -155,7 +155,8 @@ class JsonBackend:
         return bos, eos, eos if pad is None else pad
 
     def save(self, directory: Path) -> None:
-        self._library.save(str(directory / JSON_NAME))
+        # Not by the library's `save`, which has no class of its own for a full disk.
+        (directory / JSON_NAME).write_text(self._library.to_str(pretty=True), encoding="utf-8")
 
 
 class SentencePieceBackend:

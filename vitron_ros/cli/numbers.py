@@ -1,0 +1,29 @@
+"""Numbers on a command line with their range: `add_argument("--rows", type=whole(1))`. Others are errors of usage."""
+
+from argparse import ArgumentTypeError
+from collections.abc import Callable
+from typing import TypeVar
+
+MOST = 2**31 - 1
+T = TypeVar("T", int, float)
+
+
+def whole(low: int, high: int = MOST) -> Callable[[str], int]:
+    """Reads a whole number from low to high."""
+    return lambda text: _read(text, int, "whole number", low, high)
+
+
+def number(low: float, high: float = MOST) -> Callable[[str], float]:
+    """Reads a number from low to high, neither NaN nor infinite."""
+    return lambda text: _read(text, float, "number", low, high)
+
+
+def _read(text: str, kind: type[T], name: str, low: T, high: T) -> T:
+    try:
+        value = kind(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is no {name}") from None
+    if not low <= value <= high:  # NaN is in no range
+        limits = f"from {low} to {high}" if high < MOST else f"at least {low}"
+        raise ArgumentTypeError(f"{value} is out of range; it must be {limits}")
+    return value

@@ -1,0 +1,57 @@
+"""YAML files of settings, read strictly: what a person gets wrong is said in one line."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from vitron_ros.errors import ConfigError
+
+MOST_BYTES = 1 << 20
+
+
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]
+    """As PyYAML's, but `1e-4` is a number, as YAML 1.2 has it, and no key stands twice in a table."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Any:
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                if key.value in seen:
+                    raise yaml.MarkedYAMLError(problem=f"the key {key.value} stands twice", problem_mark=key.start_mark)
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
+def read_yaml(path: Path) -> Any:
+    """The value of a YAML file in UTF-8.
+
+    Raises:
+        ConfigError: it cannot be read, is larger than 1 MiB, is no UTF-8 or no YAML, or a key stands twice; names the
+            line.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    if len(data) > MOST_BYTES:
+        raise ConfigError(f"{path} is larger than {MOST_BYTES >> 20} MiB; it is no file of settings")
+    try:
+        return yaml.load(data.decode("utf-8"), _Loader)
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise ConfigError(f"{path} is not UTF-8 text, line {line}; save it as UTF-8") from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = "" if mark is None else f", line {mark.line + 1}"
+        raise ConfigError(f"{path} is not YAML{where}: {error.problem}") from error
+    # PyYAML lets through what its constructors raise of a number, a date or a tag that cannot be.
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
+        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
