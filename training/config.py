@@ -1,19 +1,21 @@
-"""The settings of one training stage, from a YAML file whose first lines are the command that runs it."""
+"""The settings of training stages, from a YAML file whose first lines are the command that runs them."""
 
-import reprlib
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from training.worlds.clip import Task
 from training.worlds.samples import IMAGE_TASKS, VIDEO_TASKS
 from vitron_ros.config import Checked, setting
 from vitron_ros.errors import ConfigError
+from vitron_ros.model.files import quoted, shortened
 from vitron_ros.yaml_file import read_yaml
 
 GROUPS = ("vision", "selector", "projector", "region", "embeddings", "language")
 MOST = 10**9  # steps, which numbers of batches must have room for
+NAME = re.compile("[a-z][a-z0-9_]*")  # of a stage, which is part of a directory's
 NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
 
 
@@ -136,14 +138,40 @@ class TrainConfig(Checked):
 C = TypeVar("C")
 
 
-def load_config(path: Path) -> TrainConfig:
-    """The stage that a YAML file describes.
+def load_stages(path: Path) -> list[TrainConfig]:
+    """The stages that a YAML file describes, in order: a single one, or a list with shared defaults.
+
+    A list has the keys `out`, a directory, `defaults`, settings that a stage need not repeat, and `stages`. Each stage
+    has a `name`, writes to `out`/NUMBER_NAME and starts from the one before, unless it says otherwise.
 
     Raises:
         ConfigError: the file is missing or no YAML, a key is unknown or stands twice, or a value is wrong; names file
             and key.
     """
-    return _read(TrainConfig, read_yaml(path), str(path))
+    values = read_yaml(path)
+    if not isinstance(values, Mapping) or "stages" not in values:
+        return [_read(TrainConfig, values, str(path))]
+    shared = _read(_Stages, values, str(path))
+    found: list[TrainConfig] = []
+    for number, own in enumerate(shared.stages):
+        where = f"{path}: stages[{number}]"
+        name = own.get("name")
+        if not isinstance(name, str) or not NAME.fullmatch(name) or name in [stage.name for stage in found]:
+            raise ConfigError(f"{where}: name is {_shown(name)}; give each stage its own, of small letters and _")
+        place = {"out": f"{shared.out}/{number}_{name}", "start": found[-1].out if found else ""}
+        found.append(_read(TrainConfig, {**place, **shared.defaults, **own}, f"{where} ({name})"))
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Stages(Checked):
+    out: str = ""
+    stages: tuple[Mapping[str, Any], ...] = ()
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.out or not self.stages:
+            raise ConfigError("a list of stages has the keys out, a directory, and stages, at least one")
 
 
 def _read(kind: type[C], values: object, where: str) -> C:
@@ -152,7 +180,7 @@ def _read(kind: type[C], values: object, where: str) -> C:
     hints = get_type_hints(kind)
     known = [item.name for item in fields(kind)]  # type: ignore[arg-type]
     if unknown := [str(key) for key in values if key not in known]:
-        raise ConfigError(f"{where} has no key {', '.join(unknown)}; it has {', '.join(known)}")
+        raise ConfigError(f"{where} has no key {shortened(unknown)}; it has {', '.join(known)}")
     arguments = {key: _value(hints[key], value, f"{where}: {key}") for key, value in values.items()}
     try:
         return kind(**arguments)
@@ -161,13 +189,17 @@ def _read(kind: type[C], values: object, where: str) -> C:
 
 
 def _value(kind: Any, value: Any, where: str) -> Any:
+    if get_origin(kind) is Mapping:
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{where} is {_shown(value)}; it must be a table of settings")
+        return value
     if get_args(kind):  # tuple[X, ...]
         if not isinstance(value, list):
             raise ConfigError(f"{where} is {_shown(value)}; it must be a list")
         return tuple(_value(get_args(kind)[0], item, f"{where}[{index}]") for index, item in enumerate(value))
     if is_dataclass(kind):
         return _read(kind, value, where)  # type: ignore[arg-type]
-    if kind is float and type(value) is int:
+    if kind is float and type(value) is int and abs(value) < 2**53:
         return float(value)
     if type(value) is not kind:
         raise ConfigError(f"{where} is {_shown(value)}; it must be {NAMES[kind]}")
@@ -176,4 +208,4 @@ def _value(kind: Any, value: Any, where: str) -> Any:
 
 def _shown(value: object) -> str:
     """A value in one line."""
-    return "empty" if value is None else reprlib.repr(value)
+    return "empty" if value is None else quoted(value)

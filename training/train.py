@@ -1,7 +1,8 @@
-"""`python -m training.train training/configs/tiny_00_dense.yaml` runs a stage, or goes on where it stopped."""
+"""`python -m training.train training/configs/tiny.yaml` runs stages, or goes on where they stopped."""
 
 import argparse
 import logging
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from training.config import TrainConfig, load_config
+from training.config import TrainConfig, load_stages
 from training.errors import TrainingError
 from training.trainer import Trainer
 from vitron_ros.cli.exit_code import exit_code
@@ -23,9 +24,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m training.train",
         description="Trains stages. A stage that was stopped goes on at its last checkpoint.",
-        epilog="example: python -m training.train training/configs/tiny_*.yaml --workers 14",
+        epilog="example: python -m training.train training/configs/tiny.yaml --stage dense --workers 14",
     )
     parser.add_argument("configs", type=Path, nargs="+", help="YAML files of stages, in order")
+    parser.add_argument("--stage", nargs="+", metavar="NAME", help="only these of their stages")
     parser.add_argument("--minutes", type=number(0), help="stop after so long, with a checkpoint")
     parser.add_argument("--workers", type=whole(0, 256), help="processes that make batches, in place of the config's")
     parser.add_argument("--device", help="such as cpu or cuda:1; by default a GPU where there is one")
@@ -36,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     begin = time.monotonic()
-    for config in _stages(arguments.configs):
+    for config in _stages(arguments.configs, arguments.stage):
         if arguments.workers is not None:
             config = replace(config, workers=arguments.workers)
         left = None if arguments.minutes is None else arguments.minutes - (time.monotonic() - begin) / 60
@@ -52,18 +54,21 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _stages(paths: Sequence[Path]) -> list[TrainConfig]:
-    """The stages of files, all read before the first is run.
+def _stages(paths: Sequence[Path], names: Sequence[str] | None) -> list[TrainConfig]:
+    """The stages of files, or those of the names, all read before the first is run.
 
     Raises:
-        ConfigError: a file is wrong, or two stages write to one directory.
+        ConfigError: a file is wrong, there is no stage of a name, or two write to one directory.
     """
-    configs = [load_config(path) for path in paths]
-    outs = [Path(config.out).resolve() for config in configs]
-    for path, out in zip(paths, outs, strict=True):
+    stages = [stage for path in paths for stage in load_stages(path)]
+    outs = [os.path.realpath(stage.out) for stage in stages]
+    for stage, out in zip(stages, outs, strict=True):
         if outs.count(out) > 1:
-            raise ConfigError(f"{path}: out is {out}, which another stage writes to, too; give each its own")
-    return configs
+            raise ConfigError(f"two stages write to {stage.out}; give each an out of its own")
+    there = [stage.name for stage in stages]
+    if unknown := [name for name in names or () if name not in there]:
+        raise ConfigError(f"there is no stage {', '.join(unknown)}; there are {', '.join(there)}")
+    return [stage for stage in stages if names is None or stage.name in names]
 
 
 if __name__ == "__main__":

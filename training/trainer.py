@@ -225,7 +225,10 @@ class Trainer:
             # Adapters are merged in a checkpoint; to train on, they go back on the weights of the start.
             return self._start() if config.lora_rank else _load_saved(resumed), stages[:-1]
         if config.start:
-            return self._start(), read_record(find_start(config.start))["stages"]
+            before = read_record(find_start(config.start))["stages"]
+            if before and before[-1]["step"] < before[-1]["config"].get("steps", 0):
+                logger.warning("%s begins from a stage that stopped before its end", config.name)
+            return self._start(), before
         return fresh(config.model, seed=config.seed, tokenizer_clips=config.tokenizer_clips), []
 
     def _start(self) -> Checkpoint:

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from training.config import load_config
+from training.config import load_stages
+from training.reach import check_reach
 from training.tiny import read_model
 from vitron_ros.errors import ConfigError
 
-SHIPPED = sorted(Path("training/configs").glob("*.yaml"))
+SHIPPED = Path("training/configs/tiny.yaml")
 GOOD = "out: x\nclips: [{frames: 1, tasks: [rec]}]\n"
 
 
@@ -54,44 +55,73 @@ def test_what_is_wrong_is_named_with_its_file_and_key(tmp_path, text, words):
     good = "".join(line + "\n" for line in GOOD.splitlines() if not line.startswith(key + ":"))
     path.write_text(text if text[0] in "[a" else good + text)
     with pytest.raises(ConfigError) as caught:
-        load_config(path)
+        load_stages(path)
     for word in [*words, str(path)]:
         assert word in str(caught.value)
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"gone\.yaml"):
-        load_config(tmp_path / "gone.yaml")
+        load_stages(tmp_path / "gone.yaml")
 
 
 def test_a_whole_number_is_good_enough_for_a_fraction(tmp_path):
     path = tmp_path / "stage.yaml"
     path.write_text(GOOD + "weights: {text: 2}\n")
-    assert load_config(path).weights.text == 2.0
+    assert load_stages(path)[0].weights.text == 2.0
 
 
 def test_a_number_may_be_written_as_in_json(tmp_path):
     path = tmp_path / "stage.yaml"
     path.write_text(GOOD + "learning_rate: 1e-4\n")
-    assert load_config(path).learning_rate == 1e-4
+    assert load_stages(path)[0].learning_rate == 1e-4
 
 
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_a_shipped_stage_loads_and_begins_with_its_command(path):
-    config = load_config(path)
-    assert path.read_text().splitlines()[0].startswith(f"# python -m training.train {path.as_posix()}")
-    read_model(config.model)
-
-
-def test_the_shipped_stages_are_a_chain():
-    stages = [load_config(path) for path in SHIPPED]
-    assert stages[0].start == ""
-    assert [stage.start for stage in stages[1:]] == [stage.out for stage in stages[:-1]]
+def test_the_shipped_stages_are_a_chain_and_their_file_begins_with_its_command():
+    assert SHIPPED.read_text().startswith(f"# python -m training.train {SHIPPED.as_posix()}")
+    stages = load_stages(SHIPPED)
     names = (
         "dense alignment grounding invocation looks joint words clips patterns reading comparing watching asking "
         "seeing noticing heads counting returning moving"
     )
     assert [stage.name for stage in stages] == names.split()
+    assert [stage.out for stage in stages] == [f"out/vitron-tiny/{n}_{name}" for n, name in enumerate(names.split())]
+    assert [stage.start for stage in stages] == ["", *(stage.out for stage in stages[:-1])]
+    for stage in stages:
+        check_reach(stage, read_model(stage.model))
+
+
+LIST = "out: x\ndefaults: {steps: 7, clips: [{tasks: [rec]}]}\n"
+
+
+def test_stages_of_a_list_share_defaults_and_start_from_the_one_before(tmp_path):
+    path = tmp_path / "stages.yaml"
+    path.write_text(LIST + "stages:\n  - {name: a}\n  - {name: b, steps: 8}\n  - {name: c, start: y, out: z}\n")
+    stages = load_stages(path)
+    found = [(stage.steps, stage.start, stage.out) for stage in stages]
+    assert found == [(7, "", "x/0_a"), (8, "x/0_a", "x/1_b"), (7, "y", "z")]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("stages: [{name: a, stpes: 3}]\n", ["stages[0] (a)", "no key stpes"]),
+        ("stages: [{name: a}, {name: a}]\n", ["stages[1]", "'a'"]),
+        ("stages: [{name: ../a}]\n", ["stages[0]", "'../a'"]),
+        ("stages: [{}]\n", ["stages[0]", "empty"]),
+        ("stages: [a]\n", ["stages[0]", "table of settings"]),
+        ("stages: {a: {}}\n", ["stages", "a list"]),
+        ("stages: []\n", ["at least one"]),
+        ("stages: [{name: a}]\nstage: 3\n", ["no key stage"]),
+    ],
+)
+def test_what_is_wrong_in_a_list_is_named_with_its_stage(tmp_path, text, words):
+    path = tmp_path / "stages.yaml"
+    path.write_text(LIST + text)
+    with pytest.raises(ConfigError) as caught:
+        load_stages(path)
+    for word in [*words, str(path)]:
+        assert word in str(caught.value)
 
 
 def test_an_unknown_model_is_named():

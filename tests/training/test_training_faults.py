@@ -273,12 +273,14 @@ def test_a_model_file_that_is_damaged_is_named(tmp_path, data):
 @pytest.mark.parametrize("words", [["--minutes", "nan"], ["--minutes", "-1"], ["--workers", "-1"], ["--workers", "x"]])
 def test_numbers_that_cannot_be_meant_are_errors_of_usage(words):
     with pytest.raises(SystemExit) as caught:
-        main(["training/configs/tiny_00_dense.yaml", *words])
+        main(["training/configs/tiny.yaml", *words])
     assert caught.value.code == 2
 
 
-@pytest.mark.parametrize("words", [["--device", "foo"], ["gone.yaml"], ["training/configs/tiny_00_dense.yaml"]])
+@pytest.mark.parametrize(
+    "words", [["--device", "foo"], ["gone.yaml"], ["training/configs/tiny.yaml"], ["--stage", "densest"]]
+)
 def test_other_faults_of_the_command_line_are_one_line(words, capsys):
-    assert main(["training/configs/tiny_00_dense.yaml", *words]) == 1
+    assert main(["training/configs/tiny.yaml", *words]) == 1
     said = capsys.readouterr().err
     assert said.startswith("train: ") and said.count("\n") == 1

@@ -126,6 +126,20 @@ def test_a_directory_with_another_run_is_refused(tmp_path):
         Trainer(stage(tmp_path, steps=1, learning_rate=1.0), "cpu")
 
 
+def test_stages_of_one_file_run_in_order_or_by_name(tmp_path, capsys):
+    shared = json.loads(json.dumps(asdict(stage(tmp_path, steps=1))))
+    defaults = {key: value for key, value in shared.items() if key not in ("name", "out", "start")}
+    path = tmp_path / "stages.yaml"
+    stages = [{"name": "first"}, {"name": "second", "seed": 1}]
+    path.write_text(yaml.safe_dump({"out": str(tmp_path / "out"), "defaults": defaults, "stages": stages}))
+    assert main([str(path), "--device", "cpu", "--stage", "second"]) == 1, "the first is not there yet"
+    assert "0_first holds no checkpoint" in capsys.readouterr().err
+    assert main([str(path), "--device", "cpu", "--stage", "first"]) == 0
+    assert main([str(path), "--device", "cpu"]) == 0
+    told = [Path(line).parts[-2:] for line in capsys.readouterr().out.splitlines()]
+    assert told == [("0_first", "step-0000001"), ("0_first", "step-0000001"), ("1_second", "step-0000001")]
+
+
 def test_the_command_names_what_is_wrong(tmp_path, capsys):
     path = write_yaml(tmp_path, stage(tmp_path, start=str(tmp_path / "nowhere")))
     assert main([str(path), "--device", "cpu"]) == 1
