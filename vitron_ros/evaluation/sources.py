@@ -142,7 +142,8 @@ def _bag(path: Path, topic: str | None, on_bad: OnBad) -> Source:
     except SourceError as error:  # it breaks off early; whoever iterates gets the frames first and then the error
         reasons.append(str(error))
     if not first:
-        raise SourceError(f"no image on {found.name} of {path} can be used: {next(iter(reasons), "there is none")}")
+        why = next(iter(reasons), "there is none")
+        raise SourceError(f"no image on {found.name} of {path} can be used: {why}")
     periods = [b.stamp_ns - a.stamp_ns for a, b in pairwise(first) if b.stamp_ns > a.stamp_ns]
     return Source(
         name=str(path),
