@@ -360,6 +360,15 @@ def test_what_fails_together_is_asked_one_by_one(checkpoint, monkeypatch):
     assert decoder.batches == [2, 1, 1]
 
 
+def test_a_callback_that_asks_the_model_again_is_told_not_to(checkpoint):
+    grounder = Grounder(checkpoint)
+    question = ask("What colour is the ring?")
+    (reply,) = grounder.reply([replace(question, on_text=lambda text: grounder.reply([question]))])
+    assert reply.status is Status.FAILED
+    assert "asked from a callback of its own answer" in reply.message
+    assert grounder.reply([question])[0].status is not Status.FAILED
+
+
 def test_threads_that_ask_at_once_are_answered_as_each_alone(checkpoint):
     grounder = Grounder(checkpoint, rows=2)
     requests = [ask(f"What colour is the {thing}?", clip(2, seed), id=thing) for seed, thing in enumerate("ABC")]

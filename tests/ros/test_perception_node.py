@@ -287,6 +287,16 @@ def test_a_camera_whose_clock_is_wrong_is_tracked_and_told_of(camera, probe):
     assert probe.cancel(handle).outcome == Result.CANCELED
 
 
+def test_diagnostics_say_why_no_image_comes(probe, node):
+    def says(text):
+        return lambda: probe.diagnostics and text in probe.diagnostics[-1][1].status[0].message
+
+    probe.spin_until(says("nobody publishes on /image"), 20)
+    probe.create_publisher(CompressedImage, "image", 1)
+    probe.spin_until(says("/image has images of sensor_msgs/msg/CompressedImage, not Image; see image_transport"), 20)
+    assert probe.diagnostics[-1][1].status[0].level == DiagnosticStatus.STALE
+
+
 def test_why_no_image_can_be_read_is_what_its_goals_are_told(camera, probe):
     handle = probe.send(goal_for(camera, timeout=0.5))
     future = handle.get_result_async()

@@ -112,7 +112,7 @@ class Grounder:
             compiled=compiled,
             now_ns=now_ns,
         )
-        self._lock = threading.Lock()
+        self._lock, self._is_answering = threading.RLock(), False
         self._scale, self._drafts = tokenizer.number_scale(), drafts
 
     @classmethod
@@ -161,7 +161,13 @@ class Grounder:
     def reply(self, requests: Sequence[ModelRequest]) -> list[ModelReply]:
         """Answers side by side, in the order of the requests; see `LanguageVision`."""
         with self._lock:
-            return self._replies(requests)
+            if self._is_answering:
+                raise ModelError(f"{self.name} is asked from a callback of its own answer; ask when that has ended")
+            self._is_answering = True
+            try:
+                return self._replies(requests)
+            finally:
+                self._is_answering = False
 
     @torch.inference_mode()
     def _replies(self, requests: Sequence[ModelRequest]) -> list[ModelReply]:

@@ -174,6 +174,21 @@ class CameraPort:
         """What is left out since the machine is too slow."""
         return self._worker.shed if self._worker else Shed.NOTHING
 
+    def source_problem(self) -> str:
+        """What the graph says of a camera that sends nothing; empty: nothing is wrong there."""
+        if self._subscription is None:
+            return ""
+        topic, wanted = (
+            self._subscription.topic_name,
+            "Image" if self.config.image_transport == "raw" else "CompressedImage",
+        )
+        types = {info.topic_type for info in self._node.get_publishers_info_by_topic(topic)}
+        if not types:
+            return f"nobody publishes on {topic}"
+        if f"sensor_msgs/msg/{wanted}" not in types:
+            return f"{topic} has images of {', '.join(sorted(types))}, not {wanted}; see image_transport"
+        return ""
+
     def now_ns(self) -> int:
         return int(self._node.get_clock().now().nanoseconds)
 

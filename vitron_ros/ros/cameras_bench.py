@@ -2,9 +2,9 @@
 
 Twice: one square a camera followed from its box without a model, and one circle a camera that `vitron-tiny` finds by
 its prompt and is asked about again and again. Everything is measured from outside: `sent` by the stamps, which the
-cameras count up; `dropped` is the node's own count of images for which newer ones left no time; `lost` never came
-out of DDS. The age of a box is from its image's stamp to the arrival of its tracks, over all cameras. The last line is
-JSON.
+cameras count up; `dropped` is the node's own count of images that newer ones overtook or DDS did not bring; `lost` are
+images that it neither processed nor counted. The age of a box is from its image's stamp to the arrival of its tracks,
+over all cameras. The last line is JSON.
 """
 
 import json

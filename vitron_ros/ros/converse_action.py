@@ -20,6 +20,7 @@ from vitron_msgs.msg import Invocation
 from vitron_ros.boxes import Boxes, xyxy_from_norm
 from vitron_ros.config import PerceptionConfig
 from vitron_ros.errors import RegionError
+from vitron_ros.frame import Frame
 from vitron_ros.grounding.request import Exchange, ModelReply, ModelRequest, Task, regions_problem, text_problem
 from vitron_ros.ros.answer_messages import answer_message
 from vitron_ros.ros.camera_port import CameraPort, unknown_camera
@@ -41,6 +42,8 @@ class _Question:
         request: of a standing question, without its frames; None: it is asked once.
         is_asked: a standing question waits for an answer.
         ends_ns: of a standing question, on the node's clock; None: never.
+        newest: of a standing question, the newest image that it was asked with. Asked twice with one image, the model
+            would confirm its own slip.
         seen: the targets that were seen in the newest image that it was asked with, and their boxes (4,) px.
     """
 
@@ -54,6 +57,7 @@ class _Question:
     is_asked: bool = False
     ends_ns: int | None = None
     times: int = 0
+    newest: Frame | None = None
     seen: dict[int, Boxes] = field(default_factory=dict)
 
 
@@ -205,9 +209,12 @@ class ConverseAction:
         """In the camera's thread: ask about what it sees now."""
         frames = pipeline.view(port.now_ns())
         question = self._open.get(_name(request))
-        if not frames and question is not None and question.standing is not None:
-            question.is_asked = False  # what stands outlives a pause of the camera
-            return
+        if question is not None and question.standing is not None:
+            newest = frames[-1] if frames else None
+            if newest is None or newest is question.newest:  # what stands outlives a pause, and waits for a slow camera
+                question.is_asked = False
+                return
+            question.newest = newest
         if not frames:
             self._end(_name(request), Converse.Result.INPUT_STALE, pipeline.blindness())
             return

@@ -1,6 +1,7 @@
 """What `/diagnostics` says of each camera and of the model."""
 
 import math
+from collections.abc import Callable
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
@@ -17,12 +18,19 @@ MEND_CLOCK = "synchronise the clocks, or for a recording or a simulation set use
 
 
 def camera_status(
-    node_name: str, camera: str, summary: StreamSummary, qos_problem: str, now_ns: int, config: PerceptionConfig
+    node_name: str,
+    camera: str,
+    summary: StreamSummary,
+    qos_problem: str,
+    now_ns: int,
+    config: PerceptionConfig,
+    source_problem: Callable[[], str] = str,
 ) -> DiagnosticStatus:
     """One status with all that is wrong: ERROR for a QoS that can never match, STALE without images, else WARN.
 
     Args:
         node_name: with its namespace.
+        source_problem: asked only of a silent camera: what is wrong with its topic; empty: nothing.
     """
     age_s = _since_s(summary.last_arrival_ns, now_ns)
     is_silent = age_s > summary.silent_after_s
@@ -31,7 +39,10 @@ def camera_status(
     if qos_problem:
         level, problems = DiagnosticStatus.ERROR, [qos_problem]
     elif is_silent and not is_unread:
-        level, problems = DiagnosticStatus.STALE, [_silence(summary, config), *problems]
+        level, problems = (
+            DiagnosticStatus.STALE,
+            [text for text in (_silence(summary, config), source_problem(), *problems) if text],
+        )
     else:
         level = DiagnosticStatus.WARN if problems else DiagnosticStatus.OK
     return DiagnosticStatus(

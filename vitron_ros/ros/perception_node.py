@@ -174,7 +174,9 @@ class PerceptionNode(ManagedNode):
             summary = port.summary()
             if summary is not None:
                 array.status.append(
-                    camera_status(node_name, name, summary, port.qos_problem, port.now_ns(), self._config)
+                    camera_status(
+                        node_name, name, summary, port.qos_problem, port.now_ns(), self._config, port.source_problem
+                    )
                 )
         if self._model is not None:
             array.status.append(model_status(node_name, self._model.summary(), self._config))
