@@ -14,9 +14,11 @@ from tiny_language import bpe
 from tiny_vitron import CONFIG, tiny_vitron
 
 from vitron_ros.cli.main import main
-from vitron_ros.model.checkpoint import from_pretrained, save_pretrained
+from vitron_ros.model.checkpoint import ASSETS, from_pretrained, save_pretrained
 from vitron_ros.model.config import PROFILES, ModelConfig
 from vitron_ros.model.tokenizer import train_tokenizer
+
+BUFFER = re.compile(r"running_|num_batches")  # statistics of batch norms, which are no parameters
 
 
 @pytest.fixture
@@ -41,6 +43,15 @@ def test_list_names_every_profile(capsys):
     assert [row["name"] for row in rows] == list(PROFILES)
     assert main(["models", "list"]) == 0
     assert "7,050.70 M" in capsys.readouterr().out
+
+
+def test_a_bundled_model_is_counted_as_it_is_shipped(capsys):
+    weights = load_file(ASSETS / "vitron-tiny" / "model.safetensors")
+    shipped = sum(weight.numel() for name, weight in weights.items() if not BUFFER.search(name))
+    assert main(["models", "list", "--json"]) == 0
+    assert result(capsys)[0]["parameters"] == shipped
+    assert main(["models", "show", "vitron-tiny", "--json"]) == 0
+    assert result(capsys)["total"] == shipped
 
 
 def test_show_tells_memory_by_part_without_taking_it(capsys):

@@ -82,7 +82,7 @@ def test_a_rehearsal_on_this_machine(cache, capsys):
     small = ("--frames", "2", "--tokens", "4", "--rounds", "1", "--cache", cache)
     assert main(["--profile", "vitron-tiny", "--device", "cpu", *small]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("no GPU: 2 of 4 layers are run")
+    assert lines[0].startswith("no GPU: 2 of 6 layers are run")
     assert lines[1].startswith("needs at most ")
     figures = json.loads(lines[-1])
     assert figures["layers"] == 2 and figures["prompt_tokens"] == 2 * 16 + 60

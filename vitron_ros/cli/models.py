@@ -71,9 +71,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _list(args: argparse.Namespace) -> int:
     rows = []
-    for name, config in PROFILES.items():
-        sizes = footprint(config)
-        is_bundled = (ASSETS / name / CONFIG).is_file()
+    for name in PROFILES:
+        is_bundled = _is_bundled(name)
+        sizes = footprint(read_config(ASSETS / name) if is_bundled else profile(name))
         rows.append(
             {"name": name, "bundled": is_bundled, "parameters": sizes.total, "float16_bytes": sizes.float16_bytes}
         )
@@ -214,12 +214,16 @@ def _find_tokenizer(places: list[Path | None]) -> Path | None:
 
 
 def _config(model: str) -> ModelConfig:
-    if model in PROFILES and not Path(model).is_dir():
+    if model in PROFILES and not _is_bundled(model) and not Path(model).is_dir():
         return profile(model)
     try:
         return read_config(find_checkpoint(model))
     except ModelError as error:
         raise ConfigError(f"{error}. Profiles: {', '.join(PROFILES)}") from error
+
+
+def _is_bundled(model: str) -> bool:
+    return (ASSETS / model / CONFIG).is_file()
 
 
 def _total(loaded: Loaded) -> int:
