@@ -30,6 +30,7 @@ from vitron_ros.grounding.familiarity import Familiarity
 from vitron_ros.grounding.vocabulary import Vocabulary
 from vitron_ros.model.checkpoint import CONFIG, Checkpoint, save_pretrained
 from vitron_ros.model.files import quoted, read_json
+from vitron_ros.model.footprint import footprint
 
 CARD = "README.md"
 TEMPLATE = Path(__file__).with_name("model_card.md")
@@ -52,10 +53,10 @@ def footage(checkpoint: Checkpoint, clips: int) -> Iterator[NDArray[np.float32]]
             yield checkpoint.model.vision(pixels).patches.mean(dim=1)[0].numpy()
 
 
-def card(record: Mapping[str, Any], figures: Mapping[str, Mapping[str, Any]], clips: int) -> str:
+def card(record: Mapping[str, Any], figures: Mapping[str, Mapping[str, Any]], clips: int, parameters: int) -> str:
     """The model card: the template with figures and the record of every stage."""
     metrics = [name for name, value in figures[COLUMNS[0]].items() if isinstance(value, float)]
-    head = [*(split for split in COLUMNS if split in figures), "centre box", "chance", "oracle"]
+    head = [*(split for split in COLUMNS if split in figures), "centre box", "shuffled answers", "ground truth"]
     lines = ["| metric | " + " | ".join(head) + " |", "|---" * (1 + len(head)) + "|"]
     for name in metrics:
         values = [figures[split].get(name) for split in COLUMNS if split in figures]
@@ -72,7 +73,7 @@ def card(record: Mapping[str, Any], figures: Mapping[str, Mapping[str, Any]], cl
         *names, last = record["mean_of"]
         stages += ["", f"The weights are the mean of those after the stages {', '.join(names)} and {last}."]
     text = TEMPLATE.read_text(encoding="utf-8")
-    text = text.replace("{{clips}}", str(clips))
+    text = text.replace("{{clips}}", str(clips)).replace("{{parameters}}", f"{parameters / 1e6:.2f}")
     return text.replace("{{figures}}", "\n".join(lines)).replace("{{stages}}", "\n".join(stages))
 
 
@@ -106,7 +107,8 @@ def export(
         words.save(out)
         familiarity.save(out)
         if figures:
-            (out / CARD).write_text(card(record, figures, clips), encoding="utf-8")
+            parameters = footprint(checkpoint.model.config).total
+            (out / CARD).write_text(card(record, figures, clips, parameters), encoding="utf-8")
         save_pretrained(
             checkpoint.model,
             out,

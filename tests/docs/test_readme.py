@@ -173,9 +173,17 @@ def test_the_figures_of_the_model_are_those_of_its_card(label):
     assert rows(README)[label][1:] == [val, chance]
 
 
+def test_the_card_is_its_template_filled_in():
+    text = (ROOT / "training" / "model_card.md").read_text(encoding="utf-8")
+    pattern = re.sub(r"\\{\\{\w+\\}\\}", "(?s:.+)", re.escape(text))
+    assert re.fullmatch(pattern, CARD)
+
+
 @pytest.mark.parametrize("name", ["README.md", "docs/model.md"])
 def test_models_have_the_sizes_that_the_command_counts(name, capsys):
     assert main(["models", "list", "--json"]) == 0
     written = rows((ROOT / name).read_text(encoding="utf-8"))
     for row in json.loads(capsys.readouterr().out):
-        assert f"{row['parameters'] / 1e6:,.2f} M" in written[f"`{row['name']}`"]
+        size = f"{row['parameters'] / 1e6:,.2f}"
+        assert f"{size} M" in written[f"`{row['name']}`"]
+        assert not row["bundled"] or f"of {size} million parameters" in CARD
