@@ -1,5 +1,6 @@
 """Every command and every Python block of the README runs, or is checked for its form where it needs an apt ROS."""
 
+import ast
 import importlib.util
 import json
 import re
@@ -110,10 +111,10 @@ def test_a_make_target_exists(command):
 @pytest.mark.parametrize("command", starting("ros2", "launch"))
 def test_a_launch_file_has_the_arguments(command):
     package, name, *arguments = command[2:]
-    text = (ROOT / "launch" / name).read_text()
+    tree = ast.parse((ROOT / "launch" / name).read_text())
+    values = {node.targets[0].id: node.value for node in tree.body if isinstance(node, ast.Assign)}
     assert package == "vitron_ros"
-    for argument in arguments:
-        assert re.search(rf'DeclareLaunchArgument\(\s*"{argument.partition(":=")[0]}"', text)
+    assert {argument.partition(":=")[0] for argument in arguments} <= {key.value for key in values["ARGUMENTS"].keys}
 
 
 @pytest.mark.parametrize("command", starting("ros2", "run"))
