@@ -297,6 +297,15 @@ def test_images_that_cannot_be_read_are_why_a_goal_ends():
     assert "encoding 'nv24' is not known" in rig.finished["goal"].message
 
 
+def test_images_that_can_no_longer_be_read_are_named_where_nothing_was_found():
+    rig = Rig()
+    rig.add(request=boxed(region_stamp_ns=frame(10_000).stamp_ns, timeout=1.0))
+    rig.run(3)
+    rig.pipeline.skip("cut off")
+    rig.keep(rig.pipeline.tick(rig.now_ns + 2 * SECOND))
+    assert rig.finished["goal"].message.endswith("no image can be read any more, the last: cut off")
+
+
 def test_why_the_camera_sees_nothing():
     rig = Rig(max_image_age=2.0)
     assert "max_image_age=2 s" in rig.pipeline.blindness()

@@ -309,13 +309,6 @@ class GoalDesk:
     def _give_up(self, goal: Goal, timeout: float) -> None:
         if self.moment.arrived_ns < goal.accepted_ns:
             self._reject(goal, Outcome.INPUT_STALE, Reason.NONE, self._silence(timeout))
-        elif goal.request.region_stamp_ns > self.moment.image_ns:
-            ahead_s = (goal.request.region_stamp_ns - self.moment.image_ns) / SECOND_NS
-            text = (
-                f"the image that the region was drawn on never came within {timeout:g} s: its stamp is {ahead_s:.1f} s "
-                "ahead of the newest image's; take region_stamp from the header of that image"
-            )
-            self._reject(goal, Outcome.NOT_FOUND, Reason.NOT_SEEN, text)
         elif goal.answer is None and self._inquiries.is_open(_subject(goal)):
             text = f"the model has not answered within {timeout:g} s; it hangs or is too slow for this machine"
             self._reject(goal, Outcome.TIMEOUT, Reason.MODEL_ERROR, text)
@@ -323,8 +316,17 @@ class GoalDesk:
             self._reject_unseen(goal, f"within {timeout:g} s")
 
     def _reject_unseen(self, goal: Goal, where: str) -> None:
-        said = f"; the model says: {goal.answer}" if goal.answer else ""
-        self._reject(goal, Outcome.NOT_FOUND, Reason.NOT_SEEN, f"nothing was found {where}{said}")
+        ahead_s = (goal.request.region_stamp_ns - self.moment.image_ns) / SECOND_NS
+        if ahead_s > 0:
+            text = (
+                f"the image that the region was drawn on never came {where}: its stamp is {ahead_s:.1f} s ahead of the "
+                "newest image's; take region_stamp from the header of that image"
+            )
+        else:
+            text = f"nothing was found {where}" + (f"; the model says: {goal.answer}" if goal.answer else "")
+        if self.moment.problem:
+            text += f"; no image can be read any more, the last: {self.moment.problem}"
+        self._reject(goal, Outcome.NOT_FOUND, Reason.NOT_SEEN, text)
 
     def _silence(self, timeout: float) -> str:
         """Why no image was seen in all the time of a goal."""
