@@ -241,6 +241,12 @@ def test_convert_does_not_drop_what_it_was_given(capsys, tmp_path):
     assert "leave them out" in capsys.readouterr().err
 
 
+def test_convert_of_no_name_is_not_that_of_the_current_folder(capsys, tmp_path):
+    with pytest.raises(SystemExit):
+        main(["models", "convert", "", str(tmp_path / "out")])
+    assert "the name is empty" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("model", ["", "elysium-7b"])
 def test_verify_of_what_has_no_weights(capsys, model):
     assert main(["models", "verify", model]) == 1

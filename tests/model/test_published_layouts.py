@@ -139,11 +139,44 @@ def test_a_pickle_that_runs_code_runs_none(tmp_path):
     assert not (tmp_path / "exploded").exists()
 
 
-@pytest.mark.parametrize("content", [{"a": 3}, [torch.ones(1)], {"a": {"b": torch.ones(1)}}])
+@pytest.mark.parametrize(
+    "content",
+    [{"a": 3}, [torch.ones(1)], {"a": {"b": torch.ones(1)}}, {3: torch.ones(1)}, {"a": torch.eye(2).to_sparse()}],
+)
 def test_a_pickle_of_something_else_is_refused(tmp_path, content):
     torch.save(content, tmp_path / "odd.bin")
     with pytest.raises(ModelError, match="no table of tensors"):
         read_pickle(tmp_path / "odd.bin")
+
+
+@pytest.mark.parametrize("content", [b"", b"abc" * 100, b"PK\x03\x04" + b"\0" * 100])
+def test_a_pickle_that_is_damaged_is_one_line(tmp_path, content):
+    (tmp_path / "bad.bin").write_bytes(content)
+    with pytest.raises(ModelError, match=r"bad\.bin is damaged or holds more than tensors: .+; fetch it again") as told:
+        read_pickle(tmp_path / "bad.bin")
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("weight_map", ['{"a": "../b.bin"}', '{"a": "/etc/hostname"}', '{"a": 3}', '["a"]', "{}"])
+def test_an_index_of_pickles_is_read_as_any_other(tmp_path, weight_map):
+    (tmp_path / "pytorch_model.bin.index.json").write_text(f'{{"weight_map": {weight_map}}}')
+    with pytest.raises(ModelError, match=r"outside its own folder|is no file|is no index"):
+        load_vitron(tmp_path, config=VITRON_CONFIG, read_pickles=True)
+
+
+@pytest.mark.parametrize(
+    ("adapter", "sentence"),
+    [
+        ('"x"', "is no table"),
+        ('{"in_token_num": "64", "out_token_num": 12}', "keeps 12 of '64' tokens"),
+        ('{"in_token_num": 0, "out_token_num": 12}', "keeps 12 of 0 tokens"),
+        ('{"in_token_num": 64, "out_token_num": 65}', "keeps 65 of 64 tokens"),
+    ],
+)
+def test_token_counts_of_elysium_that_nobody_can_mean(tmp_path, adapter, sentence):
+    (tmp_path / "config.json").write_text(f'{{"model_type": "elysium", "adapter_config": {adapter}}}')
+    with pytest.raises(ModelError, match=sentence):
+        load_elysium(tmp_path)
 
 
 def test_what_is_missing_is_reported_by_name(tmp_path):

@@ -92,8 +92,6 @@ def run(arguments: argparse.Namespace) -> int:
             raise ConfigError(f"--{name} is {getattr(arguments, name)}; it must be at least 1")
     if arguments.tokens < 2:
         raise ConfigError(f"--tokens is {arguments.tokens}; the first comes with the prompt, so give at least 2")
-    if arguments.device.startswith("cuda") and not torch.cuda.is_available():
-        raise ModelError("there is no CUDA device; leave out --device")
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     print(json.dumps(measure(arguments)))

@@ -45,15 +45,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     verify.add_argument("model", help="a checkpoint: directory, bundled name or hub id")
     verify.add_argument("--model-device", default="cpu", help="whose memory it has to fit: cpu, cuda or cuda:N")
     convert = actions.add_parser("convert", help="bring a published Elysium or VITRON checkpoint into this layout")
-    convert.add_argument("source", type=Path, help="the published directory; of VITRON, the base")
-    convert.add_argument("out", type=Path, help="the directory to write; it must be new or empty")
-    convert.add_argument("--lora", type=Path, help="VITRON's adapter directory, merged into the base")
-    convert.add_argument("--image-tower", type=Path, help="LanguageBind_Image, if the base lacks it")
-    convert.add_argument("--video-tower", type=Path, help="LanguageBind_Video_merge, if the base lacks it")
-    convert.add_argument("--tokenizer", type=Path, help="directory with the tokenizer, if the source lacks one")
+    convert.add_argument("source", type=_path, help="the published directory; of VITRON, the base")
+    convert.add_argument("out", type=_path, help="the directory to write; it must be new or empty")
+    convert.add_argument("--lora", type=_path, help="VITRON's adapter directory, merged into the base")
+    convert.add_argument("--image-tower", type=_path, help="LanguageBind_Image, if the base lacks it")
+    convert.add_argument("--video-tower", type=_path, help="LanguageBind_Video_merge, if the base lacks it")
+    convert.add_argument("--tokenizer", type=_path, help="directory with the tokenizer, if the source lacks one")
     convert.add_argument(
         "--config",
-        type=Path,
+        type=_path,
         help="directory with a config.json of this layout, if the sizes are not the published ones",
     )
     convert.add_argument(
@@ -61,6 +61,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     for action in actions.choices.values():
         action.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
+
+
+def _path(text: str) -> Path:
+    if not text.strip():  # Path would make it the current folder
+        raise argparse.ArgumentTypeError("the name is empty; give a directory")
+    return Path(text)
 
 
 def run(args: argparse.Namespace) -> int:

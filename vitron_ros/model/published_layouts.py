@@ -238,11 +238,15 @@ def read_pickle(path: Path) -> Mapping[str, Tensor]:
     try:
         values = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a cut or foreign pickle fails in any way
-        reason = str(error).partition("\n")[0][:SHOWN]
-        raise ModelError(f"{path} is damaged or holds more than tensors: {reason}") from error
-    if not isinstance(values, dict) or not all(isinstance(value, Tensor) for value in values.values()):
+        reason = (str(error) or type(error).__name__).partition("\n")[0][:SHOWN]
+        raise ModelError(f"{path} is damaged or holds more than tensors: {reason}; fetch it again") from error
+    if not isinstance(values, dict) or not all(_is_named_tensor(*item) for item in values.items()):
         raise ModelError(f"{path} is no table of tensors; fetch the checkpoint again")
     return values
+
+
+def _is_named_tensor(name: object, value: object) -> bool:
+    return isinstance(name, str) and isinstance(value, Tensor) and value.layout is torch.strided and not value.is_meta
 
 
 def _joined(reports: list[LoadReport], model: VitronModel) -> LoadReport:
