@@ -9,6 +9,7 @@ import yaml
 from vitron_ros.errors import ConfigError
 
 MOST_BYTES = 1 << 20
+SHOWN = 120  # characters of what is wrong
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]
@@ -44,14 +45,25 @@ def read_yaml(path: Path) -> Any:
     if len(data) > MOST_BYTES:
         raise ConfigError(f"{path} is larger than {MOST_BYTES >> 20} MiB; it is no file of settings")
     try:
-        return yaml.load(data.decode("utf-8"), _Loader)
+        text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise ConfigError(f"{path} is not UTF-8 text, line {line}; save it as UTF-8") from error
+    return parse_yaml(text, str(path))
+
+
+def parse_yaml(text: str, where: str) -> Any:
+    """The value of YAML text; `where` names it in errors.
+
+    Raises:
+        ConfigError: it is no YAML, or a key stands twice; names the line.
+    """
+    try:
+        return yaml.load(text, _Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
-        where = "" if mark is None else f", line {mark.line + 1}"
-        raise ConfigError(f"{path} is not YAML{where}: {error.problem}") from error
+        line = "" if mark is None else f", line {mark.line + 1}"
+        raise ConfigError(f"{where} is not YAML{line}: {str(error.problem)[:SHOWN]}") from error
     # PyYAML lets through what its constructors raise of a number, a date or a tag that cannot be.
     except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
-        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+        raise ConfigError(f"{where} is not YAML: {' '.join(str(error).split())[:SHOWN]}") from error

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
-
 from vitron_ros.errors import ConfigError
 from vitron_ros.model.answers import Dialect
 from vitron_ros.model.files import is_file, quoted, read_text, shortened
+from vitron_ros.yaml_file import parse_yaml
 
 PROFILES = Path(__file__).parent / "prompt_profiles"
 
@@ -140,13 +139,7 @@ class PromptProfile:
         Raises:
             ConfigError: it is not valid.
         """
-        try:
-            values = yaml.safe_load(text)
-        except yaml.MarkedYAMLError as error:
-            line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
-            raise ConfigError(f"{where} is not YAML: {error.problem}{line}") from error
-        except Exception as error:  # PyYAML raises several kinds, KeyError and RecursionError among them
-            raise ConfigError(f"{where} is not YAML that can be read ({type(error).__name__})") from error
+        values = parse_yaml(text, where)
         reader = _Reader(where)
         keys = ("system", "user", "assistant", "region", "dialect", "published_bos_after", "markers", "tasks")
         table = reader.table(values, "the profile", keys)
