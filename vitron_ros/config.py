@@ -82,9 +82,15 @@ class PipelineConfig(LifeCycle):
         0.0, "s a target may stay lost before its goal is aborted; 0: for ever", low=0.0, high=86400.0, effect="now"
     )
     max_image_age: float = setting(
-        1.0, "s without an image after which the input counts as stale", low=0.01, high=3600.0, effect="now"
+        1.0,
+        "s without an image after which the input counts as stale; of a slow camera, 2.5 of its periods",
+        low=0.01,
+        high=3600.0,
+        effect="now",
     )
-    history: float = setting(1.0, "s of frames kept for regions drawn on an earlier image", low=0.0, high=10.0)
+    history: float = setting(
+        1.0, "s of frames kept for regions drawn on an earlier image; four frames at least", low=0.0, high=10.0
+    )
     keyframe_period: float = setting(
         0.25, "s between the images that the model is shown", low=0.01, high=60.0, effect="configure"
     )
