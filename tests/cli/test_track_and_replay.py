@@ -66,6 +66,7 @@ def test_track_writes_a_film_with_every_frame(tmp_path):
         (["track", SAMPLE, "--prompt", "mug", "--model-latency-ms", "-5"], "not a number of seconds"),
         (["track", SAMPLE, "--prompt", "mug", "--model-latency", "soon"], "there is no latency"),
         (["track", SAMPLE, "--box", "a,b,c,d"], "give 4 numbers"),
+        (["track", SAMPLE, "--box", "1,2,30,40", "--frames", "-1"], "give a number from 1"),
         (["track", "nowhere.mp4", "--box", "1,2,3,4"], "nowhere.mp4 does not exist"),
         (["track", SAMPLE, "--box", "1,2,30,40", "--tracker", "magic"], "magic"),
         (["track", SAMPLE, "--box", "1,2,30,40", "--out", "/proc/vitron"], "/proc/vitron"),

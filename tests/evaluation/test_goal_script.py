@@ -49,11 +49,17 @@ goals:
         ("goals: [{prompt: a, timeout: soon}]", "goal 1"),
         ("goals: [{prompt: a, timeout: -1}]", "not negative"),
         ("goals: [", "cannot read goals"),
+        ("goals: [{prompt: a, at: .nan}]", "goal 1 .*no time"),
+        ("goals: [{prompt: a, cancel_at: -1}]", "goal 1 .*no time"),
     ],
 )
 def test_mistakes_name_the_goal(tmp_path, text, says):
     with pytest.raises(ConfigError, match=says):
         read_goals(written(tmp_path, text))
+
+
+def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path):
+    assert len(read_goals(written(tmp_path, "\ufeffgoals: [{prompt: a}]"))) == 1
 
 
 def test_a_missing_file_is_named(tmp_path):

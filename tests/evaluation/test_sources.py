@@ -174,7 +174,7 @@ def test_a_source_that_cannot_be_read_says_why(tmp_path, name, make, says):
         open_source(str(tmp_path / name))
 
 
-@pytest.mark.parametrize("fps", [0, -5, float("nan"), float("inf")])
+@pytest.mark.parametrize("fps", [0, -5, 1e-9, 1e9, float("nan"), float("inf")])
 def test_a_rate_that_is_none_is_refused(tmp_path, fps):
     with pytest.raises(SourceError, match="no rate"):
         open_source(str(tmp_path), fps=fps)

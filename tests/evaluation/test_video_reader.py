@@ -135,6 +135,12 @@ def test_sound_alone_is_no_video(tmp_path):
         open_source(str(tmp_path / "a.mp4"))
 
 
+def test_text_is_no_video(tmp_path):
+    (tmp_path / "notes.nfo").write_text("a line\n" * 500)
+    with pytest.raises(SourceError, match="holds no pictures, only text"):
+        open_source(str(tmp_path / "notes.nfo"))
+
+
 @pytest.mark.parametrize("name", ["10:30 o'clock.mp4", "100%d.mp4", "-.mp4"])
 def test_a_name_is_a_path_whatever_it_looks_like(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)

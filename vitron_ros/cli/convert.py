@@ -112,7 +112,7 @@ def convert(
     for line in left_out.lines():
         print(f"vitron convert: {line}", file=sys.stderr)
     span_ns = max(stamps_ns, default=0) - min(stamps_ns, default=0)
-    rate = round((len(stamps_ns) - 1) * SECOND_NS / span_ns, 3) if span_ns else opened.fps
+    rate = float(f"{(len(stamps_ns) - 1) * SECOND_NS / span_ns:.6g}") if span_ns else opened.fps
     return Conversion(
         bag=str(bag),
         frames=len(stamps_ns),

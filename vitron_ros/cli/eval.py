@@ -92,6 +92,8 @@ def _run_ope(arguments: argparse.Namespace) -> int:
 def _run_stream(arguments: argparse.Namespace) -> int:
     latencies_ms = _latencies_ms(arguments.model_latency_ms)
     modes = _modes(arguments.modes, from_box=arguments.box_init)
+    if arguments.clips is not None and arguments.clips < 1:
+        raise ConfigError(f"--clips {arguments.clips}: give a number from 1")
     config = PipelineConfig(tracker=arguments.tracker)
     make_tracker(config.tracker)
     clips = _clips(arguments)[: arguments.clips]

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from vitron_ros.cli.exit_codes import DONE, FAILED, NOT_FOUND
 from vitron_ros.cli.model_options import add_model_options, model_run
 from vitron_ros.config import PipelineConfig
+from vitron_ros.errors import ConfigError
 from vitron_ros.evaluation.goal_script import ScriptedGoal, read_goals
 from vitron_ros.evaluation.left_out import LeftOut
 from vitron_ros.evaluation.output import make_folder, write_json
@@ -67,6 +68,8 @@ def run_goals(arguments: argparse.Namespace, goals: Sequence[ScriptedGoal]) -> i
 
     Exit code 0; 1 if the source broke off before its end or its film failed; 3 if a goal's target was never seen.
     """
+    if arguments.frames is not None and arguments.frames < 1:
+        raise ConfigError(f"--frames {arguments.frames}: give a number from 1")
     config = PipelineConfig(tracker=arguments.tracker)
     latency = _latency(arguments)
     model = _model(arguments, goals)

@@ -51,7 +51,7 @@ def read_commands(path: Path) -> list[Command]:
         ConfigError: the file cannot be read, or a command in it says something unknown or impossible.
     """
     try:
-        document = yaml.safe_load(path.read_text())
+        document = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"cannot read commands from {path}: {error}") from error
     commands = document.get("commands") if isinstance(document, Mapping) else None

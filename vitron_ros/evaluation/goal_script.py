@@ -41,7 +41,7 @@ def read_goals(path: Path) -> list[ScriptedGoal]:
         ConfigError: the file cannot be read, or a goal in it says something unknown or impossible.
     """
     try:
-        document = yaml.safe_load(path.read_text())
+        document = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"cannot read goals from {path}: {error}") from error
     goals = document.get("goals") if isinstance(document, Mapping) else None
@@ -68,7 +68,14 @@ def _goal(item: Any, where: str) -> ScriptedGoal:
             region=region,
             **limits,
         )
-        cancel_at_s = float(item["cancel_at"]) if "cancel_at" in item else None
-        return ScriptedGoal(request=request, at_s=float(item.get("at", 0)), cancel_at_s=cancel_at_s)
+        cancel_at_s = _time_s(item["cancel_at"]) if "cancel_at" in item else None
+        return ScriptedGoal(request=request, at_s=_time_s(item.get("at", 0)), cancel_at_s=cancel_at_s)
     except (ConfigError, RegionError, TypeError, ValueError) as error:
         raise ConfigError(f"{where}: {error}") from error
+
+
+def _time_s(value: Any) -> float:
+    time_s = float(value)
+    if not 0 <= time_s < np.inf:
+        raise ValueError(f"{value!r} is no time; give seconds from the start, 0 or more")
+    return time_s

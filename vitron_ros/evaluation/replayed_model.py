@@ -38,7 +38,7 @@ def read_latency(text: str) -> Latency:
         return fixed(_seconds(rest, text))
     if kind == "file":
         try:
-            lines = Path(rest).read_text("utf-8").split()
+            lines = Path(rest).read_text("utf-8-sig").split()
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"cannot read the latencies {rest}: {error}") from error
         if not lines:

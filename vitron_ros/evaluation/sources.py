@@ -24,6 +24,7 @@ DEFAULT_FPS = 25.0
 _SECOND_NS = 1_000_000_000
 _START_NS = _SECOND_NS
 _FPS_SAMPLE = 31  # the first images of a bag say how many it has a second
+_MAX_FPS = 1e5  # stamps are whole nanoseconds of 31 bits of seconds
 _log = logging.getLogger(__name__)
 
 
@@ -74,8 +75,8 @@ def open_source(
     Raises:
         SourceError: nothing there, nothing to see in it, or more than one thing to choose from.
     """
-    if fps is not None and not (np.isfinite(fps) and fps > 0):
-        raise SourceError(f"{fps} frames a second is no rate; give a number above 0")
+    if fps is not None and not 1 / _MAX_FPS <= fps <= _MAX_FPS:
+        raise SourceError(f"{fps} frames a second is no rate; give a number from {1 / _MAX_FPS:g} to {_MAX_FPS:g}")
     path = Path(text)
     if re.fullmatch(r"\d+", text) and not path.exists():
         return _webcam(int(text), fps)
@@ -216,8 +217,13 @@ def _webcam_frames(number: int, fps: float | None, missing: str) -> Iterator[Fra
         capture.release()
 
 
-def _open_capture(name: str | int, failure: str) -> cv2.VideoCapture:
-    capture = cv2.VideoCapture(name)
+def _open_capture(number: int, failure: str) -> cv2.VideoCapture:
+    level = cv2.utils.logging.getLogLevel()  # OpenCV would print what each of its backends lacks
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        capture = cv2.VideoCapture(number)
+    finally:
+        cv2.utils.logging.setLogLevel(level)
     if not capture.isOpened():
         capture.release()
         raise SourceError(failure)

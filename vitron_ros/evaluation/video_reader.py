@@ -106,9 +106,10 @@ def _open(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         av.logging.set_level(None)
     with container:
         stream = container.streams.best("video")
-        if not isinstance(stream, VideoStream):
-            kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
-            raise SourceError(f"{path} holds no pictures, only {kinds}; give a video")
+        is_text = container.format.name == "tty"  # FFmpeg draws the letters
+        if is_text or not isinstance(stream, VideoStream):
+            kinds = ["text"] if is_text else sorted({str(stream.type) for stream in container.streams})
+            raise SourceError(f"{path} holds no pictures, only {', '.join(kinds) or 'nothing'}; give a video")
         yield container, stream
 
 
