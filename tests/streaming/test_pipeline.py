@@ -65,6 +65,30 @@ def test_frames_without_goals_give_empty_reports():
     assert report.frame.index == 2
 
 
+def test_a_tracker_that_can_no_longer_be_made_ends_the_goal_and_the_stream_goes_on():
+    def gone():
+        raise ConfigError("tracker.onnx is missing")
+
+    rig = Rig()
+    rig.pipeline = CameraPipeline(PipelineConfig(), gone, itertools.count(1))
+    rig.run()
+    rig.add()
+    rig.run(2)
+    assert (rig.finished["goal"].outcome, rig.finished["goal"].message) == (
+        Outcome.MODEL_ERROR,
+        "tracker.onnx is missing",
+    )
+
+
+def test_a_clock_that_begins_anew_prolongs_no_timeout():
+    """As when a bag loops: the goal was accepted at the end of the bag, and would have waited for its whole length."""
+    rig = Rig()
+    rig.pipeline.add("goal", TrackRequest(prompt="x", timeout=1.0), 1000 * SECOND)
+    for now_s in (1000.0, 5.0, 5.5, 6.5):
+        rig.keep(rig.pipeline.tick(int(now_s * SECOND)))
+    assert rig.finished["goal"].outcome is Outcome.INPUT_STALE
+
+
 def test_a_box_becomes_a_track_in_the_next_frame_and_moves_on():
     rig = Rig()
     rig.run()

@@ -56,6 +56,13 @@ def test_an_opencv_that_is_too_old_is_named_with_the_one_it_takes(name, files, w
         make_tracker(f"{name}:{tmp_path}")
 
 
+def test_a_model_that_opencv_cannot_read_is_a_setting_to_mend(tmp_path):
+    (tmp_path / "object_tracking_vittrack_2023sep.onnx").write_bytes(b"not found")
+    tracker = make_tracker(f"vit:{tmp_path}")
+    with pytest.raises(ConfigError, match="download its files again"):
+        tracker.start(View(scene(0, None)), np.array([0.0, 0, 10, 10]))
+
+
 class Scripted:
     """Stands in for a tracker of OpenCV."""
 

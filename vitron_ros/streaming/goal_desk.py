@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from vitron_ros.boxes import check_box
 from vitron_ros.config import PipelineConfig
-from vitron_ros.errors import RegionError
+from vitron_ros.errors import ConfigError, RegionError
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.request import ModelReply, ModelRequest, Status, Task
 from vitron_ros.region import Region, RegionKind
@@ -194,6 +194,7 @@ class GoalDesk:
             request = goal.request
             if goal.found_ns is None:
                 timeout = self.config.timeout if request.timeout is None else request.timeout
+                goal.accepted_ns = min(goal.accepted_ns, now_ns)  # a clock may begin anew, as with a bag that loops
                 if now_ns - goal.accepted_ns > timeout * SECOND_NS:
                     self._give_up(goal, timeout)
                 continue
@@ -256,7 +257,10 @@ class GoalDesk:
             box = check_box(reply.boxes_xyxy[index], frame.width, frame.height)
         except RegionError as error:
             return str(error)
-        goal.pursuit = self._manager.pursue(View(frame), box, frame.stamp_ns, score=reply.score)
+        try:
+            goal.pursuit = self._manager.pursue(View(frame), box, frame.stamp_ns, score=reply.score)
+        except ConfigError as error:
+            return str(error)
         return ""
 
     def _arrive(self, goal: Goal, pursuit: Pursuit) -> None:
@@ -284,14 +288,18 @@ class GoalDesk:
         except RegionError as error:
             self._reject(goal, Outcome.BAD_REGION, Reason.BAD_REGION, str(error))
             return
-        track_id, event = self._manager.start(
-            views[0],
-            box,
-            self.moment.image_ns,
-            phrase=goal.request.prompt,
-            min_score=goal.request.min_score,
-            later=views[1:],
-        )
+        try:
+            track_id, event = self._manager.start(
+                views[0],
+                box,
+                self.moment.image_ns,
+                phrase=goal.request.prompt,
+                min_score=goal.request.min_score,
+                later=views[1:],
+            )
+        except ConfigError as error:  # the tracker's files are gone since the node became active
+            self._reject(goal, Outcome.MODEL_ERROR, Reason.MODEL_ERROR, str(error))
+            return
         self._begin(goal, track_id, [event], by_model=False)
 
     def _begin(self, goal: Goal, track_id: int, events: list[TrackEvent], *, by_model: bool) -> None:

@@ -1,10 +1,12 @@
 """The slow loop's care for targets that exist: whom to ask the model about, and what follows from its replies."""
 
+import logging
+
 import numpy as np
 
 from vitron_ros.boxes import Boxes, check_box, iou
 from vitron_ros.config import PipelineConfig
-from vitron_ros.errors import RegionError
+from vitron_ros.errors import ConfigError, RegionError
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.request import ModelReply, ModelRequest, Status, Task, Window
 from vitron_ros.streaming.association import Find, is_taken, nearest
@@ -16,6 +18,8 @@ from vitron_ros.tracking.box_tracker import View
 from vitron_ros.tracking.pursuit import Pursuit
 from vitron_ros.tracking.track import SECOND_NS, Track, TrackEvent, TrackState
 from vitron_ros.tracking.track_manager import TrackManager
+
+logger = logging.getLogger(__name__)
 
 TOO_ALIKE = 0.1  # difference in likeness that says nothing
 
@@ -248,7 +252,10 @@ class Verification:
             and not self._is_better(track, view, believed, alike)
         ):
             return
-        self._pursuits[track.id] = self._manager.pursue(view, box, frame.stamp_ns, score=score, was_lost=is_lost)
+        try:
+            self._pursuits[track.id] = self._manager.pursue(view, box, frame.stamp_ns, score=score, was_lost=is_lost)
+        except ConfigError as error:
+            logger.warning("the model's box cannot be followed: %s", error)
 
     def _is_better(self, track: Track, view: View, believed_xyxy: Boxes, alike: float) -> bool:
         """Whether something is more like the target than what is followed, or they are too alike to tell."""

@@ -35,8 +35,12 @@ class OpenCvTracker:
         self._box_xyxy = np.zeros(4)
 
     def start(self, view: View, box_xyxy: Boxes) -> None:
+        """Raises ConfigError where OpenCV cannot read the tracker's model."""
         left, top, width, height = np.round(ltwh_from_xyxy(box_xyxy)).astype(int).tolist()
-        self._tracker = self._create()
+        try:
+            self._tracker = self._create()
+        except cv2.error as error:
+            raise ConfigError(f"OpenCV cannot make the tracker; download its files again: {error.err}") from error
         self._tracker.init(view.bgr, (left, top, max(width, 1), max(height, 1)))
         self._box_xyxy = np.array(box_xyxy, np.float64)
 
