@@ -193,7 +193,11 @@ class ConverseAction:
         """Now and then: ask what stands, and end what has stood long enough."""
         for name, question in list(self._open.items()):
             port = self._ports[question.handle.request.camera]
-            if question.ends_ns is not None and self._now_ns() >= question.ends_ns:
+            now_ns = self._now_ns()
+            if question.ends_ns is not None:  # a clock may begin anew, as with a bag that loops
+                lasting_ns = int(question.handle.request.duration * SECOND_NS)
+                question.ends_ns = min(question.ends_ns, now_ns + lasting_ns)
+            if question.ends_ns is not None and now_ns >= question.ends_ns:
                 self._end(name, Converse.Result.OK, "")
                 continue
             if question.request is None or question.is_asked or self._model is None or not port.is_active:
