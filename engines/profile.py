@@ -23,7 +23,7 @@ from typing import Any
 import vitron_ros
 from vitron_ros.backends.manifest import code_hash
 from vitron_ros.errors import ConfigError, EngineError
-from vitron_ros.model.files import is_file
+from vitron_ros.model.files import is_file, quoted, shortened
 from vitron_ros.yaml_file import read_yaml
 
 LIBRARIES = ("tensorrt", "tensorrt_rtx", "onnxruntime")
@@ -112,20 +112,25 @@ def read_profile(path: Path) -> EngineProfile:
     values = read_yaml(path)
     keys = [item.name for item in fields(EngineProfile) if item.name not in {"path", *OPTIONAL}]
     if not isinstance(values, dict) or set(values) - OPTIONAL != set(keys):
-        found = sorted(map(str, values)) if isinstance(values, dict) else type(values).__name__
+        found = shortened(sorted(map(str, values)), most=12) if isinstance(values, dict) else quoted(values)
         raise ConfigError(f"{path} must have exactly the settings {', '.join(keys)}; it has {found}")
     for name, choices in CHOICES.items():
         if values[name] not in choices:
-            raise ConfigError(f"{path}: {name} is {values[name]!r}; it must be one of {', '.join(choices)}")
-    if not isinstance(values["model"], str) or not values["model"] or not isinstance(values["levels"], bool):
-        raise ConfigError(f"{path}: model is a name and levels true or false")
+            raise ConfigError(f"{path}: {name} is {quoted(values[name])}; it must be one of {', '.join(choices)}")
+    model, levels = values["model"], values["levels"]
+    if not isinstance(model, str) or not model or not model.isprintable() or not isinstance(levels, bool):
+        raise ConfigError(
+            f"{path}: model is a name and levels true or false; they are {quoted(model)} and {quoted(levels)}"
+        )
     _check_calibration(path, values)
     _check_selector(path, values)
     targets, sizes = values["targets"], values["sizes"]
     if not isinstance(targets, list) or not targets or not all(isinstance(target, str) for target in targets):
-        raise ConfigError(f"{path}: targets is {targets!r}; it must be a list such as [SM86, SM89]")
+        raise ConfigError(f"{path}: targets is {quoted(targets)}; it must be a list such as [SM86, SM89]")
+    if len(set(targets)) < len(targets) or (values["library"] == "onnxruntime" and targets != ["cpu"]):
+        raise ConfigError(f"{path}: targets is {quoted(targets)}; name each once, and for onnxruntime [cpu] alone")
     if not isinstance(sizes, list) or not sizes:
-        raise ConfigError(f"{path}: sizes is {sizes!r}; it must be a list with at least one entry")
+        raise ConfigError(f"{path}: sizes is {quoted(sizes)}; it must be a list with at least one entry")
     ranges = tuple(_sizes(path, each) for each in sizes)
     return EngineProfile(path=path, **{**values, "targets": tuple(targets), "sizes": ranges})
 
@@ -136,8 +141,8 @@ def _check_calibration(path: Path, values: Mapping[str, Any]) -> None:
         raise ConfigError(f"{path}: precision int8 is for the parts {', '.join(SEEING)}, not for {values['part']}")
     if is_int8 != ("calibration" in values) or (is_int8 and not (isinstance(calibration, str) and calibration)):
         raise ConfigError(
-            f"{path}: calibration is {calibration!r}; with precision int8, and no other, it must name a folder of "
-            "images like those that the engine will see, or worlds"
+            f"{path}: calibration is {quoted(calibration)}; with precision int8, and no other, it must name a folder "
+            "of images like those that the engine will see, or worlds"
         )
 
 
@@ -147,22 +152,23 @@ def _check_selector(path: Path, values: Mapping[str, Any]) -> None:
     selector, part, library = values["selector"], values["part"], values["library"]
     if selector != PLUGIN or part != "frames" or library == "onnxruntime":
         raise ConfigError(
-            f"{path}: selector is {selector!r} for {part} by {library}; leave it out, or set it to {PLUGIN} for frames "
-            "by tensorrt or tensorrt_rtx"
+            f"{path}: selector is {quoted(selector)} for {part} by {library}; leave it out, or set it to {PLUGIN} for "
+            "frames by tensorrt or tensorrt_rtx"
         )
 
 
 def _sizes(path: Path, values: Any) -> dict[str, tuple[int, int, int]]:
     sizes = {}
+    form = "they must be like {min: 1, opt: 1, max: 8}"
     for name, each in values.items() if isinstance(values, dict) else ():
-        if not isinstance(each, dict) or set(each) != {"min", "opt", "max"}:
-            raise ConfigError(f"{path}: sizes of {name} are {each!r}; they must be like {{min: 1, opt: 1, max: 8}}")
+        if not isinstance(name, str) or not isinstance(each, dict) or set(each) != {"min", "opt", "max"}:
+            raise ConfigError(f"{path}: sizes of {quoted(name)} are {quoted(each)}; {form}")
         low, usual, high = each["min"], each["opt"], each["max"]
         if not all(type(size) is int for size in (low, usual, high)) or not 1 <= low <= usual <= high:
-            raise ConfigError(f"{path}: sizes of {name} are {each!r}; they must be whole, at least 1, and ascend")
+            raise ConfigError(f"{path}: sizes of {name} are {quoted(each)}; they must be whole, at least 1, and ascend")
         sizes[name] = (low, usual, high)
     if not sizes:
-        raise ConfigError(f"{path}: sizes has the entry {values!r}; it must name each dimension that varies")
+        raise ConfigError(f"{path}: sizes has the entry {quoted(values)}; it must name each dimension that varies")
     return sizes
 
 

@@ -16,7 +16,7 @@ from vitron_ros.yaml_file import read_yaml
 GROUPS = ("vision", "selector", "projector", "region", "embeddings", "language")
 MOST = 10**9  # steps, which numbers of batches must have room for
 NAME = re.compile("[a-z][a-z0-9_]*")  # of a stage, which is part of a directory's
-NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+NAMES = {int: "a whole number", float: "a number", str: "text in one line", bool: "true or false"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +95,7 @@ class TrainConfig(Checked):
     final_share: float = setting(0.02, "share of the learning rate at the end of the cosine", low=0.0, high=1.0)
     weight_decay: float = setting(0.05, "on matrices", low=0.0, high=10.0)
     clip_norm: float = setting(1.0, "norm to which gradients are cut", low=1e-6)
-    accumulation: int = setting(1, "batches of one optimiser step", low=1, high=10**6)
+    accumulation: int = setting(1, "batches of one optimiser step", low=1, high=1000)
     train: tuple[str, ...] = setting(GROUPS, f"what learns, among {', '.join(GROUPS)}; all else is frozen")
     lora_rank: int = setting(
         0, "rank of adapters on the language model, which is then frozen; 0: none", low=0, high=65536
@@ -201,7 +201,8 @@ def _value(kind: Any, value: Any, where: str) -> Any:
         return _read(kind, value, where)  # type: ignore[arg-type]
     if kind is float and type(value) is int and abs(value) < 2**53:
         return float(value)
-    if type(value) is not kind:
+    is_sane = value.isprintable() if type(value) is str else type(value) is not int or abs(value) < 2**53
+    if type(value) is not kind or not is_sane:
         raise ConfigError(f"{where} is {_shown(value)}; it must be {NAMES[kind]}")
     return value
 

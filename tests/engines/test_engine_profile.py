@@ -18,7 +18,7 @@ def test_the_shipped_profiles_are_valid_and_begin_with_their_command(path):
 
 
 def test_a_profile_is_read(write_profile):
-    profile = read_profile(write_profile(targets=["SM86", "SM89"]))
+    profile = read_profile(write_profile(library="tensorrt_rtx", targets=["SM86", "SM89"]))
     assert profile.sizes == ({"frames": (1, 2, 6)},)
     assert profile.targets == ("SM86", "SM89")
     assert profile.rebuild.endswith("small.yaml")
@@ -39,6 +39,11 @@ def test_a_profile_is_read(write_profile):
         ({"model": 7}, "model is a name"),
         ({"targets": []}, "targets is"),
         ({"targets": "SM86"}, "targets is 'SM86'; it must be a list"),
+        ({"targets": ["SM86"]}, r"targets is \['SM86'\]; name each once, and for onnxruntime \[cpu\] alone"),
+        ({"targets": ["cpu", "cpu"]}, "name each once"),
+        ({"model": ""}, "model is a name"),
+        ({"model": "a\0b"}, "model is a name"),
+        ({"sizes": [{5: {"min": 1, "opt": 2, "max": 8}}]}, "sizes of 5 are"),
         ({"sizes": []}, "sizes is"),
         ({"sizes": [{}]}, "it must name each dimension"),
         ({"sizes": [{"frames": 8}]}, "they must be like"),

@@ -1,6 +1,7 @@
 """Verification: it agrees where it should, and names the layer where it should not."""
 
 import json
+import resource
 
 import cv2
 import numpy as np
@@ -12,7 +13,7 @@ from engines.int8_graph import PRODUCTS
 from engines.profile import read_profile
 from engines.verify import main, verify
 from vitron_ros.backends.onnx_runner import OnnxRunner
-from vitron_ros.errors import ConfigError
+from vitron_ros.errors import ConfigError, EngineError
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
@@ -103,3 +104,24 @@ def test_a_backend_that_cannot_run_is_said_and_not_counted_as_agreement(write_pr
     assert "needs an NVIDIA GPU" in report["skipped"]["tensorrt_rtx"]
     assert "tensorrt_rtx" not in report["comparisons"]
     assert "tensorrt_rtx: not compared" in capsys.readouterr().out
+
+
+def test_an_engine_that_was_compared_with_nothing_does_not_agree(write_profile, tmp_path, monkeypatch, capsys):
+    def refuse(*_, **__):
+        raise EngineError("no session here")
+
+    monkeypatch.setattr(verify_module, "OnnxRunner", refuse)
+    assert main([str(write_profile()), "--cache", str(tmp_path / "cache")]) == 1
+    assert "verify: small was compared with nothing: no session here" in capsys.readouterr().err
+
+
+def test_a_full_disk_while_building_is_one_line_and_leaves_nothing_that_looks_whole(write_profile, tmp_path, capsys):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
+    try:
+        assert main([str(write_profile()), "--cache", str(tmp_path / "cache")]) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    said = capsys.readouterr().err
+    assert "File too large" in said and said.count("\n") == 1
+    assert not list((tmp_path / "cache").glob("small*"))
