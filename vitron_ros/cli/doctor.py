@@ -40,6 +40,7 @@ REQUIRED = {  # module: what it is for, the pip name
     "numpy": ("everything", "numpy"),
     "cv2": ("images and trackers", "opencv-contrib-python-headless"),
     "yaml": ("settings", "pyyaml"),
+    "av": ("videos", "av"),
     "tqdm": ("progress bars", "tqdm"),
     "rosbags": ("bags", "rosbags"),
     "mcap": ("bags", "mcap"),
