@@ -38,7 +38,7 @@ demo: install
 	$(BIN)/vitron demo $(SOURCE) --out $(OUT)
 
 test: install $(VENV)/.tensorrt
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 
 lint: install
 	$(BIN)/ruff check .

@@ -5,14 +5,18 @@ from pathlib import Path
 
 import pytest
 
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+DOMAINS = range(20 + 20 * WORKER, 40 + 20 * WORKER)  # of this worker alone
+ONE_AT_A_TIME = ("ros", "ros_tools")  # folders whose nodes share the cores with cameras and clients of their own
 FOOTAGE = Path(__file__).parents[2] / "shared" / "data"
 
 
 def pytest_configure(config: pytest.Config) -> None:
     from vitron_ros.ros.transport import transport_environment
 
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
-    os.environ["ROS_DOMAIN_ID"] = str(20 + (os.getpid() + worker) % 40)
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: workers share the cores
+    os.environ["ROS_DOMAIN_ID"] = str(DOMAINS[os.getpid() % len(DOMAINS)])
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     os.environ.update(transport_environment())
 
@@ -28,6 +32,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("ros"):
                 item.add_marker(pytest.mark.skip(reason="; ".join(reasons)))
+    for item in items:
+        if item.path.parent.name in ONE_AT_A_TIME:
+            item.add_marker(pytest.mark.xdist_group("nodes"))
 
 
 @pytest.fixture(scope="session")

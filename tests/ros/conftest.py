@@ -10,16 +10,17 @@ pytest.importorskip("vitron_msgs", reason="vitron_msgs is not installed")
 
 import rclpy
 
+from tests.conftest import DOMAINS
 from tests.ros.rig import Camera, running_node
 from vitron_ros.ros.probe import Probe
 
-DOMAINS = itertools.islice(itertools.cycle(range(20, 60)), os.getpid() % 40, None)  # parallel runs begin apart
+NEXT_DOMAIN = itertools.islice(itertools.cycle(DOMAINS), os.getpid() % len(DOMAINS), None)  # runs begin apart
 
 
 @pytest.fixture(autouse=True)
 def domain(monkeypatch):
     """A domain of its own for each test: a node of the test before, not yet forgotten, would take its requests."""
-    monkeypatch.setenv("ROS_DOMAIN_ID", str(next(DOMAINS)))
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(next(NEXT_DOMAIN)))
 
 
 @pytest.fixture
