@@ -118,7 +118,7 @@ def find_checkpoint(source: str | Path) -> Path:
     if is_file(path):
         raise ModelError(f"{name} is a file; give the directory that holds it with its {CONFIG} and tokenizer")
     if len(path.parts) != 2 or path.is_absolute() or name.startswith("."):
-        raise ModelError(f"{quoted(name)} is no directory, bundled model or hub id owner/name; see: vitron models list")
+        raise ModelError(f"{name!r} is no directory, bundled model or hub id owner/name; see: vitron models list")
     from huggingface_hub import snapshot_download
 
     try:
