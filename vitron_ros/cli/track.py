@@ -1,4 +1,6 @@
-"""Follow targets in a video, a folder of images, a webcam or a bag: the same tracks as the node's, without ROS."""
+"""Follow targets in a video, a folder of images, a webcam or a bag: the same tracks as the node's, without ROS.
+
+Exit code 3 says that a target was never seen, 1 that something went wrong."""
 
 import argparse
 

@@ -59,6 +59,8 @@ def read_timing(path: Path) -> VideoTiming:
         times = sorted(packet.pts for packet in packets if packet.pts is not None)
         periods = [later - earlier for earlier, later in pairwise(times) if later > earlier]
         fps = float(1 / (statistics.median(periods) * _time_base(stream))) if periods else None
+        if times and not periods and stream.average_rate:  # one frame alone
+            fps = float(stream.average_rate)
         count = stream.frames
         if not count and container.duration and fps:
             count = round(container.duration / av.time_base * fps)
