@@ -46,7 +46,7 @@ def test_a_run_in_which_nothing_grows_is_clean():
 @pytest.mark.parametrize(
     ("name", "rate", "said"),
     [
-        ("heap_mb", 1.1, "1.10 MB of heap more each minute, the limit is 1"),
+        ("heap_mb", 1.1, "1.10 MB of heap more per minute, the limit is 1"),
         ("threads", 0.5, "0.50 threads more"),
         ("files", 1.0, "1.00 open files more"),
         ("shared", 0.5, "0.50 mapped files of /dev/shm more"),
@@ -93,16 +93,16 @@ def test_the_page_tells_what_was_done_and_found():
     for line in (
         "    vitron bench soak --minutes 10",
         "|  | first minute | middle minute | last minute |",
-        "| images shown a second | 15.0 | 15.0 | 15.0 |",
-        "| of it heap, most | 100 | 103 | 105 |",
+        "| images sent per second | 15.0 | 15.0 | 15.0 |",
+        "| heap MB, maximum | 100 | 103 | 105 |",
         "| images dropped | 30 | 30 | 30 |",
-        "| age of a box p50, p95, p99 ms | 25, 30, 30 | 25, 30, 30 | 25, 30, 30 |",
+        "| latency p50, p95, p99 ms | 25, 30, 30 | 25, 30, 30 | 25, 30, 30 |",
         "| CPU % | 50 | 50 | 50 |",
         "| MB of heap | 101 | 105 | +0.50 | 1 |",
-        f"MB of heap at rest, round by round, with the warm-up: {heap}.",
+        f"MB of heap at rest by round, including the warm-up: {heap}.",
         "| a box | CANCELED 3, OVERLOADED 1 |",
-        "Together: CANCELED 5, OVERLOADED 1.",
-        "**Verdict: no leak.**",
+        "Total: CANCELED 5, OVERLOADED 1.",
+        "**Passed: no leak.**",
     ):
         assert line in text.splitlines(), line
 
@@ -110,11 +110,11 @@ def test_the_page_tells_what_was_done_and_found():
 def test_the_page_of_a_leak_says_what_is_broken():
     samples = run_of(threads=1.0)
     text = page("vitron bench soak", "Two cores", samples, Counter(), broken_rules(samples, []))
-    assert text.splitlines()[-1] == "**Verdict: broken.** 1.00 threads more each minute, the limit is 0.25."
+    assert text.splitlines()[-1] == "**Failed.** 1.00 threads more per minute, the limit is 0.25."
 
 
 def test_a_run_that_never_began_has_a_page_all_the_same():
-    assert "**Verdict: broken.**" in page("vitron bench soak", "Two cores", [], Counter(), broken_rules([], []))
+    assert "**Failed.**" in page("vitron bench soak", "Two cores", [], Counter(), broken_rules([], []))
 
 
 @pytest.mark.ros

@@ -8,7 +8,7 @@ Weights are random (speed does not depend on them) and the same for all. Runs ar
 median of the rounds, so that a busy machine slows all alike. The tokens of all ways to decode must be equal.
 
 `stream`: latency and load of the perception node over DDS. `cameras`: how they grow with the number of cameras.
-`soak`: what the node leaks where it is put through trouble again and again; exit code 1 if it does.
+`soak`: whether the node leaks while faults are injected again and again; exit code 1 if it does.
 """
 
 import argparse
@@ -65,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     cameras = subjects.add_parser("cameras", help="the perception node with several cameras; needs ROS")
     cameras.add_argument("--cameras", type=_counts, default=[1, 2, 4], help="how many, in turn (default: 1,2,4)")
     cameras.add_argument("--seconds", type=float, default=20.0, help="length of each measurement (default: 20)")
-    soak = subjects.add_parser("soak", help="the perception node in trouble: does it leak?; needs ROS")
+    soak = subjects.add_parser("soak", help="leaks of the perception node under injected faults; needs ROS")
     soak.add_argument("--minutes", type=float, default=10.0, help="length of the run (default: 10)")
     soak.add_argument("--report", type=Path, help="Markdown page to write")
 

@@ -31,12 +31,12 @@ TABLE = (
     ("processed/s", "processed_hz"),
     ("dropped", "dropped"),
     ("lost", "lost"),
-    ("box age p50", "age_ms_p50"),
+    ("latency p50", "age_ms_p50"),
     ("p95", "age_ms_p95"),
     ("p99 ms", "age_ms_p99"),
     ("CPU %", "cpu_percent"),
-    ("CPU ms an image", "cpu_ms_per_frame"),
-    ("shed at most", "shed"),
+    ("CPU ms per image", "cpu_ms_per_frame"),
+    ("load shedding", "shed"),
 )
 
 

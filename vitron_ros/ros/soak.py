@@ -139,7 +139,7 @@ def reload(soaked: SoakedNode) -> None:
     leave(soaked, Transition.TRANSITION_CLEANUP, Transition.TRANSITION_CONFIGURE)
 
 
-TROUBLES: tuple[Callable[[SoakedNode], None], ...] = (
+FAULTS: tuple[Callable[[SoakedNode], None], ...] = (
     boxes,
     crowd,
     prompts,
@@ -154,7 +154,7 @@ TROUBLES: tuple[Callable[[SoakedNode], None], ...] = (
 )
 
 
-def run(minutes: float, report: Path | None, troubles: Sequence[Callable[[SoakedNode], None]] = TROUBLES) -> int:
+def run(minutes: float, report: Path | None, faults: Sequence[Callable[[SoakedNode], None]] = FAULTS) -> int:
     """Print the report and write it; exit code 1 if the rule is broken."""
     if report is not None:
         make_folder(report.parent)
@@ -164,7 +164,7 @@ def run(minutes: float, report: Path | None, troubles: Sequence[Callable[[Soaked
         client.wait_for_node(NODE_TIMEOUT_S)
         soaked = SoakedNode(node, client)
         try:
-            soaked.run(minutes, troubles)
+            soaked.run(minutes, faults)
         except SourceError as error:
             soaked.problems.append(f"it stopped early: {error}")
     if node.returncode:

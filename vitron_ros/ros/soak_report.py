@@ -66,7 +66,7 @@ def broken_rules(samples: Sequence[Sample], problems: Sequence[str]) -> list[str
         return [*problems, f"{len(quiet)} samples at rest are too few to see growth: run it for longer"]
     found = {name: growth(quiet, name) for name in LIMITS}
     return [*problems] + [
-        f"{slope:.2f} {NAMES[name]} more each minute, the limit is {LIMITS[name]:g}"
+        f"{slope:.2f} {NAMES[name]} more per minute, the limit is {LIMITS[name]:g}"
         for name, slope in found.items()
         if slope > LIMITS[name]
     ]
@@ -78,11 +78,11 @@ def page(
     """The report as Markdown."""
     quiet = settled(samples) if samples else []
     parts = [
-        "# Soak: trouble again and again",
+        "# Soak test",
         f"    {command}",
-        "A perception node with `vitron-tiny` and one camera (15 Hz, circles on a wall) in their own ROS domain. One "
-        "trouble follows the other, in rounds; after each round all goals have ended and the camera is steady for a "
-        "moment: a sample **at rest**. Everything is measured from outside the node's process, every 2 s.",
+        "A perception node with `vitron-tiny` and one camera (15 Hz, circles on a wall) in their own ROS domain. "
+        "Faults are injected one after another, in rounds. After each round all goals have ended and the camera is "
+        "steady for a moment: a sample **at rest**. Everything is measured from outside the process, every 2 s.",
         f"{machine}. Rounds: {sum(sample.at_rest for sample in samples)}.",
     ]
     if samples:
@@ -90,23 +90,23 @@ def page(
     if len(quiet) >= REST_SAMPLES:
         heap = ", ".join(f"{sample.heap_mb:.0f}" for sample in samples if sample.at_rest)
         parts += [
-            "At rest, after a warm-up of a fifth of the run:",
+            "At rest, after a warm-up of one fifth of the run:",
             _growth_table(quiet),
-            f"MB of heap at rest, round by round, with the warm-up: {heap}.",
+            f"MB of heap at rest by round, including the warm-up: {heap}.",
         ]
     counted = Counter[str]()
     for (_, outcome), count in outcomes.items():
         counted[outcome] += count
     parts += [
-        "What was done, and how it ended:",
+        "Faults and outcomes:",
         table(
-            ("trouble", "outcomes"),
+            ("fault", "outcomes"),
             [(case, _counts(outcomes, case)) for case in dict.fromkeys(case for case, _ in outcomes)],
         ),
-        f"Together: {', '.join(f'{name} {count}' for name, count in counted.most_common())}.",
-        "**Rule.** At rest nothing grows by more than the limit above; every goal ends, and in one of the ways that "
-        "its trouble allows; the node lives, leaves with 0, and leaves no segment in /dev/shm.",
-        "**Verdict: no leak.**" if not broken else "**Verdict: broken.** " + "; ".join(broken) + ".",
+        f"Total: {', '.join(f'{name} {count}' for name, count in counted.most_common())}.",
+        "**Criteria.** At rest nothing grows by more than the limit above; every goal ends with an outcome that its "
+        "fault allows; the node stays alive, exits with 0 and leaves no segment in /dev/shm.",
+        "**Passed: no leak.**" if not broken else "**Failed.** " + "; ".join(broken) + ".",
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -129,17 +129,17 @@ def _minute(samples: Sequence[Sample]) -> dict[str, str]:
     elapsed_s = max(samples[-1].at_s - samples[0].at_s, 1e-9)
     ages = percentiles_ms([age_ns for sample in later for age_ns in sample.ages_ns])
     return {
-        "resident MB, most": f"{max(sample.resident_mb for sample in samples):.0f}",
-        "of it heap, most": f"{max(sample.heap_mb for sample in samples):.0f}",
+        "resident MB, maximum": f"{max(sample.resident_mb for sample in samples):.0f}",
+        "heap MB, maximum": f"{max(sample.heap_mb for sample in samples):.0f}",
         "threads": _range([sample.threads for sample in samples]),
         "open files": _range([sample.files for sample in samples]),
         "files of /dev/shm": _range([sample.shared for sample in samples]),
-        "images shown a second": f"{sum(sample.sent for sample in later) / elapsed_s:.1f}",
-        "tracks published a second": f"{sum(sample.published for sample in later) / elapsed_s:.1f}",
+        "images sent per second": f"{sum(sample.sent for sample in later) / elapsed_s:.1f}",
+        "tracks published per second": f"{sum(sample.published for sample in later) / elapsed_s:.1f}",
         "images dropped": f"{sum(sample.dropped for sample in later)}",
-        "shed, most": f"{max(sample.shed for sample in samples)}",
-        "age of a box p50, p95, p99 ms": ", ".join(f"{age:.0f}" for age in ages),
-        "goals open": _range([sample.goals_open for sample in samples]),
+        "load-shedding level, maximum": f"{max(sample.shed for sample in samples)}",
+        "latency p50, p95, p99 ms": ", ".join(f"{age:.0f}" for age in ages),
+        "open goals": _range([sample.goals_open for sample in samples]),
         "CPU %": f"{100 * (samples[-1].cpu_s - samples[0].cpu_s) / elapsed_s:.0f}",
     }
 
@@ -155,7 +155,7 @@ def _growth_table(quiet: Sequence[Sample]) -> str:
         )
         for name, limit in LIMITS.items()
     ]
-    return table(("", "first", "last", "growth a minute", "limit"), rows)
+    return table(("", "first", "last", "growth per minute", "limit"), rows)
 
 
 def _range(values: Sequence[int]) -> str:

@@ -1,4 +1,4 @@
-"""A perception node in its own process that is put through trouble, and watched from outside while it is."""
+"""A perception node in its own process into which faults are injected, observed from outside."""
 
 import time
 from collections import Counter
@@ -66,10 +66,10 @@ class MovableCamera:
 
 
 class SoakedNode:
-    """Makes trouble, counts how it ends, and takes samples. Single-threaded: all happens while the probe spins.
+    """Injects faults, counts how goals end, and takes samples. Single-threaded: all happens while the probe spins.
 
     Attributes:
-        outcomes: how often a goal of a trouble ended so; (trouble, outcome).
+        outcomes: how often a goal of a fault ended so; (fault, outcome).
         problems: what ended as it must not.
         mapped: every file of /dev/shm that the node was seen to use.
     """
@@ -86,33 +86,33 @@ class SoakedNode:
         self._started_s = time.monotonic()
         self._sent = self._skipped = 0
 
-    def run(self, minutes: float, troubles: "Sequence[Callable[[SoakedNode], None]]") -> None:
+    def run(self, minutes: float, faults: "Sequence[Callable[[SoakedNode], None]]") -> None:
         """Raises SourceError if the node dies, or something that must come does not."""
         self.wait_for_node()
         self._started_s, self._sent = time.monotonic(), self.camera.sent
         self.client.create_timer(SAMPLE_S, self._sample)
         while time.monotonic() - self._started_s < 60 * minutes:
-            for trouble in troubles:
-                trouble(self)
+            for fault in faults:
+                fault(self)
             self.wait_for_ends()
             self.client.spin_for(REST_S)
             self._sample(at_rest=True)
 
-    def begin(self, trouble: str, goal: TrackObject.Goal | Converse.Goal, *allowed: str) -> ClientGoalHandle:
+    def begin(self, fault: str, goal: TrackObject.Goal | Converse.Goal, *allowed: str) -> ClientGoalHandle:
         """Send a goal that must end with one of the allowed outcomes, or be REFUSED where that is allowed."""
         handle = self.client.send(goal) if isinstance(goal, TrackObject.Goal) else self.client.ask(goal)
         if handle.accepted:
             future = handle.get_result_async()
-            self._open[future] = trouble
-            future.add_done_callback(partial(self._end, trouble, allowed))
+            self._open[future] = fault
+            future.add_done_callback(partial(self._end, fault, allowed))
         else:
-            self._count(trouble, "REFUSED", allowed)
+            self._count(fault, "REFUSED", allowed)
         return handle
 
-    def wait_for_ends(self, *troubles: str) -> None:
-        """Of the goals of these troubles, or of all."""
+    def wait_for_ends(self, *faults: str) -> None:
+        """Of the goals of these faults, or of all."""
         self.client.spin_until(
-            lambda: not [name for name in self._open.values() if not troubles or name in troubles],
+            lambda: not [name for name in self._open.values() if not faults or name in faults],
             END_TIMEOUT_S,
             f"the end of {', '.join(sorted(set(self._open.values())))}",
         )
@@ -134,17 +134,17 @@ class SoakedNode:
         if not self.client.call(ChangeState, "perception/change_state", request, NODE_TIMEOUT_S).success:
             raise SourceError(f"the node did not make the transition {transition}")
 
-    def _end(self, trouble: str, allowed: Sequence[str], future: Future) -> None:
+    def _end(self, fault: str, allowed: Sequence[str], future: Future) -> None:
         del self._open[future]
         result = future.result().result
         kind = type(result)
         names = (name for name in dir(kind) if name.isupper() and getattr(kind, name) == result.outcome)
-        self._count(trouble, next(names), allowed)
+        self._count(fault, next(names), allowed)
 
-    def _count(self, trouble: str, outcome: str, allowed: Sequence[str]) -> None:
-        self.outcomes[trouble, outcome] += 1
+    def _count(self, fault: str, outcome: str, allowed: Sequence[str]) -> None:
+        self.outcomes[fault, outcome] += 1
         if outcome not in allowed:
-            self.problems.append(f"{trouble!r} ended with {outcome}")
+            self.problems.append(f"{fault!r} ended with {outcome}")
 
     def _sample(self, *, at_rest: bool = False) -> None:
         if self._node.poll() is not None:
