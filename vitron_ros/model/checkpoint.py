@@ -21,7 +21,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from vitron_ros.errors import ModelError
+from vitron_ros.errors import ConfigError, ModelError
 from vitron_ros.model.config import PROFILES, ModelConfig, from_dict
 from vitron_ros.model.files import LFS_POINTER, SHOWN, files_inside, is_file, quoted, read_json, shortened
 from vitron_ros.model.memory import check_memory
@@ -306,7 +306,12 @@ def read_prompt_profile(directory: Path, config: ModelConfig) -> PromptProfile:
         ConfigError: it is not there, or not valid.
     """
     kept = directory / PROMPT_PROFILE
-    return PromptProfile.read(kept) if is_file(kept) else PromptProfile.built_in(config.prompt_profile)
+    if is_file(kept):
+        return PromptProfile.read(kept)
+    try:
+        return PromptProfile.built_in(config.prompt_profile)
+    except ConfigError as error:
+        raise ConfigError(f"{directory} lacks its {PROMPT_PROFILE}: {error}; fetch it again") from error
 
 
 def build_empty(config: ModelConfig) -> VitronModel:
