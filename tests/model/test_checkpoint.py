@@ -251,7 +251,7 @@ def test_a_config_names_no_file_as_its_wording(saved, name):
     (saved / "config.json").write_text(replace(CONFIG, prompt_profile=name).to_json())
     with pytest.raises(ConfigError, match="is built in; there are default, elysium, vitron") as told:
         load_checkpoint(saved)
-    assert "root" not in str(told.value) and "secret" not in str(told.value)
+    assert "root:" not in str(told.value) and "secret" not in str(told.value)
 
 
 def test_a_wording_that_is_another_file_is_not_shown(saved, tmp_path):
