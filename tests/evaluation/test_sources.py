@@ -1,5 +1,7 @@
 """What a word on the command line opens, and what it says when it opens nothing."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from vitron_ros.errors import SourceError
 from vitron_ros.evaluation import bag_messages
 from vitron_ros.evaluation.bag_writer import BagWriter
 from vitron_ros.evaluation.sources import open_source
+from vitron_ros.evaluation.track_film import TrackFilm
 from vitron_ros.evaluation.video_writer import VideoWriter
 from vitron_ros.frame import Frame
 from vitron_ros.images.codec import encode_jpeg, encode_png
@@ -134,6 +137,16 @@ def test_an_image_file_is_a_source_of_one_frame(tmp_path):
 def test_urls_are_not_taken(text):
     with pytest.raises(SourceError, match="is a URL"):
         open_source(text)
+
+
+def test_without_pyav_bags_and_folders_play_on_and_a_video_says_what_to_install(tmp_path, video, monkeypatch):
+    monkeypatch.setitem(sys.modules, "av", None)
+    for part in ("video_reader", "video_writer"):
+        monkeypatch.delitem(sys.modules, f"vitron_ros.evaluation.{part}", raising=False)
+    with pytest.raises(SourceError, match="pip install 'av>=14'"):
+        open_source(str(video))
+    film = TrackFilm(tmp_path / "film.mp4", 25, (64, 48))
+    assert "pip install 'av>=14'" in film.problem
 
 
 def folder_of_nothing(path):

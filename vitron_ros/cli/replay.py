@@ -25,6 +25,7 @@ from vitron_ros.evaluation.track_film import TrackFilm
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.request import LanguageVision
 from vitron_ros.streaming.models import BUNDLED, load_model
+from vitron_ros.tracking.trackers import make_tracker
 
 EPILOG = "example: vitron replay bags/sample --goals bags/goals.yaml --out out/replay"
 
@@ -71,6 +72,7 @@ def run_goals(arguments: argparse.Namespace, goals: Sequence[ScriptedGoal]) -> i
     if arguments.frames is not None and arguments.frames < 1:
         raise ConfigError(f"--frames {arguments.frames}: give a number from 1")
     config = PipelineConfig(tracker=arguments.tracker)
+    make_tracker(config.tracker)  # an unknown name is refused before any work
     latency = _latency(arguments)
     model = _model(arguments, goals)
     left_out = LeftOut()

@@ -14,9 +14,8 @@ import numpy as np
 
 from vitron_ros.errors import ImageError, SourceError
 from vitron_ros.evaluation.bag_files import is_bag
-from vitron_ros.evaluation.bags import Bag, log_bad_frame
+from vitron_ros.evaluation.bags import Bag, OnBad, log_bad_frame
 from vitron_ros.evaluation.image_files import SUFFIXES, image_files, read_image
-from vitron_ros.evaluation.video_reader import OnBad, read_timing, read_video
 from vitron_ros.frame import Frame, Image
 from vitron_ros.images.window import ValueWindow
 
@@ -157,10 +156,20 @@ def _bag(path: Path, topic: str | None, on_bad: OnBad) -> Source:
 
 
 def _video(path: Path, fps: float | None, on_bad: OnBad) -> Source:
+    try:
+        from vitron_ros.evaluation.video_reader import read_timing, read_video
+    except ImportError as error:
+        raise SourceError(f"{path}: videos are read with PyAV ({error}); run: pip install 'av>=14'") from error
+
+    def frames(on_bad: OnBad) -> Iterator[Frame]:
+        """With their own times, or as if they came at the rate that was told."""
+        for frame in read_video(path, _START_NS, rate, on_bad):
+            yield frame if fps is None else replace(frame, stamp_ns=stamp_ns(frame.index, fps))
+
     timing = read_timing(path)
     rate = fps or _usable_rate(timing.fps or 0.0, str(path))
     reasons: list[ImageError] = []
-    first = next(_video_frames(path, rate, None, lambda index, error: reasons.append(error)), None)
+    first = next(frames(lambda index, error: reasons.append(error)), None)
     if first is None:
         reason = reasons[0] if reasons else "it is cut off, or its codec is unknown"
         raise SourceError(f"{path} holds no frame that can be decoded: {reason}")
@@ -170,14 +179,8 @@ def _video(path: Path, fps: float | None, on_bad: OnBad) -> Source:
         height=first.height,
         fps=rate,
         count=timing.count,
-        frames=lambda: _video_frames(path, rate, fps, on_bad),
+        frames=lambda: frames(on_bad),
     )
-
-
-def _video_frames(path: Path, rate: float, told: float | None, on_bad: OnBad) -> Iterator[Frame]:
-    """The frames with their own times, or as if they came at the rate that was told."""
-    for frame in read_video(path, _START_NS, rate, on_bad):
-        yield frame if told is None else replace(frame, stamp_ns=stamp_ns(frame.index, told))
 
 
 def _webcam(number: int, fps: float | None) -> Source:

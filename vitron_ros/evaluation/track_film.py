@@ -1,12 +1,15 @@
 """The film of a replay: every image with the tracks in it."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vitron_ros.errors import SourceError
-from vitron_ros.evaluation.video_writer import VideoWriter
 from vitron_ros.images.draw import draw_tracks
 from vitron_ros.streaming.overlays import overlays
 from vitron_ros.streaming.pipeline import Report
+
+if TYPE_CHECKING:
+    from vitron_ros.evaluation.video_writer import VideoWriter
 
 
 class TrackFilm:
@@ -21,8 +24,14 @@ class TrackFilm:
         self.path = path
         self.problem = ""
         self._writer: VideoWriter | None = None
+        if path is None:
+            return
         try:
-            self._writer = None if path is None else VideoWriter(path, fps, size)
+            from vitron_ros.evaluation import video_writer
+
+            self._writer = video_writer.VideoWriter(path, fps, size)
+        except ImportError as error:
+            self.problem = f"films are written with PyAV ({error}); run: pip install 'av>=14'"
         except SourceError as error:
             self.problem = str(error)
 

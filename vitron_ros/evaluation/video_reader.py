@@ -6,7 +6,7 @@ the end that its header names.
 """
 
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -21,10 +21,9 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from vitron_ros.errors import ImageError, SourceError
+from vitron_ros.evaluation.bags import OnBad
 from vitron_ros.frame import Frame, Image
 from vitron_ros.images.headers import check_size
-
-OnBad = Callable[[int, ImageError], None]
 
 _SECOND_NS = 1_000_000_000
 _SAMPLE = 32  # the first packets say how many frames there are a second
