@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pytest
 
+from vitron_ros import evaluation
 from vitron_ros.errors import SourceError
 from vitron_ros.evaluation import bag_messages
 from vitron_ros.evaluation.bag_writer import BagWriter
@@ -143,6 +144,7 @@ def test_without_pyav_bags_and_folders_play_on_and_a_video_says_what_to_install(
     monkeypatch.setitem(sys.modules, "av", None)
     for part in ("video_reader", "video_writer"):
         monkeypatch.delitem(sys.modules, f"vitron_ros.evaluation.{part}", raising=False)
+        monkeypatch.delattr(evaluation, part, raising=False)
     with pytest.raises(SourceError, match="pip install 'av>=14'"):
         open_source(str(video))
     film = TrackFilm(tmp_path / "film.mp4", 25, (64, 48))
