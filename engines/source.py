@@ -7,17 +7,11 @@ from typing import Literal
 import torch
 
 from vitron_ros.errors import ConfigError, EngineError, ModelError
-from vitron_ros.model.checkpoint import (
-    build_empty,
-    find_checkpoint,
-    from_pretrained,
-    load_weights,
-    read_config,
-    weight_files,
-)
+from vitron_ros.model.checkpoint import build_empty, find_checkpoint, from_pretrained, read_config
 from vitron_ros.model.config import profile
 from vitron_ros.model.memory import check_memory
 from vitron_ros.model.vitron import VitronModel
+from vitron_ros.model.weights import load_weights, weight_files
 
 Precision = Literal["float32", "float16", "bfloat16"]
 PRECISIONS: dict[str, torch.dtype] = {

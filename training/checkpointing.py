@@ -25,8 +25,9 @@ from training.errors import DamagedError, TrainingError
 from training.learner import HEADS, Learner
 from training.optimizers import Optimizers
 from vitron_ros.errors import ConfigError, ModelError, SourceError
-from vitron_ros.model.checkpoint import Checkpoint, read_tensors, save_pretrained
+from vitron_ros.model.checkpoint import Checkpoint, save_pretrained
 from vitron_ros.model.files import is_file, quoted, read_json
+from vitron_ros.model.weights import read_tensors
 
 RECORD, STATE = "training.json", "run/state.safetensors"
 RECORDED = (int, int | float, str, str, int)  # of a stage: step, seconds, hardware, and its name and seed

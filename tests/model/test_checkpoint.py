@@ -14,24 +14,19 @@ from tiny_vitron import CONFIG, tiny_vitron
 
 from vitron_ros.errors import ConfigError, ModelError
 from vitron_ros.model.checkpoint import (
-    INDEX,
-    INPUT_EMBEDDINGS,
-    OUTPUT_EMBEDDINGS,
-    WEIGHTS,
     build_empty,
     find_checkpoint,
     from_pretrained,
-    is_finite,
     load_checkpoint,
     read_config,
     save_pretrained,
-    weight_files,
 )
 from vitron_ros.model.config import SelectorConfig, profile
 from vitron_ros.model.prompt_profile import PromptProfile
 from vitron_ros.model.prompts import ImageSegment, Prompt, TextSegment, Turn
 from vitron_ros.model.quantise import quantise
 from vitron_ros.model.vitron import VitronModel
+from vitron_ros.model.weights import INDEX, INPUT_EMBEDDINGS, OUTPUT_EMBEDDINGS, WEIGHTS, is_finite, weight_files
 
 PROMPT = Prompt((TextSegment((1, 2)), ImageSegment(0), ImageSegment(1), TextSegment((3,))))
 PIXELS = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))

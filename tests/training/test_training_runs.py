@@ -24,7 +24,8 @@ from training.train import main
 from training.trainer import Trainer
 from training.worlds import make_clip
 from vitron_ros.errors import ConfigError
-from vitron_ros.model.checkpoint import from_pretrained, read_tensors
+from vitron_ros.model.checkpoint import from_pretrained
+from vitron_ros.model.weights import read_tensors
 
 
 def losses(out: Path) -> list[str]:

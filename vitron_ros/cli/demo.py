@@ -85,7 +85,8 @@ def model_folder(model: str) -> str:
     Raises:
         ModelError: there is no such model, or no config or weights in its folder.
     """
-    from vitron_ros.model.checkpoint import find_checkpoint, read_config, weight_files  # bring torch
+    from vitron_ros.model.checkpoint import find_checkpoint, read_config  # bring torch
+    from vitron_ros.model.weights import weight_files
 
     folder = find_checkpoint(model)
     read_config(folder)

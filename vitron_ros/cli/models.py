@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 
 from vitron_ros.errors import ConfigError, ModelError
 from vitron_ros.grounding.model_files import verify_files
-from vitron_ros.model.checkpoint import ASSETS, CONFIG, Loaded, find_checkpoint, read_config, save_pretrained
+from vitron_ros.model.checkpoint import ASSETS, CONFIG, find_checkpoint, read_config, save_pretrained
 from vitron_ros.model.config import PROFILES, ModelConfig, profile
 from vitron_ros.model.device import find_device
 from vitron_ros.model.files import is_file
@@ -22,6 +22,7 @@ from vitron_ros.model.footprint import Footprint, footprint
 from vitron_ros.model.published_layouts import layout_of, load_elysium, load_vitron
 from vitron_ros.model.tokenizer import JSON_NAME, SENTENCEPIECE_NAME
 from vitron_ros.model.vitron import VitronModel
+from vitron_ros.model.weights import Loaded
 
 NAME = "models"
 HELP = "list, show, verify and convert models"

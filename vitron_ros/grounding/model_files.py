@@ -12,9 +12,6 @@ from vitron_ros.grounding.familiarity import Familiarity
 from vitron_ros.grounding.vocabulary import Vocabulary
 from vitron_ros.model.checkpoint import (
     Checkpoint,
-    Loaded,
-    LoadReport,
-    WeightsError,
     build_empty,
     read_config,
     read_model,
@@ -28,6 +25,7 @@ from vitron_ros.model.memory import check_memory
 from vitron_ros.model.prompt_profile import PromptProfile
 from vitron_ros.model.prompts import PromptBuilder
 from vitron_ros.model.tokenizer import Tokenizer
+from vitron_ros.model.weights import Loaded, LoadReport, WeightsError
 
 RECORD = "training.json"
 

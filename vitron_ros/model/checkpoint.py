@@ -5,93 +5,44 @@
     tokenizer.json                   or tokenizer.model
     prompt_profile.yaml              wording of prompts
 
-A model is built on the meta device first and takes its weights one tensor at a time, so that loading needs little more
-memory than the model itself.
+What else stands beside a model that the runtime asks: see grounding/model_files.py.
 """
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from vitron_ros.errors import ConfigError, ModelError
 from vitron_ros.model.config import PROFILES, ModelConfig, from_dict
-from vitron_ros.model.files import LFS_POINTER, SHOWN, files_inside, is_file, quoted, read_json, shortened
+from vitron_ros.model.files import is_file, quoted, read_json
 from vitron_ros.model.memory import check_memory
 from vitron_ros.model.prompt_profile import PromptProfile
 from vitron_ros.model.prompts import PromptBuilder
 from vitron_ros.model.tokenizer import Tokenizer
 from vitron_ros.model.vitron import VitronModel
+from vitron_ros.model.weights import (
+    ADAPTER_CONFIG,
+    INDEX,
+    OUTPUT_EMBEDDINGS,
+    WEIGHTS,
+    Loaded,
+    WeightsError,
+    describe_adapter,
+    load_weights,
+    named_weights,
+    weight_files,
+)
 
-CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
+CONFIG = "config.json"
 PROMPT_PROFILE = "prompt_profile.yaml"
 ASSETS = Path(__file__).parents[1] / "assets"
 HUB_FILES = ["*.safetensors", "*.json", "tokenizer.model", PROMPT_PROFILE, "words.txt"]
 SHARD_BYTES = 4 * 1024**3
-
-ADAPTER_CONFIG = "adapter_config.json"
-INPUT_EMBEDDINGS, OUTPUT_EMBEDDINGS = "language.model.embed_tokens.weight", "language.lm_head.weight"
-WEIGHT_TYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
-# What safetensors raises of files that are cut, of other kinds, or of types that this torch does not know.
-UNREADABLE = (SafetensorError, OSError, ValueError, TypeError, AttributeError, KeyError)
-
-
-@dataclass(frozen=True)
-class LoadReport:
-    """What became of the weights of a checkpoint.
-
-    Attributes:
-        loaded: number of weights that the model took.
-        missing: weights of the model that the files do not have.
-        unexpected: weights of the files that the model does not have.
-        misshaped: weights whose shapes differ, each as "name: file (2, 3), model (2, 4)".
-        unused: weights of the files that the model does without on purpose, such as vision layers after the used one.
-    """
-
-    loaded: int
-    missing: tuple[str, ...] = ()
-    unexpected: tuple[str, ...] = ()
-    misshaped: tuple[str, ...] = ()
-    unused: tuple[str, ...] = ()
-
-    @property
-    def is_complete(self) -> bool:
-        """Every weight of the model was found, and every weight of the files was understood."""
-        return not (self.missing or self.unexpected or self.misshaped)
-
-    def __str__(self) -> str:
-        counts = f"{self.loaded} weights loaded"
-        for name in ("missing", "unexpected", "misshaped"):
-            keys = getattr(self, name)
-            if keys:
-                counts += f"; {len(keys)} {name}: {shortened(keys)}"
-        return counts
-
-
-class WeightsError(ModelError):
-    """The weights of a checkpoint do not fit its config.
-
-    Attributes:
-        report: which.
-    """
-
-    def __init__(self, sentence: str, report: LoadReport) -> None:
-        super().__init__(sentence)
-        self.report = report
-
-
-class Loaded(NamedTuple):
-    """A model from a checkpoint, and what became of its weights."""
-
-    model: VitronModel
-    report: LoadReport
 
 
 def find_checkpoint(source: str | Path) -> Path:
@@ -153,7 +104,7 @@ def save_pretrained(
         OSError, SafetensorError: a file cannot be written.
     """
     prompt_profile = prompt_profile or PromptProfile.built_in(model.config.prompt_profile)
-    weights = _weights(model)
+    weights = named_weights(model)
     if any(type(weight.data) is not Tensor or weight.is_meta for weight in weights.values()):
         raise ModelError("a quantised model, or one without weights, cannot be saved; save the plain model instead")
     directory.mkdir(parents=True, exist_ok=True)
@@ -267,15 +218,6 @@ def read_config(directory: Path) -> ModelConfig:
     return from_dict(ModelConfig, values, str(path))
 
 
-def describe_adapter(directory: Path) -> str:
-    """Says that a directory holds an adapter, and of which model."""
-    base = read_json(directory / ADAPTER_CONFIG).get("base_model_name_or_path")
-    return (
-        f"{directory} holds an adapter{f' of {quoted(base)}' if base else ''} and no model; merge it into its base "
-        f"with: vitron models convert BASE OUT --lora {directory}"
-    )
-
-
 def read_tokenizer(directory: Path, config: ModelConfig) -> Tokenizer:
     """The tokenizer of a checkpoint.
 
@@ -318,169 +260,6 @@ def build_empty(config: ModelConfig) -> VitronModel:
     """The model on the meta device: every shape, no memory."""
     with torch.device("meta"):
         return VitronModel(config)
-
-
-def weight_files(directory: Path) -> list[Path]:
-    """The safetensors files of a checkpoint directory.
-
-    Raises:
-        ModelError: there are none, or only pickles, or the index names a file that is not there.
-    """
-    if is_file(directory / INDEX):
-        return indexed_files(directory, INDEX)
-    if is_file(directory / WEIGHTS):
-        return [directory / WEIGHTS]
-    pickles = sorted(path.name for pattern in ("*.bin", "*.pt", "*.pth") for path in directory.glob(pattern))
-    if pickles:
-        raise ModelError(
-            f"{directory} holds pickles ({', '.join(pickles[:3])}), which can run code when opened; convert them with: "
-            f"vitron models convert {directory} OUT"
-        )
-    if is_file(directory / ADAPTER_CONFIG):
-        raise ModelError(describe_adapter(directory))
-    raise ModelError(f"{directory} has no weights; it needs {WEIGHTS} or {INDEX}")
-
-
-def indexed_files(directory: Path, index: str) -> list[Path]:
-    """The weight files that an index in a directory names.
-
-    Raises:
-        ModelError: it is no index, or names files that are not there or lie elsewhere.
-    """
-    weight_map = read_json(directory / index).get("weight_map")
-    if not isinstance(weight_map, dict) or not weight_map:
-        raise ModelError(f"{directory / index} is no index of weights; fetch or save the checkpoint again")
-    return files_inside(directory, weight_map.values(), directory / index)
-
-
-def read_tensors(path: Path) -> Iterator[tuple[str, Tensor]]:
-    """The named tensors of one safetensors file, one at a time.
-
-    Raises:
-        ModelError: the file is damaged.
-    """
-    try:
-        with safe_open(path, framework="pt") as file:
-            for name in file.keys():  # noqa: SIM118 - not a dict
-                yield name, file.get_tensor(name)
-    except UNREADABLE as error:
-        if _begins_with(path, LFS_POINTER.encode()):
-            raise ModelError(f"{path} is a pointer of Git LFS, not the file itself; fetch it: git lfs pull") from error
-        raise ModelError(f"{path} is damaged: {str(error)[:SHOWN]}; fetch or save the checkpoint again") from error
-
-
-def _begins_with(path: Path, start: bytes) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(len(start)) == start
-    except OSError:
-        return False
-
-
-def load_weights(
-    model: VitronModel,
-    files: Iterable[Path],
-    *,
-    rename: Callable[[str], str | None] = lambda name: name,
-    device: torch.device | str = "cpu",
-    dtype: torch.dtype | None = None,
-    read: Callable[[Path], Iterator[tuple[str, Tensor]]] = read_tensors,
-) -> LoadReport:
-    """Gives the model its weights, file after file and tensor after tensor. A later file wins.
-
-    Args:
-        model: of any device; each weight is replaced, not written into.
-        rename: name in the file to name in the model; None: not used on purpose.
-        read: how to read a file.
-
-    Raises:
-        ModelError: a file is damaged, or a weight that is used holds NaN or infinity.
-    """
-    expected = {name: tuple(weight.shape) for name, weight in _weights(model).items()}
-    is_tied = model.config.language.tie_embeddings
-    embeddings: Tensor | None = None  # the first of two that have to be the same
-    loaded: set[str] = set()
-    wrong: set[str] = set()
-    unexpected, misshaped, unused = [], [], []
-    for file in files:
-        for theirs, tensor in read(file):
-            name = rename(theirs)
-            if is_tied and name == OUTPUT_EMBEDDINGS:
-                name = INPUT_EMBEDDINGS
-            if name is None:
-                unused.append(theirs)
-            elif name not in expected:
-                unexpected.append(theirs)
-            elif tuple(tensor.shape) != expected[name]:
-                wrong.add(name)
-                misshaped.append(f"{theirs}: file {tuple(tensor.shape)}, model {expected[name]}")
-            else:
-                _put(model, name, checked(theirs, tensor, dtype, file).to(device))
-                loaded.add(name)
-                if is_tied and name == INPUT_EMBEDDINGS:
-                    _check_same(embeddings, tensor, file)
-                    embeddings = tensor
-    _tie(model)
-    if not any(weight.is_meta for weight in model.parameters()):
-        model.to(device)  # the buffers
-    missing = tuple(name for name in expected if name not in loaded and name not in wrong)
-    return LoadReport(len(loaded), missing, tuple(unexpected), tuple(misshaped), tuple(unused))
-
-
-def checked(name: str, tensor: Tensor, dtype: torch.dtype | None, file: Path) -> Tensor:
-    """A weight in the type wanted, or as it is.
-
-    Raises:
-        ModelError: it is of a type that is no weight's, or not finite.
-    """
-    if tensor.dtype not in WEIGHT_TYPES:
-        raise ModelError(
-            f"{shortened([name])} in {file} is stored as {_type_name(tensor.dtype)}; weights are taken in "
-            f"{', '.join(map(_type_name, WEIGHT_TYPES))}: save the model before it is quantised"
-        )
-    cast = tensor.to(dtype or tensor.dtype)
-    if not is_finite(cast):
-        if is_finite(tensor):
-            raise ModelError(f"{shortened([name])} in {file} is too large for {_type_name(cast.dtype)}; choose another")
-        raise ModelError(f"{shortened([name])} in {file} holds NaN or infinity; fetch or train the checkpoint again")
-    return cast
-
-
-def is_finite(tensor: Tensor) -> bool:
-    """Whether every value is. One pass without a copy: some 10 GB a second on one core, 20 times `isfinite().all()`."""
-    return not tensor.numel() or bool(torch.stack(torch.aminmax(tensor)).isfinite().all())
-
-
-def _type_name(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")
-
-
-def _check_same(first: Tensor | None, second: Tensor, file: Path) -> None:
-    if first is not None and not torch.equal(first.to(second.dtype), second):
-        raise ModelError(
-            f"{INPUT_EMBEDDINGS} and {OUTPUT_EMBEDDINGS} in {file} differ, which the config says are the same; set "
-            "language, tie_embeddings to false"
-        )
-
-
-def _weights(model: VitronModel) -> dict[str, Tensor]:
-    """Every weight by name, once where two share it, and the statistics of batch norms."""
-    buffers = {name: value for name, value in model.named_buffers() if name.rpartition(".")[2].startswith("running_")}
-    return {**dict(model.named_parameters()), **buffers}
-
-
-def _put(model: nn.Module, name: str, tensor: Tensor) -> None:
-    path, _, leaf = name.rpartition(".")
-    owner = model.get_submodule(path)
-    if leaf in owner._buffers:
-        owner.register_buffer(leaf, tensor)
-    else:
-        owner.register_parameter(leaf, nn.Parameter(tensor))
-
-
-def _tie(model: VitronModel) -> None:
-    if model.config.language.tie_embeddings:
-        model.language.lm_head.weight = model.language.model.embed_tokens.weight
 
 
 def _shards(weights: dict[str, Tensor], dtype: torch.dtype | None, shard_bytes: int) -> list[list[str]]:

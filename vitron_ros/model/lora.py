@@ -10,9 +10,9 @@ from typing import Any
 from torch import Tensor
 
 from vitron_ros.errors import ModelError
-from vitron_ros.model.checkpoint import ADAPTER_CONFIG, LoadReport, checked, read_tensors
 from vitron_ros.model.files import SHOWN, is_file, quoted, read_json, shortened
 from vitron_ros.model.vitron import VitronModel
+from vitron_ros.model.weights import ADAPTER_CONFIG, LoadReport, checked, read_tensors
 
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 # Of the settings in an adapter's file: those that are taken, and those that say nothing of what it computes.

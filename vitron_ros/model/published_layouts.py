@@ -18,22 +18,21 @@ import torch
 from torch import Tensor
 
 from vitron_ros.errors import ModelError
-from vitron_ros.model.checkpoint import (
+from vitron_ros.model.checkpoint import CONFIG, build_empty
+from vitron_ros.model.config import ModelConfig, profile
+from vitron_ros.model.files import SHOWN, is_file, quoted, read_json
+from vitron_ros.model.lora import load_lora
+from vitron_ros.model.vitron import VitronModel
+from vitron_ros.model.weights import (
     ADAPTER_CONFIG,
-    CONFIG,
     Loaded,
     LoadReport,
-    build_empty,
     describe_adapter,
     indexed_files,
     load_weights,
     read_tensors,
     weight_files,
 )
-from vitron_ros.model.config import ModelConfig, profile
-from vitron_ros.model.files import SHOWN, is_file, quoted, read_json
-from vitron_ros.model.lora import load_lora
-from vitron_ros.model.vitron import VitronModel
 
 PICKLE_INDEX = "pytorch_model.bin.index.json"
 NON_LORA = "non_lora_trainables"
