@@ -65,3 +65,20 @@ def test_what_was_taught_is_known(texts):
     assert (
         Vocabulary.collect(texts).unknown(" ".join(text for text in texts if "{" not in text and "<" not in text)) == ()
     )
+
+
+SMALL = Vocabulary(frozenset(["the", "small", "large", "red", "ring", "circle", "colour", "what", "is", "mug"]))
+
+
+@pytest.mark.parametrize(
+    ("word", "near"),
+    [("little", "small"), ("tiny", "small"), ("huge", "large"), ("disc", "circle"), ("rign", "ring"), ("smal", "small"),
+     ("crimson", "red"), ("cups", "mug"), ("anillo", ""), ("小红环", ""), ("s", "")],
+)  # fmt: skip
+def test_a_known_word_near_an_unknown_one(word, near):
+    assert SMALL.near(word) == near
+
+
+def test_other_spellings_of_known_words_are_known():
+    assert SMALL.respelled("What color is the gray mug?") == "What colour is the gray mug?"
+    assert Vocabulary().respelled("What color is it?") == "What color is it?"

@@ -23,7 +23,7 @@ from vitron_ros.grounding.frame_tokens import FrameEncoder, FrameTokens
 from vitron_ros.grounding.memory import with_needed_history
 from vitron_ros.grounding.model_files import load_files
 from vitron_ros.grounding.reading import boxes_of, named_boxes, pixels, spoken, status_of
-from vitron_ros.grounding.request import Grounded, ModelReply, ModelRequest, Status, Task
+from vitron_ros.grounding.request import IN_WORDS, Grounded, ModelReply, ModelRequest, Status, Task
 from vitron_ros.grounding.vocabulary import Vocabulary
 from vitron_ros.grounding.wording import follow, grammar, turns, with_needed_frames
 from vitron_ros.model.answers import Box
@@ -99,6 +99,8 @@ class Grounder:
         self.is_unfamiliar = False
         self.max_frames = min(CLIP_FRAMES, model.config.max_frames)
         self.max_requests = rows
+        has_regions = model.config.region.kind != "none"
+        self.describes = has_regions and vocabulary is not None and vocabulary.words is not None
         self._model, self._tokenizer, self._prompts = model.eval(), tokenizer, prompts
         self._vocabulary, self._first_looks = vocabulary or Vocabulary(), FirstLooks(familiarity)
         self._encode = FrameEncoder(model, backend=None if parts is None else parts.encoder)
@@ -174,6 +176,7 @@ class Grounder:
         begin = time.perf_counter()
         kept = self._model.config.history
         requests = [with_needed_history(with_needed_frames(request), kept) for request in requests]
+        requests = [replace(request, text=self._vocabulary.respelled(request.text)) for request in requests]
         refusals = [self._refuse(request) for request in requests]
         asked = [request for request, refusal in zip(requests, refusals, strict=True) if refusal is None]
         clips = self._see(asked)
@@ -201,9 +204,9 @@ class Grounder:
         unknown = () if request.task is Task.FOLLOW else self._vocabulary.unknown(request.text)
         if unknown:
             words = ", ".join(f'"{word}"' for word in unknown)
-            return self._unanswered(
-                request, Status.UNKNOWN, f"{self.name} was never taught {words}; its model card says what it knows"
-            )
+            known = ", ".join(f'"{near}"' for near in map(self._vocabulary.near, unknown) if near)
+            hint = f"did you mean {known}?" if known else "its model card says what it knows"
+            return self._unanswered(request, Status.UNKNOWN, f"{self.name} was never taught {words}; {hint}")
         return None
 
     def _see(self, requests: Sequence[ModelRequest]) -> list[list[FrameTokens]]:
@@ -338,9 +341,9 @@ class Grounder:
         request, answer = case.request, case.answer
         if not isinstance(answer, Decoded):
             return replace(self._unanswered(request, Status.FAILED, str(answer)), seconds=seconds)
-        reply, is_asked = parse_reply(answer.text), request.task is Task.ASK
+        reply, is_asked = parse_reply(answer.text), request.task in IN_WORDS
         status, message = status_of(request.task, answer.finish, reply, len(case.clip)), answer.error
-        invocation = reply.invocation if is_asked and status is Status.OK else None
+        invocation = reply.invocation if request.task is Task.ASK and status is Status.OK else None
         if invocation is not None and invocation.region is not None:
             region = moved.get(invocation.region)
             invocation = None if region is None else replace(invocation, region=region)

@@ -7,7 +7,7 @@ import numpy as np
 
 from vitron_ros.boxes import Boxes, xyxy_from_norm
 from vitron_ros.frame import Frame
-from vitron_ros.grounding.request import Status, Task
+from vitron_ros.grounding.request import IN_WORDS, Status, Task
 from vitron_ros.model.answers import Box
 from vitron_ros.model.decoding import Finish
 from vitron_ros.model.parsing import TAG, ParsedReply
@@ -36,7 +36,7 @@ def status_of(task: Task, finish: Finish, reply: ParsedReply, frames: int) -> St
         return Status.FAILED
     if reply.is_absent:
         return Status.ABSENT
-    if task is Task.ASK:
+    if task in IN_WORDS:
         return Status.UNREADABLE if reply.status in (Reading.EMPTY, Reading.MALFORMED) else Status.OK
     said = [reply.frames[number] for number in range(1, frames + 1) if number in reply.frames]
     if any(box is not None for box in said) or (frames == 1 and reply.boxes):

@@ -27,19 +27,25 @@ class Task(Enum):
     """What a request wants.
 
     FIND: the target of a phrase in every frame (REC, RSOT). FOLLOW: the target of a box in the first frame, in every
-    frame (SOT). ASK: an answer to a question or a command.
+    frame (SOT). ASK: an answer to a question or a command. DESCRIBE: what a region of the newest frame shows (REG).
     """
 
     FIND = "find"
     FOLLOW = "follow"
     ASK = "ask"
+    DESCRIBE = "describe"
+
+
+IN_WORDS = (Task.ASK, Task.DESCRIBE)
+"""Tasks whose answer is a text."""
 
 
 class Status(Enum):
     """How a request ended.
 
-    OK: answered. ABSENT: the target is in none of the frames. UNSURE: two looks at the same frames differ.
-    UNKNOWN: the text is outside what the model knows.
+    OK: answered. ABSENT: the target is in none of the frames. UNSURE: two looks at the same frames differ, or the score
+    is too low. UNKNOWN: the text is outside what the model knows. REFUSED: the text does not ask for what would be
+    done, or for nothing; the message asks back.
     UNREADABLE: a reply that is no answer to the task. DEADLINE, CANCELLED: cut off. FAILED: the model raised.
     """
 
@@ -47,6 +53,7 @@ class Status(Enum):
     ABSENT = "absent"
     UNSURE = "unsure"
     UNKNOWN = "unknown"
+    REFUSED = "refused"
     UNREADABLE = "unreadable"
     DEADLINE = "deadline"
     CANCELLED = "cancelled"
@@ -79,8 +86,11 @@ class ModelRequest:
         box_xyxy: (4,) px, of FOLLOW: the target in the first frame.
         window_xyxy: of FOLLOW: the only part of the images that the model is shown; None: all. Frames and boxes are of
             whole images until `streaming.answering` asks, and of the window in what the model is given.
-        regions: of ASK: what "this" means, in the newest frame, in the order of the text.
+        regions: of ASK: what "this" means, in the newest frame, in the order of the text. Of DESCRIBE: the one.
         history: of ASK: earlier turns, oldest first.
+        min_score: of ASK: an answer below it is UNSURE, and calls no module.
+        is_placed: of FIND: what the phrase says of place, order and size is tested too. Not so of a target that is
+            followed already: it may have moved.
         deadline_ns: on the model's clock; no pass starts after it. None: none.
         is_cancelled: asked before each pass.
         on_text: given the text so far as it grows.
@@ -95,6 +105,8 @@ class ModelRequest:
     window_xyxy: Window | None = None
     regions: tuple[Region, ...] = ()
     history: tuple[Exchange, ...] = ()
+    min_score: float = 0.0
+    is_placed: bool = True
     deadline_ns: int | None = None
     is_cancelled: Callable[[], bool] = lambda: False
     on_text: Callable[[str], None] | None = None
@@ -114,7 +126,7 @@ class ModelReply:
 
     Attributes:
         stamps_ns: of the request's frames, when the reply is true.
-        message: one sentence for a person where the status is not OK.
+        message: one sentence for a person where the status is not OK; where it is, what was left out, if anything.
         text: the model's words.
         boxes_xyxy: (T, 4) px, of FIND and FOLLOW; NaN where the model says "none" or nothing readable.
         score: probability that the model gave its own answer, 0..1 (geometric mean over the tokens that were free).
@@ -122,6 +134,7 @@ class ModelReply:
         invocation: of ASK: what an expert module is to do; its region in fractions of the newest frame.
         kept: (T, G, G) bool, of the frames that were looked at, the patches that reached the language model; None where
             they are mixtures.
+        is_contradicted: of ABSENT: something was found, and it is not what the phrase says.
         seconds: that the model took for it, alone or with its batch.
     """
 
@@ -136,6 +149,7 @@ class ModelReply:
     grounded: tuple[Grounded, ...] = ()
     invocation: Invocation | None = None
     kept: NDArray[np.bool_] | None = None
+    is_contradicted: bool = False
     seconds: float = 0.0
 
 
@@ -155,10 +169,13 @@ class LanguageVision(Protocol):
     Attributes:
         max_frames: of one request.
         max_requests: of one call.
+        describes: it answers DESCRIBE in words that can be compared with those of a phrase, since it has few of them.
+            What one finds that does not is taken at its word.
     """
 
     max_frames: int
     max_requests: int
+    describes: bool
 
     def reply(self, requests: Sequence[ModelRequest]) -> list[ModelReply]:
         """Answers side by side, in the order of the requests. What goes wrong with one is a status of its reply."""

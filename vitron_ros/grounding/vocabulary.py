@@ -3,9 +3,11 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 from vitron_ros.errors import ModelError
+from vitron_ros.grounding.lexicon import SPELLINGS, SYNONYMS
 from vitron_ros.model.files import is_file, read_text
 
 FILE = "words.txt"
@@ -57,6 +59,24 @@ class Vocabulary:
             return ()
         found = [word for word in split(text) if word not in FILLERS and not self.words.intersection(forms(word))]
         return tuple(dict.fromkeys(found))
+
+    def near(self, word: str) -> str:
+        """A known word that means or is spelled nearly the same as one that is not known; empty: there is none."""
+        known = self.words or frozenset()
+        for name, others in SYNONYMS.items():
+            if name in known and forms(word).intersection(others):
+                return name
+        similar = get_close_matches(word, sorted(known), n=1, cutoff=0.75) if len(word) > 2 else []
+        return similar[0] if similar else ""
+
+    def respelled(self, text: str) -> str:
+        """The text with other spellings of known words, such as "color", as they are known."""
+
+        def known(match: re.Match[str]) -> str:
+            other = SPELLINGS.get(match.group().lower(), "")
+            return other if self.words is not None and other in self.words else match.group()
+
+        return WORD.sub(known, text)
 
 
 def split(text: str) -> list[str]:

@@ -8,7 +8,7 @@ import numpy as np
 from vitron_ros.boxes import Boxes, check_box, norm_from_xyxy
 from vitron_ros.errors import ModelError
 from vitron_ros.frame import Frame
-from vitron_ros.grounding.request import ModelRequest, Task
+from vitron_ros.grounding.request import IN_WORDS, ModelRequest, Task
 from vitron_ros.model.answers import Box, one_box_text
 from vitron_ros.model.grammar import State, box_grammar, track_grammar
 from vitron_ros.model.prompts import Turn
@@ -38,6 +38,8 @@ def with_needed_frames(request: ModelRequest) -> ModelRequest:
 
     So they are asked in training: how many, what colour, what is beside it, of one image; what moved or hid, of a clip.
     """
+    if request.task is Task.DESCRIBE:
+        return replace(request, frames=request.frames[-1:])
     if request.task is not Task.ASK or (TIME.search(request.text) and not request.regions):
         return request
     return replace(request, frames=request.frames[-1:])
@@ -60,6 +62,8 @@ def _turn(request: ModelRequest) -> Turn:
             raise ModelError("FOLLOW needs the box of the target in the first frame")
         first = request.frames[0]
         return follow(_fractions(check_box(request.box_xyxy, first.width, first.height), first), count)
+    if request.task is Task.DESCRIBE:
+        return Turn(task="reg", images=1, regions=1)
     if request.task is Task.FIND:
         return Turn(task="rec" if count == 1 else "rsot", text=request.text, images=count)
     task = "vqa" if count == 1 else "video_qa"
@@ -90,7 +94,7 @@ def grammar(task: Task, frames: int, tokenizer: Tokenizer) -> State | None:
     Raises:
         ModelError: the tokenizer merges numbers with the signs around them.
     """
-    if task is Task.ASK:
+    if task in IN_WORDS:
         return None
     return box_grammar(tokenizer) if task is Task.FIND and frames == 1 else track_grammar(tokenizer, frames)
 

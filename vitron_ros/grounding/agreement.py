@@ -1,0 +1,32 @@
+"""Whether what a model says of a place agrees with what was looked for there.
+
+A description speaks against a phrase where it names another value of the same attribute, another noun, or what the
+phrase excludes. What it leaves out speaks against nothing. Only the words of the thing itself are compared, not those
+of another that it lies beside.
+"""
+
+from vitron_ros.grounding import lexicon
+from vitron_ros.grounding.intent import words_of
+from vitron_ros.grounding.phrase import Phrase, is_attribute, same, singular
+
+
+def disagreement(phrase: Phrase, description: str) -> str:
+    """The word of the phrase that a description speaks against; empty: there is none."""
+    said = [singular(word) for word in words_of(description) if word not in lexicon.FUNCTION_WORDS]
+    if not said:
+        return ""
+    for word in phrase.excluded:
+        if any(same(word, other) for other in said):
+            return f"not {word}"
+    for values in lexicon.COMPARED.values():
+        wanted, given = values.intersection(phrase.words), values.intersection(said)
+        if wanted and given and not wanted & given:
+            return min(wanted)
+    for pair in lexicon.OPPOSITES:
+        wanted, given = pair.intersection(phrase.words), pair.intersection(said)
+        if wanted and given and not wanted & given:
+            return min(wanted)
+    noun, named = phrase.words[-1] if phrase.words else "", said[-1]
+    if noun and not is_attribute(noun) and named not in lexicon.GENERIC and not is_attribute(named):
+        return "" if same(noun, named) else noun
+    return ""
