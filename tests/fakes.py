@@ -60,8 +60,15 @@ class ScriptedModel:
     An answer is a function of the request. `asked` holds every request, `batches` their number in each call.
     """
 
-    def __init__(self, *answers: Callable[[ModelRequest], ModelReply], max_frames: int = 8, max_requests: int = 8):
+    def __init__(
+        self,
+        *answers: Callable[[ModelRequest], ModelReply],
+        max_frames: int = 8,
+        max_requests: int = 8,
+        describes: bool = False,
+    ):
         self.max_frames, self.max_requests = max_frames, max_requests
+        self.describes = describes
         self.asked: list[ModelRequest] = []
         self.batches: list[int] = []
         self._answers = list(answers or [found])

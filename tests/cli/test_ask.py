@@ -26,7 +26,9 @@ SAMPLE = str(Path(__file__).parents[2] / "bags" / "sample")
 
 
 def answer(status: Status = Status.OK, **values):
-    return lambda request: ModelReply(**{"id": request.id, "task": Task.ASK, "status": status, **values})
+    return lambda request: ModelReply(
+        **{"id": request.id, "task": request.task, "status": status, "score": 0.9, **values}
+    )
 
 
 @pytest.fixture
@@ -63,7 +65,7 @@ def folder(tmp_path: Path) -> str:
 def test_of_a_picture_it_sees_the_picture(asked, photo, capsys):
     model = asked(answer(text="a red wall"))
     assert main(["ask", photo, "What is this?", "--region", "10,20,30,20"]) == 0
-    assert capsys.readouterr().out == "a red wall\n"
+    assert capsys.readouterr().out == "a red wall\nscore: 0.90\n"
     (request,) = model.asked
     assert request.task is Task.ASK and request.text == "What is this?"
     assert len(request.frames) == 1 and request.frames[0].rgb[0, 0].tolist() == [200, 0, 0]
@@ -120,10 +122,11 @@ def test_boxes_and_modules_are_told_in_pixels(asked, photo, capsys):
         "module: image segmentation",
         "instruction: segmentation: red ring",
         "region: 8,12,32,12",
+        "score: 0.75",
     ]
     asked(answer(text="I will draw it.", invocation=Invocation(Module.IMAGE_GENERATION, ("generate: a star",))))
     assert main(["ask", photo, "Draw a star."]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "region: the whole image"
+    assert capsys.readouterr().out.splitlines()[-2:] == ["region: the whole image", "score: 0.90"]
 
 
 def test_json_has_it_all(asked, photo, capsys):
@@ -155,16 +158,19 @@ def test_that_it_is_not_there_is_an_answer(asked, photo, capsys):
     asked(answer(Status.ABSENT, text="none", message="tiny does not see it"))
     assert main(["ask", photo, "Where is the mug?"]) == 0
     shown = capsys.readouterr()
-    assert shown.out == "none\n" and "tiny does not see it" in shown.err
+    assert shown.out.splitlines()[0] == "none" and "tiny does not see it" in shown.err
 
 
-@pytest.mark.parametrize("status", [Status.UNKNOWN, Status.UNREADABLE, Status.FAILED])
-def test_no_answer_is_an_error(asked, photo, capsys, status):
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(Status.UNKNOWN, 3), (Status.UNSURE, 3), (Status.REFUSED, 3), (Status.UNREADABLE, 1), (Status.FAILED, 1)],
+)
+def test_the_exit_code_tells_refused_from_failed(asked, photo, capsys, status, code):
     asked(answer(status, message="tiny was never taught that"))
-    assert main(["ask", photo, "Who is it?"]) == 1
+    assert main(["ask", photo, "Who stands there?"]) == code
     shown = capsys.readouterr()
     assert shown.out == "" and shown.err == "vitron ask: tiny was never taught that\n"
-    assert main(["ask", photo, "Who is it?", "--json"]) == 1
+    assert main(["ask", photo, "Who stands there?", "--json"]) == code
     assert json.loads(capsys.readouterr().out)["status"] == status.value
 
 
@@ -196,7 +202,7 @@ def test_a_real_model_answers_something_or_says_why_not(tmp_path, photo, capsys)
     save_pretrained(tiny_vitron(), tmp_path / "model", tokenizer=bpe())
     code = main(["ask", photo, "What is this?", "--model", str(tmp_path / "model"), "--json"])
     said = json.loads(capsys.readouterr().out)
-    assert (code, said["status"]) in {(0, "ok"), (0, "absent"), (1, "unreadable")}
+    assert (code, said["status"]) in {(0, "ok"), (0, "absent"), (1, "unreadable"), (3, "unsure")}
     assert main(["ask", photo, "What?", "--region", "90,1,5,5", "--model", str(tmp_path / "model")]) == 1
     assert "lies outside the image of 80x60 pixels" in capsys.readouterr().err
     assert main(["ask", photo, "What?", "--model", str(tmp_path / "nowhere")]) == 1

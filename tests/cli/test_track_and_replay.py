@@ -135,7 +135,7 @@ def test_a_target_that_is_not_there_has_an_exit_code_of_its_own_and_words(monkey
     words = ["track", SAMPLE, "--prompt", "the pink car", "--box", "100,200,80,90", "--frames", "30"]
     assert main(words) == 3
     printed = capsys.readouterr()
-    assert 'goal 2 "the pink car": NOT_FOUND: nothing was found in the recording' in printed.out
+    assert 'goal 2 "the pink car": NOT_FOUND: "the pink car" was not found in the recording' in printed.out
     assert "deactivated" not in printed.out
     assert main([*words, "--json"]) == 3
     box, phrase = json.loads(capsys.readouterr().out)["goals"]

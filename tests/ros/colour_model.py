@@ -40,6 +40,7 @@ def find(rgb: Image, colour: str) -> Boxes:
 
 class ColourModel:
     max_frames, max_requests = 8, 8
+    describes = False
 
     def reply(self, requests: Sequence[ModelRequest]) -> list[ModelReply]:
         return [self._answer(request) for request in requests]

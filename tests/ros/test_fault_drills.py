@@ -62,6 +62,7 @@ class FaultyModel:
     """Knows the pictures; while a fault is set, that is called in its place."""
 
     max_frames, max_requests = 8, 8
+    describes = False
 
     def __init__(self):
         self.fault = None
@@ -612,9 +613,12 @@ ACTIVATE, DEACTIVATE = Transition.TRANSITION_ACTIVATE, Transition.TRANSITION_DEA
 def test_taken_down_in_mid_goal_every_client_hears_it_and_all_works_again(stage, ids, transitions, hangs):
     """The transitions come all at once, so that none waits for what the one before has left to do."""
     with stage.fault(Hang()) if hangs else contextlib.nullcontext():
-        handles = [*stage.handles.values(), stage.probe.ask(Converse.Goal(text="?", camera="rear", standing=True))]
+        handles = [
+            *stage.handles.values(),
+            stage.probe.ask(Converse.Goal(text="what is it?", camera="rear", standing=True)),
+        ]
         if hangs:
-            handles.append(stage.probe.ask(Converse.Goal(text="?", camera="front")))
+            handles.append(stage.probe.ask(Converse.Goal(text="what is it?", camera="front")))
             stage.run_until(stage.model.fault.entered.is_set, "the model's turn")
         futures = [handle.get_result_async() for handle in handles]
         stage.run(3)

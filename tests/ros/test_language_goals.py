@@ -283,11 +283,11 @@ def test_follow_ups_keep_their_context_and_other_conversations_do_not(probe, tal
     with node_with(model()):
         start(Camera(probe), probe)
         talker = talk()
-        first = talker.result(talker.ask("one"))
-        second = talker.result(talker.ask("two", conversation_id=first.conversation_id))
-        other = talker.result(talker.ask("three"))
+        first = talker.result(talker.ask("is it red?"))
+        second = talker.result(talker.ask("is it large?", conversation_id=first.conversation_id))
+        other = talker.result(talker.ask("is it far away?"))
         assert second.conversation_id == first.conversation_id != other.conversation_id
-        assert "after [one: True]" in second.reply
+        assert "after [is it red?: True]" in second.reply
         assert "after []" in other.reply
 
 
@@ -296,7 +296,7 @@ def test_regions_come_along_and_invocations_go_out(probe, talk):
         start(Camera(probe), probe)
         talker = talk()
         region = Region(kind=Region.BOX, x=[10.0, 50.0], y=[10.0, 50.0])
-        result = talker.result(talker.ask("cut it out", regions=[region]))
+        result = talker.result(talker.ask("cut out the square", regions=[region]))
         assert "with 1 regions" in result.reply
         (invocation,) = result.invocations
         assert (invocation.module, list(invocation.instructions)) == (2, ["segmentation: the square"])
@@ -304,6 +304,35 @@ def test_regions_come_along_and_invocations_go_out(probe, talk):
         assert invocation.reply == result.reply and invocation.request_id
         probe.spin_until(lambda: talker.invocations, 10, "the invocation")
         assert talker.invocations == [invocation]
+
+
+def test_what_is_not_asked_for_is_not_published(probe, talk):
+    removes = ModelInvocation(Module.IMAGE_EDITING, ("remove: small red ring",), (0.25, 0.5, 0.5, 1.0))
+
+    def edits(request):
+        return ModelReply(id=request.id, task=request.task, status=Status.OK, score=0.9, text="ok", invocation=removes)
+
+    with node_with(model(edits)):
+        start(Camera(probe), probe)
+        talker = talk()
+        for text in ("hello", "the small red ring", "Describe the scene."):
+            result = talker.result(talker.ask(text))
+            assert (result.outcome, result.invocations) == (Converse.Result.REFUSED, [])
+            assert result.message
+        result = talker.result(talker.ask("remove the small red ring"))
+        assert [round(invocation.score, 3) for invocation in result.invocations] == [0.9] and result.score > 0.89
+        probe.spin_until(lambda: talker.invocations, 10, "the invocation")
+        assert len(talker.invocations) == 1
+
+
+def test_stop_ends_the_questions_that_stand(probe, talk):
+    with node_with(model(Door()), keyframe_period=0.05):
+        camera, talker = start(Camera(probe), probe), talk()
+        standing = talker.ask("tell me when", standing=True, conversation_id="door")
+        camera.run_until(lambda: talker.heard)
+        result = talker.result(talker.ask("stop", conversation_id="door"))
+        assert (result.outcome, result.reply[:25]) == (Converse.Result.OK, "1 standing questions ended"[:25])
+        assert talker.result(standing).outcome == Converse.Result.OK
 
 
 @pytest.mark.parametrize(
@@ -348,11 +377,11 @@ def test_cancelling_a_question_while_the_model_thinks(probe, talk):
     with node_with(lambda name, run: waiting):
         camera = start(Camera(probe), probe)
         talker = talk()
-        handle = talker.ask("what?")
+        handle = talker.ask("what is it?")
         camera.run_until(waiting.entered.is_set)
         assert probe.cancel(handle).outcome == Converse.Result.CANCELED
         waiting.go_on.set()
-        assert talker.result(talker.ask("again")).outcome == Converse.Result.OK
+        assert talker.result(talker.ask("what is it?")).outcome == Converse.Result.OK
 
 
 def test_diagnostics_say_how_the_model_is(probe):
@@ -378,7 +407,7 @@ class Door:
 
     def __call__(self, request):
         self.heard.release()
-        return ModelReply(id=request.id, task=request.task, status=self.status, text=self.answer, message=self.answer)
+        return ModelReply(id=request.id, task=request.task, status=self.status, text=self.answer, score=0.9)
 
     def run(self, camera, replies):
         """Let the camera run until the model was asked so many times more."""

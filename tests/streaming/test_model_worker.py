@@ -20,7 +20,13 @@ SECOND = 1_000_000_000
 
 
 def request(name="a", task=Task.FIND, index=0, **values):
-    return ModelRequest(id=name, task=task, frames=(frame(index),), text="mug", **values)
+    return ModelRequest(
+        id=name,
+        task=task,
+        frames=(frame(index),),
+        text="where does the mug go?" if task is Task.ASK else "mug",
+        **values,
+    )
 
 
 class Gate:
@@ -29,6 +35,7 @@ class Gate:
     def __init__(self, model=None):
         self.model = model or ScriptedModel()
         self.max_frames, self.max_requests = 8, self.model.max_requests
+        self.describes = False
         self.entered, self.go_on = threading.Semaphore(0), threading.Semaphore(0)
         self.seen = []
 

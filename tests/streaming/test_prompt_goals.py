@@ -175,7 +175,7 @@ def test_what_is_absent_is_asked_for_again_until_the_timeout():
         rig.answer(said, status=Status.ABSENT, text="none")
     assert len({request.id for request in rig.asked}) == 4, "at 0, and every 0.25 s that an image came after"
     assert rig.finished["goal"].outcome is Outcome.NOT_FOUND
-    assert "the model says: none" in rig.finished["goal"].message
+    assert '"the red mug" was not found within 1 s: none' in rig.finished["goal"].message
     assert rig.story == [(EventKind.REJECTED, Reason.NOT_SEEN)]
 
 
@@ -405,3 +405,71 @@ def test_frames_without_stamps_have_their_arrival_for_one():
 
 def test_frame_times_are_what_the_numbers_above_assume():
     assert 7 * FRAME_NS < 0.25 * SECOND < 8 * FRAME_NS
+
+
+def elsewhere(request):
+    """Finds each of two things at its own place."""
+    offset = np.array([200, 0, 200, 0]) if "ring" in request.text else 0
+    return found(request, boxes_xyxy=np.array([true_box(item.index) + offset for item in request.frames]))
+
+
+def test_a_prompt_of_two_things_gives_two_tracks_with_their_own_phrases():
+    rig = Rig()
+    rig.add(request=TrackRequest(prompt="follow the red mug and the blue ring"))
+    rig.run()
+    assert [request.text for request in rig.asked] == ["the red mug", "the blue ring"]
+    rig.answer(elsewhere)
+    report = rig.run(3)
+    assert [track.phrase for track in report.tracks] == ["the red mug", "the blue ring"]
+    assert len(report.feedback["goal"].tracks) == 2
+    rig.pipeline.cancel("goal")
+    rig.keep(rig.pipeline.tick(rig.now_ns))
+    assert len(rig.finished["goal"].tracks) == 2
+
+
+def test_of_two_things_the_one_that_is_not_there_is_named_and_the_other_followed():
+    rig = Rig(timeout=1.0)
+    rig.add(request=TrackRequest(prompt="the red mug and the blue ring", duration=2.0))
+
+    def one(request):
+        return said(request, Status.ABSENT, "it is not there") if "ring" in request.text else elsewhere(request)
+
+    for _ in range(90):
+        rig.run()
+        rig.answer(one)
+    text = '"the blue ring" was not found within 1 s: it is not there'
+    assert (rig.finished["goal"].outcome, rig.finished["goal"].message) == (Outcome.OK, f"followed for 2 s; {text}")
+    assert (EventKind.REJECTED, Reason.NOT_SEEN) in rig.story
+
+
+def test_max_targets_of_a_goal_limits_what_its_prompt_names():
+    rig = Rig()
+    rig.add(request=TrackRequest(prompt="the red mug and the blue ring", max_targets=1))
+    rig.run()
+    assert [request.text for request in rig.asked] == ["the red mug"]
+    rig.pipeline.cancel("goal")
+    rig.keep(rig.pipeline.tick(rig.now_ns))
+    assert 'left out "the blue ring"' in rig.finished["goal"].message
+
+
+def test_that_only_one_of_several_is_taken_is_told():
+    rig = Rig()
+    rig.add(request=TrackRequest(prompt="two mugs", duration=0.5))
+    rig.run()
+    rig.answer(found, message="only one is taken")
+    rig.run(30)
+    assert rig.events[0].text == "the model found the target; only one is taken"
+    assert rig.finished["goal"].message == "followed for 0.5 s; only one is taken"
+
+
+def test_what_was_something_else_must_be_found_as_often_before_it_counts():
+    rig = Rig(model_tries=3)
+    rig.add()
+    for contradicted in (True, True, False, True, False, False):
+        rig.run(9)
+        status = Status.ABSENT if contradicted else Status.OK
+        rig.answer(found, status=status, is_contradicted=contradicted, message="a blue mug" * contradicted)
+    assert not rig.run().tracks
+    rig.run(9)
+    rig.answer()
+    assert rig.run(3).tracks

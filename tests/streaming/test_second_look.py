@@ -18,6 +18,7 @@ class Model:
     """Shows one box in whatever has one frame, and another in every frame of a clip; None: "none"."""
 
     max_frames = max_requests = 8
+    describes = False
 
     def __init__(self, newest, whole, score=0.69, **of_newest):
         self.shown = newest, whole
@@ -45,6 +46,7 @@ def ask(model, newest=1, frames=3):
         id="a",
         task=Task.FIND,
         frames=tuple(frame(index, width=100, height=60) for index in range(frames)),
+        text="the mug",
         newest=newest,
     )
     (reply,) = answers(model, [request])
@@ -101,7 +103,9 @@ def test_no_call_of_the_model_has_more_looks_than_it_takes():
             return super().reply(requests)
 
     frames = tuple(frame(index, width=100, height=60) for index in range(3))
-    requests = [ModelRequest(id=str(number), task=Task.FIND, frames=frames, newest=1) for number in range(4)]
+    requests = [
+        ModelRequest(id=str(number), task=Task.FIND, frames=frames, text="the mug", newest=1) for number in range(4)
+    ]
     replies = answers(Small(HERE, HERE), requests)
     assert [(reply.id, reply.status) for reply in replies] == [(str(number), Status.OK) for number in range(4)]
 
@@ -142,4 +146,4 @@ def test_what_is_never_sure_and_too_late_says_so():
         rig.run()
         rig.answer(unsure)
     assert rig.finished["goal"].outcome is Outcome.NOT_FOUND
-    assert "the model says: one look of two shows it" in rig.finished["goal"].message
+    assert "was not found within 1 s: one look of two shows it" in rig.finished["goal"].message

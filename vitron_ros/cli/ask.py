@@ -24,12 +24,15 @@ from vitron_ros.region import Region
 from vitron_ros.streaming.answering import answers
 from vitron_ros.streaming.models import BUNDLED, load_model
 
-EPILOG = """examples:
+EPILOG = """exit code: 0 answered, if only that it is not there; 3 refused, not understood or not sure enough; 1 failed
+examples:
   vitron ask photo.jpg "What is this?" --region 230,180,90,80
   vitron ask clip.mp4 "Which object moves left?" --at 3.5
   vitron ask bags/demo "Cut out the green star." --json"""
 
 SECOND_NS = 1_000_000_000
+ANSWERED, FAILED, REFUSED = 0, 1, 3  # exit codes; 2 is argparse's
+NO_ANSWER = (Status.REFUSED, Status.UNKNOWN, Status.UNSURE)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,11 +51,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_options(parser)
     parser.add_argument("--topic", help="image topic, where a bag has several")
     parser.add_argument("--fps", type=float, help="images a second of a folder or webcam (default: 25)")
+    parser.add_argument(
+        "--min-score",
+        type=float,
+        default=PipelineConfig().model_min_score,
+        metavar="SCORE",
+        help="from which an answer counts, 0 to 1 (default: %(default)s, as the node's model_min_score)",
+    )
     parser.add_argument("--json", action="store_true", help="print the whole reply as JSON on stdout")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Exit code 0; 1 where the model gives no answer. That something is not there is one."""
+    """Exit code 0; 3 where the text is refused or the answer is not sure enough; 1 where the model fails.
+
+    That something is not there is an answer.
+    """
     regions = tuple(Region.from_box(xyxy_from_ltwh(_numbers(text))) for text in arguments.region)
     if not arguments.text.strip():
         raise ConfigError("the text is empty; give a question or a command")
@@ -62,9 +75,18 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"--frames {arguments.frames}: the model must see one image at least")
     if arguments.at is not None and not 0 <= arguments.at < float("inf"):
         raise ConfigError(f"--at {arguments.at}: give seconds from the start, 0 or more")
+    if not 0 <= arguments.min_score <= 1:
+        raise ConfigError(f"--min-score {arguments.min_score}: give a probability, 0 to 1")
     model = load_model(arguments.model, model_run(arguments))
     frames = _frames(arguments, model, 1 if regions else model.max_frames)
-    request = ModelRequest(id="ask", task=Task.ASK, frames=frames, text=arguments.text, regions=regions)
+    request = ModelRequest(
+        id="ask",
+        task=Task.ASK,
+        frames=frames,
+        text=arguments.text,
+        regions=regions,
+        min_score=arguments.min_score,
+    )
     reply = answers(model, [request])[0]
     is_answer = reply.status in (Status.OK, Status.ABSENT)
     if arguments.json:
@@ -73,7 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
         print("\n".join(_lines(reply, frames[-1])))
     if reply.message:
         print(f"vitron ask: {reply.message}", file=sys.stderr)
-    return 0 if is_answer else 1
+    return ANSWERED if is_answer else REFUSED if reply.status in NO_ANSWER else FAILED
 
 
 def _frames(arguments: argparse.Namespace, model: LanguageVision, default: int) -> tuple[Frame, ...]:
@@ -86,9 +108,20 @@ def _frames(arguments: argparse.Namespace, model: LanguageVision, default: int) 
     count = default if arguments.frames is None else arguments.frames
     if count > model.max_frames:
         raise ConfigError(f"--frames {count} is more than the {model.max_frames} that {arguments.model} takes")
-    source = open_source(arguments.source, fps=arguments.fps, topic=arguments.topic)
+    return frames_of(arguments.source, count, fps=arguments.fps, topic=arguments.topic, at_s=arguments.at)
+
+
+def frames_of(
+    name: str, count: int, *, fps: float | None = None, topic: str | None = None, at_s: float | None = None
+) -> tuple[Frame, ...]:
+    """An image, or at most `count` frames of what moves, as `last_frames`.
+
+    Raises:
+        SourceError: the source cannot be read, or ends before.
+    """
+    source = open_source(name, fps=fps, topic=topic)
     spacing_ns = round(PipelineConfig().keyframe_period * SECOND_NS)
-    at_ns = None if arguments.at is None else round(arguments.at * SECOND_NS)
+    at_ns = None if at_s is None else round(at_s * SECOND_NS)
     if source.is_live and at_ns is None:
         at_ns = (count - 1) * spacing_ns
     return last_frames(source, count, spacing_ns, at_ns)
@@ -130,7 +163,7 @@ def last_frames(frames: Iterable[Frame], count: int, spacing_ns: int, at_ns: int
 
 def _lines(reply: ModelReply, newest: Frame) -> Iterator[str]:
     """A reply for a person; boxes in pixels of the last image, as --region takes them."""
-    yield NONE if reply.status is Status.ABSENT else reply.text
+    yield (reply.text or NONE) if reply.status is Status.ABSENT else reply.text
     for item in reply.grounded:
         yield f"{item.label or 'box'}: {_ltwh(item.box_xyxy)}"
     if reply.invocation is not None:
@@ -138,6 +171,7 @@ def _lines(reply: ModelReply, newest: Frame) -> Iterator[str]:
         yield from (f"instruction: {text}" for text in reply.invocation.instructions)
         region = _region(reply.invocation, newest)
         yield "region: the whole image" if region is None else f"region: {_ltwh(region)}"
+    yield f"score: {reply.score:.2f}"
 
 
 def _as_json(arguments: argparse.Namespace, request: ModelRequest, reply: ModelReply) -> dict[str, Any]:

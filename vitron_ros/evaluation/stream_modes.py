@@ -104,6 +104,7 @@ class _Stopwatch:
     def __init__(self, model: LanguageVision | None) -> None:
         self.max_frames = 0 if model is None else model.max_frames
         self.max_requests = 0 if model is None else model.max_requests
+        self.describes = model is not None and model.describes
         self._model = model
         self._began = self._asked = 0.0
 

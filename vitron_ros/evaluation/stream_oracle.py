@@ -41,6 +41,7 @@ class OracleModel:
 
     max_frames = 8
     max_requests = 8
+    describes = False
 
     def __init__(self, truth: StreamTruth, errors: OracleErrors) -> None:
         self._truth, self._errors = truth, errors

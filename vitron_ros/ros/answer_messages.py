@@ -17,7 +17,9 @@ from vitron_ros.ros.conversions import header_of, region_message
 OUTCOMES = {
     Status.OK: Converse.Result.OK,
     Status.ABSENT: Converse.Result.OK,
+    Status.UNSURE: Converse.Result.UNSURE,
     Status.UNKNOWN: Converse.Result.NOT_UNDERSTOOD,
+    Status.REFUSED: Converse.Result.REFUSED,
     Status.UNREADABLE: Converse.Result.MODEL_ERROR,
     Status.DEADLINE: Converse.Result.TIMEOUT,
     Status.CANCELLED: Converse.Result.CANCELED,
@@ -40,8 +42,9 @@ def answer_message(
     outcome = OUTCOMES[reply.status]
     return Converse.Result(
         outcome=outcome,
-        message="" if outcome == Converse.Result.OK else reply.message,
+        message=reply.message,
         reply=reply.text,
+        score=reply.score,
         conversation_id=conversation_id,
         header=header_of(frame),
         grounded=[_grounded(header_of(frame), item.label, item.box_xyxy, reply.score, seen) for item in reply.grounded],
@@ -82,5 +85,6 @@ def _invocations(
             region=regions,
             track_id=track_id,
             reply=reply.text,
+            score=reply.score,
         )
     ]

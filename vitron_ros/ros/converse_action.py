@@ -21,7 +21,16 @@ from vitron_ros.boxes import Boxes, xyxy_from_norm
 from vitron_ros.config import PerceptionConfig
 from vitron_ros.errors import RegionError
 from vitron_ros.frame import Frame
-from vitron_ros.grounding.request import Exchange, ModelReply, ModelRequest, Task, regions_problem, text_problem
+from vitron_ros.grounding.intent import read_intent
+from vitron_ros.grounding.request import (
+    Exchange,
+    ModelReply,
+    ModelRequest,
+    Status,
+    Task,
+    regions_problem,
+    text_problem,
+)
 from vitron_ros.ros.answer_messages import answer_message
 from vitron_ros.ros.camera_port import CameraPort, unknown_camera
 from vitron_ros.ros.conversions import goal_id, region_from_message
@@ -147,6 +156,8 @@ class ConverseAction:
         if self._model is None:
             text = "no model loaded: set the parameter model to vitron-tiny or to a folder with a checkpoint"
             return Converse.Result(outcome=Converse.Result.MODEL_ERROR, message=text, conversation_id=conversation_id)
+        if read_intent(goal.text).control == "stop":
+            return self._stop(goal, conversation_id)
         question = _Question(handle, Future(), conversation_id)
         if problem := text_problem(goal.text) or regions_problem(len(goal.regions)):
             return Converse.Result(
@@ -166,6 +177,7 @@ class ConverseAction:
             text=goal.text,
             regions=regions,
             history=self._conversations.history(goal.camera, conversation_id),
+            min_score=self._config().model_min_score,
             is_cancelled=lambda: question.is_withdrawn,
             on_text=None if goal.standing else lambda text: self._feed(question, text),
         )
@@ -177,6 +189,21 @@ class ConverseAction:
             self._withdraw(name)
         result: Converse.Result = await question.future
         return result
+
+    def _stop(self, goal: Converse.Goal, conversation_id: str) -> Converse.Result:
+        """End what stands in a conversation; of a goal without one, what stands at its camera."""
+        names = [
+            name
+            for name, question in self._open.items()
+            if question.standing is not None
+            and question.handle.request.camera == goal.camera
+            and goal.conversation_id in ("", question.conversation_id)
+        ]
+        for name in names:
+            self._end(name, Converse.Result.OK, "ended by a later text")
+        done = f"{len(names)} standing questions ended." if names else "No question stands here."
+        reply = f"{done} A goal of track ends when its client cancels it."
+        return Converse.Result(outcome=Converse.Result.OK, reply=reply, score=1.0, conversation_id=conversation_id)
 
     async def _watch(self, question: _Question, request: ModelRequest) -> Converse.Result:
         """A question that is asked with every keyframe, unless the model still thinks about it."""
@@ -301,7 +328,7 @@ class ConverseAction:
             question.future.set_result(result)
 
     def _remember(self, question: _Question, request: ModelRequest, reply: ModelReply) -> None:
-        if reply.text:
+        if reply.text and reply.status in (Status.OK, Status.ABSENT):
             exchange = Exchange(question=request.text, reply=reply.text, box_xyxy=_subject_box(request, reply))
             self._conversations.add(question.handle.request.camera, question.conversation_id, exchange)
 

@@ -4,21 +4,24 @@ import logging
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain, islice
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from vitron_ros.errors import ModelError
 from vitron_ros.grounding.request import (
+    IN_WORDS,
     LanguageVision,
     ModelReply,
     ModelRequest,
     Status,
-    Task,
     regions_problem,
     text_problem,
 )
+from vitron_ros.streaming.cases import Case, Settled
 from vitron_ros.streaming.close_up import seen_close, seen_whole
+from vitron_ros.streaming.gate import case_of
 from vitron_ros.streaming.second_look import agreed, looks
 
 logger = logging.getLogger(__name__)
@@ -28,27 +31,39 @@ FAILURES = (ModelError, RuntimeError, MemoryError, OSError)
 
 
 def answers(model: LanguageVision, requests: Sequence[ModelRequest]) -> list[ModelReply]:
-    """One reply for each request, in their order. A model that fails or answers nonsense gives FAILED replies.
+    """One reply for each request, in their order: what the text does not ask for is not done, and what the model finds
+    or would do is looked at again before it counts. Texts that are too long never reach the model.
+    """
+    cases = [_case(model, request) for request in requests]
+    looks = [case.looks() for case in cases]
+    seen = _shared_out(looks, unchecked_answers(model, list(chain(*looks))))
+    checks = [case.checks(replies) for case, replies in zip(cases, seen, strict=True)]
+    checked = _shared_out(checks, unchecked_answers(model, list(chain(*checks))))
+    return [case.reply(*replies) for case, *replies in zip(cases, seen, checked, strict=True)]
+
+
+def _case(model: LanguageVision, request: ModelRequest) -> Case:
+    problem = text_problem(request.text) or regions_problem(len(request.regions))
+    return Settled(request, Status.UNKNOWN, problem) if problem else case_of(request, describes=model.describes)
+
+
+def _shared_out(asked: Sequence[Sequence[ModelRequest]], replies: Sequence[ModelReply]) -> list[list[ModelReply]]:
+    rest = iter(replies)
+    return [list(islice(rest, len(requests))) for requests in asked]
+
+
+def unchecked_answers(model: LanguageVision, requests: Sequence[ModelRequest]) -> list[ModelReply]:
+    """One reply for each request as the model gives it. A model that fails or answers nonsense gives FAILED replies.
 
     Many are served by one model, so whatever one request makes it raise costs that request alone: it is logged with
-    its trace, and each request of the call is asked again by itself. Texts that are too long never reach the model.
+    its trace, and each request of the call is asked again by itself.
     """
-    problems = [text_problem(request.text) or regions_problem(len(request.regions)) for request in requests]
-    asked = [request for request, problem in zip(requests, problems, strict=True) if not problem]
-    replies = iter(_guarded(model, asked))
-    return [
-        unanswered(request, Status.UNKNOWN, problem) if problem else next(replies)
-        for request, problem in zip(requests, problems, strict=True)
-    ]
-
-
-def _guarded(model: LanguageVision, requests: Sequence[ModelRequest]) -> list[ModelReply]:
     try:
         return _looked_at(model, requests)
     except Exception as error:
         logger.exception("the model failed on %d requests", len(requests))
         if len(requests) > 1:
-            return [reply for request in requests for reply in _guarded(model, [request])]
+            return [reply for request in requests for reply in unchecked_answers(model, [request])]
         is_known = isinstance(error, FAILURES) and str(error)
         text = str(error) if is_known else f"{type(error).__name__}: {error}".removesuffix(": ")
         return [unanswered(requests[0], Status.FAILED, f"the model failed: {text}")]
@@ -84,7 +99,7 @@ def checked(request: ModelRequest, reply: ModelReply) -> ModelReply:
 def _problem(request: ModelRequest, reply: ModelReply) -> str:
     if not (math.isfinite(reply.score) and 0 <= reply.score <= 1):
         return f"its score is {reply.score}"
-    if request.task is Task.ASK:
+    if request.task in IN_WORDS:
         return _problem_of_answer(reply)
     if reply.boxes_xyxy is None or reply.boxes_xyxy.shape != (len(request.frames), 4):
         shape = None if reply.boxes_xyxy is None else reply.boxes_xyxy.shape

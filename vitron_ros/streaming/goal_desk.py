@@ -1,7 +1,7 @@
 """The wishes of one camera: from acceptance, by a region or by the model's word, to a target and its end."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vitron_ros.boxes import check_box
 from vitron_ros.config import PipelineConfig
@@ -11,7 +11,8 @@ from vitron_ros.grounding.request import ModelReply, ModelRequest, Status, Task
 from vitron_ros.region import Region, RegionKind
 from vitron_ros.streaming.footage import Footage
 from vitron_ros.streaming.fusion import newest_shown
-from vitron_ros.streaming.goals import Goal, GoalFeedback, GoalResult, Outcome, Phase, TrackRequest
+from vitron_ros.streaming.gate import targets
+from vitron_ros.streaming.goals import Goal, GoalFeedback, GoalResult, Outcome, Phase, Search, TrackRequest
 from vitron_ros.streaming.inquiries import Inquiries, Subject
 from vitron_ros.streaming.verification import Verification
 from vitron_ros.tracking.box_tracker import View
@@ -76,7 +77,18 @@ class GoalDesk:
     def add(self, goal_id: str, request: TrackRequest, now_ns: int) -> None:
         """Take on a wish."""
         is_ahead = request.region_stamp_ns > self.moment.image_ns
-        self._goals[goal_id] = Goal(id=goal_id, request=request, accepted_ns=now_ns, is_ahead=is_ahead)
+        phrases = targets(request.prompt) if request.region is None else ()
+        taken = phrases[: request.max_targets]
+        names = [f"{goal_id} {number}" if number else goal_id for number in range(len(taken))]
+        left_out = ", ".join(f'"{phrase}"' for phrase in phrases[len(taken) :])
+        self._goals[goal_id] = Goal(
+            id=goal_id,
+            request=request,
+            accepted_ns=now_ns,
+            is_ahead=is_ahead,
+            searches=tuple(map(Search, names, taken)),
+            note=f"left out {left_out}: max_targets of the goal is {request.max_targets}" if left_out else "",
+        )
 
     def cancel(self, goal_id: str) -> None:
         """Give up a wish. Nothing happens if it has ended already."""
@@ -92,8 +104,10 @@ class GoalDesk:
         """No more images will come, as at the end of a file: a target that was found was followed, others are not."""
         for goal in list(self._goals.values()):
             if goal.found_ns is not None:
+                for search in goal.open_searches:
+                    self._fail_unseen(goal, search, "in the recording")
                 self._finish(goal, Outcome.OK, "followed to the last image", Reason.REQUESTED)
-            elif goal.answer is None and self._inquiries.is_open(_subject(goal)):
+            elif self._is_unanswered(goal):
                 text = "the recording ended before the model had answered"
                 self._reject(goal, Outcome.TIMEOUT, Reason.MODEL_ERROR, text)
             else:
@@ -101,8 +115,8 @@ class GoalDesk:
 
     def drop_targets(self, reason: Reason, text: str) -> None:
         """The images have nothing to do with those so far: what follows a target ends, what seeks one begins anew."""
-        for goal in self._waiting():
-            goal.pursuit = None
+        for _, search in self._searching():
+            search.pursuit = None
         for goal in [goal for goal in self._goals.values() if goal.found_ns is not None]:
             self._finish(goal, Outcome.LOST, f"{text}; send the goal again", reason)
 
@@ -118,7 +132,7 @@ class GoalDesk:
     @property
     def wants_to_ask(self) -> bool:
         """Whether there is a goal that the model has not been asked for yet."""
-        return any(goal.request.region is None and not goal.is_asked for goal in self._waiting())
+        return any(not search.is_asked for _, search in self._searching())
 
     def ground(self) -> None:
         """Turn wishes into targets, those that can be yet."""
@@ -127,37 +141,39 @@ class GoalDesk:
 
     def questions(self, clip: tuple[Frame, ...]) -> list[ModelRequest]:
         """What to ask the model with the newest clip."""
-        wanted = [goal for goal in self._waiting() if goal.request.region is None and goal.pursuit is None]
-        for goal in wanted:
-            goal.is_asked = True
+        wanted = [search for _, search in self._searching() if search.pursuit is None]
+        for search in wanted:
+            search.is_asked = True
         newest = self.config.model_find_frames
         return [
-            self._inquiries.ask(_subject(goal), Task.FIND, clip, text=goal.request.prompt, newest=newest)
-            for goal in wanted
+            self._inquiries.ask(_subject(search), Task.FIND, clip, text=search.phrase, newest=newest)
+            for search in wanted
         ]
 
-    def receive(self, goal_id: str, request: ModelRequest, reply: ModelReply) -> None:
-        """What the model says to a goal's prompt. Where it saw nothing it is asked again with the next keyframe."""
-        goal, words = self._goals[goal_id], reply.message or reply.text
-        if reply.status is Status.UNKNOWN:
-            text = words or f"the model does not understand {goal.request.prompt!r}"
-            self._reject(goal, Outcome.NOT_UNDERSTOOD, Reason.NOT_UNDERSTOOD, text)
+    def receive(self, name: str, request: ModelRequest, reply: ModelReply) -> None:
+        """What the model says to a search. Where it saw nothing it is asked again with the next keyframe."""
+        goal, search = next((goal, search) for goal, search in self._searching() if search.name == name)
+        words = reply.message or reply.text
+        if reply.status in (Status.UNKNOWN, Status.REFUSED):
+            text = words or f"the model does not understand {search.phrase!r}"
+            self._fail(goal, search, Outcome.NOT_UNDERSTOOD, Reason.NOT_UNDERSTOOD, text)
         elif reply.status is Status.DEADLINE:
-            self._reject(goal, Outcome.TIMEOUT, Reason.MODEL_ERROR, words or "the model did not answer in time")
+            text = words or "the model did not answer in time"
+            self._fail(goal, search, Outcome.TIMEOUT, Reason.MODEL_ERROR, text)
         elif reply.status in (Status.FAILED, Status.UNREADABLE):
-            goal.failures += 1
-            if goal.failures >= self.config.model_tries:
-                text = f"the model failed {goal.failures} times in a row: {words}"
-                self._reject(goal, Outcome.MODEL_ERROR, Reason.MODEL_ERROR, text)
+            search.failures += 1
+            if search.failures >= self.config.model_tries:
+                text = f"the model failed {search.failures} times in a row: {words}"
+                self._fail(goal, search, Outcome.MODEL_ERROR, Reason.MODEL_ERROR, text)
         elif reply.status is not Status.CANCELLED:
-            goal.failures = 0
-            goal.doubts = goal.doubts + 1 if reply.status is Status.UNSURE else 0
-            goal.answer = self._seek(goal, request, reply) or goal.answer or ""
+            search.failures = 0
+            search.doubts = search.doubts + 1 if reply.status is Status.UNSURE else 0
+            search.answer = self._seek(goal, search, request, reply) or search.answer or ""
 
     @property
     def pursuits(self) -> list[Pursuit]:
         """Boxes of the model on their way to now."""
-        return [goal.pursuit for goal in self._waiting() if goal.pursuit is not None]
+        return [search.pursuit for _, search in self._searching() if search.pursuit is not None]
 
     def advance(self, budget: int, max_views: int) -> int:
         """Carry them towards the newest image, `budget` images in all; what is left of the budget.
@@ -165,11 +181,11 @@ class GoalDesk:
         Args:
             max_views: as of `Verification.advance`.
         """
-        for goal in self._waiting():
-            if goal.pursuit is not None:
-                budget -= goal.pursuit.advance(self._footage.after(goal.pursuit.time_ns), budget, max_views)
-                if goal.pursuit.time_ns == self.moment.image_ns:
-                    self._arrive(goal, goal.pursuit)
+        for goal, search in self._searching():
+            if search.pursuit is not None:
+                budget -= search.pursuit.advance(self._footage.after(search.pursuit.time_ns), budget, max_views)
+                if search.pursuit.time_ns == self.moment.image_ns:
+                    self._arrive(goal, search, search.pursuit)
         return budget
 
     def follow(self, tracks: tuple[TrackSnapshot, ...]) -> None:
@@ -192,12 +208,15 @@ class GoalDesk:
         """End the goals whose time is over."""
         for goal in list(self._goals.values()):
             request = goal.request
+            timeout = self.config.timeout if request.timeout is None else request.timeout
+            goal.accepted_ns = min(goal.accepted_ns, now_ns)  # a clock may begin anew, as with a bag that loops
+            is_late = now_ns - goal.accepted_ns > timeout * SECOND_NS
             if goal.found_ns is None:
-                timeout = self.config.timeout if request.timeout is None else request.timeout
-                goal.accepted_ns = min(goal.accepted_ns, now_ns)  # a clock may begin anew, as with a bag that loops
-                if now_ns - goal.accepted_ns > timeout * SECOND_NS:
+                if is_late:
                     self._give_up(goal, timeout)
                 continue
+            for search in goal.open_searches if is_late else ():
+                self._fail_unseen(goal, search, f"within {timeout:g} s")
             lost_timeout = self.config.lost_timeout if request.lost_timeout is None else request.lost_timeout
             if request.duration is not None and self.moment.image_ns - goal.found_ns >= request.duration * SECOND_NS:
                 self._finish(goal, Outcome.OK, f"followed for {request.duration:g} s", Reason.REQUESTED)
@@ -215,6 +234,23 @@ class GoalDesk:
         """Goals that have no target yet."""
         return [goal for goal in self._goals.values() if goal.found_ns is None]
 
+    def _searching(self) -> list[tuple[Goal, Search]]:
+        """What is still looked for, with its goal."""
+        return [(goal, search) for goal in self._goals.values() for search in goal.open_searches]
+
+    def _fail(self, goal: Goal, search: Search, outcome: Outcome, reason: Reason, text: str) -> None:
+        """Give up a search, and its goal if that was all there was to it."""
+        search.is_over, search.answer = True, text
+        self._inquiries.withdraw(_subject(search))
+        if goal.track_ids or goal.open_searches:
+            self._events.append(self._rejection(search.phrase, reason, text))
+            goal.note = "; ".join(filter(None, (goal.note, text)))
+        else:
+            self._reject(goal, outcome, reason, text)
+
+    def _fail_unseen(self, goal: Goal, search: Search, where: str) -> None:
+        self._fail(goal, search, Outcome.NOT_FOUND, Reason.NOT_SEEN, _not_found(search, where))
+
     def _ground(self, goal: Goal) -> None:
         region, stamp_ns = goal.request.region, goal.request.region_stamp_ns
         if region is None and not self._has_model:
@@ -226,7 +262,7 @@ class GoalDesk:
         elif stamp_ns > self.moment.image_ns:
             return  # drawn on an image yet to come
         elif len(self._manager) >= self.config.max_targets:
-            self._refuse_another(goal)
+            self._reject(goal, Outcome.OVERLOADED, Reason.NONE, self._crowd())
         elif region is None:
             return  # asked for with the next keyframe
         elif not (views := self._views_since(goal)):
@@ -239,16 +275,20 @@ class GoalDesk:
         else:
             self._start(goal, region, views)
 
-    def _refuse_another(self, goal: Goal) -> None:
-        text = f"already following {len(self._manager)} targets, the limit is max_targets={self.config.max_targets}"
-        self._reject(goal, Outcome.OVERLOADED, Reason.NONE, text)
+    def _crowd(self) -> str:
+        return f"already following {len(self._manager)} targets, the limit is max_targets={self.config.max_targets}"
 
-    def _seek(self, goal: Goal, request: ModelRequest, reply: ModelReply) -> str:
-        """Follow the model's box from its newest frame on; if that cannot be, why not."""
+    def _seek(self, goal: Goal, search: Search, request: ModelRequest, reply: ModelReply) -> str:
+        """Follow the model's box from its newest frame on; if that cannot be, why not.
+
+        What was found to be something else must be found as often without objection: of many tries one slips through.
+        """
+        if reply.is_contradicted:
+            search.contradictions = min(search.contradictions + 1, self.config.model_tries)
         index = None if reply.boxes_xyxy is None else newest_shown(reply.boxes_xyxy)
         if reply.status is Status.ABSENT or reply.boxes_xyxy is None or index is None:
             return reply.message or reply.text or "none"
-        if reply.status is Status.UNSURE and goal.doubts < self.config.model_tries:
+        if reply.status is Status.UNSURE and search.doubts < self.config.model_tries:
             return reply.message
         if reply.score < self.config.model_min_score:
             return f"it is not sure enough, {reply.score:.2f} of model_min_score={self.config.model_min_score:g}"
@@ -257,26 +297,32 @@ class GoalDesk:
             box = check_box(reply.boxes_xyxy[index], frame.width, frame.height)
         except RegionError as error:
             return str(error)
+        if search.contradictions:
+            search.contradictions -= 1
+            return search.answer or ""
         try:
-            goal.pursuit = self._manager.pursue(View(frame), box, frame.stamp_ns, score=reply.score)
+            search.pursuit = self._manager.pursue(View(frame), box, frame.stamp_ns, score=reply.score)
         except ConfigError as error:
             return str(error)
+        goal.note = goal.note or reply.message * (reply.status is Status.OK)
         return ""
 
-    def _arrive(self, goal: Goal, pursuit: Pursuit) -> None:
+    def _arrive(self, goal: Goal, search: Search, pursuit: Pursuit) -> None:
         """What the model found has come to the newest image: a new target, unless it could not be followed there."""
         assert self.moment.frame is not None, "a box on its way has images to go through"
-        goal.pursuit = None
+        search.pursuit = None
         min_score = self.config.min_score if goal.request.min_score is None else goal.request.min_score
         if not pursuit.was_followed(min_score):
-            goal.answer = "found, but out of sight before it could be followed"
+            search.answer = "found, but out of sight before it could be followed"
         elif len(self._manager) >= self.config.max_targets:
-            self._refuse_another(goal)
+            self._fail(goal, search, Outcome.OVERLOADED, Reason.NONE, self._crowd())
         else:
             track_id, events = self._manager.adopt(
-                pursuit, self.moment.frame, phrase=goal.request.prompt, min_score=goal.request.min_score
+                pursuit, self.moment.frame, phrase=search.phrase, min_score=goal.request.min_score
             )
-            self._begin(goal, track_id, events, by_model=True)
+            search.is_over = True
+            told = [replace(event, text="; ".join(filter(None, (event.text, goal.note)))) for event in events]
+            self._begin(goal, track_id, told, by_model=True)
 
     def _start(self, goal: Goal, region: Region, views: list[View]) -> None:
         frame = views[0].frame
@@ -304,7 +350,8 @@ class GoalDesk:
 
     def _begin(self, goal: Goal, track_id: int, events: list[TrackEvent], *, by_model: bool) -> None:
         goal.track_ids.append(track_id)
-        goal.found_ns = goal.seen_ns = self.moment.image_ns
+        goal.seen_ns = self.moment.image_ns
+        goal.found_ns = goal.seen_ns if goal.found_ns is None else goal.found_ns
         self._verification.begin(track_id, by_model=by_model)
         self._events += events
 
@@ -314,10 +361,14 @@ class GoalDesk:
         views = self._footage.ring.since(stamp_ns) if stamp_ns else []
         return views or (self._footage.ring.newest() if goal.is_ahead or not stamp_ns else [])
 
+    def _is_unanswered(self, goal: Goal) -> bool:
+        """Whether the model still owes an answer without which nothing can be said."""
+        return any(search.answer is None and self._inquiries.is_open(_subject(search)) for search in goal.searches)
+
     def _give_up(self, goal: Goal, timeout: float) -> None:
         if self.moment.arrived_ns < goal.accepted_ns:
             self._reject(goal, Outcome.INPUT_STALE, Reason.NONE, self._silence(timeout))
-        elif goal.answer is None and self._inquiries.is_open(_subject(goal)):
+        elif self._is_unanswered(goal):
             text = f"the model has not answered within {timeout:g} s; it hangs or is too slow for this machine"
             self._reject(goal, Outcome.TIMEOUT, Reason.MODEL_ERROR, text)
         else:
@@ -331,7 +382,7 @@ class GoalDesk:
                 "newest image's; take region_stamp from the header of that image"
             )
         else:
-            text = f"nothing was found {where}" + (f"; the model says: {goal.answer}" if goal.answer else "")
+            text = "; ".join(_not_found(search, where) for search in goal.open_searches) or f"nothing was found {where}"
         if self.moment.problem:
             text += f"; no image can be read any more, the last: {self.moment.problem}"
         self._reject(goal, Outcome.NOT_FOUND, Reason.NOT_SEEN, text)
@@ -346,19 +397,20 @@ class GoalDesk:
         return f"no image came within {timeout:g} s; check the camera's topic and QoS"
 
     def _reject(self, goal: Goal, outcome: Outcome, reason: Reason, text: str) -> None:
-        frame = self.moment.frame
-        self._events.append(
-            TrackEvent(
-                kind=EventKind.REJECTED,
-                reason=reason,
-                text=text,
-                stamp_ns=frame.stamp_ns if frame else 0,
-                camera=self._camera,
-                frame_id=frame.frame_id if frame else "",
-                phrase=goal.request.prompt,
-            )
-        )
+        self._events.append(self._rejection(goal.request.prompt, reason, text))
         self._finish(goal, outcome, text, reason)
+
+    def _rejection(self, phrase: str, reason: Reason, text: str) -> TrackEvent:
+        frame = self.moment.frame
+        return TrackEvent(
+            kind=EventKind.REJECTED,
+            reason=reason,
+            text=text,
+            stamp_ns=frame.stamp_ns if frame else 0,
+            camera=self._camera,
+            frame_id=frame.frame_id if frame else "",
+            phrase=phrase,
+        )
 
     def _finish(self, goal: Goal, outcome: Outcome, message: str, reason: Reason) -> None:
         for track_id in goal.track_ids:
@@ -366,10 +418,16 @@ class GoalDesk:
             ended = self._manager.end(track_id, self.moment.frame, self.moment.image_ns, reason, message)
             self._events.append(ended)
             self._verification.forget(track_id)
-        self._inquiries.withdraw(_subject(goal))
+        for search in goal.open_searches:
+            self._inquiries.withdraw(_subject(search))
         del self._goals[goal.id]
         self._finished[goal.id] = goal.result(outcome, message)
 
 
-def _subject(goal: Goal) -> Subject:
-    return ("goal", goal.id)
+def _subject(search: Search) -> Subject:
+    return ("goal", search.name)
+
+
+def _not_found(search: Search, where: str) -> str:
+    said = f": {search.answer}" if search.answer else ""
+    return f'"{search.phrase}" was not found {where}{said}'

@@ -92,6 +92,32 @@ class GoalResult:
     times_reacquired: int = 0
 
 
+@dataclass(slots=True, eq=False)
+class Search:
+    """The search for one of the things that a goal's prompt names.
+
+    Attributes:
+        name: unique among the searches of all goals.
+        pursuit: where the model saw it, on its way to the newest image.
+        is_asked: the model has been asked for it.
+        is_over: it has led to a target, or was given up.
+        answer: why there is no target yet, by the model's last reply; None: it has not answered yet.
+        failures: of the model, in a row.
+        doubts: of the model, in a row: replies of which nothing is made, in the hope of a better one.
+        contradictions: times that something else was found, less those that nothing spoke against it, not below 0.
+    """
+
+    name: str
+    phrase: str
+    pursuit: Pursuit | None = None
+    is_asked: bool = False
+    is_over: bool = False
+    answer: str | None = None
+    failures: int = 0
+    doubts: int = 0
+    contradictions: int = 0
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class Goal:
     """A wish that is being carried out. The pipeline alone changes it.
@@ -100,16 +126,15 @@ class Goal:
         is_ahead: its region was drawn on an image that had not come yet.
         seen_ns: time of the last frame with a target in sight.
         unseen_in_a_row: frames since then.
-        pursuit: where the model saw the target, on its way to the newest image.
-        is_asked: the model has been asked for it.
-        answer: why there is no target yet, by the model's last reply; None: it has not answered yet.
-        failures: of the model, in a row.
-        doubts: of the model, in a row: replies of which nothing is made, in the hope of a better one.
+        searches: one for each thing that its prompt names; none where a region shows what is meant.
+        note: what the prompt asks for and the goal leaves out.
     """
 
     id: str
     request: TrackRequest
     accepted_ns: int
+    searches: tuple[Search, ...] = ()
+    note: str = ""
     is_ahead: bool = False
     found_ns: int | None = None
     seen_ns: int = 0
@@ -120,11 +145,10 @@ class Goal:
     frames_tracked: int = 0
     frames_lost: int = 0
     times_reacquired: int = 0
-    pursuit: Pursuit | None = None
-    is_asked: bool = False
-    answer: str | None = None
-    failures: int = 0
-    doubts: int = 0
+
+    @property
+    def open_searches(self) -> list[Search]:
+        return [search for search in self.searches if not search.is_over]
 
     def feedback(self, phase: Phase | None = None) -> GoalFeedback:
         return GoalFeedback(phase=self.phase if phase is None else phase, tracks=self.tracks)
@@ -132,7 +156,7 @@ class Goal:
     def result(self, outcome: Outcome, message: str) -> GoalResult:
         return GoalResult(
             outcome=outcome,
-            message=message,
+            message="; ".join(filter(None, (message, self.note))),
             tracks=self.tracks,
             frames_tracked=self.frames_tracked,
             frames_lost=self.frames_lost,

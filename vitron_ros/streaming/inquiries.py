@@ -58,6 +58,7 @@ class Inquiries:
         *,
         text: str = "",
         newest: int = 0,
+        is_placed: bool = True,
         box_xyxy: Boxes | None = None,
         window_xyxy: Window | None = None,
     ) -> ModelRequest:
@@ -76,6 +77,7 @@ class Inquiries:
             frames=clip,
             text=text,
             newest=newest,
+            is_placed=is_placed,
             box_xyxy=box_xyxy,
             window_xyxy=window_xyxy,
             is_cancelled=withdrawn.is_set,

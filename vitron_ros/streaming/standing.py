@@ -42,7 +42,7 @@ class Standing:
 
     def has_failed(self, reply: ModelReply) -> bool:
         """Whether there is no sense in asking again."""
-        return reply.status is Status.UNKNOWN or self._failures >= self._tries
+        return reply.status in (Status.UNKNOWN, Status.REFUSED) or self._failures >= self._tries
 
 
 def _bare(text: str) -> str:

@@ -81,7 +81,7 @@ class Verification:
 
     def receive(self, track_id: int, request: ModelRequest, reply: ModelReply, now_ns: int) -> None:
         """What the model says about a target."""
-        if reply.status not in (Status.OK, Status.ABSENT):
+        if reply.status not in (Status.OK, Status.ABSENT) or reply.is_contradicted:
             return
         track = self._manager.track(track_id)
         claim = _claim(request, reply)
@@ -159,7 +159,8 @@ class Verification:
 
     def _question(self, track: Track, clip: tuple[Frame, ...]) -> ModelRequest | None:
         if self._task(track) is Task.FIND:
-            return self._inquiries.ask(subject_of(track.id), Task.FIND, self._shown(track, clip), text=track.phrase)
+            shown = self._shown(track, clip)
+            return self._inquiries.ask(subject_of(track.id), Task.FIND, shown, text=track.phrase, is_placed=False)
         start = self._question_start(track, clip)
         if start is None:
             return None
