@@ -8,6 +8,8 @@ means are over sequences.
 loop alone, started on the true box (fast); the model alone, its last box held (model); its box put into the fast loop
 without regard to its age (uncompensated); the pipeline (full). With --box-init every start is the true box of the first
 frame, and the folder may be one of `ope`: does the model do harm where it knows nothing?
+
+`language`: sentences that are said to a model, with the runtime's checks of words and deeds and without them.
 """
 
 import argparse
@@ -20,6 +22,7 @@ from typing import Any
 import cv2
 from tqdm import tqdm
 
+from vitron_ros.cli import eval_language
 from vitron_ros.cli.model_options import add_model_options, model_run
 from vitron_ros.config import PipelineConfig
 from vitron_ros.errors import ConfigError
@@ -47,6 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--tracker", action="append", metavar="NAME", help=f"may be repeated: {', '.join(TRACKERS)} [default]"
     )
     ope.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
+    language = suites.add_parser("language", help="sentences and what must come of them", epilog=eval_language.EPILOG)
+    eval_language.add_arguments(language)
     _add_stream_arguments(suites.add_parser("stream", help="long clips with phrases and a slow model", epilog=STREAM))
 
 
@@ -71,7 +76,8 @@ def _add_stream_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    return _run_ope(arguments) if arguments.suite == "ope" else _run_stream(arguments)
+    suites = {"ope": _run_ope, "stream": _run_stream, "language": eval_language.run}
+    return suites[arguments.suite](arguments)
 
 
 def _run_ope(arguments: argparse.Namespace) -> int:

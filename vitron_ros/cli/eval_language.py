@@ -1,0 +1,87 @@
+"""`vitron eval language`: does a model do what was said, and nothing else?
+
+Every sentence of a suite is said twice: with the runtime's checks of words and of what was found, and without them.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from vitron_ros.cli.ask import frames_of
+from vitron_ros.cli.model_options import add_model_options, model_run
+from vitron_ros.config import PipelineConfig
+from vitron_ros.evaluation.language import Case, Deed, Judgement, figures, judge, read_suite, right_lost, say
+from vitron_ros.frame import Frame
+from vitron_ros.streaming.models import BUNDLED, load_model
+
+EPILOG = "example: vitron eval language bags/language.yaml --json"
+COLUMNS = ("right", "wrong_actions", "wrong_boxes")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dataset", type=Path, metavar="suite", help="YAML file of sentences and what is right")
+    parser.add_argument("--model", default=BUNDLED, help=f"name or folder ({BUNDLED})")
+    add_model_options(parser)
+    parser.add_argument("--min-score", type=float, default=PipelineConfig().model_min_score, help="(%(default)s)")
+    parser.add_argument("--wrong", action="store_true", help="list the sentences that end wrong with the checks")
+    parser.add_argument("--json", action="store_true", help="print figures and all sentences as JSON on stdout")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    cases = read_suite(arguments.dataset)
+    model = load_model(arguments.model, model_run(arguments))
+    clips: dict[tuple[str, float | None], tuple[Frame, ...]] = {}
+    said: list[tuple[Deed, Deed]] = []
+    judged: list[tuple[Judgement, Judgement]] = []
+    for case in tqdm(cases, unit="sentence", file=sys.stderr, disable=None):
+        place = case.source, case.at_s
+        if place not in clips:
+            clips[place] = frames_of(str(arguments.dataset.parent / case.source), model.max_frames, at_s=case.at_s)
+        frames = clips[place]
+        deeds = [say(model, case, frames, arguments.min_score, is_checked=checked) for checked in (False, True)]
+        said.append((deeds[0], deeds[1]))
+        before, after = (judge(case, deed, frames[-1].width, frames[-1].height) for deed in deeds)
+        judged.append((before, after))
+    before_all, after_all = [pair[0] for pair in judged], [pair[1] for pair in judged]
+    unchecked, checked = figures(cases, before_all), figures(cases, after_all)
+    lost = right_lost(before_all, after_all)
+    if arguments.json:
+        sentences = [_as_json(case, *deeds, *pair) for case, deeds, pair in zip(cases, said, judged, strict=True)]
+        result = {"unchecked": unchecked, "checked": checked, "right_lost": lost, "sentences": sentences}
+        print(json.dumps(result))
+        return 0
+    print(_table(unchecked, checked))
+    print(f"right without the checks and not with them: {lost} % of all")
+    if arguments.wrong:
+        for case, (_, deed), (_, after) in zip(cases, said, judged, strict=True):
+            if not after.is_right:
+                print(f"{case.kind}: {case.text!r} expects {case.expect}: {_told(deed)}")
+    return 0
+
+
+def _table(before: dict[str, dict[str, float]], after: dict[str, dict[str, float]]) -> str:
+    rows = [["kind", "sentences", *(f"{name} %" for name in COLUMNS)]]
+    for kind, row in after.items():
+        changes = [f"{before[kind][name]:g} -> {row[name]:g}" for name in COLUMNS]
+        rows.append([kind, f"{row['sentences']:g}", *changes])
+    return "\n".join(
+        "".join([row[0].ljust(18), row[1].rjust(10), *(cell.rjust(20) for cell in row[2:])]) for row in rows
+    )
+
+
+def _told(deed: Deed) -> str:
+    boxes = [[round(float(value)) for value in box] for box in deed.boxes_xyxy]
+    calls = "" if deed.invocation is None else f" {deed.invocation.module.name} {list(deed.invocation.instructions)}"
+    return f"{deed.status.value} {deed.score:.2f} {boxes or ''}{calls} {deed.text!r} {deed.message}"
+
+
+def _as_json(case: Case, before: Deed, after: Deed, was: Judgement, now: Judgement) -> dict[str, object]:
+    return {
+        "text": case.text,
+        "kind": case.kind,
+        "unchecked": {"right": was.is_right, "told": _told(before)},
+        "checked": {"right": now.is_right, "told": _told(after)},
+    }

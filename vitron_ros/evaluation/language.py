@@ -1,0 +1,217 @@
+"""Words and deeds: sentences that are said to a model, what must come of them, and what does.
+
+Three figures of each kind of sentence: how many end right; wrong actions, calls of a module that were not asked for, or
+on another thing; and confident boxes on something else, or on nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import yaml
+
+from vitron_ros.boxes import Boxes, iou, xyxy_from_norm
+from vitron_ros.errors import ConfigError
+from vitron_ros.frame import Frame
+from vitron_ros.grounding.intent import Kind, read_intent
+from vitron_ros.grounding.request import LanguageVision, ModelReply, ModelRequest, Status, Task
+from vitron_ros.model.answers import Invocation, Module
+from vitron_ros.streaming.answering import answers, unchecked_answers
+from vitron_ros.streaming.gate import NEWEST, targets
+
+KEYS = frozenset(("source", "at", "as", "text", "kind", "expect"))
+PLAIN = ("absent", "refused", "no_action")
+FIELDS = frozenset(("box", "boxes", "answer", "module", "verb"))
+MODULES = {module.name.lower(): module for module in Module}
+RIGHT_IOU = 0.5
+NOT_DONE = (Status.REFUSED, Status.UNKNOWN, Status.UNSURE, Status.ABSENT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A sentence, and what must come of it.
+
+    Attributes:
+        source: what is seen, relative to the suite's file.
+        at_s: s from its first image; None: the last one.
+        said_as: "track": the prompt of a goal; "ask": a question or command.
+        expect: "absent", "refused", "no_action", or fields: box, boxes (px), answer (words of which one is said),
+            module, verb (with which its instruction begins).
+    """
+
+    source: str
+    at_s: float | None
+    said_as: Literal["track", "ask"]
+    text: str
+    kind: str
+    expect: str | Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Deed:
+    """What came of a sentence: the boxes that count, in px, and what a person is told."""
+
+    status: Status
+    boxes_xyxy: tuple[Boxes, ...] = ()
+    invocation: Invocation | None = None
+    text: str = ""
+    message: str = ""
+    score: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    is_right: bool
+    is_wrong_action: bool = False
+    is_wrong_box: bool = False
+
+
+def read_suite(path: Path) -> list[Case]:
+    """The cases of a YAML file, a list under the key `cases`.
+
+    Raises:
+        ConfigError: the file cannot be read, or a case says something unknown or impossible.
+    """
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"cannot read sentences from {path}: {error}") from error
+    cases = document.get("cases") if isinstance(document, Mapping) else None
+    if not isinstance(cases, list) or not cases:
+        raise ConfigError(f"{path} needs a list of sentences under the key cases")
+    return [_case(item, f"case {number} of {path}") for number, item in enumerate(cases, 1)]
+
+
+def _case(item: Any, where: str) -> Case:
+    if not isinstance(item, Mapping) or not {"source", "as", "text", "kind", "expect"} <= set(item) <= KEYS:
+        raise ConfigError(f"{where} needs source, as, text, kind and expect, and may have at; it is {item!r}")
+    expect, at_s = item["expect"], item.get("at")
+    is_known = expect in PLAIN if isinstance(expect, str) else isinstance(expect, Mapping) and set(expect) <= FIELDS
+    if not is_known or not expect or item["as"] not in ("track", "ask"):
+        raise ConfigError(f"{where} is said as track or ask, and expects {', '.join(PLAIN)} or {', '.join(FIELDS)}")
+    if isinstance(expect, Mapping) and expect.get("module", "text") not in MODULES:
+        raise ConfigError(f"{where} has the module {expect['module']!r}; there are {', '.join(MODULES)}")
+    return Case(
+        source=str(item["source"]),
+        at_s=None if at_s is None else float(at_s),
+        said_as=item["as"],
+        text=str(item["text"]),
+        kind=str(item["kind"]),
+        expect=expect,
+    )
+
+
+def say(model: LanguageVision, case: Case, frames: tuple[Frame, ...], min_score: float, *, is_checked: bool) -> Deed:
+    """What comes of a sentence that is said about frames.
+
+    Args:
+        min_score: from which the model's word counts; without checks, for boxes of goals alone.
+        is_checked: whether the words and what was found are looked at again, as the runtime does.
+    """
+    ask = answers if is_checked else unchecked_answers
+    task = Task.FIND if case.said_as == "track" else Task.ASK
+    texts = targets(case.text) if task is Task.FIND and is_checked else (case.text,)
+    requests = [
+        ModelRequest(
+            id=str(number),
+            task=task,
+            frames=frames,
+            text=text,
+            newest=NEWEST if task is Task.FIND else 0,
+            min_score=min_score,
+        )
+        for number, text in enumerate(texts)
+    ]
+    replies = ask(model, requests)
+    first = next((reply for reply in replies if reply.status is Status.OK), replies[0])
+    return Deed(
+        status=first.status,
+        boxes_xyxy=tuple(box for reply in replies for box in _boxes(reply, min_score)),
+        invocation=first.invocation,
+        text=first.text if task is Task.ASK else "",
+        message="; ".join(filter(None, map(_told, texts, replies) if len(texts) > 1 else [first.message])),
+        score=first.score,
+    )
+
+
+def _told(text: str, reply: ModelReply) -> str:
+    """What a goal with several phrases tells of one of them."""
+    return reply.message if reply.status is Status.OK else f'"{text}" was not found: {reply.message}'
+
+
+def _boxes(reply: ModelReply, min_score: float) -> list[Boxes]:
+    """The boxes that count: of a goal, from `min_score` on."""
+    if reply.status is not Status.OK:
+        return []
+    if reply.task is Task.ASK:
+        return [item.box_xyxy for item in reply.grounded]
+    if reply.boxes_xyxy is None or reply.score < min_score:
+        return []
+    shown = [box for box in reply.boxes_xyxy if np.isfinite(box).all()]
+    return shown[-1:]
+
+
+def judge(case: Case, deed: Deed, width: int, height: int) -> Judgement:
+    """Whether what came of a sentence is right, for an image of that size."""
+    expect = case.expect
+    if isinstance(expect, str):
+        is_wrong_box = bool(deed.boxes_xyxy) and (expect != "no_action" or case.said_as == "track")
+        is_quiet = deed.invocation is None and not is_wrong_box
+        is_said = deed.status in NOT_DONE or expect == "no_action" or read_intent(case.text).kind is Kind.CONTROL
+        is_right = is_quiet and (is_said or (expect == "absent" and not deed.boxes_xyxy))
+        return Judgement(is_right=is_right, is_wrong_action=deed.invocation is not None, is_wrong_box=is_wrong_box)
+    if "module" in expect:
+        is_right = _is_call(expect, deed.invocation, width, height)
+        return Judgement(is_right=is_right, is_wrong_action=deed.invocation is not None and not is_right)
+    true = [np.array(box, float) for box in expect.get("boxes", [expect["box"]] if "box" in expect else [])]
+    is_wrong_box = bool(true) and any(not _hit(box, true) for box in deed.boxes_xyxy)
+    found = [box for box in true if _hit(box, deed.boxes_xyxy)]
+    is_told = len(true) > 1 and bool(found) and (" is taken" in deed.message or " was not found" in deed.message)
+    is_right = deed.invocation is None and not is_wrong_box and (len(found) == len(true) or is_told)
+    if "answer" in expect:
+        is_right = is_right and deed.status is Status.OK and any(_says(deed.text, word) for word in expect["answer"])
+    return Judgement(is_right=is_right, is_wrong_action=deed.invocation is not None, is_wrong_box=is_wrong_box)
+
+
+def _is_call(expect: Mapping[str, Any], invocation: Invocation | None, width: int, height: int) -> bool:
+    if invocation is None or invocation.module is not MODULES[expect["module"]]:
+        return False
+    if not any(text.startswith(expect.get("verb", "")) for text in invocation.instructions):
+        return False
+    if "box" not in expect:
+        return True
+    if invocation.region is None:
+        return False
+    return _hit(np.asarray(xyxy_from_norm(invocation.region, width, height)), [np.array(expect["box"], float)])
+
+
+def _hit(box_xyxy: Boxes, others: Sequence[Boxes]) -> bool:
+    return any(iou(box_xyxy, other) >= RIGHT_IOU for other in others)
+
+
+def _says(text: str, word: str) -> bool:
+    return f" {str(word).lower()} " in f" {' '.join(text.lower().replace('.', ' ').replace(',', ' ').split())} "
+
+
+def figures(cases: Sequence[Case], judged: Sequence[Judgement]) -> dict[str, dict[str, float]]:
+    """By kind, and of "all": the number of sentences, and right, wrong_actions and wrong_boxes in % of them."""
+    kinds = [*dict.fromkeys(case.kind for case in cases), "all"]
+    result = {}
+    for kind in kinds:
+        own = [item for case, item in zip(cases, judged, strict=True) if kind in (case.kind, "all")]
+        share = 100 / len(own)
+        result[kind] = {
+            "sentences": len(own),
+            "right": round(share * sum(item.is_right for item in own), 1),
+            "wrong_actions": round(share * sum(item.is_wrong_action for item in own), 1),
+            "wrong_boxes": round(share * sum(item.is_wrong_box for item in own), 1),
+        }
+    return result
+
+
+def right_lost(before: Sequence[Judgement], after: Sequence[Judgement]) -> float:
+    """How many were right without the checks and are not with them, in % of all."""
+    lost = sum(one.is_right and not other.is_right for one, other in zip(before, after, strict=True))
+    return round(100 * lost / len(before), 1)
