@@ -154,7 +154,9 @@ def test_what_is_found_must_be_what_was_named(text, description, status):
     reply, _ = heard(World(description), request(text, Task.FIND))
     assert (reply.status, reply.is_contradicted) == (status, status is Status.ABSENT)
     unsure = World(description, score=0.4)
-    assert heard(unsure, request(text, Task.FIND))[0].status is Status.OK, "it does not know what it describes"
+    doubted, _ = heard(unsure, request(text, Task.FIND))
+    assert doubted.status is Status.OK, "it does not know what it describes"
+    assert doubted.is_doubted == (status is Status.ABSENT)
     assert heard(World(description), request(text, Task.FIND), describes=False)[0].status is Status.OK
 
 

@@ -135,6 +135,7 @@ class ModelReply:
         kept: (T, G, G) bool, of the frames that were looked at, the patches that reached the language model; None where
             they are mixtures.
         is_contradicted: of ABSENT: something was found, and it is not what the phrase says.
+        is_doubted: of a box: it was described as something else, but not surely.
         seconds: that the model took for it, alone or with its batch.
     """
 
@@ -150,6 +151,7 @@ class ModelReply:
     invocation: Invocation | None = None
     kept: NDArray[np.bool_] | None = None
     is_contradicted: bool = False
+    is_doubted: bool = False
     seconds: float = 0.0
 
 

@@ -133,17 +133,23 @@ class CallExamination:
         frame = request.frames[-1]
         assert invocation.region is not None
         self._box = np.asarray(xyxy_from_norm(invocation.region, frame.width, frame.height))
-        self._phrases = read_phrases(thing).items
-        self._inner = [Examination(request, phrase, frame, self._box) for phrase in self._phrases]
+        self._request = request
+        self._inner = [Examination(request, phrase, frame, self._box) for phrase in read_phrases(thing).items]
 
     def looks(self) -> list[ModelRequest]:
         looks = []
         for number, examined in enumerate(self._inner):
-            described, *compared = examined.looks()
-            found = replace(described, task=Task.FIND, text=examined.phrase.text, regions=())
+            found = replace(
+                self._request,
+                task=Task.FIND,
+                frames=(examined.frame,),
+                text=examined.phrase.text,
+                history=(),
+                regions=(),
+            )
             looks += [
-                replace(look, id=f"{look.id} {number} {place}")
-                for place, look in enumerate([found, described, *compared])
+                replace(look, id=f"{look.id} {number} {place}", on_text=None)
+                for place, look in enumerate([found, *examined.looks()])
             ]
         return looks
 

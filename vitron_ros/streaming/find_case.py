@@ -37,21 +37,30 @@ class Examination:
     box_xyxy: Boxes
 
     def looks(self) -> list[ModelRequest]:
-        """The first describes the place; the others find the things that it is compared with."""
-        described = replace(self._look(0), task=Task.DESCRIBE, text="", regions=(Region.from_box(self.box_xyxy),))
-        return [described, *(self._look(number, text) for number, text in enumerate(self._compared(), 1))]
+        """A description of the place, where the phrase has words for it, and the things that it is compared with."""
+        looks = [self._look(number, text) for number, text in enumerate(self._compared(), 1)]
+        if self.phrase.words or self.phrase.excluded:
+            place = (Region.from_box(self.box_xyxy),)
+            looks.append(replace(self._look(0), task=Task.DESCRIBE, text="", regions=place))
+        return looks
 
     def problem(self, replies: Sequence[ModelReply]) -> str:
         """Why the target is not there; empty: nothing speaks against it."""
-        described, *compared = replies
-        if described.status is Status.OK and described.score >= SURE_DESCRIPTION:
-            word = disagreement(self.phrase, described.text)
-            if word:
-                return f'what was found for "{self.phrase.text}" looks like "{described.text}"'
-        boxes = [_sure_box(reply) for reply in compared]
+        for reply in self._objections(replies):
+            if reply.score >= SURE_DESCRIPTION:
+                return f'what was found for "{self.phrase.text}" looks like "{reply.text}"'
+        boxes = [_sure_box(reply) for reply in replies if reply.task is Task.FIND]
         if not self._lies_right([box for box in boxes if box is not None]):
             return f'what was found does not lie as "{self.phrase.text}" says'
         return ""
+
+    def is_doubtful(self, replies: Sequence[ModelReply]) -> bool:
+        """Whether it is described as something else, surely or not."""
+        return bool(self._objections(replies))
+
+    def _objections(self, replies: Sequence[ModelReply]) -> list[ModelReply]:
+        described = [reply for reply in replies if reply.task is Task.DESCRIBE and reply.status is Status.OK]
+        return [reply for reply in described if disagreement(self.phrase, reply.text)]
 
     def _compared(self) -> list[str]:
         """The phrases of the things that the target is compared with."""
@@ -177,5 +186,5 @@ def _judged(reply: ModelReply, examined: Examination | None, checked: Sequence[M
         return replace(reply, status=cut_off.status, message=cut_off.message, boxes_xyxy=None, score=0.0)
     problem = examined.problem(checked)
     if not problem:
-        return reply
+        return replace(reply, is_doubted=examined.is_doubtful(checked))
     return replace(reply, status=Status.ABSENT, message=problem, boxes_xyxy=None, is_contradicted=True)

@@ -167,8 +167,10 @@ class GoalDesk:
                 self._fail(goal, search, Outcome.MODEL_ERROR, Reason.MODEL_ERROR, text)
         elif reply.status is not Status.CANCELLED:
             search.failures = 0
-            search.doubts = search.doubts + 1 if reply.status is Status.UNSURE else 0
-            search.answer = self._seek(goal, search, request, reply) or search.answer or ""
+            search.doubts = search.doubts + 1 if reply.status is Status.UNSURE or reply.is_doubted else 0
+            why = self._seek(goal, search, request, reply)
+            if reply.is_contradicted or not search.contradictions:  # what something else looks like says the most
+                search.answer = why or search.answer or ""
 
     @property
     def pursuits(self) -> list[Pursuit]:
@@ -288,8 +290,8 @@ class GoalDesk:
         index = None if reply.boxes_xyxy is None else newest_shown(reply.boxes_xyxy)
         if reply.status is Status.ABSENT or reply.boxes_xyxy is None or index is None:
             return reply.message or reply.text or "none"
-        if reply.status is Status.UNSURE and search.doubts < self.config.model_tries:
-            return reply.message
+        if 0 < search.doubts < self.config.model_tries:
+            return reply.message or "what was found may be something else"
         if reply.score < self.config.model_min_score:
             return f"it is not sure enough, {reply.score:.2f} of model_min_score={self.config.model_min_score:g}"
         frame = request.frames[index]
