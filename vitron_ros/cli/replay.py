@@ -147,7 +147,8 @@ def _summary(recording: Recording, left_out: LeftOut) -> Iterator[str]:
             yield f"{name}: {result.outcome.name}: {result.message}"
         else:
             share = result.frames_tracked / (result.frames_tracked + result.frames_lost)
+            scores = ", ".join(f"{track.score:.2f}" for track in result.tracks)
             yield (
                 f"{name}: seen in {result.frames_tracked} frames ({share:.0%}), found again "
-                f"{result.times_reacquired} times; {result.outcome.name}: {result.message}"
+                f"{result.times_reacquired} times, last score {scores}; {result.outcome.name}: {result.message}"
             )
