@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vitron_ros.evaluation import bag_messages
-from vitron_ros.evaluation.bag_writer import BagWriter
-from vitron_ros.evaluation.bags import GROUND_TRUTH_TOPIC
-from vitron_ros.evaluation.sources import stamp_ns
+from vitron_ros.recordings import bag_messages
+from vitron_ros.recordings.bag_writer import BagWriter
+from vitron_ros.recordings.bags import GROUND_TRUTH_TOPIC
+from vitron_ros.recordings.sources import stamp_ns
 from vitron_ros.tracking.track import TrackSnapshot, TrackState
 
 IMAGE_TOPIC, INFO_TOPIC = "/camera/image_raw/compressed", "/camera/camera_info"

@@ -38,7 +38,7 @@ from vitron_ros.config import ModelRun
 from vitron_ros.errors import EngineError, ModelError, VitronError
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.grounder import Grounder
-from vitron_ros.grounding.request import ModelRequest, Status, Task
+from vitron_ros.grounding.request import ModelRequest, ReplyStatus, Task
 from vitron_ros.model.device import find_device
 from vitron_ros.model.quantise import quantise
 from vitron_ros.model.vitron import VitronModel
@@ -250,7 +250,7 @@ class Clips:
     """Clips of a moving square, another one in every run; what is answered to each is kept."""
 
     def __init__(self, grounder: Grounder) -> None:
-        self.replies: list[tuple[Status, str]] = []
+        self.replies: list[tuple[ReplyStatus, str]] = []
         self._grounder = grounder
 
     def run(self) -> None:

@@ -20,7 +20,7 @@ from vitron_ros.backends.graphs import Graph, Part, build_graph
 from vitron_ros.backends.onnx_export import export_onnx
 from vitron_ros.cli.exit_code import exit_code
 from vitron_ros.errors import EngineError
-from vitron_ros.evaluation.output import make_folder
+from vitron_ros.recordings.output import make_folder
 
 EPILOG = """example:
   python -m engines.export_onnx --profile vitron-tiny --part frames --out out/onnx"""

@@ -54,7 +54,7 @@ MIB = 1024**2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class MemoryPlan:
     """What will be run.
 
     Attributes:
@@ -81,7 +81,7 @@ class Plan:
 
 def make_plan(
     config: ModelConfig, *, weights: str, layers: int | None, frames: int, tokens: int, cache: CacheKind = "full"
-) -> Plan:
+) -> MemoryPlan:
     """The plan of a rehearsal.
 
     Raises:
@@ -114,7 +114,7 @@ def make_plan(
         cache_bytes = cache_bytes // dtype.itemsize + cache_bytes // config.language.head_dim  # a scale for each head
     total = dtype.itemsize * sizes.total
     peak = int((1 + ACTIVATIONS) * total) + cache_bytes * (prompt + tokens) + WORKSPACE
-    return Plan(
+    return MemoryPlan(
         config=config, weights=weights, dtype=dtype, frames=frames, prompt=prompt, tokens=tokens, cache=cache,
         weight_bytes=read, cache_bytes=cache_bytes, peak_bytes=peak,
     )  # fmt: skip
@@ -130,7 +130,7 @@ def free_memory(device: torch.device) -> int:
     return 1024 * int(available.split()[1])
 
 
-def build_model(plan: Plan, device: torch.device) -> VitronModel:
+def build_model(plan: MemoryPlan, device: torch.device) -> VitronModel:
     """The model with random weights, made in its own dtype on its device: never twice in memory."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(plan.dtype)
@@ -190,7 +190,7 @@ class GreedyStep:
 
 
 @torch.inference_mode()
-def rehearse(plan: Plan, device: torch.device, *, rounds: int, compiled: bool) -> dict[str, Any]:
+def rehearse(plan: MemoryPlan, device: torch.device, *, rounds: int, compiled: bool) -> dict[str, Any]:
     """Figures of every stage and its bound; prints them as a table.
 
     Raises:
@@ -232,7 +232,7 @@ def rehearse(plan: Plan, device: torch.device, *, rounds: int, compiled: bool) -
 
 
 def _measure(
-    plan: Plan,
+    plan: MemoryPlan,
     device: torch.device,
     rounds: int,
     compiled: bool,

@@ -6,7 +6,7 @@ import numpy as np
 
 from vitron_ros.boxes import Boxes
 from vitron_ros.frame import Frame
-from vitron_ros.grounding.request import ModelReply, ModelRequest, Status
+from vitron_ros.grounding.request import ModelReply, ModelRequest, ReplyStatus
 from vitron_ros.tracking.box_tracker import BoxEstimate, View
 
 FRAME_NS = 33_000_000
@@ -29,7 +29,7 @@ class ScriptedTracker:
     def start(self, view: View, box_xyxy: Boxes) -> None:
         self._box = np.asarray(box_xyxy, np.float64)
 
-    def step(self, view: View, *, seek: bool = True) -> BoxEstimate:
+    def step(self, view: View, *, redetect: bool = True) -> BoxEstimate:
         self._box = self._box + np.array([1, 0, 1, 0])
         return BoxEstimate(self._box, self._scores.pop(0) if self._scores else 1.0)
 
@@ -45,11 +45,11 @@ def true_box(index: int) -> Boxes:
 def found(request: ModelRequest, score: float = 0.9, **values: object) -> ModelReply:
     """The truth, as a reply."""
     boxes = np.array([true_box(frame.index) for frame in request.frames])
-    return ModelReply(**{"id": request.id, "task": request.task, "status": Status.OK, "boxes_xyxy": boxes,
+    return ModelReply(**{"id": request.id, "task": request.task, "status": ReplyStatus.OK, "boxes_xyxy": boxes,
                          "score": score, **values})  # fmt: skip
 
 
-def said(request: ModelRequest, status: Status, text: str = "", score: float = 0.9) -> ModelReply:
+def said(request: ModelRequest, status: ReplyStatus, text: str = "", score: float = 0.9) -> ModelReply:
     """A reply without boxes."""
     return ModelReply(id=request.id, task=request.task, status=status, message=text, score=score)
 

@@ -22,10 +22,10 @@ from training.trainer import Trainer
 from vitron_ros.cli.exit_code import exit_code
 from vitron_ros.cli.numbers import whole
 from vitron_ros.errors import SourceError
-from vitron_ros.evaluation.output import make_folder, write_json
 from vitron_ros.model.checkpoint import Checkpoint, load_checkpoint, save_pretrained
 from vitron_ros.model.config import SelectorConfig
 from vitron_ros.model.vitron import VitronModel
+from vitron_ros.recordings.output import make_folder, write_json
 
 ALPHA = 0.25
 LEARNS = ("selector", "projector", "region", "embeddings", "language")

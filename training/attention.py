@@ -172,7 +172,7 @@ def shown_attributes(targets: DenseTargets, indices: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Plan:
+class AttentionPlan:
     """Which layers learn which looks. Words look, and are looked at, in the first, while they are still themselves."""
 
     words: int
@@ -181,7 +181,7 @@ class Plan:
     pasts: int
 
     @classmethod
-    def of(cls, layers: int) -> "Plan":
+    def of(cls, layers: int) -> "AttentionPlan":
         """All layers between the first and the last, which is left to make use of what they saw, look at objects.
         Those in their middle and after it copy. In the second visual tokens look back, and then know their past.
         """

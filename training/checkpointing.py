@@ -22,8 +22,8 @@ from torch import Tensor
 
 from training.adapters import merged
 from training.errors import DamagedError, TrainingError
-from training.learner import HEADS, Learner
 from training.optimizers import Optimizers
+from training.training_module import HEADS, TrainingModule
 from vitron_ros.errors import ConfigError, ModelError, SourceError
 from vitron_ros.model.checkpoint import Checkpoint, save_pretrained
 from vitron_ros.model.files import is_file, quoted, read_json
@@ -69,15 +69,15 @@ def step_of(checkpoint: Path) -> int:
     return int(checkpoint.name.removeprefix("step-"))
 
 
-def extra_weights(learner: Learner) -> dict[str, torch.nn.Parameter]:
+def extra_weights(module: TrainingModule) -> dict[str, torch.nn.Parameter]:
     """What a run cannot take from the model's own file: teaching heads, and beside adapters all that learns.
 
     Adapters are merged in that file, so a run with adapters goes on from the weights of its start.
     """
-    has_adapters = any("lora_" in name for name, _ in learner.named_parameters())
+    has_adapters = any("lora_" in name for name, _ in module.named_parameters())
     return {
         name: weight
-        for name, weight in learner.named_parameters()
+        for name, weight in module.named_parameters()
         if name.startswith(HEADS) or (has_adapters and weight.requires_grad)
     }
 
@@ -86,7 +86,7 @@ def save(
     out: Path,
     step: int,
     checkpoint: Checkpoint,
-    learner: Learner,
+    module: TrainingModule,
     optimizers: Optimizers,
     record: Mapping[str, Any],
 ) -> Path:
@@ -97,13 +97,13 @@ def save(
         TrainingError: the weights are not finite any more.
         SourceError: it cannot be written; what was begun is removed, and the checkpoints before stay.
     """
-    for name, weight in learner.named_parameters():
+    for name, weight in module.named_parameters():
         if not torch.isfinite(weight).all():
             raise TrainingError(f"{name} is not finite after step {step}; lower learning_rate")
     target, unfinished = out / f"step-{step:07}", out / f"unfinished-{step:07}"
     try:
         remove_unfinished(out)
-        _write(unfinished, checkpoint, learner, optimizers, record)
+        _write(unfinished, checkpoint, module, optimizers, record)
         shutil.rmtree(target, ignore_errors=True)
         unfinished.rename(target)
         _sync(out)
@@ -128,18 +128,18 @@ def remove_unfinished(out: Path) -> None:
 
 
 def _write(
-    folder: Path, checkpoint: Checkpoint, learner: Learner, optimizers: Optimizers, record: Mapping[str, Any]
+    folder: Path, checkpoint: Checkpoint, module: TrainingModule, optimizers: Optimizers, record: Mapping[str, Any]
 ) -> None:
     """Writes all files of a checkpoint, through to the disk."""
     (folder / STATE).parent.mkdir(parents=True)
     save_pretrained(
-        merged(learner.model),
+        merged(module.model),
         folder,
         tokenizer=checkpoint.tokenizer,
         prompt_profile=checkpoint.prompts.profile,
     )
-    tensors = {f"weights/{name}": weight for name, weight in extra_weights(learner).items()}
-    for name, weight in learner.named_parameters():
+    tensors = {f"weights/{name}": weight for name, weight in extra_weights(module).items()}
+    for name, weight in module.named_parameters():
         tensors |= {f"optimizer/{key}/{name}": value for key, value in optimizers.state(weight).items()}
     save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, folder / STATE)
     (folder / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
@@ -156,7 +156,7 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def restore(directory: Path, learner: Learner, optimizers: Optimizers) -> None:
+def restore(directory: Path, module: TrainingModule, optimizers: Optimizers) -> None:
     """Gives heads, adapters and optimiser the state that `save` wrote. The model itself is loaded before.
 
     Raises:
@@ -164,7 +164,7 @@ def restore(directory: Path, learner: Learner, optimizers: Optimizers) -> None:
     """
     if not (directory / STATE).is_file():
         raise DamagedError(f"{directory} has no {STATE}; it is no checkpoint of a run that can go on")
-    parameters = dict(learner.named_parameters())
+    parameters = dict(module.named_parameters())
     state: dict[str, dict[str, Tensor]] = {}
     found = set()
     for key, tensor in _read_state(directory):
@@ -181,7 +181,7 @@ def restore(directory: Path, learner: Learner, optimizers: Optimizers) -> None:
             found.add(owner)
             with torch.no_grad():
                 parameters[owner].copy_(tensor)
-    if missing := sorted(set(extra_weights(learner)) - found):
+    if missing := sorted(set(extra_weights(module)) - found):
         raise DamagedError(f"{directory / STATE} lacks {missing[0]}; the run's config has changed since")
     for owner, slots in state.items():
         if not parameters[owner].requires_grad:
@@ -204,11 +204,11 @@ def _read_state(directory: Path) -> Iterator[tuple[str, Tensor]]:
         raise DamagedError(str(error)) from error
 
 
-def restore_heads(directory: Path, learner: Learner) -> None:
+def restore_heads(directory: Path, module: TrainingModule) -> None:
     """Gives the teaching heads what the stage before taught them, where it has taught them."""
     if not (directory / STATE).is_file():
         return
-    parameters = dict(learner.named_parameters())
+    parameters = dict(module.named_parameters())
     for key, tensor in _read_state(directory):
         owner = key.removeprefix("weights/")
         if owner.startswith(HEADS) and owner in parameters and parameters[owner].shape == tensor.shape:

@@ -19,7 +19,7 @@ from vitron_ros.config import PipelineConfig
 from vitron_ros.errors import VitronError
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.grounder import Grounder
-from vitron_ros.grounding.request import ModelReply, ModelRequest, Status, Task
+from vitron_ros.grounding.request import ModelReply, ModelRequest, ReplyStatus, Task
 from vitron_ros.model.checkpoint import load_checkpoint
 from vitron_ros.streaming.answering import answers, unchecked_answers
 
@@ -60,7 +60,7 @@ def phrases(asked: Sequence[Case], rng: np.random.Generator) -> list[Phrase]:
 
 def box_of(reply: ModelReply, min_score: float) -> Boxes | None:
     """The box that the runtime would follow."""
-    if reply.status is not Status.OK or reply.boxes_xyxy is None or reply.score < min_score:
+    if reply.status is not ReplyStatus.OK or reply.boxes_xyxy is None or reply.score < min_score:
         return None
     return reply.boxes_xyxy[0] if np.isfinite(reply.boxes_xyxy[0]).all() else None
 

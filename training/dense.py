@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from training.pasts import pasts_of
+from training.motion_history import pasts_of
 from training.worlds import Clip
 from training.worlds.vocabulary import COLOURS, PATTERNS, SHAPES, SIZES
 

@@ -25,12 +25,12 @@ from training.worlds import make_clip
 from vitron_ros.cli.exit_code import exit_code
 from vitron_ros.cli.numbers import whole
 from vitron_ros.errors import ConfigError, SourceError
-from vitron_ros.evaluation.output import make_folder
-from vitron_ros.grounding.familiarity import Familiarity
+from vitron_ros.grounding.out_of_distribution import OutOfDistributionDetector
 from vitron_ros.grounding.vocabulary import Vocabulary
 from vitron_ros.model.checkpoint import CONFIG, Checkpoint, save_pretrained
 from vitron_ros.model.files import quoted, read_json
 from vitron_ros.model.footprint import footprint
+from vitron_ros.recordings.output import make_folder
 
 CARD = "README.md"
 TEMPLATE = Path(__file__).with_name("model_card.md")
@@ -100,12 +100,12 @@ def export(
     if others:
         record["mean_of"] = [_last_stage(path) for path in (*others, source)]
     words = Vocabulary.collect(corpus(checkpoint.prompts.profile, WORDS_CLIPS))
-    familiarity = Familiarity.fit(np.stack(list(footage(checkpoint, FOOTAGE_CLIPS))))
+    ood_detector = OutOfDistributionDetector.fit(np.stack(list(footage(checkpoint, FOOTAGE_CLIPS))))
     try:
         (out / CONFIG).unlink(missing_ok=True)
         (out / RECORD).write_text(json.dumps(record, indent=1), encoding="utf-8")
         words.save(out)
-        familiarity.save(out)
+        ood_detector.save(out)
         if figures:
             parameters = footprint(checkpoint.model.config).total
             (out / CARD).write_text(card(record, figures, clips, parameters), encoding="utf-8")

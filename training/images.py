@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 
 from vitron_ros.errors import ConfigError
-from vitron_ros.file_names import in_order
 from vitron_ros.frame import Image
+from vitron_ros.natural_sort import natural_sorted
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 
@@ -34,6 +34,6 @@ def read_images(folder: Path, most: int) -> list[Image]:
 
 def image_paths(folder: Path) -> list[Path]:
     """The JPEG and PNG files below a folder, in the order of their names."""
-    return in_order(
+    return natural_sorted(
         path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
     )

@@ -12,7 +12,7 @@ import torch
 from torch.optim import AdamW, Muon, Optimizer
 
 from training.config import TrainConfig
-from training.learner import Learner, group_of
+from training.training_module import TrainingModule, group_of
 
 BETAS = (0.9, 0.98)
 MOMENTUM = 0.95
@@ -21,9 +21,9 @@ MOMENTUM = 0.95
 class Optimizers:
     """The optimisers of all weights that learn, as one."""
 
-    def __init__(self, learner: Learner, config: TrainConfig) -> None:
+    def __init__(self, module: TrainingModule, config: TrainConfig) -> None:
         groups: dict[tuple[bool, float, float], list[torch.nn.Parameter]] = defaultdict(list)
-        for name, weight in learner.named_parameters():
+        for name, weight in module.named_parameters():
             if weight.requires_grad:
                 is_embedding = group_of(name.removeprefix("model.")) == "embeddings"
                 decay = config.weight_decay if weight.ndim >= 2 and not is_embedding else 0.0
@@ -77,6 +77,6 @@ class Optimizers:
 
 
 def is_hidden_matrix(name: str, weight: torch.Tensor) -> bool:
-    """Whether a weight of a learner is a matrix from hidden states to hidden states: no embedding, head or adapter."""
+    """Whether a weight of a module is a matrix from hidden states to hidden states: no embedding, head or adapter."""
     inside = name.startswith(("model.vision.layers.", "model.language.model.layers.", "model.projector."))
     return inside and weight.ndim == 2 and "lora_" not in name

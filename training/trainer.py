@@ -30,15 +30,15 @@ from training.checkpointing import (
 from training.config import TrainConfig
 from training.data import Batch, Batches, load_batches
 from training.errors import DamagedError, TrainingError
-from training.learner import Learner, Losses, group_of
 from training.optimizers import Optimizers
 from training.reach import check_reach, reached, taught
 from training.tiny import fresh
+from training.training_module import Losses, TrainingModule, group_of
 from vitron_ros.errors import ConfigError, ModelError, SourceError
-from vitron_ros.evaluation.output import make_folder
 from vitron_ros.model.checkpoint import Checkpoint, load_checkpoint
 from vitron_ros.model.device import find_device
 from vitron_ros.model.region import RegionEncoder
+from vitron_ros.recordings.output import make_folder
 
 LOG = "log.csv"
 PATIENCE = 100  # steps
@@ -90,29 +90,29 @@ class Trainer:
             torch.manual_seed(config.seed)
             add_adapters(self.checkpoint.model, config.lora_rank)
         torch.manual_seed(config.seed)  # of the heads
-        self.learner = Learner(self.checkpoint.model, self.checkpoint.tokenizer, config).to(self.device)
-        self.learner.freeze_all_but(config.train)
-        self.learner.train()
+        self.module = TrainingModule(self.checkpoint.model, self.checkpoint.tokenizer, config).to(self.device)
+        self.module.freeze_all_but(config.train)
+        self.module.train()
         self.is_half = has_fast_bfloat16(self.device)
-        self.optimizers = Optimizers(self.learner, config)
+        self.optimizers = Optimizers(self.module, config)
         self.step = self._first = 0
         self.seconds = 0.0
         self._unreached = {
             group: [
                 weight
-                for name, weight in self.learner.named_parameters()
+                for name, weight in self.module.named_parameters()
                 if weight.requires_grad and group_of(name.removeprefix("model.")) == group
             ]
             for group in taught(config) & reached(config, model)
         }
         self._is_stuck = True
         if resumed is not None:
-            restore(resumed, self.learner, self.optimizers)
+            restore(resumed, self.module, self.optimizers)
             self.step = self._first = step_of(resumed)
             self.seconds = read_record(resumed)["stages"][-1]["seconds"]
             logger.info("goes on from %s", resumed)
         elif config.start:
-            restore_heads(find_start(config.start), self.learner)
+            restore_heads(find_start(config.start), self.module)
 
     def run(self, minutes: float | None = None) -> Path:
         """Trains to the last step, or until the time is up; gives the directory of the last checkpoint.
@@ -149,7 +149,7 @@ class Trainer:
                     log.flush()
                     self._check_learning()
                     written = save(
-                        self.out, self.step, self.checkpoint, self.learner, self.optimizers, self._record(log.last)
+                        self.out, self.step, self.checkpoint, self.module, self.optimizers, self._record(log.last)
                     )
                 if is_over:
                     break
@@ -172,7 +172,7 @@ class Trainer:
                 torch.autograd.backward(losses.total / len(batches))
             for name, value in {"loss": losses.total.detach(), **losses.terms}.items():
                 sums[name] += float(value) / len(batches)
-        norm = float(torch.nn.utils.clip_grad_norm_(self.learner.parameters(), config.clip_norm))
+        norm = float(torch.nn.utils.clip_grad_norm_(self.module.parameters(), config.clip_norm))
         for what, size in (("loss", sums["loss"]), ("gradient", norm)):
             if not math.isfinite(size):
                 raise TrainingError(
@@ -201,7 +201,7 @@ class Trainer:
 
     def _losses(self, batch: Batch) -> Losses:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.is_half):
-            losses: Losses = self.learner(batch.to(self.device))
+            losses: Losses = self.module(batch.to(self.device))
         return losses
 
     def _rate(self, step: int) -> float:

@@ -103,7 +103,7 @@ class PipelineConfig(LifeCycle):
         1, "newest keyframes of a clip in which a phrase is looked for", low=1, high=64, effect="now"
     )
     model_min_score: float = setting(0.5, "score from which the model's word counts", low=0.0, high=1.0, effect="now")
-    model_close_up: float = setting(
+    model_roi_crop: float = setting(
         0.0,
         "a target whose larger side is below this share of the image's is followed from near; 0: none is",
         low=0.0,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from vitron_ros.cli.exit_code import exit_code
 from vitron_ros.errors import EngineError
-from vitron_ros.evaluation.output import make_folder
+from vitron_ros.recordings.output import make_folder
 
 SOURCE = Path(__file__).with_name("t_selector.cu")
 FATBIN = Path(__file__).parents[1] / "cache" / "t_selector.fatbin"

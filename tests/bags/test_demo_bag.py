@@ -9,13 +9,13 @@ import pytest
 from bags.demo_scene import ACTORS, FPS, FRAMES, SIDE, draw
 from bags.make_demo import images_and_truth
 from training.worlds.clip import Clip
-from training.worlds.facts import MAYBE, View, image_view, seen, video_view
+from training.worlds.facts import MAYBE, SceneView, image_view, seen, video_view
 from training.worlds.queries import Kind, Moving, beside, only_match
 from training.worlds.splits import is_held_out_pair
 from vitron_ros.boxes import norm_from_xyxy
-from vitron_ros.evaluation.bags import Bag, read_ground_truth, read_images
-from vitron_ros.evaluation.command_script import read_commands
 from vitron_ros.model.answers import Module
+from vitron_ros.offline.command_script import read_commands
+from vitron_ros.recordings.bags import Bag, read_ground_truth, read_images
 
 DEMO = Path(__file__).parents[2] / "bags" / "demo"
 SPACING = round(0.25 * FPS)  # frames between those of a clip that the model sees
@@ -102,7 +102,7 @@ def times_hidden(clip: Clip, wish) -> int:
     return int((np.diff((changes > 0).astype(int)) != 0).sum()) // 2
 
 
-def left_of(view: View, anchor: Kind) -> int | None:
+def left_of(view: SceneView, anchor: Kind) -> int | None:
     truth = beside(view, "left", only_match(anchor.truth(view)))
     return only_match(np.minimum(truth, view.present))
 

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from vitron_ros.evaluation.bags import Bag, read_ground_truth, read_images
+from vitron_ros.recordings.bags import Bag, read_ground_truth, read_images
 
 BAGS = Path(__file__).parents[2] / "bags"
 SAMPLE = BAGS / "sample"

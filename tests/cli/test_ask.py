@@ -17,7 +17,7 @@ from vitron_ros.cli.ask import last_frames
 from vitron_ros.cli.main import main
 from vitron_ros.config import ModelRun
 from vitron_ros.errors import SourceError
-from vitron_ros.grounding.request import Grounded, ModelReply, Status, Task
+from vitron_ros.grounding.request import Grounded, ModelReply, ReplyStatus, Task
 from vitron_ros.model.answers import Invocation, Module
 from vitron_ros.model.checkpoint import save_pretrained
 
@@ -25,7 +25,7 @@ SECOND = 1_000_000_000
 SAMPLE = str(Path(__file__).parents[2] / "bags" / "sample")
 
 
-def answer(status: Status = Status.OK, **values):
+def answer(status: ReplyStatus = ReplyStatus.OK, **values):
     return lambda request: ModelReply(
         **{"id": request.id, "task": request.task, "status": status, "score": 0.9, **values}
     )
@@ -155,7 +155,7 @@ def test_json_has_it_all(asked, photo, capsys):
 
 
 def test_that_it_is_not_there_is_an_answer(asked, photo, capsys):
-    asked(answer(Status.ABSENT, text="none", message="tiny does not see it"))
+    asked(answer(ReplyStatus.ABSENT, text="none", message="tiny does not see it"))
     assert main(["ask", photo, "Where is the mug?"]) == 0
     shown = capsys.readouterr()
     assert shown.out.splitlines()[0] == "none" and "tiny does not see it" in shown.err
@@ -163,7 +163,13 @@ def test_that_it_is_not_there_is_an_answer(asked, photo, capsys):
 
 @pytest.mark.parametrize(
     ("status", "code"),
-    [(Status.UNKNOWN, 3), (Status.UNSURE, 3), (Status.REFUSED, 3), (Status.UNREADABLE, 1), (Status.FAILED, 1)],
+    [
+        (ReplyStatus.UNKNOWN, 3),
+        (ReplyStatus.UNSURE, 3),
+        (ReplyStatus.REFUSED, 3),
+        (ReplyStatus.UNREADABLE, 1),
+        (ReplyStatus.FAILED, 1),
+    ],
 )
 def test_the_exit_code_tells_refused_from_failed(asked, photo, capsys, status, code):
     asked(answer(status, message="tiny was never taught that"))

@@ -11,9 +11,9 @@ import pytest
 from vitron_ros.cli.convert import convert
 from vitron_ros.cli.main import main
 from vitron_ros.errors import ConfigError, SourceError
-from vitron_ros.evaluation.bags import Bag, read_ground_truth, read_images
-from vitron_ros.evaluation.video_writer import VideoWriter
 from vitron_ros.images.codec import encode_jpeg, encode_png
+from vitron_ros.recordings.bags import Bag, read_ground_truth, read_images
+from vitron_ros.recordings.video_writer import VideoWriter
 
 COWS = Path(__file__).parents[3] / "shared" / "data" / "davis-cows"
 IMAGE_TOPIC = "/camera/image_raw/compressed"

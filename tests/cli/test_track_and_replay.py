@@ -11,9 +11,9 @@ import pytest
 from tests.fakes import ScriptedModel, found, said
 from vitron_ros.cli import replay as replay_command
 from vitron_ros.cli.main import main
-from vitron_ros.evaluation.sources import open_source
-from vitron_ros.grounding.request import Status
+from vitron_ros.grounding.request import ReplyStatus
 from vitron_ros.images.codec import encode_jpeg, encode_png
+from vitron_ros.recordings.sources import open_source
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = str(ROOT / "bags" / "sample")
@@ -130,7 +130,7 @@ def test_boxes_alone_load_no_model(scripted, capsys):
 
 
 def test_a_target_that_is_not_there_has_an_exit_code_of_its_own_and_words(monkeypatch, capsys):
-    model = ScriptedModel(lambda request: said(request, Status.ABSENT))
+    model = ScriptedModel(lambda request: said(request, ReplyStatus.ABSENT))
     monkeypatch.setattr(replay_command, "load_model", lambda name, run: model)
     words = ["track", SAMPLE, "--prompt", "the pink car", "--box", "100,200,80,90", "--frames", "30"]
     assert main(words) == 3

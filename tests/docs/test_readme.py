@@ -14,7 +14,7 @@ import yaml
 from vitron_ros.boxes import ltwh_from_xyxy
 from vitron_ros.cli.main import main
 from vitron_ros.config import PerceptionConfig
-from vitron_ros.evaluation.bags import read_ground_truth, read_images
+from vitron_ros.recordings.bags import read_ground_truth, read_images
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ import pytest
 from tests.fakes import ScriptedModel, frame
 from vitron_ros.errors import ConfigError
 from vitron_ros.evaluation.language import Case, Deed, figures, judge, read_suite, right_lost, say
-from vitron_ros.grounding.request import ModelReply, Status
+from vitron_ros.grounding.request import ModelReply, ReplyStatus
 from vitron_ros.model.answers import Invocation, Module
 
 HERE, THERE = [0, 0, 10, 10], [50, 0, 60, 10]
@@ -19,33 +19,33 @@ def case(expect, said_as="track", text="the ring"):
     return Case(source="x", at_s=None, said_as=said_as, text=text, kind="any", expect=expect)
 
 
-def deed(status=Status.OK, *boxes, **values):
+def deed(status=ReplyStatus.OK, *boxes, **values):
     return Deed(status=status, boxes_xyxy=tuple(np.array(box, float) for box in boxes), **values)
 
 
 @pytest.mark.parametrize(
     ("expect", "done", "marks"),
     [
-        ({"box": HERE}, deed(Status.OK, HERE), "right"),
-        ({"box": HERE}, deed(Status.OK, THERE), "box"),
-        ({"box": HERE}, deed(Status.ABSENT), ""),
-        ({"boxes": [HERE, THERE]}, deed(Status.OK, HERE, THERE), "right"),
-        ({"boxes": [HERE, THERE]}, deed(Status.OK, HERE), ""),
-        ({"boxes": [HERE, THERE]}, deed(Status.OK, HERE, message="only one is taken"), "right"),
-        ("absent", deed(Status.ABSENT), "right"),
-        ("absent", deed(Status.OK, HERE), "box"),
-        ("refused", deed(Status.REFUSED), "right"),
-        ("refused", deed(Status.OK, text="a ring"), ""),
-        ("refused", deed(Status.OK, invocation=CALL), "action"),
-        ("no_action", deed(Status.OK, text="a ring"), "right"),
-        ("no_action", deed(Status.OK, invocation=CALL), "action"),
-        ({"answer": ["ring", "hoop"]}, deed(Status.OK, text="A red ring."), "right"),
-        ({"answer": ["ring"]}, deed(Status.OK, text="a string"), ""),
-        ({"answer": ["ring"]}, deed(Status.UNSURE, text="a ring"), ""),
-        ({"module": "image_editing", "verb": "remove", "box": HERE}, deed(Status.OK, invocation=CALL), "right"),
-        ({"module": "image_editing", "verb": "remove", "box": THERE}, deed(Status.OK, invocation=CALL), "action"),
-        ({"module": "image_editing", "verb": "recolour"}, deed(Status.OK, invocation=CALL), "action"),
-        ({"module": "image_editing"}, deed(Status.REFUSED), ""),
+        ({"box": HERE}, deed(ReplyStatus.OK, HERE), "right"),
+        ({"box": HERE}, deed(ReplyStatus.OK, THERE), "box"),
+        ({"box": HERE}, deed(ReplyStatus.ABSENT), ""),
+        ({"boxes": [HERE, THERE]}, deed(ReplyStatus.OK, HERE, THERE), "right"),
+        ({"boxes": [HERE, THERE]}, deed(ReplyStatus.OK, HERE), ""),
+        ({"boxes": [HERE, THERE]}, deed(ReplyStatus.OK, HERE, message="only one is taken"), "right"),
+        ("absent", deed(ReplyStatus.ABSENT), "right"),
+        ("absent", deed(ReplyStatus.OK, HERE), "box"),
+        ("refused", deed(ReplyStatus.REFUSED), "right"),
+        ("refused", deed(ReplyStatus.OK, text="a ring"), ""),
+        ("refused", deed(ReplyStatus.OK, invocation=CALL), "action"),
+        ("no_action", deed(ReplyStatus.OK, text="a ring"), "right"),
+        ("no_action", deed(ReplyStatus.OK, invocation=CALL), "action"),
+        ({"answer": ["ring", "hoop"]}, deed(ReplyStatus.OK, text="A red ring."), "right"),
+        ({"answer": ["ring"]}, deed(ReplyStatus.OK, text="a string"), ""),
+        ({"answer": ["ring"]}, deed(ReplyStatus.UNSURE, text="a ring"), ""),
+        ({"module": "image_editing", "verb": "remove", "box": HERE}, deed(ReplyStatus.OK, invocation=CALL), "right"),
+        ({"module": "image_editing", "verb": "remove", "box": THERE}, deed(ReplyStatus.OK, invocation=CALL), "action"),
+        ({"module": "image_editing", "verb": "recolour"}, deed(ReplyStatus.OK, invocation=CALL), "action"),
+        ({"module": "image_editing"}, deed(ReplyStatus.REFUSED), ""),
     ],
 )
 def test_judgements(expect, done, marks):
@@ -56,7 +56,9 @@ def test_judgements(expect, done, marks):
 
 
 def test_figures_by_kind_and_what_the_checks_lose():
-    good, bad = (judge(case("absent"), done, 100, 100) for done in (deed(Status.ABSENT), deed(Status.OK, HERE)))
+    good, bad = (
+        judge(case("absent"), done, 100, 100) for done in (deed(ReplyStatus.ABSENT), deed(ReplyStatus.OK, HERE))
+    )
     row = {"sentences": 2, "right": 50.0, "wrong_actions": 0.0, "wrong_boxes": 50.0}
     assert figures([case("absent")] * 2, [good, bad]) == {"any": row, "all": row}
     assert right_lost([good, good], [good, bad]) == 50.0
@@ -64,12 +66,14 @@ def test_figures_by_kind_and_what_the_checks_lose():
 
 def test_a_sentence_is_said_with_the_checks_and_without():
     def edits(request):
-        return ModelReply(id=request.id, task=request.task, status=Status.OK, score=0.9, text="ok", invocation=CALL)
+        return ModelReply(
+            id=request.id, task=request.task, status=ReplyStatus.OK, score=0.9, text="ok", invocation=CALL
+        )
 
     asked = case("refused", "ask", "hello")
     before, after = (say(ScriptedModel(edits), asked, (frame(),), 0.5, is_checked=on) for on in (False, True))
     assert before.invocation is CALL
-    assert (after.status, after.invocation) == (Status.REFUSED, None)
+    assert (after.status, after.invocation) == (ReplyStatus.REFUSED, None)
 
 
 GOOD = "{source: a, as: ask, text: hi, kind: bare, expect: refused}"

@@ -17,7 +17,7 @@ from vitron_ros.evaluation.stream_clips import StreamTarget, StreamTruth, load_c
 from vitron_ros.evaluation.stream_metrics import score, target_truth
 from vitron_ros.evaluation.stream_modes import MODES, follow
 from vitron_ros.evaluation.stream_oracle import OracleErrors, OracleModel
-from vitron_ros.grounding.request import ModelRequest, Status, Task
+from vitron_ros.grounding.request import ModelRequest, ReplyStatus, Task
 from vitron_ros.streaming.answering import answers
 
 FRAMES, FPS, WIDTH, HEIGHT, SIDE = 100, 30.0, 200, 120, 30
@@ -89,7 +89,7 @@ def test_the_model_alone_shows_nothing_after_it_has_said_none(clip):
 def test_the_model_alone_holds_its_box_while_it_fails(clip):
     oracle = OracleModel(clip.truth, EXACT)
     model = ScriptedModel(
-        lambda request: oracle.reply([request])[0], lambda request: said(request, Status.FAILED, "out of memory")
+        lambda request: oracle.reply([request])[0], lambda request: said(request, ReplyStatus.FAILED, "out of memory")
     )
     shown = run("model", clip, 0.05, model)
     assert shown.ids[5:].all()
@@ -115,7 +115,7 @@ def test_uncompensated_boxes_are_put_where_the_target_was(clip, monkeypatch):
 def test_uncompensated_keeps_its_id_and_follows_on_where_the_model_says_none(clip):
     oracle = OracleModel(clip.truth, EXACT)
     model = ScriptedModel(
-        lambda request: oracle.reply([request])[0], lambda request: said(request, Status.ABSENT, "none")
+        lambda request: oracle.reply([request])[0], lambda request: said(request, ReplyStatus.ABSENT, "none")
     )
     shown = run("uncompensated", clip, 0.05, model)
     assert float(iou(shown.boxes_xyxy[40], clip.truth.boxes_xyxy[40, 0])) > 0.5
@@ -144,7 +144,7 @@ def test_the_pipeline_started_on_a_box_is_told_no_words(clip):
 
 
 def test_where_nothing_is_found_nothing_is_published(clip):
-    model = ScriptedModel(lambda request: said(request, Status.ABSENT, "none"))
+    model = ScriptedModel(lambda request: said(request, ReplyStatus.ABSENT, "none"))
     for mode in ("model", "uncompensated", "full"):
         assert not run(mode, clip, 0.1, model).ids.any()
 
@@ -164,7 +164,7 @@ def ask(clip, *indices, task=Task.FIND, text="the patch", **values):
 
 def test_the_oracle_tells_the_truth(clip):
     (reply,) = OracleModel(clip.truth, EXACT).reply([ask(clip, 40, 50, 62)])
-    assert reply.status is Status.OK
+    assert reply.status is ReplyStatus.OK
     assert reply.stamps_ns == tuple(clip.stamps_ns[[40, 50, 62]])
     assert reply.boxes_xyxy[[0, 2]] == pytest.approx(clip.truth.boxes_xyxy[[40, 62], 0])
     assert np.isnan(reply.boxes_xyxy[1]).all()
@@ -177,7 +177,7 @@ def test_the_oracle_follows_the_object_of_a_box_and_knows_no_other_words(clip):
     nowhere = ask(clip, 0, 9, task=Task.FOLLOW, text="", box_xyxy=np.array([0.0, 90, 20, 110]))
     replies = model.reply([follow_block, nowhere, ask(clip, 0, text="the wall"), ask(clip, 50)])
     assert replies[0].boxes_xyxy[1] == pytest.approx(block)
-    assert [reply.status for reply in replies[1:]] == [Status.ABSENT, Status.UNKNOWN, Status.ABSENT]
+    assert [reply.status for reply in replies[1:]] == [ReplyStatus.ABSENT, ReplyStatus.UNKNOWN, ReplyStatus.ABSENT]
 
 
 def test_the_oracle_says_in_a_window_what_can_be_seen_there(clip):
@@ -185,16 +185,16 @@ def test_the_oracle_says_in_a_window_what_can_be_seen_there(clip):
     whole = ask(clip, 0, 9, task=Task.FOLLOW, text="", box_xyxy=block)
     windows = [(140, 60, 200, 120), (145, 75, 160, 90), (0, 0, 100, 100)]
     model = OracleModel(clip.truth, EXACT)
-    all_of_it, cut, nothing = answers(model, [replace(whole, window_xyxy=window) for window in windows])
+    all_of_it, cut, nothing = answers(model, [replace(whole, roi_xyxy=window) for window in windows])
     assert all_of_it.boxes_xyxy[1] == pytest.approx(block)
     assert cut.boxes_xyxy[1] == pytest.approx([150, 80, 160, 90])
-    assert nothing.status is Status.ABSENT
+    assert nothing.status is ReplyStatus.ABSENT
 
 
 def test_the_oracle_errs_as_often_as_it_is_told(clip):
     model = OracleModel(clip.truth, OracleErrors(noise=0.1, miss=0.3, mistake=0.2))
     replies = model.reply([ask(clip, index) for index in range(FRAMES) if index not in HIDDEN])
-    missed = [reply.status is Status.ABSENT for reply in replies]
+    missed = [reply.status is ReplyStatus.ABSENT for reply in replies]
     boxes = np.array([reply.boxes_xyxy[0] for reply in replies if reply.boxes_xyxy is not None])
     assert 0.15 <= np.mean(missed) <= 0.45
     assert 2 <= (boxes[:, 1] > 60).sum() <= 25, "a mistake shows any object, half of the time the block"

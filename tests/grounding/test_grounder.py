@@ -18,9 +18,9 @@ from vitron_ros.boxes import xyxy_from_norm
 from vitron_ros.config import ModelRun
 from vitron_ros.errors import ModelError
 from vitron_ros.frame import Frame
-from vitron_ros.grounding.familiarity import Familiarity
 from vitron_ros.grounding.grounder import Grounder
-from vitron_ros.grounding.request import Exchange, ModelRequest, Status, Task
+from vitron_ros.grounding.out_of_distribution import OutOfDistributionDetector
+from vitron_ros.grounding.request import ConversationTurn, ModelRequest, ReplyStatus, Task
 from vitron_ros.grounding.vocabulary import Vocabulary
 from vitron_ros.grounding.wording import TIME, turns, with_needed_frames
 from vitron_ros.model.answers import Invocation, Module
@@ -68,7 +68,7 @@ def as_request(case: Case, frames: tuple[Frame, ...]) -> ModelRequest:
     regions = tuple(marked.region for marked in question.regions)
     box = question.turns[-1].box
     history = [
-        Exchange(
+        ConversationTurn(
             question=turn.user,
             reply="it is there",
             box_xyxy=None if turn.target is None else world.boxes_xyxy[first, turn.target],
@@ -184,7 +184,7 @@ def test_clips_that_overlap_are_encoded_once_and_answered_the_same(checkpoint):
 def test_boxes_are_pixels_of_the_image(checkpoint, monkeypatch):
     grounder, _ = scripted(checkpoint, monkeypatch, "Frame 1: [10,20,30,40], Frame 2: none, Frame 3: [0,0,100,100].")
     reply = grounder.reply([find(clip(3))])[0]
-    assert reply.status is Status.OK and reply.message == "" and reply.score == 0.5
+    assert reply.status is ReplyStatus.OK and reply.message == "" and reply.score == 0.5
     np.testing.assert_allclose(reply.boxes_xyxy[[0, 2]], [[6.4, 9.6, 19.2, 19.2], [0, 0, 64, 48]])
     assert np.isnan(reply.boxes_xyxy[1]).all()
     assert reply.grounded == () and reply.invocation is None
@@ -193,9 +193,11 @@ def test_boxes_are_pixels_of_the_image(checkpoint, monkeypatch):
 def test_absence_is_an_answer_and_gibberish_is_not(checkpoint, monkeypatch):
     grounder, _ = scripted(checkpoint, monkeypatch, "none", "It is red.", rows=2)
     absent, unreadable = grounder.reply([find(clip(2)), find(clip(2), id="b")])
-    assert absent.status is Status.ABSENT and np.isnan(absent.boxes_xyxy).all() and absent.boxes_xyxy.shape == (2, 4)
+    assert (
+        absent.status is ReplyStatus.ABSENT and np.isnan(absent.boxes_xyxy).all() and absent.boxes_xyxy.shape == (2, 4)
+    )
     assert absent.score == 0.5 and absent.message == "small does not see it"
-    assert unreadable.status is Status.UNREADABLE and unreadable.boxes_xyxy is None and unreadable.score == 0
+    assert unreadable.status is ReplyStatus.UNREADABLE and unreadable.boxes_xyxy is None and unreadable.score == 0
     assert unreadable.message == "small gave a reply that cannot be read: 'It is red.'"
 
 
@@ -209,7 +211,7 @@ def test_an_invocation_comes_with_its_words_and_region(checkpoint, monkeypatch):
     grounder, decoder = scripted(checkpoint, monkeypatch, CUT_OUT)
     told = []
     reply = grounder.reply([ask("Cut out the red ring.", on_text=told.append)])[0]
-    assert reply.status is Status.OK and reply.text == "I will cut it out." and reply.boxes_xyxy is None
+    assert reply.status is ReplyStatus.OK and reply.text == "I will cut it out." and reply.boxes_xyxy is None
     assert reply.invocation == Invocation(Module.IMAGE_SEGMENTATION, ("segmentation: red ring",), (0.1, 0.2, 0.3, 0.4))
     assert told[-1] == "I will cut it out." and not any("<" in text for text in told)
     assert len(decoder.asked) == 1
@@ -221,7 +223,7 @@ def test_boxes_of_an_answer_about_a_clip_are_followed_to_its_newest_frame(checkp
     grounder, decoder = scripted(checkpoint, monkeypatch, *lines, rows=8)
     request = ask("Cut out the red ring in the clip.", clip(2), is_cancelled=lambda: False, deadline_ns=2**62)
     reply = grounder.reply([request])[0]
-    assert reply.status is Status.OK
+    assert reply.status is ReplyStatus.OK
     assert reply.invocation.region == (0.5, 0.5, 0.6, 0.6)
     assert [item.label for item in reply.grounded] == ["a star"]
     np.testing.assert_allclose(reply.grounded[0].box_xyxy, [12.8, 9.6, 25.6, 19.2])
@@ -237,11 +239,13 @@ def test_boxes_of_an_answer_about_a_clip_are_followed_to_its_newest_frame(checkp
 def test_an_invocation_whose_target_has_left_calls_nothing(checkpoint, monkeypatch):
     grounder, _ = scripted(checkpoint, monkeypatch, CUT_OUT, "Frame 1: [10,20,30,40], Frame 2: none.")
     reply = grounder.reply([ask("Cut out the red ring in the clip.", clip(2))])[0]
-    assert reply.status is Status.ABSENT and reply.invocation is None
+    assert reply.status is ReplyStatus.ABSENT and reply.invocation is None
     assert "does not see in the newest image" in reply.message
 
 
-@pytest.mark.parametrize(("finish", "status"), [("cancelled", Status.CANCELLED), ("deadline", Status.DEADLINE)])
+@pytest.mark.parametrize(
+    ("finish", "status"), [("cancelled", ReplyStatus.CANCELLED), ("deadline", ReplyStatus.DEADLINE)]
+)
 @pytest.mark.parametrize("lines", [[("[10,20,",)], [(CUT_OUT, "stop"), ("Frame 1: [1",)]], ids=["first", "second"])
 def test_an_answer_that_is_cut_off_has_no_boxes(checkpoint, monkeypatch, lines, finish, status):
     grounder, _ = scripted(checkpoint, monkeypatch, *lines[:-1], (*lines[-1], finish))
@@ -254,7 +258,7 @@ def test_an_answer_that_is_cut_off_has_no_boxes(checkpoint, monkeypatch, lines, 
 # What goes wrong
 
 
-PAST = Exchange(question="Find it.", reply="", box_xyxy=np.full(4, np.nan))
+PAST = ConversationTurn(question="Find it.", reply="", box_xyxy=np.full(4, np.nan))
 BAD = {
     "a region outside": (ask("What is this?", regions=(Region.from_box([80.0, 5, 90, 30]),)), "lies outside the image"),
     "a box outside": (ModelRequest(id="", task=Task.FOLLOW, frames=clip(2), box_xyxy=np.array([70.0, 1, 90, 9])),
@@ -277,7 +281,7 @@ def test_what_goes_wrong_with_one_request_does_no_harm_to_the_others(checkpoint,
     grounder = Grounder(checkpoint)
     replies = grounder.reply([good, replace(request, id="bad"), other])
     assert [reply.id for reply in replies] == ["good", "bad", "other"]
-    assert replies[1].status is Status.FAILED
+    assert replies[1].status is ReplyStatus.FAILED
     assert message in replies[1].message
     fresh = Grounder(checkpoint).reply([good, other])
     assert [(reply.text, reply.status) for reply in (replies[0], replies[2])] == [(r.text, r.status) for r in fresh]
@@ -286,10 +290,10 @@ def test_what_goes_wrong_with_one_request_does_no_harm_to_the_others(checkpoint,
 @pytest.mark.parametrize("count", [1, 8, 60])
 def test_a_conversation_keeps_what_fits_and_the_newest_turn_whole(checkpoint, count):
     """Sixty turns do not fit; the oldest go. What is asked then is asked with as many as a shorter talk has."""
-    turn = Exchange(question="Where is the ring?", reply="It is on the left, beside the blue square.")
+    turn = ConversationTurn(question="Where is the ring?", reply="It is on the left, beside the blue square.")
     grounder, request = Grounder(checkpoint), ask("What is it?", frames=clip(4))
     (reply,) = grounder.reply([replace(request, history=(turn,) * count)])
-    assert reply.status is not Status.FAILED, reply.message
+    assert reply.status is not ReplyStatus.FAILED, reply.message
     lengths = [turns_length(checkpoint, replace(request, history=(turn,) * n)) for n in range(61)]
     most = max(n for n, length in enumerate(lengths) if length <= 512 - ANSWER)
     (fitting,) = Grounder(checkpoint).reply([replace(request, history=(turn,) * min(count, most))])
@@ -311,7 +315,7 @@ def test_a_prompt_of_just_the_context_does_no_harm_either(checkpoint):
     )
     requests = [find(id="good"), *(ask(f"{fits}{tail}.", id=tail) for tail in ("", " 1", "1"))]
     replies = Grounder(checkpoint).reply(requests)
-    assert replies[0].status is not Status.FAILED
+    assert replies[0].status is not ReplyStatus.FAILED
     assert any("and its answer exceed the context of 512" in reply.message for reply in replies)
 
 
@@ -323,7 +327,7 @@ def test_a_model_that_takes_no_regions_says_so(checkpoint, tmp_path):
     path.write_text(config.to_json())
     plain = fresh(str(path), seed=0, tokenizer_clips=2)
     reply = Grounder(plain).reply([ask("What is this?", regions=(Region.from_point(5, 5),))])[0]
-    assert reply.status is Status.FAILED
+    assert reply.status is ReplyStatus.FAILED
     assert "takes no regions; give the box as text" in reply.message
 
 
@@ -331,7 +335,7 @@ def test_a_model_that_fails_fails_its_requests_and_a_bug_shows_itself(checkpoint
     grounder, _ = scripted(checkpoint, monkeypatch, ModelError("NaN"), "none", rows=1)
     replies = grounder.reply([find(id="a"), find(id="b")])
     assert [(reply.status, reply.message) for reply in replies] == [
-        (Status.FAILED, "NaN"), (Status.ABSENT, "small does not see it")
+        (ReplyStatus.FAILED, "NaN"), (ReplyStatus.ABSENT, "small does not see it")
     ]  # fmt: skip
     broken, _ = scripted(checkpoint, monkeypatch, KeyError("a bug"))
     with pytest.raises(KeyError, match="a bug"):
@@ -347,7 +351,7 @@ def test_a_callback_that_raises_costs_its_own_request_alone(checkpoint, callback
     good, other = find(id="good"), ask("What colour is the ring?", id="other")
     bad = ask("What colour is the ring?", id="bad", **{callback: raises})
     replies = Grounder(checkpoint).reply([good, bad, other])
-    assert replies[1].status is Status.FAILED
+    assert replies[1].status is ReplyStatus.FAILED
     assert replies[1].message == f"the caller's {callback} raised ValueError: user's callback"
     alone = Grounder(checkpoint).reply([good, other])
     assert [replies[0].text, replies[2].text] == [reply.text for reply in alone]
@@ -356,7 +360,7 @@ def test_a_callback_that_raises_costs_its_own_request_alone(checkpoint, callback
 def test_what_fails_together_is_asked_one_by_one(checkpoint, monkeypatch):
     grounder, decoder = scripted(checkpoint, monkeypatch, ModelError("NaN"), "none", ModelError("NaN"), rows=2)
     replies = grounder.reply([find(id="a"), find(id="b")])
-    assert [reply.status for reply in replies] == [Status.ABSENT, Status.FAILED]
+    assert [reply.status for reply in replies] == [ReplyStatus.ABSENT, ReplyStatus.FAILED]
     assert decoder.batches == [2, 1, 1]
 
 
@@ -364,9 +368,9 @@ def test_a_callback_that_asks_the_model_again_is_told_not_to(checkpoint):
     grounder = Grounder(checkpoint)
     question = ask("What colour is the ring?")
     (reply,) = grounder.reply([replace(question, on_text=lambda text: grounder.reply([question]))])
-    assert reply.status is Status.FAILED
+    assert reply.status is ReplyStatus.FAILED
     assert "asked from a callback of its own answer" in reply.message
-    assert grounder.reply([question])[0].status is not Status.FAILED
+    assert grounder.reply([question])[0].status is not ReplyStatus.FAILED
 
 
 def test_threads_that_ask_at_once_are_answered_as_each_alone(checkpoint):
@@ -382,7 +386,7 @@ def test_what_nobody_waits_for_is_not_even_looked_at(checkpoint):
     now = [100]
     grounder = Grounder(checkpoint, now_ns=lambda: now[0])
     replies = grounder.reply([find(is_cancelled=lambda: True), find(deadline_ns=100), find(deadline_ns=99)])
-    assert [reply.status for reply in replies] == [Status.CANCELLED, Status.DEADLINE, Status.DEADLINE]
+    assert [reply.status for reply in replies] == [ReplyStatus.CANCELLED, ReplyStatus.DEADLINE, ReplyStatus.DEADLINE]
     assert all(reply.message for reply in replies)
     assert grounder._encode.encoded == 0
 
@@ -391,11 +395,11 @@ def test_a_deadline_and_a_cancel_end_an_answer_on_its_way(checkpoint):
     ticks = iter(range(10_000))
     late, other = ask("How many?", deadline_ns=6, id="late"), ask("How many?", id="other")
     replies = Grounder(checkpoint, now_ns=lambda: next(ticks)).reply([late, other])
-    assert [reply.status for reply in replies] == [Status.DEADLINE, Status.OK]
+    assert [reply.status for reply in replies] == [ReplyStatus.DEADLINE, ReplyStatus.OK]
     assert 0 < len(replies[0].text) < len(replies[1].text)
     asked = iter([False, False, False, True])
     withdrawn = replace(other, is_cancelled=lambda: next(asked))
-    assert Grounder(checkpoint).reply([withdrawn])[0].status is Status.CANCELLED
+    assert Grounder(checkpoint).reply([withdrawn])[0].status is ReplyStatus.CANCELLED
 
 
 def test_no_requests_no_replies(checkpoint):
@@ -418,26 +422,26 @@ def test_words_that_were_never_taught_are_refused_before_the_model_runs(checkpoi
     replies = grounder.reply(
         [find(text="the person in a red jacket"), ask("What is it?"), find(text="red rings", id="b")]
     )
-    assert [reply.status for reply in replies] == [Status.UNKNOWN, Status.ABSENT, Status.ABSENT]
+    assert [reply.status for reply in replies] == [ReplyStatus.UNKNOWN, ReplyStatus.ABSENT, ReplyStatus.ABSENT]
     assert replies[0].message == (
         'small was never taught "person", "in", "a", "jacket"; its model card says what it knows'
     )
     assert len(decoder.asked) == 2 and grounder._encode.encoded == 2
     follow = ModelRequest(id="f", task=Task.FOLLOW, frames=clip(2), text="a person", box_xyxy=np.array([1.0, 1, 9, 9]))
-    assert grounder.reply([follow])[0].status is Status.ABSENT
+    assert grounder.reply([follow])[0].status is ReplyStatus.ABSENT
 
 
 def test_footage_unlike_all_it_knows_is_warned_of_once(checkpoint, monkeypatch, caplog):
     grounder, _ = scripted(checkpoint, monkeypatch, "none")
     looks = np.stack([one.look for one in grounder._encode([noise(index) for index in range(60)])])
-    known = Familiarity.fit(looks)
-    grounder, _ = scripted(checkpoint, monkeypatch, "none", familiarity=known)
+    known = OutOfDistributionDetector.fit(looks)
+    grounder, _ = scripted(checkpoint, monkeypatch, "none", ood_detector=known)
     with caplog.at_level(logging.WARNING):
         grounder.reply([find(clip(3))])
-        assert not caplog.records and not grounder.is_unfamiliar
+        assert not caplog.records and not grounder.is_out_of_distribution
         for index in range(4):
             grounder.reply([find((frame(index, camera="other"),))])
-    assert grounder.is_unfamiliar
+    assert grounder.is_out_of_distribution
     assert [record.message for record in caplog.records] == [
         "this footage looks unlike all that small was trained on; expect wrong answers, or use another model"
     ]
@@ -446,13 +450,13 @@ def test_footage_unlike_all_it_knows_is_warned_of_once(checkpoint, monkeypatch, 
 def test_a_model_is_loaded_with_what_stands_beside_it(checkpoint, tmp_path):
     save_pretrained(checkpoint.model, tmp_path, tokenizer=checkpoint.tokenizer, dtype=torch.float16)
     Vocabulary.collect(["red ring"]).save(tmp_path)
-    Familiarity(np.zeros(32, np.float32), np.eye(32, dtype=np.float32), 1e-9).save(tmp_path)
+    OutOfDistributionDetector(np.zeros(32, np.float32), np.eye(32, dtype=np.float32), 1e-9).save(tmp_path)
     grounder = Grounder.load(tmp_path, ModelRun(backend="torch"), rows=2)
     assert (grounder.name, grounder.max_frames, grounder.max_requests) == ("small", 8, 2)
     replies = grounder.reply([find(text="red ring"), find(text="blue ring", id="b")])
-    assert replies[1].status is Status.UNKNOWN
+    assert replies[1].status is ReplyStatus.UNKNOWN
     assert replies[0].kept is not None and replies[0].seconds > 0
-    assert grounder.is_unfamiliar
+    assert grounder.is_out_of_distribution
     assert ModelConfig().max_frames > 8  # a longer clip than any that training shows is not taken
 
 

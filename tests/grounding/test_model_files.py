@@ -11,9 +11,9 @@ from safetensors.torch import load_file, save_file
 
 from vitron_ros.config import ModelRun
 from vitron_ros.errors import VitronError
-from vitron_ros.grounding.familiarity import Familiarity
 from vitron_ros.grounding.grounder import Grounder
 from vitron_ros.grounding.model_files import verify_files
+from vitron_ros.grounding.out_of_distribution import OutOfDistributionDetector
 from vitron_ros.grounding.vocabulary import Vocabulary
 from vitron_ros.model.checkpoint import Checkpoint, save_pretrained
 
@@ -24,7 +24,7 @@ Damage = Callable[[Path], object]
 def directory(checkpoint: Checkpoint, tmp_path: Path) -> Path:
     save_pretrained(checkpoint.model, tmp_path, tokenizer=checkpoint.tokenizer)
     Vocabulary.collect(["red ring"]).save(tmp_path)
-    Familiarity(np.zeros(32, np.float32), np.eye(32, dtype=np.float32), 1.0).save(tmp_path)
+    OutOfDistributionDetector(np.zeros(32, np.float32), np.eye(32, dtype=np.float32), 1.0).save(tmp_path)
     (tmp_path / "training.json").write_text('{"stages": []}')
     return tmp_path
 
@@ -95,11 +95,15 @@ DAMAGES: dict[str, tuple[str, str, Damage]] = {
     "wording utf-16": ("prompt_profile", "no UTF-8", written("prompt_profile.yaml", "a: b".encode("utf-16"))),
     "words latin-1": ("vocabulary", "no UTF-8", written("words.txt", "café\n".encode("latin-1"))),
     "no words": ("vocabulary", "has no words", written("words.txt", b"\n")),
-    "familiarity": ("familiarity", "is damaged", written("familiarity.safetensors", b"junk" * 10)),
-    "another familiarity": (
-        "familiarity",
+    "out_of_distribution": (
+        "ood_detector",
+        "is damaged",
+        written("out_of_distribution.safetensors", b"junk" * 10),
+    ),
+    "another out_of_distribution": (
+        "ood_detector",
         "of 32 channels",
-        lambda d: Familiarity(np.zeros(3, np.float32), np.eye(3, dtype=np.float32), 1.0).save(d),
+        lambda d: OutOfDistributionDetector(np.zeros(3, np.float32), np.eye(3, dtype=np.float32), 1.0).save(d),
     ),
     "record": ("record", "is no JSON", written("training.json", b"{")),
     "another record": ("record", "is no record of a training", written("training.json", b'{"a": 1}')),

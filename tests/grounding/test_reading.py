@@ -5,7 +5,7 @@ import pytest
 
 from tests.fakes import frame
 from vitron_ros.grounding.reading import boxes_of, named_boxes, spoken, status_of
-from vitron_ros.grounding.request import Status, Task
+from vitron_ros.grounding.request import ReplyStatus, Task
 from vitron_ros.model.parsing import parse_reply
 
 NAN = [float("nan")] * 4
@@ -14,28 +14,28 @@ NAN = [float("nan")] * 4
 @pytest.mark.parametrize(
     ("task", "count", "text", "status", "boxes"),
     [
-        (Task.FIND, 1, "[10,20,30,40]", Status.OK, [[6.4, 9.6, 19.2, 19.2]]),
-        (Task.FIND, 1, "Frame 1: [10,20,30,40].", Status.OK, [[6.4, 9.6, 19.2, 19.2]]),
-        (Task.FIND, 1, "none", Status.ABSENT, [NAN]),
-        (Task.FIND, 1, "Frame 1: none.", Status.ABSENT, [NAN]),
-        (Task.FIND, 1, "[10,20,30", Status.UNREADABLE, [NAN]),
-        (Task.FIND, 1, "[10,20,30,400]", Status.UNREADABLE, [NAN]),
-        (Task.FIND, 1, "It is there.", Status.UNREADABLE, [NAN]),
-        (Task.FIND, 1, "", Status.UNREADABLE, [NAN]),
-        (Task.FIND, 2, "Frame 1: [0,0,50,50], Frame 2: none.", Status.OK, [[0, 0, 32, 24], NAN]),
-        (Task.FOLLOW, 2, "Frame 2: [0,0,50,50].", Status.OK, [NAN, [0, 0, 32, 24]]),
-        (Task.FOLLOW, 2, "none", Status.ABSENT, [NAN, NAN]),
-        (Task.FOLLOW, 2, "Frame 1: none, Frame 2: none.", Status.ABSENT, [NAN, NAN]),
+        (Task.FIND, 1, "[10,20,30,40]", ReplyStatus.OK, [[6.4, 9.6, 19.2, 19.2]]),
+        (Task.FIND, 1, "Frame 1: [10,20,30,40].", ReplyStatus.OK, [[6.4, 9.6, 19.2, 19.2]]),
+        (Task.FIND, 1, "none", ReplyStatus.ABSENT, [NAN]),
+        (Task.FIND, 1, "Frame 1: none.", ReplyStatus.ABSENT, [NAN]),
+        (Task.FIND, 1, "[10,20,30", ReplyStatus.UNREADABLE, [NAN]),
+        (Task.FIND, 1, "[10,20,30,400]", ReplyStatus.UNREADABLE, [NAN]),
+        (Task.FIND, 1, "It is there.", ReplyStatus.UNREADABLE, [NAN]),
+        (Task.FIND, 1, "", ReplyStatus.UNREADABLE, [NAN]),
+        (Task.FIND, 2, "Frame 1: [0,0,50,50], Frame 2: none.", ReplyStatus.OK, [[0, 0, 32, 24], NAN]),
+        (Task.FOLLOW, 2, "Frame 2: [0,0,50,50].", ReplyStatus.OK, [NAN, [0, 0, 32, 24]]),
+        (Task.FOLLOW, 2, "none", ReplyStatus.ABSENT, [NAN, NAN]),
+        (Task.FOLLOW, 2, "Frame 1: none, Frame 2: none.", ReplyStatus.ABSENT, [NAN, NAN]),
         # A gap is no absence.
-        (Task.FOLLOW, 2, "Frame 1: none, Frame 2: [0,0,", Status.UNREADABLE, [NAN, NAN]),
-        (Task.FIND, 2, "[0,0,50,50]", Status.UNREADABLE, [NAN, NAN]),
-        (Task.FIND, 2, "Frame 7: [0,0,50,50].", Status.UNREADABLE, [NAN, NAN]),
-        (Task.FIND, 2, "Frame 1: [50,50,50,50].", Status.UNREADABLE, [NAN, NAN]),
-        (Task.ASK, 1, "red", Status.OK, None),
-        (Task.ASK, 1, "None.", Status.ABSENT, None),
-        (Task.ASK, 1, "  ", Status.UNREADABLE, None),
-        (Task.ASK, 2, "Sure. <module>B</module>", Status.UNREADABLE, None),
-        (Task.ASK, 1, "At [1,2,3", Status.UNREADABLE, None),
+        (Task.FOLLOW, 2, "Frame 1: none, Frame 2: [0,0,", ReplyStatus.UNREADABLE, [NAN, NAN]),
+        (Task.FIND, 2, "[0,0,50,50]", ReplyStatus.UNREADABLE, [NAN, NAN]),
+        (Task.FIND, 2, "Frame 7: [0,0,50,50].", ReplyStatus.UNREADABLE, [NAN, NAN]),
+        (Task.FIND, 2, "Frame 1: [50,50,50,50].", ReplyStatus.UNREADABLE, [NAN, NAN]),
+        (Task.ASK, 1, "red", ReplyStatus.OK, None),
+        (Task.ASK, 1, "None.", ReplyStatus.ABSENT, None),
+        (Task.ASK, 1, "  ", ReplyStatus.UNREADABLE, None),
+        (Task.ASK, 2, "Sure. <module>B</module>", ReplyStatus.UNREADABLE, None),
+        (Task.ASK, 1, "At [1,2,3", ReplyStatus.UNREADABLE, None),
     ],
 )
 def test_status_and_boxes(task, count, text, status, boxes):
@@ -47,7 +47,9 @@ def test_status_and_boxes(task, count, text, status, boxes):
         assert found.shape == (count, 4)
 
 
-@pytest.mark.parametrize(("finish", "status"), [("cancelled", Status.CANCELLED), ("deadline", Status.DEADLINE)])
+@pytest.mark.parametrize(
+    ("finish", "status"), [("cancelled", ReplyStatus.CANCELLED), ("deadline", ReplyStatus.DEADLINE)]
+)
 def test_an_answer_that_was_cut_off_is_none(finish, status):
     assert status_of(Task.FIND, finish, parse_reply("[10,20,30,40]"), 1) is status
 

@@ -9,7 +9,7 @@ from vitron_ros.config import CACHES, WEIGHTS, ModelRun
 from vitron_ros.errors import ModelError
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.grounder import Grounder
-from vitron_ros.grounding.request import ModelRequest, Status, Task
+from vitron_ros.grounding.request import ModelRequest, ReplyStatus, Task
 from vitron_ros.model.checkpoint import find_checkpoint, load_checkpoint
 
 
@@ -43,7 +43,7 @@ def test_what_is_found_hardly_changes(weights, cache, least, asked, usual):
     if weights != "full":
         pytest.importorskip("torchao", reason="torchao is not installed")
     small = replies(ModelRun(weights=weights, cache=cache), asked)
-    shown = [i for i, reply in enumerate(usual) if reply.status is Status.OK]
+    shown = [i for i, reply in enumerate(usual) if reply.status is ReplyStatus.OK]
     assert len(shown) >= 8, "most phrases name something that is there"
     assert sum(ours.status is theirs.status for ours, theirs in zip(small, usual, strict=True)) >= len(asked) - 1
     overlap = [float(iou(small[i].boxes_xyxy[-1], usual[i].boxes_xyxy[-1])) for i in shown]

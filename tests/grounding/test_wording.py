@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vitron_ros.frame import Frame
-from vitron_ros.grounding.request import Exchange, ModelRequest, Task
+from vitron_ros.grounding.request import ConversationTurn, ModelRequest, Task
 from vitron_ros.grounding.wording import turns, with_needed_frames
 from vitron_ros.region import Region
 
@@ -56,7 +56,7 @@ def test_other_tasks_see_the_whole_clip(task):
 )
 def test_people_are_heard_in_whole_sentences(typed, asked):
     """As in training: "cut" in small letters is another token, and was never the first."""
-    history = (Exchange(question=typed, reply="yes"),)
+    history = (ConversationTurn(question=typed, reply="yes"),)
     request = ModelRequest(id="a", task=Task.ASK, frames=CLIP, text=typed, history=history)
     assert [turn.text for turn in turns(request)] == [asked, asked]
 

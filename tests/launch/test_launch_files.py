@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from vitron_ros.config import PerceptionConfig
-from vitron_ros.ros.leftovers import MIN_AGE_S
+from vitron_ros.ros.stale_shared_memory import MIN_AGE_S
 
 LAUNCH = Path(__file__).parents[2] / "launch"
 FIELDS = {field.name: field for field in dataclasses.fields(PerceptionConfig)}

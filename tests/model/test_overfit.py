@@ -13,7 +13,7 @@ from vitron_ros.model.answers import Box, track_text
 from vitron_ros.model.config import LanguageConfig, ModelConfig, SelectorConfig, VisionConfig
 from vitron_ros.model.decoding import Decoder, Request
 from vitron_ros.model.grammar import track_grammar
-from vitron_ros.model.parsing import Status, parse_reply
+from vitron_ros.model.parsing import ParseStatus, parse_reply
 from vitron_ros.model.prompt_profile import PromptProfile
 from vitron_ros.model.prompts import Prompt, PromptBuilder, Turn
 from vitron_ros.model.tokenizer import Tokenizer, train_tokenizer
@@ -157,7 +157,7 @@ def decoder(learned: Learned) -> Decoder:
 def test_every_box_of_every_clip_is_exact(learned):
     for answer, clip in zip(decoder(learned).decode(requests(learned)), learned.clips, strict=True):
         reply = parse_reply(answer.text)
-        assert (reply.status, reply.repairs, answer.finish) == (Status.OK, (), "stop")
+        assert (reply.status, reply.repairs, answer.finish) == (ParseStatus.OK, (), "stop")
         if set(clip.answer.values()) == {None}:
             assert reply.is_absent
         else:

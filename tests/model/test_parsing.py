@@ -18,7 +18,7 @@ from vitron_ros.model.answers import (
     span_text,
     track_text,
 )
-from vitron_ros.model.parsing import GroundedBox, Status, parse_reply
+from vitron_ros.model.parsing import GroundedBox, ParseStatus, parse_reply
 
 BOX = (0.1, 0.2, 0.3, 0.4)
 SEGMENT = Invocation(Module.IMAGE_SEGMENTATION, ("segmentation: zebra",))
@@ -41,7 +41,7 @@ words = (
 @given(box=st.one_of(st.none(), boxes), dialect=dialects)
 def test_one_box_is_read_as_it_was_written(box, dialect):
     reply = parse_reply(one_box_text(box, dialect))
-    assert (reply.status, reply.repairs) == (Status.OK, ())
+    assert (reply.status, reply.repairs) == (ParseStatus.OK, ())
     assert reply.is_absent == (box is None)
     assert [grounded.box for grounded in reply.boxes] == ([] if box is None else [box])
 
@@ -52,7 +52,7 @@ def test_one_box_is_read_as_it_was_written(box, dialect):
 )
 def test_a_track_is_read_as_it_was_written_with_its_gaps(frames, dialect):
     reply = parse_reply(track_text(frames, dialect))
-    assert (reply.status, reply.repairs) == (Status.OK, ())
+    assert (reply.status, reply.repairs) == (ParseStatus.OK, ())
     if set(frames.values()) == {None}:
         assert reply.is_absent
     else:
@@ -69,7 +69,7 @@ def test_a_track_is_read_as_it_was_written_with_its_gaps(frames, dialect):
 def test_an_invocation_is_read_as_it_was_written(reply, module, instructions, region, by):
     invocation = Invocation(module, tuple(instructions), region)
     parsed = parse_reply(invocation_text(reply, invocation, by))
-    assert (parsed.status, parsed.text, parsed.invocation) == (Status.OK, reply, invocation)
+    assert (parsed.status, parsed.text, parsed.invocation) == (ParseStatus.OK, reply, invocation)
 
 
 @given(boxes=st.dictionaries(words, boxes, min_size=1, max_size=4))
@@ -95,79 +95,79 @@ def test_a_box_is_written_within_the_image():
 
 # Damaged replies: what is read of each, and what is said about the rest.
 
-REPLIES: list[tuple[str, Status, dict[int, Box | None], list[Box], str]] = [
+REPLIES: list[tuple[str, ParseStatus, dict[int, Box | None], list[Box], str]] = [
     # text, status, frames, other boxes, part of the repairs and problems
-    ("", Status.EMPTY, {}, [], ""),
-    (" \n\t ", Status.EMPTY, {}, [], ""),
-    ("The mug is blue.", Status.OK, {}, [], ""),
-    ("I see (3 of them), a sign [EXIT] and a price (4, 50).", Status.OK, {}, [], ""),
-    ("In frame 3 it turns left.", Status.OK, {}, [], ""),
-    ("Frame 1: a man sits. Frame 2: he runs.", Status.OK, {}, [], ""),
-    ("[10,20,30,40]", Status.OK, {}, [BOX], ""),
-    (" [ 10, 20 ,30 , 40 ] ", Status.OK, {}, [BOX], ""),
-    ("It is at [10,20,30,40] now", Status.OK, {}, [BOX], ""),
-    ("[0,0,100,100]", Status.OK, {}, [(0.0, 0.0, 1.0, 1.0)], ""),
-    ("[10,20,30,40] and [10,20,30,41]", Status.OK, {}, [BOX, (0.1, 0.2, 0.3, 0.41)], ""),
-    ("(0.1, 0.2, 0.3, 0.4)", Status.OK, {}, [BOX], ""),
-    ("(.1, .2, .3, .4)", Status.OK, {}, [BOX], ""),
-    ("(0, 0, 1, 1)", Status.OK, {}, [(0.0, 0.0, 1.0, 1.0)], ""),
+    ("", ParseStatus.EMPTY, {}, [], ""),
+    (" \n\t ", ParseStatus.EMPTY, {}, [], ""),
+    ("The mug is blue.", ParseStatus.OK, {}, [], ""),
+    ("I see (3 of them), a sign [EXIT] and a price (4, 50).", ParseStatus.OK, {}, [], ""),
+    ("In frame 3 it turns left.", ParseStatus.OK, {}, [], ""),
+    ("Frame 1: a man sits. Frame 2: he runs.", ParseStatus.OK, {}, [], ""),
+    ("[10,20,30,40]", ParseStatus.OK, {}, [BOX], ""),
+    (" [ 10, 20 ,30 , 40 ] ", ParseStatus.OK, {}, [BOX], ""),
+    ("It is at [10,20,30,40] now", ParseStatus.OK, {}, [BOX], ""),
+    ("[0,0,100,100]", ParseStatus.OK, {}, [(0.0, 0.0, 1.0, 1.0)], ""),
+    ("[10,20,30,40] and [10,20,30,41]", ParseStatus.OK, {}, [BOX, (0.1, 0.2, 0.3, 0.41)], ""),
+    ("(0.1, 0.2, 0.3, 0.4)", ParseStatus.OK, {}, [BOX], ""),
+    ("(.1, .2, .3, .4)", ParseStatus.OK, {}, [BOX], ""),
+    ("(0, 0, 1, 1)", ParseStatus.OK, {}, [(0.0, 0.0, 1.0, 1.0)], ""),
     # cut off
-    ("[10,20,30,40", Status.MALFORMED, {}, [], "cut off"),
-    ("[10,20,30,4.", Status.MALFORMED, {}, [], "cut off"),
-    ("[10,20,", Status.MALFORMED, {}, [], "2 numbers in place of 4"),
-    ("[", Status.OK, {}, [], ""),
-    ("Frame 1: [10,20,30,40], Frame 2: [10,2", Status.PARTIAL, {1: BOX}, [], "frame 2 has 2 numbers"),
-    ("Frame 1: [10,20,30,40], Frame 2: [10,20,30,4", Status.PARTIAL, {1: BOX}, [], "frame 2 is cut off"),
-    ("Frame 1: [10,20,30,40], Frame 2", Status.OK, {1: BOX}, [], ""),
-    ("Frame 1: [10,20,30,40], Frame 2:", Status.PARTIAL, {1: BOX}, [], "frame 2 has no box"),
-    ("(0.1, 0.2, 0.3, 0.4 | 0", Status.MALFORMED, {}, [], "cut off"),
+    ("[10,20,30,40", ParseStatus.MALFORMED, {}, [], "cut off"),
+    ("[10,20,30,4.", ParseStatus.MALFORMED, {}, [], "cut off"),
+    ("[10,20,", ParseStatus.MALFORMED, {}, [], "2 numbers in place of 4"),
+    ("[", ParseStatus.OK, {}, [], ""),
+    ("Frame 1: [10,20,30,40], Frame 2: [10,2", ParseStatus.PARTIAL, {1: BOX}, [], "frame 2 has 2 numbers"),
+    ("Frame 1: [10,20,30,40], Frame 2: [10,20,30,4", ParseStatus.PARTIAL, {1: BOX}, [], "frame 2 is cut off"),
+    ("Frame 1: [10,20,30,40], Frame 2", ParseStatus.OK, {1: BOX}, [], ""),
+    ("Frame 1: [10,20,30,40], Frame 2:", ParseStatus.PARTIAL, {1: BOX}, [], "frame 2 has no box"),
+    ("(0.1, 0.2, 0.3, 0.4 | 0", ParseStatus.MALFORMED, {}, [], "cut off"),
     # wrong numbers
-    ("[1,2,3]", Status.MALFORMED, {}, [], "3 numbers in place of 4"),
-    ("[1,2,3,4,5]", Status.MALFORMED, {}, [], "5 numbers in place of 4"),
-    ("[5,6,,8]", Status.MALFORMED, {}, [], "2 numbers in place of 4"),
-    ("[ ]", Status.MALFORMED, {}, [], "brackets without a box"),
-    ("[101,2,3,4]", Status.MALFORMED, {}, [], "leaves the image"),
-    ("[-1,2,3,4]", Status.MALFORMED, {}, [], "leaves the image"),
-    ("(0.1, 0.2, 1.3, 0.4)", Status.MALFORMED, {}, [], "leaves the image"),
-    ("[10.5,20,30,40]", Status.MALFORMED, {}, [], "leaves the image"),
-    ("[nan,1,2,3]", Status.MALFORMED, {}, [], "brackets without a box"),
-    ("[1e9,1,2,3]", Status.MALFORMED, {}, [], "in place of 4"),
-    (f"[{'9' * 50},1,2,3]", Status.MALFORMED, {}, [], "brackets without a box"),
-    ("[1.2.3,1,2,3]", Status.MALFORMED, {}, [], "brackets without a box"),
+    ("[1,2,3]", ParseStatus.MALFORMED, {}, [], "3 numbers in place of 4"),
+    ("[1,2,3,4,5]", ParseStatus.MALFORMED, {}, [], "5 numbers in place of 4"),
+    ("[5,6,,8]", ParseStatus.MALFORMED, {}, [], "2 numbers in place of 4"),
+    ("[ ]", ParseStatus.MALFORMED, {}, [], "brackets without a box"),
+    ("[101,2,3,4]", ParseStatus.MALFORMED, {}, [], "leaves the image"),
+    ("[-1,2,3,4]", ParseStatus.MALFORMED, {}, [], "leaves the image"),
+    ("(0.1, 0.2, 1.3, 0.4)", ParseStatus.MALFORMED, {}, [], "leaves the image"),
+    ("[10.5,20,30,40]", ParseStatus.MALFORMED, {}, [], "leaves the image"),
+    ("[nan,1,2,3]", ParseStatus.MALFORMED, {}, [], "brackets without a box"),
+    ("[1e9,1,2,3]", ParseStatus.MALFORMED, {}, [], "in place of 4"),
+    (f"[{'9' * 50},1,2,3]", ParseStatus.MALFORMED, {}, [], "brackets without a box"),
+    ("[1.2.3,1,2,3]", ParseStatus.MALFORMED, {}, [], "brackets without a box"),
     # corners
-    ("[40,40,40,60]", Status.MALFORMED, {}, [], "no area"),
-    ("[0,0,0,0]", Status.MALFORMED, {}, [], "no area"),
-    ("[40,40,30,30]", Status.MALFORMED, {}, [], "two ways"),  # swapped, or 30 wide and 30 high
-    ("[40,20,30,40]", Status.MALFORMED, {}, [], "two ways"),
-    ("[80,70,30,40]", Status.OK, {}, [(0.3, 0.4, 0.8, 0.7)], "corners swapped"),  # too wide to be a size
-    ("[10,90,30,40]", Status.OK, {}, [(0.1, 0.4, 0.3, 0.9)], "corners swapped"),
+    ("[40,40,40,60]", ParseStatus.MALFORMED, {}, [], "no area"),
+    ("[0,0,0,0]", ParseStatus.MALFORMED, {}, [], "no area"),
+    ("[40,40,30,30]", ParseStatus.MALFORMED, {}, [], "two ways"),  # swapped, or 30 wide and 30 high
+    ("[40,20,30,40]", ParseStatus.MALFORMED, {}, [], "two ways"),
+    ("[80,70,30,40]", ParseStatus.OK, {}, [(0.3, 0.4, 0.8, 0.7)], "corners swapped"),  # too wide to be a size
+    ("[10,90,30,40]", ParseStatus.OK, {}, [(0.1, 0.4, 0.3, 0.9)], "corners swapped"),
     # brackets
-    ("[10,20,30,40)", Status.OK, {}, [BOX], "brackets mended"),
-    ("[10,20,30,40 is the mug", Status.OK, {}, [BOX], "brackets mended"),
-    ("[0.1,0.2,0.3,0.4]", Status.OK, {}, [BOX], "other dialect"),
-    ("(10, 20, 30, 40)", Status.OK, {}, [BOX], "other dialect"),
-    ("Frame 1: 10,20,30,40], Frame 2: 10,20,30,40.", Status.PARTIAL, {1: BOX}, [], "frame 2 is cut off"),
-    ("Frame 1: [10,20,30,40, Frame 2: [10,20,30,40]", Status.OK, {1: BOX, 2: BOX}, [], "frame 1: brackets mended"),
-    ("10,20,30,40", Status.MALFORMED, {}, [], "four numbers without brackets"),
-    ("10,20,30,40]", Status.MALFORMED, {}, [], "four numbers without brackets"),
-    ("In 2020, 2021, 2022 and 2023.", Status.OK, {}, [], ""),
-    ("【10，20，30，40】", Status.OK, {}, [BOX], ""),
-    ("[−5,0,10,10]", Status.MALFORMED, {}, [], "leaves the image"),
-    ("[512,300,700,800]", Status.MALFORMED, {}, [], "another scale: 1000 or pixels"),
-    ("[0.1,20,0.3,40]", Status.MALFORMED, {}, [], "another scale"),
-    ("none, Frame 1: [10,20,30,40]", Status.PARTIAL, {1: BOX}, [], "says none, and then a box"),
+    ("[10,20,30,40)", ParseStatus.OK, {}, [BOX], "brackets mended"),
+    ("[10,20,30,40 is the mug", ParseStatus.OK, {}, [BOX], "brackets mended"),
+    ("[0.1,0.2,0.3,0.4]", ParseStatus.OK, {}, [BOX], "other dialect"),
+    ("(10, 20, 30, 40)", ParseStatus.OK, {}, [BOX], "other dialect"),
+    ("Frame 1: 10,20,30,40], Frame 2: 10,20,30,40.", ParseStatus.PARTIAL, {1: BOX}, [], "frame 2 is cut off"),
+    ("Frame 1: [10,20,30,40, Frame 2: [10,20,30,40]", ParseStatus.OK, {1: BOX, 2: BOX}, [], "frame 1: brackets mended"),
+    ("10,20,30,40", ParseStatus.MALFORMED, {}, [], "four numbers without brackets"),
+    ("10,20,30,40]", ParseStatus.MALFORMED, {}, [], "four numbers without brackets"),
+    ("In 2020, 2021, 2022 and 2023.", ParseStatus.OK, {}, [], ""),
+    ("【10，20，30，40】", ParseStatus.OK, {}, [BOX], ""),
+    ("[−5,0,10,10]", ParseStatus.MALFORMED, {}, [], "leaves the image"),
+    ("[512,300,700,800]", ParseStatus.MALFORMED, {}, [], "another scale: 1000 or pixels"),
+    ("[0.1,20,0.3,40]", ParseStatus.MALFORMED, {}, [], "another scale"),
+    ("none, Frame 1: [10,20,30,40]", ParseStatus.PARTIAL, {1: BOX}, [], "says none, and then a box"),
     # frames
-    ("Frame 1: [10,20,30,40], Frame 3: none.", Status.OK, {1: BOX, 3: None}, [], ""),
-    ("frame 1 : [10,20,30,40]\nFRAME 2: NONE", Status.OK, {1: BOX, 2: None}, [], ""),
-    ("Frame [1]: [10,20,30,40]; Frame #2=[10,20,30,40]", Status.OK, {1: BOX, 2: BOX}, [], ""),
-    ("Frame 2 (0.5 s): (0.1, 0.2, 0.3, 0.4)", Status.OK, {2: BOX}, [], ""),
-    ("Frame 1: [10,20,30,40] Frame 1: [10,20,30,40]", Status.OK, {1: BOX}, [], ""),
-    ("Frame 1: [10,20,30,40], Frame 1: [1,2,3,4]", Status.PARTIAL, {1: BOX}, [], "frame 1 is given twice"),
-    ("Frame 1: [10,20,30,40] [1,2,3,4]", Status.PARTIAL, {1: BOX}, [], "more than one box"),
-    ("Frame 0: [10,20,30,40]", Status.MALFORMED, {}, [], "frames count from 1"),
-    ("Frame 1: [10,20,30,40], Frame 2: gone", Status.PARTIAL, {1: BOX}, [], "words in place of a box"),
-    ("Frame 1: [1,2], Frame 2: [10,20,30,40]", Status.PARTIAL, {2: BOX}, [], "frame 1 has 2 numbers"),
-    ("Frame 1: [10,20,30,40]. mug: (0.1, 0.2, 0.3, 0.4)", Status.OK, {1: BOX}, [BOX], ""),
+    ("Frame 1: [10,20,30,40], Frame 3: none.", ParseStatus.OK, {1: BOX, 3: None}, [], ""),
+    ("frame 1 : [10,20,30,40]\nFRAME 2: NONE", ParseStatus.OK, {1: BOX, 2: None}, [], ""),
+    ("Frame [1]: [10,20,30,40]; Frame #2=[10,20,30,40]", ParseStatus.OK, {1: BOX, 2: BOX}, [], ""),
+    ("Frame 2 (0.5 s): (0.1, 0.2, 0.3, 0.4)", ParseStatus.OK, {2: BOX}, [], ""),
+    ("Frame 1: [10,20,30,40] Frame 1: [10,20,30,40]", ParseStatus.OK, {1: BOX}, [], ""),
+    ("Frame 1: [10,20,30,40], Frame 1: [1,2,3,4]", ParseStatus.PARTIAL, {1: BOX}, [], "frame 1 is given twice"),
+    ("Frame 1: [10,20,30,40] [1,2,3,4]", ParseStatus.PARTIAL, {1: BOX}, [], "more than one box"),
+    ("Frame 0: [10,20,30,40]", ParseStatus.MALFORMED, {}, [], "frames count from 1"),
+    ("Frame 1: [10,20,30,40], Frame 2: gone", ParseStatus.PARTIAL, {1: BOX}, [], "words in place of a box"),
+    ("Frame 1: [1,2], Frame 2: [10,20,30,40]", ParseStatus.PARTIAL, {2: BOX}, [], "frame 1 has 2 numbers"),
+    ("Frame 1: [10,20,30,40]. mug: (0.1, 0.2, 0.3, 0.4)", ParseStatus.OK, {1: BOX}, [BOX], ""),
 ]  # fmt: skip
 
 
@@ -185,7 +185,7 @@ def test_damaged_replies(text, status, frames, others, note):
 @pytest.mark.parametrize("text", ["none", "None.", " NONE \n", "none!"])
 def test_an_absent_target_is_an_answer(text):
     reply = parse_reply(text)
-    assert (reply.status, reply.is_absent) == (Status.OK, True)
+    assert (reply.status, reply.is_absent) == (ParseStatus.OK, True)
 
 
 def test_words_that_begin_with_none_are_words():
@@ -197,28 +197,37 @@ PAPER = """Sure, I track the clock.
 <Instruction> segmentation: clock </Instruction>
 <Region> (0.23, 0.35, 0.11, 0.26) </Region>"""
 
-INVOCATIONS: list[tuple[str, Status, Invocation | None, str]] = [
-    ("Sure. <module>B</module> <instruction>segmentation: zebra</instruction>", Status.OK, SEGMENT, ""),
-    ("Sure. <MODULE> b </MODULE>\n<Instruction>\nsegmentation: zebra\n</instruction>", Status.OK, SEGMENT, ""),
-    ("<module>image_segmentation</module><instruction>segmentation: zebra</instruction>", Status.OK, SEGMENT, ""),
-    (PAPER, Status.OK, Invocation(Module.VIDEO_SEGMENTATION, ("segmentation: clock",), (0.23, 0.35, 0.34, 0.61)),
+INVOCATIONS: list[tuple[str, ParseStatus, Invocation | None, str]] = [
+    ("Sure. <module>B</module> <instruction>segmentation: zebra</instruction>", ParseStatus.OK, SEGMENT, ""),
+    ("Sure. <MODULE> b </MODULE>\n<Instruction>\nsegmentation: zebra\n</instruction>", ParseStatus.OK, SEGMENT, ""),
+    ("<module>image_segmentation</module><instruction>segmentation: zebra</instruction>", ParseStatus.OK, SEGMENT, ""),
+    (PAPER, ParseStatus.OK, Invocation(Module.VIDEO_SEGMENTATION, ("segmentation: clock",), (0.23, 0.35, 0.34, 0.61)),
      "region: read as x, y, width, height"),
-    ("<module>F</module> <instruction>a: b: c</instruction> <instruction>d</instruction>", Status.OK,
+    ("<module>F</module> <instruction>a: b: c</instruction> <instruction>d</instruction>", ParseStatus.OK,
      Invocation(Module.VIDEO_EDITING, ("a: b: c", "d")), ""),
-    ("<module>B<instruction>segmentation: zebra</instruction>", Status.OK, SEGMENT, "<module> is not closed"),
-    ("</region><module>B</module><instruction>segmentation: zebra</instruction>", Status.OK, SEGMENT, "closes nothing"),
-    ("<module>B</module><instruction>segmentation: zeb", Status.MALFORMED, None, "<instruction> is cut off"),
-    ("<module>B</module><instruction>segmentation: zebra</instruction><region>(0.1, 0.", Status.MALFORMED, None, "cut"),
-    ("<module>B</module><instruction>x</instruction><region>(0.1, 0.2)</region>", Status.MALFORMED, None, "2 numbers"),
-    ("<module>B</module><instruction>x</instruction><region>left</region>", Status.MALFORMED, None, "no box"),
-    ("<module>Z</module><instruction>x</instruction>", Status.MALFORMED, None, "there is no module 'Z'"),
-    ("<module></module><instruction>x</instruction>", Status.MALFORMED, None, "there is no module ''"),
-    ("<module>B</module>", Status.MALFORMED, None, "given no instruction"),
-    ("<module>B</module><instruction> </instruction>", Status.MALFORMED, None, "given no instruction"),
-    ("<instruction>x</instruction>", Status.MALFORMED, None, "no module is named"),
-    ("<module>B</module><instruction>segmentation: zebra</instruction><module>C</module>", Status.PARTIAL, SEGMENT,
+    ("<module>B<instruction>segmentation: zebra</instruction>", ParseStatus.OK, SEGMENT, "<module> is not closed"),
+    (
+        "</region><module>B</module><instruction>segmentation: zebra</instruction>",
+        ParseStatus.OK, SEGMENT, "closes nothing",
+    ),
+    ("<module>B</module><instruction>segmentation: zeb", ParseStatus.MALFORMED, None, "<instruction> is cut off"),
+    (
+        "<module>B</module><instruction>segmentation: zebra</instruction><region>(0.1, 0.",
+        ParseStatus.MALFORMED, None, "cut",
+    ),
+    (
+        "<module>B</module><instruction>x</instruction><region>(0.1, 0.2)</region>",
+        ParseStatus.MALFORMED, None, "2 numbers",
+    ),
+    ("<module>B</module><instruction>x</instruction><region>left</region>", ParseStatus.MALFORMED, None, "no box"),
+    ("<module>Z</module><instruction>x</instruction>", ParseStatus.MALFORMED, None, "there is no module 'Z'"),
+    ("<module></module><instruction>x</instruction>", ParseStatus.MALFORMED, None, "there is no module ''"),
+    ("<module>B</module>", ParseStatus.MALFORMED, None, "given no instruction"),
+    ("<module>B</module><instruction> </instruction>", ParseStatus.MALFORMED, None, "given no instruction"),
+    ("<instruction>x</instruction>", ParseStatus.MALFORMED, None, "no module is named"),
+    ("<module>B</module><instruction>segmentation: zebra</instruction><module>C</module>", ParseStatus.PARTIAL, SEGMENT,
      "more than one module"),
-    ("a < b and <b>bold</b>", Status.OK, None, ""),
+    ("a < b and <b>bold</b>", ParseStatus.OK, None, ""),
 ]  # fmt: skip
 
 
@@ -298,10 +307,10 @@ NOTATIONS: list[tuple[str, dict[str, Box] | str]] = [
 def test_other_notations_are_read_or_named(text, expected):
     reply = parse_reply(text)
     if isinstance(expected, str):
-        assert (reply.status, reply.boxes) == (Status.MALFORMED, ())
+        assert (reply.status, reply.boxes) == (ParseStatus.MALFORMED, ())
         assert expected in " ".join(reply.problems)
     else:
-        assert reply.status is Status.OK, reply
+        assert reply.status is ParseStatus.OK, reply
         assert {item.label: item.box for item in reply.boxes} == {k: pytest.approx(v) for k, v in expected.items()}
     assert reply.text == text.strip()
 
@@ -355,13 +364,13 @@ ALPHABET = '[]()<>{}/|,.:;-+%"_=xyloc \n\t0123456789framenoduligstc漢é\x00Fram
 
 def check(text: str) -> None:
     reply = parse_reply(text)
-    assert reply.status in Status
+    assert reply.status in ParseStatus
     found = [box for box in reply.frames.values() if box is not None] + [grounded.box for grounded in reply.boxes]
     if reply.invocation is not None and reply.invocation.region is not None:
         found.append(reply.invocation.region)
     assert all(0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1 for x1, y1, x2, y2 in found)
-    assert (reply.status is Status.EMPTY) == (not text.strip())
-    assert (reply.status in (Status.PARTIAL, Status.MALFORMED)) == bool(reply.problems)
+    assert (reply.status is ParseStatus.EMPTY) == (not text.strip())
+    assert (reply.status in (ParseStatus.PARTIAL, ParseStatus.MALFORMED)) == bool(reply.problems)
     assert not (reply.is_absent and found)
 
 

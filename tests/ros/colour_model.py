@@ -8,7 +8,7 @@ import numpy as np
 
 from vitron_ros.boxes import Boxes, iou, norm_from_xyxy
 from vitron_ros.frame import Image
-from vitron_ros.grounding.request import ModelReply, ModelRequest, Status, Task
+from vitron_ros.grounding.request import ModelReply, ModelRequest, ReplyStatus, Task
 from vitron_ros.model.answers import Invocation, Module
 from vitron_ros.ros.perception_node import PerceptionNode
 from vitron_ros.ros.run import run_node
@@ -50,13 +50,13 @@ class ColourModel:
         if request.task is Task.ASK:
             frame = request.frames[-1]
             if "blue square" in request.text:
-                return ModelReply(status=Status.OK, text="a yellow heart", **known)
+                return ModelReply(status=ReplyStatus.OK, text="a yellow heart", **known)
             box = norm_from_xyxy(find(frame.rgb, "green"), frame.width, frame.height)
             invocation = Invocation(Module.IMAGE_SEGMENTATION, ("segmentation: green star",), tuple(box.tolist()))
-            return ModelReply(status=Status.OK, text="I will cut it out.", invocation=invocation, **known)
+            return ModelReply(status=ReplyStatus.OK, text="I will cut it out.", invocation=invocation, **known)
         colour = TARGETS.get(request.text) or self._colour_in(request)
         boxes = np.array([find(frame.rgb, colour) for frame in request.frames])
-        status = Status.ABSENT if np.isnan(boxes).all() else Status.OK
+        status = ReplyStatus.ABSENT if np.isnan(boxes).all() else ReplyStatus.OK
         return ModelReply(status=status, boxes_xyxy=boxes, **known)
 
     def _colour_in(self, request: ModelRequest) -> str:

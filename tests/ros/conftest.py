@@ -12,7 +12,7 @@ import rclpy
 
 from tests.conftest import DOMAINS
 from tests.ros.rig import Camera, running_node
-from vitron_ros.ros.probe import Probe
+from vitron_ros.ros_tools.probe import Probe
 
 NEXT_DOMAIN = itertools.islice(itertools.cycle(DOMAINS), os.getpid() % len(DOMAINS), None)  # runs begin apart
 

@@ -13,8 +13,8 @@ from std_msgs.msg import Header
 
 from vitron_ros.ros import qos
 from vitron_ros.ros.conversions import image_message
-from vitron_ros.ros.pattern_camera import pictures
 from vitron_ros.ros.perception_node import PerceptionNode
+from vitron_ros.ros_tools.pattern_camera import pictures
 from vitron_ros.streaming.models import load_model
 
 

@@ -7,7 +7,7 @@ pytest.importorskip("rclpy", reason="rclpy is not installed")
 pytest.importorskip("vitron_msgs", reason="vitron_msgs is not installed")
 
 from vitron_ros.frame import Frame
-from vitron_ros.grounding.request import Grounded, ModelReply, ModelRequest, Status, Task
+from vitron_ros.grounding.request import Grounded, ModelReply, ModelRequest, ReplyStatus, Task
 from vitron_ros.model.answers import Invocation, Module
 from vitron_ros.ros.answer_messages import answer_message
 
@@ -23,7 +23,7 @@ def answer(seen, region=(0.1, 0.1, 0.3, 0.5)):
     reply = ModelReply(
         id="a",
         task=Task.ASK,
-        status=Status.OK,
+        status=ReplyStatus.OK,
         text="I will.",
         grounded=(Grounded(label="cup", box_xyxy=CUP),),
         invocation=Invocation(Module.IMAGE_SEGMENTATION, ("segmentation: cup",), region),

@@ -11,16 +11,16 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage
 
 from tests.ros.test_processes import segments_of
-from vitron_ros.evaluation import bag_messages
-from vitron_ros.evaluation.bag_writer import BagWriter
-from vitron_ros.evaluation.bags import Bag
 from vitron_ros.frame import Frame
 from vitron_ros.images.compressed import decode_compressed
+from vitron_ros.recordings import bag_messages
+from vitron_ros.recordings.bag_writer import BagWriter
+from vitron_ros.recordings.bags import Bag
 from vitron_ros.ros.bag_camera import recorded_info
 from vitron_ros.ros.bag_player import Timeline, parser
 from vitron_ros.ros.conversions import ns_from_time
-from vitron_ros.ros.pattern_camera import pictures
-from vitron_ros.ros.probe import node_process
+from vitron_ros.ros_tools.pattern_camera import pictures
+from vitron_ros.ros_tools.probe import node_process
 
 SECOND = 10**9
 FIRST_NS, PERIOD_NS, COUNT = 1_600_000_000 * SECOND, SECOND // 20, 8

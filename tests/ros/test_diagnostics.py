@@ -8,8 +8,8 @@ from diagnostic_msgs.msg import DiagnosticStatus
 
 from vitron_ros.config import PerceptionConfig
 from vitron_ros.ros.diagnostics import camera_status, model_status
+from vitron_ros.streaming.load_shedding import LoadSheddingLevel
 from vitron_ros.streaming.model_worker import ModelSummary
-from vitron_ros.streaming.overload import Shed
 from vitron_ros.streaming.statistics import StreamStatistics
 
 NOW_NS = 1_700_000_000 * 10**9
@@ -17,7 +17,16 @@ OK, WARN, ERROR, STALE = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticS
 
 
 def status(
-    *, ahead_s=0.0, images=20, age_s=0.1, bad=(), late=0, lost=0, shed=Shed.NOTHING, silent_after_s=1.0, **names
+    *,
+    ahead_s=0.0,
+    images=20,
+    age_s=0.1,
+    bad=(),
+    late=0,
+    lost=0,
+    load_shedding=LoadSheddingLevel.NOTHING,
+    silent_after_s=1.0,
+    **names,
 ):
     """Of a stream of 10 images a second whose last came `age_s` ago. `bad`: what was wrong with those after it."""
     statistics = StreamStatistics()
@@ -29,7 +38,11 @@ def status(
     for _ in range(late):
         statistics.late_frame()
     summary = statistics.summary(
-        received=images + len(bad) + late, dropped=0, lost=lost, silent_after_s=silent_after_s, shed=shed
+        received=images + len(bad) + late,
+        dropped=0,
+        lost=lost,
+        silent_after_s=silent_after_s,
+        load_shedding=load_shedding,
     )
     where = {"node_name": "/vitron/perception", "camera": "front", "qos_problem": "", **names}
     return camera_status(summary=summary, now_ns=NOW_NS, config=PerceptionConfig(), **where)
@@ -56,7 +69,11 @@ def status(
         ({"lost": 41}, WARN, "41 of 61 images were lost on the way to the node"),
         ({"lost": 2}, OK, "images/s"),
         ({"late": 20}, WARN, "20 images were older than the one before"),
-        ({"shed": Shed.MODEL_RATE}, WARN, "the machine is too slow; left out: debug image, model rate"),
+        (
+            {"load_shedding": LoadSheddingLevel.MODEL_RATE},
+            WARN,
+            "the machine is too slow; left out: debug image, model rate",
+        ),
         ({"images": 0, "qos_problem": "set image_qos to sensor_data"}, ERROR, "set image_qos to sensor_data"),
     ],
 )

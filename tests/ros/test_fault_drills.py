@@ -35,12 +35,12 @@ from tests.ros.rig import Camera, running_node
 from vitron_ros.boxes import iou
 from vitron_ros.errors import ModelError
 from vitron_ros.frame import Frame
-from vitron_ros.grounding.request import Grounded, ModelReply, Status, Task
+from vitron_ros.grounding.request import Grounded, ModelReply, ReplyStatus, Task
 from vitron_ros.model.answers import Invocation, Module
 from vitron_ros.ros import qos
 from vitron_ros.ros.conversions import image_message
-from vitron_ros.ros.pattern_camera import pictures, target_boxes
-from vitron_ros.ros.probe import Probe
+from vitron_ros.ros_tools.pattern_camera import pictures, target_boxes
+from vitron_ros.ros_tools.probe import Probe
 from vitron_ros.streaming.pipeline import CameraPipeline
 
 pytestmark = pytest.mark.ros
@@ -75,13 +75,13 @@ def knows(request):
     """The truth about "first" and "second" and about what it is given; NaN in pictures without targets."""
     known = {"id": request.id, "task": request.task, "score": 0.9}
     if request.task is Task.ASK:
-        return ModelReply(**known, status=Status.OK, text="squares")
+        return ModelReply(**known, status=ReplyStatus.OK, text="squares")
     indices = [PICTURES.get(frame.rgb.tobytes()) for frame in request.frames]
     truths = np.array([np.full((2, 4), np.nan) if i is None else target_boxes(i, TARGETS, *SIZE) for i in indices])
     number = int("second" in request.text)
     if request.task is Task.FOLLOW:
         number = int(np.argmax(np.nan_to_num(iou(truths[0], request.box_xyxy))))
-    status = Status.ABSENT if np.isnan(truths).all() else Status.OK
+    status = ReplyStatus.ABSENT if np.isnan(truths).all() else ReplyStatus.OK
     return ModelReply(**known, status=status, boxes_xyxy=truths[:, number])
 
 
@@ -111,7 +111,7 @@ def saying(**values):
 
     def reply(request):
         boxes = np.tile([10.0, 10, 40, 40], (len(request.frames), 1))
-        known = {"id": request.id, "task": request.task, "status": Status.OK, "score": 0.9, "boxes_xyxy": boxes}
+        known = {"id": request.id, "task": request.task, "status": ReplyStatus.OK, "score": 0.9, "boxes_xyxy": boxes}
         return ModelReply(**known | values)
 
     return lambda requests: [reply(request) for request in requests]
@@ -357,7 +357,7 @@ FAILED, NOT_FOUND = Result.MODEL_ERROR, Result.NOT_FOUND
         (saying(boxes_xyxy=None), FAILED, "its boxes are None", "failed"),
         (saying(boxes_xyxy=np.zeros((99, 4))), FAILED, "(99, 4)", "failed"),
         (saying(score=float("nan")), FAILED, "score is nan", "failed"),
-        (saying(status=Status.UNREADABLE, message="<<<>>>"), FAILED, "<<<>>>", "unreadable"),
+        (saying(status=ReplyStatus.UNREADABLE, message="<<<>>>"), FAILED, "<<<>>>", "unreadable"),
         (boxing(np.inf, 0, np.inf, 9), FAILED, "neither four finite numbers nor NaN", "failed"),
         (boxing(np.nan, 0, 9, 9), FAILED, "neither four finite numbers nor NaN", "failed"),
         (boxing(40, 10, 10, 40), FAILED, "its corners are swapped", "failed"),

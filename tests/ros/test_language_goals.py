@@ -18,11 +18,11 @@ from tests.fakes import ScriptedModel, said
 from tests.ros.rig import Camera, running_node
 from vitron_ros.boxes import iou
 from vitron_ros.errors import ModelError
-from vitron_ros.grounding.request import Grounded, ModelReply, Status, Task
+from vitron_ros.grounding.request import Grounded, ModelReply, ReplyStatus, Task
 from vitron_ros.model.answers import Invocation as ModelInvocation
 from vitron_ros.model.answers import Module
 from vitron_ros.ros import qos
-from vitron_ros.ros.pattern_camera import pictures, target_boxes
+from vitron_ros.ros_tools.pattern_camera import pictures, target_boxes
 
 pytestmark = pytest.mark.ros
 SIZE = (320, 240)
@@ -37,7 +37,7 @@ def true_boxes(request, number=0):
 
 def knows(request):
     """Finds "first" and "second", follows what it is given, and answers with an echo."""
-    values = {"id": request.id, "task": request.task, "status": Status.OK, "score": 0.9}
+    values = {"id": request.id, "task": request.task, "status": ReplyStatus.OK, "score": 0.9}
     if request.task is Task.ASK:
         if request.on_text:
             request.on_text("you ")
@@ -137,10 +137,10 @@ def test_prompts_become_tracks_with_their_phrases(probe):
 @pytest.mark.parametrize(
     ("status", "outcome", "reason"),
     [
-        (Status.UNKNOWN, Result.NOT_UNDERSTOOD, TrackEvent.REASON_NOT_UNDERSTOOD),
-        (Status.ABSENT, Result.NOT_FOUND, TrackEvent.REASON_NOT_SEEN),
-        (Status.FAILED, Result.MODEL_ERROR, TrackEvent.REASON_MODEL_ERROR),
-        (Status.DEADLINE, Result.TIMEOUT, TrackEvent.REASON_MODEL_ERROR),
+        (ReplyStatus.UNKNOWN, Result.NOT_UNDERSTOOD, TrackEvent.REASON_NOT_UNDERSTOOD),
+        (ReplyStatus.ABSENT, Result.NOT_FOUND, TrackEvent.REASON_NOT_SEEN),
+        (ReplyStatus.FAILED, Result.MODEL_ERROR, TrackEvent.REASON_MODEL_ERROR),
+        (ReplyStatus.DEADLINE, Result.TIMEOUT, TrackEvent.REASON_MODEL_ERROR),
     ],
 )
 def test_a_prompt_that_leads_nowhere_says_why(probe, status, outcome, reason):
@@ -310,7 +310,9 @@ def test_what_is_not_asked_for_is_not_published(probe, talk):
     removes = ModelInvocation(Module.IMAGE_EDITING, ("remove: small red ring",), (0.25, 0.5, 0.5, 1.0))
 
     def edits(request):
-        return ModelReply(id=request.id, task=request.task, status=Status.OK, score=0.9, text="ok", invocation=removes)
+        return ModelReply(
+            id=request.id, task=request.task, status=ReplyStatus.OK, score=0.9, text="ok", invocation=removes
+        )
 
     with node_with(model(edits)):
         start(Camera(probe), probe)
@@ -403,7 +405,7 @@ class Door:
     """A model that is asked whether somebody is at the door."""
 
     def __init__(self):
-        self.answer, self.status, self.heard = "no", Status.OK, threading.Semaphore(0)
+        self.answer, self.status, self.heard = "no", ReplyStatus.OK, threading.Semaphore(0)
 
     def __call__(self, request):
         self.heard.release()
@@ -441,7 +443,7 @@ def test_a_standing_question_speaks_on_change_alone_until_it_is_cancelled(probe,
 
 @pytest.mark.parametrize(
     ("status", "outcome"),
-    [(Status.UNKNOWN, Converse.Result.NOT_UNDERSTOOD), (Status.FAILED, Converse.Result.MODEL_ERROR)],
+    [(ReplyStatus.UNKNOWN, Converse.Result.NOT_UNDERSTOOD), (ReplyStatus.FAILED, Converse.Result.MODEL_ERROR)],
 )
 def test_a_standing_question_that_leads_nowhere_ends_with_the_reason(probe, talk, status, outcome):
     door = Door()

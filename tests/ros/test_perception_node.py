@@ -24,8 +24,8 @@ from vitron_ros.boxes import iou
 from vitron_ros.images.codec import encode_jpeg
 from vitron_ros.ros import qos, track_action
 from vitron_ros.ros.camera_port import unknown_camera
-from vitron_ros.ros.pattern_camera import target_boxes
-from vitron_ros.streaming import overload
+from vitron_ros.ros_tools.pattern_camera import target_boxes
+from vitron_ros.streaming import load_shedding
 from vitron_ros.streaming.pipeline import CameraPipeline
 
 pytestmark = pytest.mark.ros
@@ -522,17 +522,17 @@ def test_detections_speak_the_standard_type(camera, probe):
 
 
 def test_what_a_slow_machine_leaves_out_is_in_the_tracks_and_in_the_diagnostics(probe, monkeypatch):
-    monkeypatch.setattr(overload, "TOO_BUSY", 0.0)  # any machine is too slow
+    monkeypatch.setattr(load_shedding, "TOO_BUSY", 0.0)  # any machine is too slow
     with running_node(diagnostics_period=0.2):
         camera = Camera(probe).connect()
         debug = []
         probe.create_subscription(Image, "debug_image", debug.append, qos.DEBUG_IMAGE)
-        camera.run_until(lambda: probe.tracks and probe.tracks[-1][1].shed == TrackArray.SHED_SEARCH, 30)
+        camera.run_until(lambda: probe.tracks and probe.tracks[-1][1].load_shedding == TrackArray.SHED_SEARCH, 30)
         debug.clear()
         count = len(probe.diagnostics)
         camera.run_until(lambda: len(probe.diagnostics) > count + 1)
         status = probe.diagnostics[-1][1].status[0]
         values = {value.key: value.value for value in status.values}
-        assert values["shed"] == "debug image, model rate, model targets, search"
+        assert values["load_shedding"] == "debug image, model rate, model targets, search"
         assert status.level == DiagnosticStatus.WARN and "too slow" in status.message
         assert debug == []

@@ -19,9 +19,9 @@ from vitron_msgs.msg import Track
 
 from vitron_ros.region import Region
 from vitron_ros.ros.conversions import ns_from_time, region_message
-from vitron_ros.ros.leftovers import LOCK_SUFFIX, MIN_AGE_S
-from vitron_ros.ros.pattern_camera import frame_index, target_boxes
-from vitron_ros.ros.probe import node_process
+from vitron_ros.ros.stale_shared_memory import LOCK_SUFFIX, MIN_AGE_S
+from vitron_ros.ros_tools.pattern_camera import frame_index, target_boxes
+from vitron_ros.ros_tools.probe import node_process
 
 pytestmark = pytest.mark.ros
 SIZE = ("--width", "320", "--height", "240")

@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("rclpy", reason="rclpy is not installed")
 
 from vitron_ros.errors import SourceError
-from vitron_ros.ros.transport_bench import main, measure
+from vitron_ros.ros_tools.bench.transport import main, measure
 
 pytestmark = pytest.mark.ros
 COUNT = 30

@@ -1,11 +1,11 @@
 import pytest
 
-from vitron_ros.grounding.request import Exchange
+from vitron_ros.grounding.request import ConversationTurn
 from vitron_ros.streaming.conversations import Conversations
 
 
 def turn(text):
-    return Exchange(question=text, reply=f"re {text}")
+    return ConversationTurn(question=text, reply=f"re {text}")
 
 
 def told(conversations, conversation_id, camera=""):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.fakes import BOX, FRAME_NS, ScriptedModel, ScriptedTracker, frame, true_box
 from vitron_ros.config import PipelineConfig
-from vitron_ros.grounding.request import ModelReply, Status
+from vitron_ros.grounding.request import ModelReply, ReplyStatus
 from vitron_ros.region import Region
 from vitron_ros.streaming.answering import answers
 from vitron_ros.streaming.goals import Outcome, TrackRequest
@@ -21,7 +21,7 @@ DRAWN, ASKED = TrackRequest(region=Region.from_box(BOX)), TrackRequest(prompt="m
 
 numbers = st.floats(allow_nan=True, allow_infinity=True, width=64) | st.floats(-100, 200)
 scores = st.floats(0, 1) | st.floats(allow_nan=True, allow_infinity=True)
-replies = st.tuples(st.sampled_from(Status), st.lists(numbers, min_size=4, max_size=4), scores, st.integers(0, 3))
+replies = st.tuples(st.sampled_from(ReplyStatus), st.lists(numbers, min_size=4, max_size=4), scores, st.integers(0, 3))
 
 
 def pipeline_of(**config):
@@ -84,7 +84,7 @@ steps_ns = st.sampled_from([FRAME_NS, 1, -FRAME_NS, -(10**9), 3600 * 10**9, 0])
 @given(st.lists(st.tuples(sizes, steps_ns), min_size=1, max_size=20))
 def test_however_images_come_every_goal_goes_on_or_ends_with_words_and_a_new_one_works(images):
     pipeline, model = pipeline_of(), ScriptedModel(lambda request: ModelReply(id=request.id, task=request.task,
-                                                                               status=Status.ABSENT))  # fmt: skip
+                                                                               status=ReplyStatus.ABSENT))  # fmt: skip
     pipeline.add("drawn", DRAWN, 0)
     pipeline.add("asked", ASKED, 0)
     stamp_ns, running, ended = 10**12, {"drawn", "asked"}, {}

@@ -1,7 +1,7 @@
 import pytest
 
 from tests.fakes import frame
-from vitron_ros.streaming.footage import Footage
+from vitron_ros.streaming.frame_buffer import FrameBuffer
 from vitron_ros.streaming.keyframes import Keyframes
 from vitron_ros.tracking.box_tracker import View
 
@@ -54,15 +54,15 @@ def test_a_frame_without_a_stamp_gets_its_arrival_and_stays_the_same_object():
 
 
 def test_footage_reaches_back_with_keyframes_where_the_ring_has_ended():
-    footage = Footage(history_ns=30, keyframe_period_ns=PERIOD, keyframes=8)
+    frame_buffer = FrameBuffer(history_ns=30, keyframe_period_ns=PERIOD, keyframes=8)
     for time in range(10, 1000, 10):
-        footage.push(View(frame(stamp_ns=time)), time, force=False)
-    assert [time for time, _ in footage.after(300)] == [310, 410, 510, 610, 710, 810, 910, 960, 970, 980, 990]
-    assert [time for time, _ in footage.after(970)] == [980, 990]
-    assert footage.after(990) == []
+        frame_buffer.push(View(frame(stamp_ns=time)), time, force=False)
+    assert [time for time, _ in frame_buffer.after(300)] == [310, 410, 510, 610, 710, 810, 910, 960, 970, 980, 990]
+    assert [time for time, _ in frame_buffer.after(970)] == [980, 990]
+    assert frame_buffer.after(990) == []
 
 
 def test_footage_without_a_model_keeps_no_keyframes():
-    footage = Footage(history_ns=30, keyframe_period_ns=PERIOD, keyframes=0)
-    assert not footage.push(View(frame(stamp_ns=10)), 10, force=True)
-    assert footage.clip() == footage.clip_to_newest() == ()
+    frame_buffer = FrameBuffer(history_ns=30, keyframe_period_ns=PERIOD, keyframes=0)
+    assert not frame_buffer.push(View(frame(stamp_ns=10)), 10, force=True)
+    assert frame_buffer.clip() == frame_buffer.clip_to_newest() == ()

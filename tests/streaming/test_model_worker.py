@@ -9,7 +9,7 @@ import pytest
 
 from tests.fakes import ScriptedModel, found, frame, said
 from vitron_ros.errors import ModelError
-from vitron_ros.grounding.request import ModelRequest, Status, Task
+from vitron_ros.grounding.request import ModelRequest, ReplyStatus, Task
 from vitron_ros.region import Region
 from vitron_ros.streaming.answering import answers
 from vitron_ros.streaming.model_worker import ModelWorker
@@ -91,7 +91,7 @@ def test_a_reply_comes_with_the_request_that_was_answered(rig_of):
     rig.submit(request("a", index=3))
     rig.wait()
     asked, reply = rig.replies["a"][0]
-    assert (reply.status, reply.stamps_ns) == (Status.OK, (frame(3).stamp_ns,))
+    assert (reply.status, reply.stamps_ns) == (ReplyStatus.OK, (frame(3).stamp_ns,))
     assert asked.frames[0].index == 3
 
 
@@ -124,7 +124,7 @@ def test_a_model_that_fails_gives_failed_replies_and_goes_on(rig_of, error, capl
         rig.wait()
     rig.submit(request("b"))
     rig.wait()
-    assert (rig.status("a"), rig.status("b")) == (Status.FAILED, Status.OK)
+    assert (rig.status("a"), rig.status("b")) == (ReplyStatus.FAILED, ReplyStatus.OK)
     assert (str(error) or "MemoryError") in rig.replies["a"][0][1].message
     assert "Traceback" in caplog.text
     assert not rig.crashed.is_set()
@@ -159,16 +159,16 @@ def test_what_one_request_makes_a_model_raise_costs_that_request_alone(rig_of, e
     model.go_on.release(9)
     rig.wait(4)
     assert [rig.status(name) for name in ("first", "a", "bad", "b")] == [
-        Status.OK, Status.OK, Status.FAILED, Status.OK
+        ReplyStatus.OK, ReplyStatus.OK, ReplyStatus.FAILED, ReplyStatus.OK
     ]  # fmt: skip
     assert rig.replies["bad"][0][1].message == f"the model failed: {says}"
     assert "Traceback" in caplog.text
     summary = rig.worker.summary()
-    assert (summary.replies[Status.FAILED], summary.last_message) == (1, f"the model failed: {says}")
+    assert (summary.replies[ReplyStatus.FAILED], summary.last_message) == (1, f"the model failed: {says}")
     assert not rig.crashed.is_set()
     rig.submit(request("after"))
     rig.wait()
-    assert rig.status("after") is Status.OK
+    assert rig.status("after") is ReplyStatus.OK
 
 
 def raises(*arguments):
@@ -185,7 +185,7 @@ def test_a_caller_that_fails_harms_nobody_else(rig_of):
     rig.worker.expire()
     model.go_on.release(9)
     rig.wait(4)
-    assert [rig.status(name) for name in ("a", "bad", "b")] == [Status.OK, Status.FAILED, Status.OK]
+    assert [rig.status(name) for name in ("a", "bad", "b")] == [ReplyStatus.OK, ReplyStatus.FAILED, ReplyStatus.OK]
     assert "the caller's is_cancelled raised ValueError: not mine" in rig.replies["bad"][0][1].message
     assert not rig.crashed.is_set()
 
@@ -202,7 +202,7 @@ def test_what_is_too_long_never_reaches_the_model(values, says):
     model = ScriptedModel()
     requests = [request("a"), replace(request("long", Task.ASK), **values), request("b")]
     replies = answers(model, requests)
-    assert [reply.status for reply in replies] == [Status.OK, Status.UNKNOWN, Status.OK]
+    assert [reply.status for reply in replies] == [ReplyStatus.OK, ReplyStatus.UNKNOWN, ReplyStatus.OK]
     assert says in replies[1].message
     assert [item.id for item in model.asked] == ["a", "b"]
 
@@ -228,7 +228,7 @@ def changed(**values):
 )
 def test_replies_that_are_not_of_the_agreed_form_are_failures(answer):
     (reply,) = answers(ScriptedModel(answer), [request()])
-    assert reply.status is Status.FAILED
+    assert reply.status is ReplyStatus.FAILED
     assert (reply.id, reply.stamps_ns) == ("a", (frame(0).stamp_ns,))
     assert reply.message
 
@@ -238,10 +238,10 @@ def test_too_few_replies_are_failures_of_all():
         def reply(self, requests):
             return super().reply(requests)[:-1]
 
-    assert [item.status for item in answers(Short(), [request("a"), request("b")])] == [Status.FAILED] * 2
+    assert [item.status for item in answers(Short(), [request("a"), request("b")])] == [ReplyStatus.FAILED] * 2
 
 
-@pytest.mark.parametrize("status", [status for status in Status if status is not Status.OK])
+@pytest.mark.parametrize("status", [status for status in ReplyStatus if status is not ReplyStatus.OK])
 def test_other_statuses_pass_as_they_are(status):
     (reply,) = answers(ScriptedModel(lambda item: said(item, status, "why")), [request()])
     assert (reply.status, reply.message) == (status, "why")
@@ -256,7 +256,7 @@ def test_what_was_withdrawn_never_reaches_the_model(rig_of):
     withdrawn.append(True)
     model.go_on.release(9)
     rig.wait(3)
-    assert rig.status("a") is Status.CANCELLED
+    assert rig.status("a") is ReplyStatus.CANCELLED
     assert model.seen == [["first"], ["b"]]
 
 
@@ -280,10 +280,10 @@ def test_a_model_that_hangs_lets_requests_expire_and_is_left_behind(caplog):
     rig.now_ns = 3 * SECOND
     assert rig.worker.summary().busy_s == 3.0
     rig.worker.expire()
-    assert (rig.status("taken"), rig.status("waits")) == (Status.DEADLINE, Status.DEADLINE)
+    assert (rig.status("taken"), rig.status("waits")) == (ReplyStatus.DEADLINE, ReplyStatus.DEADLINE)
     rig.submit(request("never"))
     assert not rig.worker.stop(0.05)
-    assert rig.status("never") is Status.CANCELLED
+    assert rig.status("never") is ReplyStatus.CANCELLED
     assert model.requests[0].is_cancelled(), "should it come back, it is told to give up"
     assert "left to itself" in caplog.text
     model.go_on.release(9)
@@ -292,13 +292,13 @@ def test_a_model_that_hangs_lets_requests_expire_and_is_left_behind(caplog):
 
 
 def test_statistics(rig_of):
-    rig = rig_of(ScriptedModel(found, lambda item: said(item, Status.UNKNOWN, "no such word"), found))
+    rig = rig_of(ScriptedModel(found, lambda item: said(item, ReplyStatus.UNKNOWN, "no such word"), found))
     for name in "abc":
         rig.submit(request(name))
         rig.wait()
     summary = rig.worker.summary()
-    assert summary.replies == {Status.OK: 2, Status.UNKNOWN: 1}
-    assert (summary.waiting, summary.last_status, summary.last_message) == (0, Status.OK, "no such word")
+    assert summary.replies == {ReplyStatus.OK: 2, ReplyStatus.UNKNOWN: 1}
+    assert (summary.waiting, summary.last_status, summary.last_message) == (0, ReplyStatus.OK, "no such word")
     assert summary.latency_ms == (0.0, 0.0, 0.0)
 
 
@@ -316,7 +316,7 @@ def test_a_newer_clip_keeps_the_place_and_the_deadline_of_its_question():
     queue.offer(request("a", index=5), print, 90)
     assert queue.expire(100) == []
     ((item, reply),) = queue.expire(101)
-    assert (item.request.id, item.request.frames[0].index, reply.status) == ("a", 5, Status.DEADLINE)
+    assert (item.request.id, item.request.frames[0].index, reply.status) == ("a", 5, ReplyStatus.DEADLINE)
     assert [item.request.id for item in queue.take(9)] == ["b"]
 
 

@@ -7,11 +7,11 @@ import pytest
 
 from tests.fakes import BOX, FRAME_NS, ScriptedTracker, found, frame, said, true_box
 from vitron_ros.config import PipelineConfig
-from vitron_ros.grounding.request import ModelReply, Status, Task
+from vitron_ros.grounding.request import ModelReply, ReplyStatus, Task
 from vitron_ros.region import Region
 from vitron_ros.streaming.goals import Outcome, Phase, TrackRequest
+from vitron_ros.streaming.multi_view import looks
 from vitron_ros.streaming.pipeline import LEAST_VIEWS, PAST_STEPS, STEPS, CameraPipeline
-from vitron_ros.streaming.second_look import looks
 from vitron_ros.tracking.track import EventKind, Reason, TrackState
 
 SECOND = 1_000_000_000
@@ -109,9 +109,9 @@ def test_catching_up_takes_a_bounded_number_of_images_at_a_time(monkeypatch):
     steps = []
 
     class Counted(ScriptedTracker):
-        def step(self, view, *, seek=True):
+        def step(self, view, *, redetect=True):
             steps[-1] += 1
-            return super().step(view, seek=seek)
+            return super().step(view, redetect=redetect)
 
     def counted():
         steps.append(0)
@@ -136,9 +136,9 @@ def found_in_the_past(followed=0):
     steps = []
 
     class Counted(ScriptedTracker):
-        def step(self, view, *, seek=True):
+        def step(self, view, *, redetect=True):
             steps.append(1)
-            return super().step(view, seek=seek)
+            return super().step(view, redetect=redetect)
 
     rig = Rig()
     rig.pipeline = CameraPipeline(PipelineConfig(), Counted, itertools.count(1), model_frames=8)
@@ -172,7 +172,7 @@ def test_what_is_absent_is_asked_for_again_until_the_timeout():
     rig.add()
     for _ in range(60):
         rig.run()
-        rig.answer(said, status=Status.ABSENT, text="none")
+        rig.answer(said, status=ReplyStatus.ABSENT, text="none")
     assert len({request.id for request in rig.asked}) == 4, "at 0, and every 0.25 s that an image came after"
     assert rig.finished["goal"].outcome is Outcome.NOT_FOUND
     assert '"the red mug" was not found within 1 s: none' in rig.finished["goal"].message
@@ -200,7 +200,7 @@ def test_what_appears_later_is_found():
     rig = Rig()
     rig.add()
     rig.run()
-    rig.answer(said, status=Status.ABSENT)
+    rig.answer(said, status=ReplyStatus.ABSENT)
     rig.run(9)
     rig.answer()
     assert len(rig.run().tracks) == 1
@@ -230,8 +230,8 @@ def test_a_box_that_is_none_is_never_followed(values, says):
 @pytest.mark.parametrize(
     ("status", "outcome", "reason"),
     [
-        (Status.UNKNOWN, Outcome.NOT_UNDERSTOOD, Reason.NOT_UNDERSTOOD),
-        (Status.DEADLINE, Outcome.TIMEOUT, Reason.MODEL_ERROR),
+        (ReplyStatus.UNKNOWN, Outcome.NOT_UNDERSTOOD, Reason.NOT_UNDERSTOOD),
+        (ReplyStatus.DEADLINE, Outcome.TIMEOUT, Reason.MODEL_ERROR),
     ],
 )
 def test_replies_that_end_the_goal_at_once(status, outcome, reason):
@@ -245,7 +245,7 @@ def test_replies_that_end_the_goal_at_once(status, outcome, reason):
     assert rig.events[0].phrase == "the red mug"
 
 
-@pytest.mark.parametrize("status", [Status.FAILED, Status.UNREADABLE])
+@pytest.mark.parametrize("status", [ReplyStatus.FAILED, ReplyStatus.UNREADABLE])
 def test_a_model_that_fails_is_asked_so_many_times_and_no_more(status):
     rig = Rig(model_tries=3)
     rig.add()
@@ -262,7 +262,7 @@ def test_failures_must_be_in_a_row():
     rig.add()
     for turn in range(60):
         rig.run()
-        rig.answer(said, status=Status.FAILED if turn // 8 % 2 else Status.ABSENT)
+        rig.answer(said, status=ReplyStatus.FAILED if turn // 8 % 2 else ReplyStatus.ABSENT)
     assert rig.finished == {}
 
 
@@ -432,7 +432,7 @@ def test_of_two_things_the_one_that_is_not_there_is_named_and_the_other_followed
     rig.add(request=TrackRequest(prompt="the red mug and the blue ring", duration=2.0))
 
     def one(request):
-        return said(request, Status.ABSENT, "it is not there") if "ring" in request.text else elsewhere(request)
+        return said(request, ReplyStatus.ABSENT, "it is not there") if "ring" in request.text else elsewhere(request)
 
     for _ in range(90):
         rig.run()
@@ -467,7 +467,7 @@ def test_what_was_something_else_must_be_found_as_often_before_it_counts():
     rig.add()
     for contradicted in (True, True, False, True, False, False):
         rig.run(9)
-        status = Status.ABSENT if contradicted else Status.OK
+        status = ReplyStatus.ABSENT if contradicted else ReplyStatus.OK
         rig.answer(found, status=status, is_contradicted=contradicted, message="a blue mug" * contradicted)
     assert not rig.run().tracks
     rig.run(9)

@@ -2,11 +2,11 @@
 
 import pytest
 
-from vitron_ros.grounding.request import ModelReply, Status, Task
+from vitron_ros.grounding.request import ModelReply, ReplyStatus, Task
 from vitron_ros.streaming.standing import Standing
 
 
-def reply(text, status=Status.OK):
+def reply(text, status=ReplyStatus.OK):
     return ModelReply(id="q", task=Task.ASK, status=status, text=text)
 
 
@@ -32,9 +32,9 @@ def test_what_fails_in_between_is_not_an_answer():
     heard = [
         reply("no"),
         reply("no"),
-        reply("", Status.FAILED),
+        reply("", ReplyStatus.FAILED),
         reply("yes"),
-        reply("?", Status.UNREADABLE),
+        reply("?", ReplyStatus.UNREADABLE),
         reply("yes"),
     ]
     assert [item.text for item in heard if standing.hear(item)] == ["no", "yes"]
@@ -42,16 +42,16 @@ def test_what_fails_in_between_is_not_an_answer():
 
 def test_it_is_given_up_after_so_many_failures_in_a_row_or_if_it_is_not_understood():
     standing = Standing(tries=2)
-    story = [Status.FAILED, Status.OK, Status.DEADLINE, Status.FAILED]
+    story = [ReplyStatus.FAILED, ReplyStatus.OK, ReplyStatus.DEADLINE, ReplyStatus.FAILED]
     failed = []
     for status in story:
         standing.hear(reply("no", status))
         failed.append(standing.has_failed(reply("no", status)))
     assert failed == [False, False, False, True]
-    assert Standing(tries=9).has_failed(reply("", Status.UNKNOWN))
+    assert Standing(tries=9).has_failed(reply("", ReplyStatus.UNKNOWN))
 
 
 def test_a_question_that_was_withdrawn_or_waits_is_no_failure():
     standing = Standing(tries=1)
-    standing.hear(reply("", Status.CANCELLED))
-    assert not standing.has_failed(reply("", Status.CANCELLED))
+    standing.hear(reply("", ReplyStatus.CANCELLED))
+    assert not standing.has_failed(reply("", ReplyStatus.CANCELLED))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import ScriptedModel, frame
-from vitron_ros.grounding.request import Exchange, ModelReply, ModelRequest, Status, Task
+from vitron_ros.grounding.request import ConversationTurn, ModelReply, ModelRequest, ReplyStatus, Task
 from vitron_ros.model.answers import Invocation, Module
 from vitron_ros.region import Region
 from vitron_ros.streaming.answering import answers
@@ -28,12 +28,12 @@ class World:
         self.description, self.score, self.places, self.said = description, score, places or {}, reply
 
     def __call__(self, asked):
-        known = {"id": asked.id, "task": asked.task, "status": Status.OK, "score": 0.9}
+        known = {"id": asked.id, "task": asked.task, "status": ReplyStatus.OK, "score": 0.9}
         if asked.task is Task.DESCRIBE:
             return ModelReply(**{**known, "score": self.score}, text=self.description)
         if asked.task is Task.FIND:
             box = self.places.get(asked.text, HERE)
-            status = Status.ABSENT if box is None else Status.OK
+            status = ReplyStatus.ABSENT if box is None else ReplyStatus.OK
             return ModelReply(**{**known, "status": status}, boxes_xyxy=None if box is None else np.array([box]))
         return ModelReply(**{**known, **self.said})
 
@@ -52,19 +52,19 @@ def call(module, *instructions, box=(20 / 64, 10 / 48, 40 / 64, 30 / 48)):
 @pytest.mark.parametrize(
     ("text", "status"),
     [
-        ("the small red ring", Status.REFUSED),
-        ("ring", Status.REFUSED),
-        ("hello", Status.REFUSED),
-        ("thanks", Status.REFUSED),
-        ("do not remove the ring", Status.REFUSED),
-        ("remove the ring if it moves", Status.REFUSED),
-        ("make it blue", Status.REFUSED),
-        ("delete everything", Status.REFUSED),
-        ("42", Status.UNKNOWN),
-        ("what?", Status.UNKNOWN),
-        ("stop", Status.OK),
-        ("undo", Status.OK),
-        ("help", Status.OK),
+        ("the small red ring", ReplyStatus.REFUSED),
+        ("ring", ReplyStatus.REFUSED),
+        ("hello", ReplyStatus.REFUSED),
+        ("thanks", ReplyStatus.REFUSED),
+        ("do not remove the ring", ReplyStatus.REFUSED),
+        ("remove the ring if it moves", ReplyStatus.REFUSED),
+        ("make it blue", ReplyStatus.REFUSED),
+        ("delete everything", ReplyStatus.REFUSED),
+        ("42", ReplyStatus.UNKNOWN),
+        ("what?", ReplyStatus.UNKNOWN),
+        ("stop", ReplyStatus.OK),
+        ("undo", ReplyStatus.OK),
+        ("help", ReplyStatus.OK),
     ],
 )
 def test_what_asks_for_nothing_never_reaches_the_model(text, status):
@@ -79,35 +79,35 @@ REMOVE, CUT = (Module.IMAGE_EDITING, "remove: red ring"), (Module.IMAGE_SEGMENTA
 @pytest.mark.parametrize(
     ("text", "called", "status"),
     [
-        ("remove the small red ring", REMOVE, Status.OK),
-        ("cut out the red ring", CUT, Status.OK),
-        ("cut out the red ring", REMOVE, Status.REFUSED),
-        ("make the red ring blue", REMOVE, Status.REFUSED),
-        ("make the red ring blue", (Module.IMAGE_EDITING, "recolour: red ring to blue"), Status.OK),
-        ("make the red ring blue", (Module.IMAGE_EDITING, "recolour: red ring to green"), Status.REFUSED),
-        ("remove the red ring", (Module.IMAGE_EDITING, "remove: purple mug"), Status.REFUSED),
-        ("remove the red ring", (Module.VIDEO_SEGMENTATION, "remove: red ring"), Status.REFUSED),
-        ("describe the scene", REMOVE, Status.REFUSED),
-        ("what is left of the red ring?", REMOVE, Status.REFUSED),
-        ("what happens if I remove the red ring?", REMOVE, Status.REFUSED),
-        ("draw a red moon", (Module.IMAGE_GENERATION, "generate: a red moon"), Status.OK),
-        ("draw a red moon", (Module.VIDEO_GENERATION, "generate: a red moon"), Status.REFUSED),
-        ("generate a video of a red moon", (Module.VIDEO_GENERATION, "generate: a red moon"), Status.OK),
-        ("draw a red moon", (Module.IMAGE_GENERATION, "generate: a red car"), Status.REFUSED),
+        ("remove the small red ring", REMOVE, ReplyStatus.OK),
+        ("cut out the red ring", CUT, ReplyStatus.OK),
+        ("cut out the red ring", REMOVE, ReplyStatus.REFUSED),
+        ("make the red ring blue", REMOVE, ReplyStatus.REFUSED),
+        ("make the red ring blue", (Module.IMAGE_EDITING, "recolour: red ring to blue"), ReplyStatus.OK),
+        ("make the red ring blue", (Module.IMAGE_EDITING, "recolour: red ring to green"), ReplyStatus.REFUSED),
+        ("remove the red ring", (Module.IMAGE_EDITING, "remove: purple mug"), ReplyStatus.REFUSED),
+        ("remove the red ring", (Module.VIDEO_SEGMENTATION, "remove: red ring"), ReplyStatus.REFUSED),
+        ("describe the scene", REMOVE, ReplyStatus.REFUSED),
+        ("what is left of the red ring?", REMOVE, ReplyStatus.REFUSED),
+        ("what happens if I remove the red ring?", REMOVE, ReplyStatus.REFUSED),
+        ("draw a red moon", (Module.IMAGE_GENERATION, "generate: a red moon"), ReplyStatus.OK),
+        ("draw a red moon", (Module.VIDEO_GENERATION, "generate: a red moon"), ReplyStatus.REFUSED),
+        ("generate a video of a red moon", (Module.VIDEO_GENERATION, "generate: a red moon"), ReplyStatus.OK),
+        ("draw a red moon", (Module.IMAGE_GENERATION, "generate: a red car"), ReplyStatus.REFUSED),
     ],
 )
 @pytest.mark.parametrize("describes", [True, False])
 def test_a_module_is_called_by_its_own_verb_and_words(text, called, status, describes):
     reply, _ = heard(World(**call(*called)), request(text), describes)
     assert reply.status is status
-    assert (reply.invocation is not None) == (status is Status.OK)
-    assert bool(reply.message) == (status is not Status.OK)
+    assert (reply.invocation is not None) == (status is ReplyStatus.OK)
+    assert bool(reply.message) == (status is not ReplyStatus.OK)
 
 
 def test_an_answer_counts_from_the_least_score_on():
     for text, said in (("what is it?", {"text": "a ring"}), ("remove the red ring", call(*REMOVE))):
         reply, _ = heard(World(**said, score=0.9), request(text, min_score=0.95, regions=(Region.from_box(HERE),)))
-        assert (reply.status, reply.invocation) == (Status.UNSURE, None)
+        assert (reply.status, reply.invocation) == (ReplyStatus.UNSURE, None)
         assert "0.90 of min_score=0.95" in reply.message
 
 
@@ -122,7 +122,7 @@ def test_an_answer_counts_from_the_least_score_on():
 def test_a_module_works_on_what_was_named_or_on_nothing(world, says):
     world.said = call(*CUT)
     reply, _ = heard(world, request("cut out the red ring"))
-    assert (reply.status, reply.invocation) == (Status.ABSENT, None) and says in reply.message
+    assert (reply.status, reply.invocation) == (ReplyStatus.ABSENT, None) and says in reply.message
     world.said = call(*CUT, box=None)
     reply, _ = heard(world, request("cut out the red ring"))
     assert reply.invocation is None
@@ -133,7 +133,7 @@ def test_it_means_a_mark_or_an_earlier_turn():
     world = World(**call(*CUT))
     assert heard(world, request("cut it out", regions=(mark,)))[0].invocation is not None
     assert heard(world, request("cut it out", regions=(elsewhere,)))[0].invocation is None
-    turn = Exchange(question="Where is the red ring?", reply="there", box_xyxy=HERE)
+    turn = ConversationTurn(question="Where is the red ring?", reply="there", box_xyxy=HERE)
     assert heard(world, request("cut it out", history=(turn,)))[0].invocation is not None
     assert heard(world, request("cut it out"))[1].asked == []
 
@@ -141,53 +141,55 @@ def test_it_means_a_mark_or_an_earlier_turn():
 @pytest.mark.parametrize(
     ("text", "description", "status"),
     [
-        ("the red ring", "small red ring", Status.OK),
-        ("the red ring", "small purple mug", Status.ABSENT),
-        ("the red mug", "small red ring", Status.ABSENT),
-        ("the ring that is not red", "small red ring", Status.ABSENT),
-        ("the ring that is not blue", "small red ring", Status.OK),
-        ("please follow the red ring", "small red ring", Status.OK),
-        ("track the red mug", "small red ring", Status.ABSENT),
+        ("the red ring", "small red ring", ReplyStatus.OK),
+        ("the red ring", "small purple mug", ReplyStatus.ABSENT),
+        ("the red mug", "small red ring", ReplyStatus.ABSENT),
+        ("the ring that is not red", "small red ring", ReplyStatus.ABSENT),
+        ("the ring that is not blue", "small red ring", ReplyStatus.OK),
+        ("please follow the red ring", "small red ring", ReplyStatus.OK),
+        ("track the red mug", "small red ring", ReplyStatus.ABSENT),
     ],
 )
 def test_what_is_found_must_be_what_was_named(text, description, status):
     reply, _ = heard(World(description), request(text, Task.FIND))
-    assert (reply.status, reply.is_contradicted) == (status, status is Status.ABSENT)
+    assert (reply.status, reply.is_contradicted) == (status, status is ReplyStatus.ABSENT)
     unsure = World(description, score=0.4)
     doubted, _ = heard(unsure, request(text, Task.FIND))
-    assert doubted.status is Status.OK, "it does not know what it describes"
-    assert doubted.is_doubted == (status is Status.ABSENT)
-    assert heard(World(description), request(text, Task.FIND), describes=False)[0].status is Status.OK
+    assert doubted.status is ReplyStatus.OK, "it does not know what it describes"
+    assert doubted.is_doubted == (status is ReplyStatus.ABSENT)
+    assert heard(World(description), request(text, Task.FIND), describes=False)[0].status is ReplyStatus.OK
 
 
 @pytest.mark.parametrize(
     ("text", "places", "status"),
     [
-        ("the ring left of the mug", {"the mug": RIGHT}, Status.OK),
-        ("the ring left of the mug", {"the mug": LEFT}, Status.ABSENT),
-        ("the ring right of the mug", {"the mug": HERE}, Status.ABSENT),
-        ("the ring next to the mug", {"the mug": HERE}, Status.ABSENT),
-        ("the ring next to the mug", {"the mug": None}, Status.OK),
-        ("the leftmost ring", {"the ring": RIGHT}, Status.OK),
-        ("the leftmost ring", {"the rightmost ring": LEFT}, Status.ABSENT),
-        ("the second ring from the left", {"the leftmost ring": LEFT}, Status.OK),
-        ("the second ring from the left", {}, Status.ABSENT),
+        ("the ring left of the mug", {"the mug": RIGHT}, ReplyStatus.OK),
+        ("the ring left of the mug", {"the mug": LEFT}, ReplyStatus.ABSENT),
+        ("the ring right of the mug", {"the mug": HERE}, ReplyStatus.ABSENT),
+        ("the ring next to the mug", {"the mug": HERE}, ReplyStatus.ABSENT),
+        ("the ring next to the mug", {"the mug": None}, ReplyStatus.OK),
+        ("the leftmost ring", {"the ring": RIGHT}, ReplyStatus.OK),
+        ("the leftmost ring", {"the rightmost ring": LEFT}, ReplyStatus.ABSENT),
+        ("the second ring from the left", {"the leftmost ring": LEFT}, ReplyStatus.OK),
+        ("the second ring from the left", {}, ReplyStatus.ABSENT),
     ],
 )
 def test_relations_and_orders_are_looked_at_again(text, places, status):
     world = World(places=places)
     assert heard(world, request(text, Task.FIND))[0].status is status
     moved = replace(request(text, Task.FIND), is_placed=False)
-    assert heard(world, moved)[0].status is Status.OK, "a target that is followed may have moved"
+    assert heard(world, moved)[0].status is ReplyStatus.OK, "a target that is followed may have moved"
 
 
 @pytest.mark.parametrize(
     ("text", "status"),
     [
-        ("12345", Status.UNKNOWN), ("???", Status.UNKNOWN), ("the", Status.UNKNOWN), ("it", Status.UNKNOWN),
-        ("🔴", Status.UNKNOWN), ("not the red ring", Status.REFUSED), ("anything except the ring", Status.REFUSED),
-        ("erase the red ring", Status.REFUSED), ("do not follow the ring", Status.REFUSED),
-        ("what is left of the ring?", Status.REFUSED), ("stop", Status.REFUSED),
+        ("12345", ReplyStatus.UNKNOWN), ("???", ReplyStatus.UNKNOWN), ("the", ReplyStatus.UNKNOWN),
+        ("it", ReplyStatus.UNKNOWN),
+        ("🔴", ReplyStatus.UNKNOWN), ("not the red ring", ReplyStatus.REFUSED),
+        ("anything except the ring", ReplyStatus.REFUSED),
+        ("erase the red ring", ReplyStatus.REFUSED), ("do not follow the ring", ReplyStatus.REFUSED),
+        ("what is left of the ring?", ReplyStatus.REFUSED), ("stop", ReplyStatus.REFUSED),
     ],
 )  # fmt: skip
 def test_what_describes_nothing_is_not_looked_for(text, status):
@@ -201,20 +203,24 @@ def test_one_of_several_is_said_to_be_one():
     assert targets("follow the red ring and the mug") == ("the red ring", "the mug")
     places = {"the blue ring": None}
     reply, _ = heard(World(places=places), request("the blue ring or the red ring", Task.FIND))
-    assert (reply.status, reply.message) == (Status.OK, "")
+    assert (reply.status, reply.message) == (ReplyStatus.OK, "")
 
 
 def test_where_is_answered_by_a_place():
     reply, _ = heard(World(), request("where is the red ring?", min_score=0.5))
-    assert reply.status is Status.OK and "x 20 to 40 and y 10 to 30" in reply.text
+    assert reply.status is ReplyStatus.OK and "x 20 to 40 and y 10 to 30" in reply.text
     assert [(item.label, item.box_xyxy.tolist()) for item in reply.grounded] == [("the red ring", HERE.tolist())]
     reply, _ = heard(World("small blue mug"), request("where is the red ring?"))
-    assert (reply.status, reply.grounded) == (Status.ABSENT, ())
+    assert (reply.status, reply.grounded) == (ReplyStatus.ABSENT, ())
 
 
 @pytest.mark.parametrize(
     ("said", "description", "status"),
-    [("yes", "red ring", Status.OK), ("yes", "blue mug", Status.UNSURE), ("no", "red ring", Status.UNSURE)],
+    [
+        ("yes", "red ring", ReplyStatus.OK),
+        ("yes", "blue mug", ReplyStatus.UNSURE),
+        ("no", "red ring", ReplyStatus.UNSURE),
+    ],
 )
 def test_yes_and_no_must_fit_what_a_search_finds(said, description, status):
     reply, _ = heard(World(description, text=said), request("Is there a red ring?"))

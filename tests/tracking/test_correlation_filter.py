@@ -5,7 +5,7 @@ import pytest
 
 from tests.tracking.scenes import scene
 from vitron_ros.tracking.box_tracker import View
-from vitron_ros.tracking.correlation_filter import CorrelationFilter, crop_spectrum, make_lesson
+from vitron_ros.tracking.correlation_filter import CorrelationFilter, crop_spectrum, make_filter_sample
 from vitron_ros.tracking.crop import crop_scale, take_crop
 
 SIZE = np.array([48.0, 48.0])
@@ -19,7 +19,7 @@ def crop(place, target=(160.0, 120.0)):
 
 def made_from(spectrum, size=SIZE * SCALE):
     """A filter that was shown one crop, with the target in its middle."""
-    return CorrelationFilter(make_lesson(spectrum, size, np.zeros(2)))
+    return CorrelationFilter(make_filter_sample(spectrum, size, np.zeros(2)))
 
 
 @pytest.mark.parametrize("offset", [(0, 0), (6, -4), (-10, 8), (15, 15)])
@@ -48,13 +48,13 @@ def test_of_two_alike_the_expected_one_is_taken():
 def test_learning_moves_towards_what_is_shown():
     learnt, other = made_from(crop(PLACE)), crop((80, 60), target=None)
     before = learnt.find(other, SIZE * SCALE, expected=np.zeros(2)).height
-    learnt.learn(make_lesson(other, SIZE * SCALE, np.zeros(2)), rate=0.5)
+    learnt.learn(make_filter_sample(other, SIZE * SCALE, np.zeros(2)), rate=0.5)
     assert learnt.find(other, SIZE * SCALE, expected=np.zeros(2)).height > before + 0.2
 
 
 def test_a_target_off_the_middle_is_learnt_where_it_is():
     centred, shifted = made_from(crop((80, 60), target=None)), crop(PLACE - np.array([8, -6]))
     for _ in range(3):
-        centred.learn(make_lesson(shifted, SIZE * SCALE, np.array([8, -6]) * SCALE), rate=0.9)
+        centred.learn(make_filter_sample(shifted, SIZE * SCALE, np.array([8, -6]) * SCALE), rate=0.9)
     np.testing.assert_allclose(centred.find(shifted, SIZE * SCALE).offset / SCALE, [8, -6], atol=1)
     np.testing.assert_allclose(centred.find(crop(PLACE), SIZE * SCALE).offset / SCALE, [0, 0], atol=1.5)

@@ -178,7 +178,7 @@ def test_a_tracker_that_is_told_that_it_is_wrong_stays_away_from_what_it_followe
     tracker.start(View(frames[0]), box_at(places[0]))
     for frame in frames[1:12]:
         tracker.step(View(frame))
-    tracker.disown()
+    tracker.reject()
     scores = [tracker.step(View(frame)).score for frame in frames[12:]]
     assert max(scores) == 0
     back = scene(40, (250, 60))
@@ -193,7 +193,7 @@ def test_a_tracker_that_is_told_that_it_is_wrong_and_is_right_goes_on():
     tracker.start(View(frames[0]), box_at((60, 120)))
     for frame in frames[1:30]:
         tracker.step(View(frame))
-    tracker.disown()
+    tracker.reject()
     estimates = [tracker.step(View(frame)) for frame in frames[30:]]
     assert iou(estimates[-1].box_xyxy, box_at((60 + 2 * 59, 120))) > 0.6
     assert estimates[-1].score > SEEN
@@ -203,12 +203,12 @@ def test_a_lost_target_is_found_elsewhere_only_by_a_tracker_that_may_seek():
     frames = [scene(i, (60 + 2 * i, 120)) for i in range(20)] + [scene(i, None) for i in range(20, 40)]
     back = View(scene(40, (250, 60)))
     found = {}
-    for seek in (False, True):
+    for redetect in (False, True):
         tracker = DefaultTracker()
         tracker.start(View(frames[0]), box_at((60, 120)))
         for frame in frames[1:]:
             tracker.step(View(frame))
-        found[seek] = [tracker.step(back, seek=seek) for _ in range(30)][-1]
+        found[redetect] = [tracker.step(back, redetect=redetect) for _ in range(30)][-1]
     assert iou(found[True].box_xyxy, box_at((250, 60))) > 0.5
     assert found[True].score > SEEN
     assert iou(found[False].box_xyxy, box_at((250, 60))) == 0

@@ -20,7 +20,7 @@ def test_a_stage_starts_from_the_mean_of_the_checkpoints_that_it_names(tmp_path)
     one = Trainer(stage(tmp_path, "one", steps=1), "cpu").run()
     two = Trainer(stage(tmp_path, "two", steps=2, start=str(tmp_path / "one")), "cpu").run()
     config = stage(tmp_path, "mean", start=str(tmp_path / "two"), average=(str(tmp_path / "one"),))
-    begun = dict(Trainer(config, "cpu").learner.model.named_parameters())
+    begun = dict(Trainer(config, "cpu").module.model.named_parameters())
     weights = [dict(from_pretrained(path).named_parameters()) for path in (one, two)]
     moved = [name for name in weights[0] if not torch.equal(weights[0][name], weights[1][name])]
     assert moved

@@ -11,7 +11,7 @@ from training import export
 from vitron_ros.config import ModelRun
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.grounder import Grounder
-from vitron_ros.grounding.request import ModelRequest, Status, Task
+from vitron_ros.grounding.request import ModelRequest, ReplyStatus, Task
 from vitron_ros.model.checkpoint import load_checkpoint, save_pretrained
 
 STAGE = {"config": {"name": "dense", "seed": 3}, "step": 20, "seconds": 90.0, "hardware": "a machine"}
@@ -50,8 +50,8 @@ def test_it_answers_through_the_runtime_and_refuses_words_it_was_never_taught(sh
     frame = Frame(rgb=np.full((48, 64, 3), 90, np.uint8), stamp_ns=1)
     asked = [ModelRequest(id=text, task=Task.FIND, frames=(frame,), text=text) for text in ("the red star", "the dog")]
     known, unknown = grounder.reply(asked)
-    assert known.text and known.status not in (Status.UNKNOWN, Status.FAILED)
-    assert unknown.status is Status.UNKNOWN and '"dog"' in unknown.message
+    assert known.text and known.status not in (ReplyStatus.UNKNOWN, ReplyStatus.FAILED)
+    assert unknown.status is ReplyStatus.UNKNOWN and '"dog"' in unknown.message
 
 
 def test_the_card_tells_the_figures_and_the_stages(shipped):

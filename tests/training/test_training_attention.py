@@ -11,8 +11,8 @@ from test_training_packing import ask
 from tiny_training import IMAGES, VIDEOS, tiny_checkpoint
 
 from training.attention import (
+    AttentionPlan,
     AttributeWords,
-    Plan,
     attention_loss,
     looks_at_objects,
     looks_at_past,
@@ -294,7 +294,7 @@ def test_a_question_without_attributes_asks_for_no_looks(seen):
 
 @pytest.mark.parametrize("layers", range(1, 33))
 def test_a_plan_goes_up_the_layers_and_leaves_the_last(layers):
-    plan = Plan.of(layers)
+    plan = AttentionPlan.of(layers)
     assert plan.words == 0
     assert max(plan.objects) == max(0, layers - 2)
     assert min(plan.objects) == min(1, max(0, layers - 2))

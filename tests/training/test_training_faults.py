@@ -175,7 +175,7 @@ def test_a_loss_that_is_no_number_ends_a_run_in_one_sentence(tmp_path, monkeypat
 def test_weights_that_are_no_numbers_are_never_saved(tmp_path):
     trainer = Trainer(stage(tmp_path, **SHORT), "cpu")
     with torch.no_grad():
-        trainer.learner.model.language.lm_head.weight[0] = float("inf")
+        trainer.module.model.language.lm_head.weight[0] = float("inf")
     trainer._update = lambda batches: {"loss": 0.0}
     trainer._is_stuck = False
     with pytest.raises(TrainingError, match="not finite after step 1"):

@@ -12,7 +12,7 @@ from training.packing import IGNORE, Packer, Packs, PackSizes, embed, misread_bo
 from training.questions import Question, answer_text, word_question
 from training.worlds import Clip, make_clip, make_samples
 from vitron_ros.errors import ConfigError
-from vitron_ros.model.parsing import Status, parse_reply
+from vitron_ros.model.parsing import ParseStatus, parse_reply
 
 SIZES = PackSizes(tokens_per_frame=9, tokens_per_region=2, max_positions=512)
 
@@ -195,7 +195,7 @@ def test_every_answer_is_readable():
                 answer = answer_text(clip, sample)
                 if answer is not None:
                     reply = parse_reply(answer)
-                    assert (reply.status, reply.repairs) == (Status.OK, ()), answer
+                    assert (reply.status, reply.repairs) == (ParseStatus.OK, ()), answer
                     assert reply.is_absent == (sample.absent and sample.task in ("rec", "rsot")), answer
                     seen.add(sample.task)
     assert len(seen) == 10

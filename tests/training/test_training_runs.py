@@ -19,9 +19,9 @@ from torch import nn
 from training.checkpointing import latest, read_record
 from training.config import GROUPS, ClipsConfig, WeightsConfig
 from training.data import Batches, load_batches, normalise
-from training.learner import group_of
 from training.train import main
 from training.trainer import Trainer
+from training.training_module import group_of
 from training.worlds import make_clip
 from vitron_ros.errors import ConfigError
 from vitron_ros.model.checkpoint import from_pretrained
@@ -159,7 +159,7 @@ def test_all_losses_fall_on_a_fixed_batch(tmp_path):
 
 def test_accumulated_batches_are_the_mean_of_their_gradients(tmp_path):
     trainer = Trainer(stage(tmp_path, clip_norm=1e9), "cpu")
-    trainer.learner.eval()  # no noise
+    trainer.module.eval()  # no noise
     stream = load_batches(batches(trainer.config, trainer.checkpoint), 0, 0)
     pair = [next(stream), next(stream)]
     mean = sum(trainer._losses(batch).total.item() for batch in pair) / 2
@@ -232,10 +232,10 @@ def test_query_and_key_projections_have_a_rate_of_their_own(tmp_path):
 def test_the_vision_encoder_has_a_rate_of_its_own(tmp_path):
     config = stage(tmp_path, steps=1, warmup=0, weight_decay=0.0, learning_rate=1e-3, vision_rate=0.1)
     trainer = Trainer(config, "cpu")
-    before = {name: weight.clone() for name, weight in trainer.learner.model.named_parameters()}
+    before = {name: weight.clone() for name, weight in trainer.module.model.named_parameters()}
     trainer.run()
     moved: dict[str, float] = {}
-    for name, weight in trainer.learner.model.named_parameters():
+    for name, weight in trainer.module.model.named_parameters():
         group = group_of(name)
         moved[group] = max(moved.get(group, 0.0), float((weight.detach() - before[name]).abs().max()))
     assert moved["vision"] == pytest.approx(1e-4, rel=0.01), "AdamW's first step has the size of the rate"
@@ -246,7 +246,7 @@ def test_the_vision_encoder_has_a_rate_of_its_own(tmp_path):
 def test_batch_norms_take_new_statistics_in_the_dense_stage_alone(tmp_path, text, dense, learns):
     config = stage(tmp_path, weights=WeightsConfig(text=text, dense=dense))
     write_model(tmp_path, replace(MODEL, vision=replace(MODEL.vision, stem="convolutions")))
-    norms = [part for part in Trainer(config, "cpu").learner.modules() if isinstance(part, nn.BatchNorm2d)]
+    norms = [part for part in Trainer(config, "cpu").module.modules() if isinstance(part, nn.BatchNorm2d)]
     assert norms
     assert all(part.training is learns for part in norms)
 

@@ -3,7 +3,7 @@
 `python -m training.worlds preview --out sheet.png` shows them, `python -m training.worlds speed` times them.
 """
 
-from training.worlds.clip import Clip, ObjectSpec, Sample, Task, Turn
+from training.worlds.clip import Clip, DialogueTurn, ObjectSpec, Sample, Task
 from training.worlds.close_ups import make_close_up
 from training.worlds.clutter import draw_clutter
 from training.worlds.config import WorldConfig
@@ -13,10 +13,10 @@ from training.worlds.samples import TASKS, make_samples
 __all__ = [
     "TASKS",
     "Clip",
+    "DialogueTurn",
     "ObjectSpec",
     "Sample",
     "Task",
-    "Turn",
     "WorldConfig",
     "draw_clutter",
     "make_clip",

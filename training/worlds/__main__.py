@@ -18,8 +18,8 @@ from training.worlds.suite import Suite, render_suite, suite_sheet, summary
 from vitron_ros.cli.exit_code import exit_code
 from vitron_ros.cli.numbers import number, whole
 from vitron_ros.errors import ConfigError
-from vitron_ros.evaluation.output import make_folder, write_bytes
 from vitron_ros.images.codec import encode_png
+from vitron_ros.recordings.output import make_folder, write_bytes
 
 BACKGROUNDS = 24  # real frames of a preview at most
 T = TypeVar("T", int, float)

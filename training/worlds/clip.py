@@ -70,7 +70,7 @@ class Clip:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class DialogueTurn:
     """An earlier exchange of a conversation: what was said, the answer, and the object it was about."""
 
     user: str
@@ -114,6 +114,6 @@ class Sample:
     module: str = ""
     instructions: tuple[str, ...] = ()
     way: tuple[tuple[int, int], ...] = ()
-    history: tuple[Turn, ...] = ()
+    history: tuple[DialogueTurn, ...] = ()
     template: str = ""
     held_out_template: bool = False

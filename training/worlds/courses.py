@@ -31,7 +31,7 @@ Hide = Literal["post", "object", "exit"]
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class CoursePlan:
     """What a clip is to show.
 
     Attributes:
@@ -48,9 +48,9 @@ class Plan:
     camera_moves: bool
 
 
-def plan_of(index: int, rng: np.random.Generator) -> Plan:
+def plan_of(index: int, rng: np.random.Generator) -> CoursePlan:
     """The plan of the clip of that number: any four in a row have all there is."""
-    return Plan(
+    return CoursePlan(
         leads=(1, 2, 1, 3, 1, 2, 1, 4)[index % 8],
         has_post=index % 2 == 0,
         has_blocker=index % 4 in (1, 2),
@@ -156,7 +156,7 @@ class _Stage:
 
 
 def long_scene(
-    frames: int, fps: float, size: tuple[int, int], plan: Plan, config: WorldConfig, rng: np.random.Generator
+    frames: int, fps: float, size: tuple[int, int], plan: CoursePlan, config: WorldConfig, rng: np.random.Generator
 ) -> Scene:
     """A validation scene for so many frames of a (width, height) px. Objects 0, 1, ... are the plan's leads."""
     half = np.array(size) / min(size) / 2
@@ -206,7 +206,7 @@ def scene_at(scene: Scene, frames: list[int]) -> Scene:
     return Scene(tuple(objects), scene.order, seen, scene.post)
 
 
-def _specs(plan: Plan, config: WorldConfig, rng: np.random.Generator) -> list[ObjectSpec]:
+def _specs(plan: CoursePlan, config: WorldConfig, rng: np.random.Generator) -> list[ObjectSpec]:
     """What there is: the leads, small or medium; a look-alike of the first; others; the blocker last."""
     specs = [_no_larger(sample_spec("val", config, rng), rng) for _ in range(plan.leads)]
     if plan.has_look_alike:

@@ -7,8 +7,8 @@ in the first frame.
 
 import numpy as np
 
-from training.worlds.clip import Clip, Sample, Turn
-from training.worlds.facts import NO, UNSEEN, YES, View, image_view, video_view
+from training.worlds.clip import Clip, DialogueTurn, Sample
+from training.worlds.facts import NO, UNSEEN, YES, SceneView, image_view, video_view
 from training.worlds.proposals import (
     DIRECTIONS,
     describe_kind,
@@ -57,7 +57,7 @@ def rec_sample(clip: Clip, frame: int, rng: np.random.Generator, comparing: floa
     return None
 
 
-def _pronoun_sample(view: View, frame: int, split: Split, rng: np.random.Generator) -> Sample | None:
+def _pronoun_sample(view: SceneView, frame: int, split: Split, rng: np.random.Generator) -> Sample | None:
     """A second turn that points back at the object of the first: "it", "the star left of it"."""
     there = np.flatnonzero(view.present == YES)
     if not len(there):
@@ -81,7 +81,7 @@ def _pronoun_sample(view: View, frame: int, split: Split, rng: np.random.Generat
         expression=phrase.text,
         target=target,
         way=way,
-        history=(Turn(opening, "", index),),
+        history=(DialogueTurn(opening, "", index),),
         template=phrase.template,
         held_out_template=phrase.is_held_out,
     )
@@ -121,7 +121,7 @@ def rsot_sample(clip: Clip, rng: np.random.Generator, comparing: float = 0.0) ->
     return None
 
 
-def _way_in_clip(query: Query, clip: Clip, view: View, target: int) -> tuple[tuple[int, int], ...]:
+def _way_in_clip(query: Query, clip: Clip, view: SceneView, target: int) -> tuple[tuple[int, int], ...]:
     """What an object does is known in the last frame that shows it; all else is of the first frame."""
     if isinstance(query, Moving):
         return ((target, int(np.flatnonzero(clip.visible[:, target] > UNSEEN)[-1])),)
@@ -141,13 +141,13 @@ def _holds_throughout(query: Query, clip: Clip, target: int | None) -> bool:
     return True
 
 
-def _marked(view: View, rng: np.random.Generator) -> int | None:
+def _marked(view: SceneView, rng: np.random.Generator) -> int | None:
     """An object that can be marked with a box, or None."""
     there = np.flatnonzero(np.minimum(view.placed, view.present) == YES)
     return int(there[int(rng.integers(len(there)))]) if len(there) else None
 
 
-def attributes(view: View, index: int) -> tuple[str, ...] | None:
+def attributes(view: SceneView, index: int) -> tuple[str, ...] | None:
     """Size, pattern, colour and shape of an object, as words; None where its size cannot be told."""
     spec = view.objects[index]
     if Kind(size=spec.size).truth(view)[index] != YES:
@@ -167,7 +167,7 @@ def reg_sample(clip: Clip, frame: int, rng: np.random.Generator) -> Sample | Non
     )
 
 
-def motion_word(view: View, index: int) -> str | None:
+def motion_word(view: SceneView, index: int) -> str | None:
     """How an object moves, as a word of the vocabulary; None where that is not plain."""
     for direction in DIRECTIONS:
         if view.motions[direction][index] == YES:

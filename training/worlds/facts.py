@@ -38,7 +38,7 @@ AXIS_OF = {"left": (0, -1), "right": (0, 1), "up": (1, -1), "down": (1, 1)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class View:
+class SceneView:
     """What an expression is judged by.
 
     Attributes:
@@ -73,17 +73,17 @@ def seen(visible: Array) -> Truth:
     return graded(visible >= SEEN, visible <= UNSEEN)
 
 
-def image_view(clip: Clip, frame: int) -> View:
+def image_view(clip: Clip, frame: int) -> SceneView:
     """One frame of a clip as an image."""
     present = seen(clip.visible[frame])
-    return View(clip.objects, present, present, _centres(clip)[frame], _sizes(clip)[frame], {})
+    return SceneView(clip.objects, present, present, _centres(clip)[frame], _sizes(clip)[frame], {})
 
 
-def video_view(clip: Clip, frame: int = 0) -> View:
+def video_view(clip: Clip, frame: int = 0) -> SceneView:
     """A clip; positions and sizes refer to one frame, the first unless told."""
     present = seen(clip.visible.max(axis=0))
     placed = seen(clip.visible[frame])
-    return View(clip.objects, present, placed, _centres(clip)[frame], _sizes(clip)[frame], _motions(clip))
+    return SceneView(clip.objects, present, placed, _centres(clip)[frame], _sizes(clip)[frame], _motions(clip))
 
 
 def _side(clip: Clip) -> int:

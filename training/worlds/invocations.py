@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.worlds.clip import Clip, Sample, Turn
+from training.worlds.clip import Clip, DialogueTurn, Sample
 from training.worlds.expressions import FIND
-from training.worlds.facts import NO, YES, View, image_view, video_view
+from training.worlds.facts import NO, YES, SceneView, image_view, video_view
 from training.worlds.proposals import describe_kind, propose_kind
 from training.worlds.queries import is_absent
 from training.worlds.scene import sample_pair
@@ -90,14 +90,14 @@ class Pointer:
     text: str
     name: str
     region: int | None = None
-    history: tuple[Turn, ...] = ()
+    history: tuple[DialogueTurn, ...] = ()
 
 
 def _one_of(values: tuple[str, ...], rng: np.random.Generator) -> str:
     return values[int(rng.integers(len(values)))]
 
 
-def _point(view: View, split: Split, rng: np.random.Generator) -> Pointer | None:
+def _point(view: SceneView, split: Split, rng: np.random.Generator) -> Pointer | None:
     """By a name, by "it" after an earlier turn, or by a mark; None where nothing has a name of its own."""
     there = np.flatnonzero(np.minimum(view.present, view.placed) == YES)
     if not len(there):
@@ -114,7 +114,7 @@ def _point(view: View, split: Split, rng: np.random.Generator) -> Pointer | None
     spoken = say_kind(kind, rng)
     if way < 0.3:
         opening = pick(FIND, split, rng).template.format(kind=spoken)
-        return Pointer(index, "it", kind_name(kind), history=(Turn(opening, "", index),))
+        return Pointer(index, "it", kind_name(kind), history=(DialogueTurn(opening, "", index),))
     return Pointer(index, f"the {spoken}", kind_name(kind))
 
 
@@ -173,7 +173,7 @@ def invocation_sample(clip: Clip, frame: int | None, rng: np.random.Generator) -
 
 
 def _request(
-    module: str, pointer: Pointer | None, view: View, split: Split, rng: np.random.Generator
+    module: str, pointer: Pointer | None, view: SceneView, split: Split, rng: np.random.Generator
 ) -> tuple[tuple[str, ...], tuple[str, ...], dict[str, str]]:
     """Templates, instructions and what fills the templates."""
     if pointer is None:
@@ -199,7 +199,9 @@ def _request(
     return RESTYLE_VIDEO, (f"foreground: {pointer.name} to {new}", f"background: {place}"), values
 
 
-def _absent(view: View, frames: tuple[int, ...], module: str, split: Split, rng: np.random.Generator) -> Sample | None:
+def _absent(
+    view: SceneView, frames: tuple[int, ...], module: str, split: Split, rng: np.random.Generator
+) -> Sample | None:
     """A request about an object that is not there: the answer says so and calls nothing."""
     kind = propose_kind(view, split, rng, change=True)
     if not is_absent(kind.truth(view)) or (view.present != NO).sum() == 0:

@@ -4,7 +4,7 @@ from typing import Literal
 
 import numpy as np
 
-from training.worlds.facts import NO, YES, View
+from training.worlds.facts import NO, YES, SceneView
 from training.worlds.queries import Beside, Closest, Extreme, Farthest, Kind, Moving, Nth, Query
 from training.worlds.vocabulary import COLOURS, PATTERNS, SHAPES, SIZES, Split
 
@@ -48,7 +48,7 @@ def draw_family(*, is_clip: bool, comparing: float, rng: np.random.Generator) ->
 
 
 def propose_kind(
-    view: View, split: Split, rng: np.random.Generator, *, keep: float = 1.0, change: bool = False
+    view: SceneView, split: Split, rng: np.random.Generator, *, keep: float = 1.0, change: bool = False
 ) -> Kind:
     """A kind after the attributes of an object in view.
 
@@ -84,7 +84,9 @@ def propose_kind(
     return kind
 
 
-def propose(family: QueryFamily, view: View, split: Split, rng: np.random.Generator, *, change: bool = False) -> Query:
+def propose(
+    family: QueryFamily, view: SceneView, split: Split, rng: np.random.Generator, *, change: bool = False
+) -> Query:
     """A query of a family about a view, true or not. `change` asks for one that is likely to fit nothing."""
     if family == "attribute":
         return propose_kind(view, split, rng, change=change)
@@ -109,7 +111,7 @@ def propose(family: QueryFamily, view: View, split: Split, rng: np.random.Genera
     return Beside(group, _one_of(DIRECTIONS, rng), anchor)
 
 
-def describe_kind(view: View, index: int, rng: np.random.Generator) -> Kind | None:
+def describe_kind(view: SceneView, index: int, rng: np.random.Generator) -> Kind | None:
     """The shortest kind, taken in random order, that fits an object and no other; None where there is none."""
     spec = view.objects[index]
     full = Kind(spec.shape, spec.colour, spec.size, spec.pattern)

@@ -16,8 +16,8 @@ from training.worlds.facts import (
     RELATION_SLOPE,
     SIZE_LIMITS,
     YES,
+    SceneView,
     Truth,
-    View,
     graded,
 )
 from training.worlds.splits import is_held_out_pair
@@ -26,7 +26,7 @@ from training.worlds.splits import is_held_out_pair
 class Query(Protocol):
     """A condition that objects fulfil or not."""
 
-    def truth(self, view: View) -> Truth:
+    def truth(self, view: SceneView) -> Truth:
         """(N,) NO, MAYBE or YES for every object."""
 
 
@@ -51,7 +51,7 @@ class Kind:
     pattern: str | None = None
     other_than: str | None = None
 
-    def truth(self, view: View) -> Truth:
+    def truth(self, view: SceneView) -> Truth:
         result = view.present.copy()
         for index, spec in enumerate(view.objects):
             fits = self.shape in (None, spec.shape) and self.colour in (None, spec.colour)
@@ -82,7 +82,7 @@ class Farthest:
     kind: Kind
     direction: str
 
-    def truth(self, view: View) -> Truth:
+    def truth(self, view: SceneView) -> Truth:
         return Nth(self.kind, 1, self.direction).truth(view)
 
 
@@ -94,7 +94,7 @@ class Nth:
     number: int
     direction: str
 
-    def truth(self, view: View) -> Truth:
+    def truth(self, view: SceneView) -> Truth:
         base = np.minimum(self.kind.truth(view), view.placed)
         axis, sign = AXIS_OF[self.direction]
         ahead = view.centres[:, axis] * sign
@@ -113,7 +113,7 @@ class Extreme:
     kind: Kind
     is_largest: bool
 
-    def truth(self, view: View) -> Truth:
+    def truth(self, view: SceneView) -> Truth:
         base = np.minimum(self.kind.truth(view), view.placed)
         size = view.sizes if self.is_largest else 1 / view.sizes
         ratio = size[:, None] / size[None, :]
@@ -123,7 +123,7 @@ class Extreme:
         return np.minimum(base, graded(beats_all, is_beaten)).astype(np.int8)
 
 
-def beside(view: View, direction: str, anchor: int) -> Truth:
+def beside(view: SceneView, direction: str, anchor: int) -> Truth:
     """(N,) which objects are left of, right of, above ("up") or below ("down") an object; NO for itself."""
     axis, sign = AXIS_OF[direction]
     way = view.centres - view.centres[anchor]
@@ -144,7 +144,7 @@ class Beside:
     direction: str
     anchor: Kind
 
-    def truth(self, view: View) -> Truth:
+    def truth(self, view: SceneView) -> Truth:
         anchors = self.anchor.truth(view)
         if is_absent(anchors):
             return np.full(len(view.objects), NO, np.int8)
@@ -161,7 +161,7 @@ class Closest:
     kind: Kind
     anchor: Kind
 
-    def truth(self, view: View) -> Truth:
+    def truth(self, view: SceneView) -> Truth:
         anchors = self.anchor.truth(view)
         if is_absent(anchors):
             return np.full(len(view.objects), NO, np.int8)
@@ -185,5 +185,5 @@ class Moving:
     kind: Kind
     motion: str
 
-    def truth(self, view: View) -> Truth:
+    def truth(self, view: SceneView) -> Truth:
         return np.minimum(self.kind.truth(view), view.motions[self.motion]).astype(np.int8)

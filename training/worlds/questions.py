@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.worlds.clip import Clip, Sample, Turn
+from training.worlds.clip import Clip, DialogueTurn, Sample
 from training.worlds.expressions import FIND, attributes, motion_word
-from training.worlds.facts import MAYBE, YES, View, image_view, video_view
+from training.worlds.facts import MAYBE, YES, SceneView, image_view, video_view
 from training.worlds.proposals import DIRECTIONS, propose_kind
 from training.worlds.queries import Kind, Moving, beside, is_absent, only_match
 from training.worlds.vocabulary import Split
@@ -98,14 +98,14 @@ class Reference:
     index: int
     text: str
     region: int | None = None
-    history: tuple[Turn, ...] = ()
+    history: tuple[DialogueTurn, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scope:
     """What is asked about: a view, the frames it shows, the split and the source of choices."""
 
-    view: View
+    view: SceneView
     frames: tuple[int, ...]
     is_video: bool
     split: Split
@@ -171,14 +171,14 @@ class Scope:
                 if way > 0.25:
                     return Reference(index, f"the {name}")
                 opening = pick(FIND, self.split, self.rng).template.format(kind=name)
-                return Reference(index, "it", history=(Turn(opening, "", index),))
+                return Reference(index, "it", history=(DialogueTurn(opening, "", index),))
         return None
 
 
 Ask = Callable[[Scope], Sample | None]
 
 
-def a_kind(view: View, index: int) -> str:
+def a_kind(view: SceneView, index: int) -> str:
     """An object's name as an answer: "a red star"."""
     spec = view.objects[index]
     return article(kind_name(Kind(spec.shape, spec.colour)))

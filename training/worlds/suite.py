@@ -20,16 +20,15 @@ from numpy.typing import NDArray
 
 from training.worlds.clip import Clip
 from training.worlds.config import WorldConfig
-from training.worlds.courses import Plan, long_scene, plan_of, scene_at
+from training.worlds.courses import CoursePlan, long_scene, plan_of, scene_at
 from training.worlds.degrade import sample_degradation
-from training.worlds.facts import YES, View, image_view
+from training.worlds.facts import YES, SceneView, image_view
 from training.worlds.proposals import QueryFamily, propose
 from training.worlds.queries import Kind, Query, only_match
 from training.worlds.render import draw_scene
 from training.worlds.scene import Scene
 from training.worlds.wording import kind_name, say
 from vitron_ros.errors import ConfigError, SourceError
-from vitron_ros.evaluation.output import write_bytes
 from vitron_ros.evaluation.stream_clips import (
     FRAME_NAME,
     TRUTH_FILE,
@@ -40,6 +39,7 @@ from vitron_ros.evaluation.stream_clips import (
 )
 from vitron_ros.evaluation.stream_metrics import hidden_spans
 from vitron_ros.images.codec import encode_jpeg
+from vitron_ros.recordings.output import write_bytes
 
 SUITE_STREAM = 2  # of the random numbers: training has 0 and validation 1
 LOOK_SEED = 1 << 42  # surfaces and shades of no clip of training or validation
@@ -80,7 +80,7 @@ class SuiteClip:
 
     scene: Scene
     clip: Clip
-    plan: Plan
+    plan: CoursePlan
     targets: tuple[StreamTarget, ...]
 
 
@@ -216,7 +216,7 @@ def _draw(suite: Suite, scene: Scene, seed: int) -> Clip:
     return draw_scene(scene, degradation, size=suite.size[::-1], split="val", seed=seed)
 
 
-def _targets(start: Clip, plan: Plan, rng: np.random.Generator) -> tuple[StreamTarget, ...]:
+def _targets(start: Clip, plan: CoursePlan, rng: np.random.Generator) -> tuple[StreamTarget, ...]:
     """A phrase for each lead that has one; none at all without one for the first."""
     found: list[StreamTarget] = []
     for lead in range(plan.leads):
@@ -246,10 +246,10 @@ def _say(query: Query, rng: np.random.Generator) -> str:
     return say(query, "val", rng).text
 
 
-def _all_in_view(view: View) -> View:
+def _all_in_view(view: SceneView) -> SceneView:
     """As if every object were seen, those that come later too; sizes as they are in this view."""
     everywhere = np.full(len(view.objects), YES, np.int8)
-    return View(view.objects, everywhere, everywhere, view.centres, view.sizes, {})
+    return SceneView(view.objects, everywhere, everywhere, view.centres, view.sizes, {})
 
 
 def _hider(clip: Clip, target: StreamTarget, frame: int) -> str:

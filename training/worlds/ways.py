@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from training.worlds.facts import AXIS_OF, YES, View
+from training.worlds.facts import AXIS_OF, YES, SceneView
 from training.worlds.queries import Beside, Closest, Nth, Query, only_match
 
 
-def way_to(query: Query, view: View) -> tuple[int, ...]:
+def way_to(query: Query, view: SceneView) -> tuple[int, ...]:
     """Objects in the order in which they are come by, without the one that is meant.
 
     To the third from the left leads the first and then the second, to what is beside an object that object.

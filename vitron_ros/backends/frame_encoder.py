@@ -33,7 +33,7 @@ from vitron_ros.model.vision import VisionFeatures
 from vitron_ros.model.vitron import VisualTokens, VitronModel
 
 Backend = Literal["auto", "torch", "compiled", "cuda_graphs", "onnxruntime", "tensorrt", "tensorrt_rtx"]
-BACKENDS = ("auto", "torch", "compiled", "cuda_graphs", "onnxruntime", "tensorrt", "tensorrt_rtx")
+ENCODERS = ("auto", "torch", "compiled", "cuda_graphs", "onnxruntime", "tensorrt", "tensorrt_rtx")
 
 logger = logging.getLogger(__name__)
 
@@ -141,8 +141,8 @@ def build_frame_encoder(model: VitronModel, backend: Backend = "auto", *, folder
         ConfigError: there is no such backend.
         EngineError: the backend, unless auto, is not there, cannot take this model or disagrees with torch.
     """
-    if backend not in BACKENDS:
-        raise ConfigError(f"backend is {backend!r}; it must be one of {', '.join(BACKENDS)}")
+    if backend not in ENCODERS:
+        raise ConfigError(f"backend is {backend!r}; it must be one of {', '.join(ENCODERS)}")
     folder = engine_folder() if folder is None else folder
     if backend == "auto":
         encoder, reason = _choose(model, folder)

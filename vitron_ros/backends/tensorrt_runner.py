@@ -81,7 +81,7 @@ class TensorRTRunner(EngineRunner):
         self._stream: Any = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         self._config = self._runtime_config()
         self._contexts = [self._context(index) for index in range(len(self._profiles))]
-        self._captures: dict[tuple[int, ...], _Capture] | None = {} if cuda_graphs else None
+        self._captures: dict[tuple[int, ...], _EngineGraph] | None = {} if cuda_graphs else None
         self._stream.synchronize()
 
     @property
@@ -104,7 +104,7 @@ class TensorRTRunner(EngineRunner):
         else:
             key = tuple(sizes.values())
             if key not in self._captures:
-                self._captures[key] = _Capture(self, context, given, outputs)
+                self._captures[key] = _EngineGraph(self, context, given, outputs)
             self._captures[key].replay(given, outputs)
         # Memory of this run is reused on the current stream alone, which waits here: no record_stream is needed.
         current.wait_stream(self._stream)
@@ -167,7 +167,7 @@ class TensorRTRunner(EngineRunner):
             logger.warning("the kernels made for this GPU cannot be kept: %s", error)
 
 
-class _Capture:
+class _EngineGraph:
     """One CUDA graph of an engine's pass and the memory that it reads and writes."""
 
     def __init__(

@@ -33,7 +33,7 @@ class TorchRunner(EngineRunner):
         self.name = f"torch {mode} on {self.device.type}"
         self.inputs, self.outputs, self.limits = graph.inputs, graph.outputs, graph.limits
         self._call: Any = torch.compile(graph.module) if mode == "compiled" else graph.module
-        self._captures: dict[tuple[tuple[str, int], ...], _Capture] | None = {} if mode == "cuda_graphs" else None
+        self._captures: dict[tuple[tuple[str, int], ...], _TorchGraph] | None = {} if mode == "cuda_graphs" else None
 
     @torch.inference_mode()
     def run(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -46,7 +46,7 @@ class TorchRunner(EngineRunner):
         else:
             key = tuple(sorted(sizes.items()))
             if key not in self._captures:
-                self._captures[key] = _Capture(self._call, arguments)
+                self._captures[key] = _TorchGraph(self._call, arguments)
             outputs = self._captures[key].replay(arguments)
         return dict(zip((spec.name for spec in self.outputs), outputs, strict=True))
 
@@ -56,7 +56,7 @@ class TorchRunner(EngineRunner):
             self._captures.clear()
 
 
-class _Capture:
+class _TorchGraph:
     """One CUDA graph and the memory that it reads and writes."""
 
     def __init__(self, call: Any, arguments: list[Tensor]) -> None:

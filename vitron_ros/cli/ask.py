@@ -16,10 +16,10 @@ from vitron_ros.boxes import Boxes, ltwh_from_xyxy, xyxy_from_ltwh, xyxy_from_no
 from vitron_ros.cli.model_options import add_model_options, model_run
 from vitron_ros.config import PipelineConfig
 from vitron_ros.errors import ConfigError, SourceError
-from vitron_ros.evaluation.sources import open_source
 from vitron_ros.frame import Frame
-from vitron_ros.grounding.request import LanguageVision, ModelReply, ModelRequest, Status, Task, text_problem
+from vitron_ros.grounding.request import LanguageVision, ModelReply, ModelRequest, ReplyStatus, Task, text_problem
 from vitron_ros.model.answers import NAMES, NONE, Invocation
+from vitron_ros.recordings.sources import open_source
 from vitron_ros.region import Region
 from vitron_ros.streaming.answering import answers
 from vitron_ros.streaming.models import BUNDLED, load_model
@@ -32,7 +32,7 @@ examples:
 
 SECOND_NS = 1_000_000_000
 ANSWERED, FAILED, REFUSED = 0, 1, 3  # exit codes; 2 is argparse's
-NO_ANSWER = (Status.REFUSED, Status.UNKNOWN, Status.UNSURE)
+NO_ANSWER = (ReplyStatus.REFUSED, ReplyStatus.UNKNOWN, ReplyStatus.UNSURE)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -88,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
         min_score=arguments.min_score,
     )
     reply = answers(model, [request])[0]
-    is_answer = reply.status in (Status.OK, Status.ABSENT)
+    is_answer = reply.status in (ReplyStatus.OK, ReplyStatus.ABSENT)
     if arguments.json:
         print(json.dumps(_as_json(arguments, request, reply)))
     elif is_answer:
@@ -163,7 +163,7 @@ def last_frames(frames: Iterable[Frame], count: int, spacing_ns: int, at_ns: int
 
 def _lines(reply: ModelReply, newest: Frame) -> Iterator[str]:
     """A reply for a person; boxes in pixels of the last image, as --region takes them."""
-    yield (reply.text or NONE) if reply.status is Status.ABSENT else reply.text
+    yield (reply.text or NONE) if reply.status is ReplyStatus.ABSENT else reply.text
     for item in reply.grounded:
         yield f"{item.label or 'box'}: {_ltwh(item.box_xyxy)}"
     if reply.invocation is not None:

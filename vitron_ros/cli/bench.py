@@ -33,7 +33,7 @@ from vitron_ros.model.language import LanguageModel
 from vitron_ros.model.prompts import ImageSegment, Prompt, TextSegment
 from vitron_ros.model.tokenizer import train_tokenizer
 from vitron_ros.model.vitron import VitronModel
-from vitron_ros.ros.process_usage import processor
+from vitron_ros.ros_tools.process_usage import processor
 
 NAME = "bench"
 HELP = "measure speed"
@@ -80,12 +80,13 @@ def _counts(text: str) -> list[int]:
 def run(arguments: argparse.Namespace) -> int:
     if arguments.subject != "model":
         import vitron_ros.ros.require_middleware  # noqa: F401  before rclpy
-        from vitron_ros.ros import cameras_bench, soak, stream_bench
+        from vitron_ros.ros_tools.bench import cameras, stream
+        from vitron_ros.ros_tools.soak import soak
 
         if arguments.subject == "stream":
-            return stream_bench.main([f"--seconds={arguments.seconds}"])
+            return stream.main([f"--seconds={arguments.seconds}"])
         if arguments.subject == "cameras":
-            return cameras_bench.run(arguments.cameras, arguments.seconds)
+            return cameras.run(arguments.cameras, arguments.seconds)
         return soak.run(arguments.minutes, arguments.report)
     for name in ("frames", "rounds"):
         if getattr(arguments, name) < 1:

@@ -18,14 +18,14 @@ from tqdm import tqdm
 
 from vitron_ros.boxes import Boxes
 from vitron_ros.errors import ConfigError, SourceError
-from vitron_ros.evaluation import bag_messages
-from vitron_ros.evaluation.bag_writer import BagWriter
-from vitron_ros.evaluation.bags import GROUND_TRUTH_TOPIC
 from vitron_ros.evaluation.datasets import box_file, load_sequence
-from vitron_ros.evaluation.left_out import LeftOut
-from vitron_ros.evaluation.sources import Source, open_source
 from vitron_ros.frame import Frame, Image
 from vitron_ros.images.codec import encode_jpeg
+from vitron_ros.recordings import bag_messages
+from vitron_ros.recordings.bag_writer import BagWriter
+from vitron_ros.recordings.bags import GROUND_TRUTH_TOPIC
+from vitron_ros.recordings.left_out import LeftOut
+from vitron_ros.recordings.sources import Source, open_source
 from vitron_ros.tracking.track import SECOND_NS, TrackSnapshot, TrackState
 
 EPILOG = "example: vitron convert davis/cows out/cows --fps 24"

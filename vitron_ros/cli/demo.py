@@ -16,10 +16,10 @@ from tqdm import tqdm
 
 from vitron_ros.cli.convert import convert
 from vitron_ros.config import BACKENDS
-from vitron_ros.evaluation.bag_files import is_bag
-from vitron_ros.evaluation.command_script import Command, read_commands
-from vitron_ros.evaluation.kept_patches import kept_patches
-from vitron_ros.evaluation.output import make_folder, write_json
+from vitron_ros.offline.command_script import Command, read_commands
+from vitron_ros.offline.selected_patches import selected_patches
+from vitron_ros.recordings.bag_files import is_bag
+from vitron_ros.recordings.output import make_folder, write_json
 
 WIDEST = 72  # letters of an outcome in the table; all of it is in demo.json
 
@@ -43,26 +43,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     import vitron_ros.ros.require_middleware  # noqa: F401  before rclpy
-    from vitron_ros.ros import demo, demo_figures, demo_film  # need ROS; `vitron demo --help` does not
+    from vitron_ros.ros_tools.demo import (
+        film,
+        scoring,
+        session,  # need ROS; `vitron demo --help` does not
+    )
 
     commands = commands_of(arguments)
     model = "" if commands is None else model_folder(arguments.model)
     make_folder(arguments.out)
     bag = _bag_of(arguments.source, arguments.out / "bag", arguments.fps)
-    scene = demo.read_scene(bag, commands, arguments.targets or 1)
+    scene = session.read_scene(bag, commands, arguments.targets or 1)
     print(f"playing {arguments.source}: {len(scene.stamps_ns)} images, {scene.duration_s:.1f} s", file=sys.stderr)
-    recording = demo.play(scene, model, arguments.model_backend)
-    verdicts = demo_figures.judge(recording, scene)
+    recording = session.play(scene, model, arguments.model_backend)
+    verdicts = scoring.judge(recording, scene)
     figures = {
         "source": arguments.source,
         "model": arguments.model if model else None,
-        **demo_figures.measure(recording, scene, verdicts),
+        **scoring.measure(recording, scene, verdicts),
     }
     write_json(arguments.out / "demo.json", figures)
-    kept = kept_patches(model) if model else None
+    kept = selected_patches(model) if model else None
     with tqdm(total=len(scene.stamps_ns), unit="frame", desc="film", file=sys.stderr, disable=None) as bar:
-        demo_film.write_film(arguments.out / "demo.mp4", recording, scene, verdicts, kept, progress=bar.update)
-    demo_film.write_mcap(arguments.out / "demo.mcap", recording, scene)
+        film.write_film(arguments.out / "demo.mp4", recording, scene, verdicts, kept, progress=bar.update)
+    film.write_mcap(arguments.out / "demo.mcap", recording, scene)
     if arguments.json:
         print(json.dumps(figures))
     else:

@@ -27,8 +27,8 @@ from vitron_ros.doctor import (
     check_transport,
     check_webcams,
 )
-from vitron_ros.ros.leftovers import SHARED_MEMORY, leftover_segments, size_bytes
 from vitron_ros.ros.middleware import middleware_error
+from vitron_ros.ros.stale_shared_memory import SHARED_MEMORY, size_bytes, stale_segments
 from vitron_ros.ros.transport import PROFILE, installed_rclpy, profile_variable
 
 EPILOG = """example: vitron doctor
@@ -146,7 +146,7 @@ def _shared_memory() -> tuple[int | None, int]:
 def _leftovers() -> list[int]:
     """Bytes of each leftover segment."""
     sizes = []
-    for segment in leftover_segments(SHARED_MEMORY):
+    for segment in stale_segments(SHARED_MEMORY):
         with contextlib.suppress(OSError):  # another process has freed it in the meantime
             sizes.append(size_bytes(segment))
     return sizes

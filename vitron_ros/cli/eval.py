@@ -29,11 +29,11 @@ from vitron_ros.errors import ConfigError
 from vitron_ros.evaluation import stream
 from vitron_ros.evaluation.datasets import box_file, load_sequences
 from vitron_ros.evaluation.one_pass import evaluate
-from vitron_ros.evaluation.output import write_json
-from vitron_ros.evaluation.sources import DEFAULT_FPS
 from vitron_ros.evaluation.stream_clips import StreamClip, clip_of_sequence, load_clips
 from vitron_ros.evaluation.stream_modes import BOX_MODES, MODES, Mode
 from vitron_ros.evaluation.stream_oracle import OracleErrors, OracleModel
+from vitron_ros.recordings.output import write_json
+from vitron_ros.recordings.sources import DEFAULT_FPS
 from vitron_ros.streaming.models import BUNDLED, load_model
 from vitron_ros.tracking.trackers import TRACKERS, make_tracker
 

@@ -15,15 +15,15 @@ from vitron_ros.cli.exit_codes import DONE, FAILED, NOT_FOUND
 from vitron_ros.cli.model_options import add_model_options, model_run
 from vitron_ros.config import PipelineConfig
 from vitron_ros.errors import ConfigError
-from vitron_ros.evaluation.goal_script import ScriptedGoal, read_goals
-from vitron_ros.evaluation.left_out import LeftOut
-from vitron_ros.evaluation.output import make_folder, write_json
-from vitron_ros.evaluation.replay import NOT_STARTED, Recording, replay
-from vitron_ros.evaluation.replayed_model import Latency, read_latency
-from vitron_ros.evaluation.sources import Source, open_source
-from vitron_ros.evaluation.track_film import TrackFilm
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.request import LanguageVision
+from vitron_ros.offline.goal_script import ScriptedGoal, read_goals
+from vitron_ros.offline.replay import NOT_STARTED, ReplayResult, replay
+from vitron_ros.offline.replayed_model import Latency, read_latency
+from vitron_ros.offline.track_film import TrackFilm
+from vitron_ros.recordings.left_out import LeftOut
+from vitron_ros.recordings.output import make_folder, write_json
+from vitron_ros.recordings.sources import Source, open_source
 from vitron_ros.streaming.models import BUNDLED, load_model
 from vitron_ros.tracking.trackers import make_tracker
 
@@ -136,7 +136,7 @@ def _film(arguments: argparse.Namespace, source: Source) -> Iterator[TrackFilm]:
         film.close()
 
 
-def _summary(recording: Recording, left_out: LeftOut) -> Iterator[str]:
+def _summary(recording: ReplayResult, left_out: LeftOut) -> Iterator[str]:
     yield f"{len(recording.frames)} frames, {len(left_out.reasons)} left out"
     for index, phrase in enumerate(recording.phrases):
         name = f'goal {index + 1} "{phrase}"' if phrase else f"goal {index + 1}"

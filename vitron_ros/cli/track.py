@@ -9,7 +9,7 @@ import numpy as np
 from vitron_ros.boxes import xyxy_from_ltwh
 from vitron_ros.cli.replay import add_common_arguments, run_goals
 from vitron_ros.errors import ConfigError
-from vitron_ros.evaluation.goal_script import ScriptedGoal
+from vitron_ros.offline.goal_script import ScriptedGoal
 from vitron_ros.region import Region
 from vitron_ros.streaming.goals import TrackRequest
 

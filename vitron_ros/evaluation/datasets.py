@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from vitron_ros.boxes import Boxes, xyxy_from_ltwh
 from vitron_ros.errors import ImageError, SourceError
-from vitron_ros.evaluation.image_files import image_files, read_image
-from vitron_ros.file_names import in_order
 from vitron_ros.frame import Frame
 from vitron_ros.images.window import ValueWindow
+from vitron_ros.natural_sort import natural_sorted
+from vitron_ros.recordings.image_files import image_files, read_image
 
 BOX_FILES = {"groundtruth.txt": 0.0, "groundtruth_rect.txt": 1.0}  # name -> coordinate of the first pixel
 _ABSENT = ([np.nan] * 4, [0.0] * 4)
@@ -72,7 +72,7 @@ def load_sequence(folder: Path) -> Sequence:
         raise SourceError(f"{folder} holds no images; put JPEG or PNG files into {folder / 'frames'}")
     file = box_file(folder)
     if file is None:
-        several = ", ".join(path.name for path in in_order(folder.glob("groundtruth_rect.*.txt")))
+        several = ", ".join(path.name for path in natural_sorted(folder.glob("groundtruth_rect.*.txt")))
         hint = f"; it has one file a target ({several}): copy one to" if several else "; write"
         raise SourceError(f"{folder} has no {' or '.join(BOX_FILES)}{hint} groundtruth.txt")
     boxes = _read_boxes(file)
@@ -91,7 +91,7 @@ def load_sequences(root: Path) -> list[Sequence]:
     """
     if not root.is_dir():
         raise SourceError(f"{root} is no folder; give a data set of <name>/frames/ and <name>/groundtruth.txt")
-    folders = [root] if box_file(root) else [path for path in in_order(root.iterdir()) if box_file(path)]
+    folders = [root] if box_file(root) else [path for path in natural_sorted(root.iterdir()) if box_file(path)]
     if not folders:
         raise SourceError(
             f"{root} holds no sequence; one is a folder with frames/ and groundtruth.txt (x,y,w,h a line)"

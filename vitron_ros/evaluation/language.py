@@ -16,7 +16,7 @@ from vitron_ros.boxes import Boxes, iou, xyxy_from_norm
 from vitron_ros.errors import ConfigError
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.intent import Kind, read_intent
-from vitron_ros.grounding.request import LanguageVision, ModelReply, ModelRequest, Status, Task
+from vitron_ros.grounding.request import LanguageVision, ModelReply, ModelRequest, ReplyStatus, Task
 from vitron_ros.model.answers import Invocation, Module
 from vitron_ros.streaming.answering import answers, unchecked_answers
 from vitron_ros.streaming.gate import NEWEST, targets
@@ -26,7 +26,7 @@ PLAIN = ("absent", "refused", "no_action")
 FIELDS = frozenset(("box", "boxes", "answer", "module", "verb"))
 MODULES = {module.name.lower(): module for module in Module}
 RIGHT_IOU = 0.5
-NOT_DONE = (Status.REFUSED, Status.UNKNOWN, Status.UNSURE, Status.ABSENT)
+NOT_DONE = (ReplyStatus.REFUSED, ReplyStatus.UNKNOWN, ReplyStatus.UNSURE, ReplyStatus.ABSENT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ class Case:
 class Deed:
     """What came of a sentence: the boxes that count, in px, and what a person is told."""
 
-    status: Status
+    status: ReplyStatus
     boxes_xyxy: tuple[Boxes, ...] = ()
     invocation: Invocation | None = None
     text: str = ""
@@ -125,7 +125,7 @@ def say(model: LanguageVision, case: Case, frames: tuple[Frame, ...], min_score:
         for number, text in enumerate(texts)
     ]
     replies = ask(model, requests)
-    first = next((reply for reply in replies if reply.status is Status.OK), replies[0])
+    first = next((reply for reply in replies if reply.status is ReplyStatus.OK), replies[0])
     return Deed(
         status=first.status,
         boxes_xyxy=tuple(box for reply in replies for box in _boxes(reply, min_score)),
@@ -138,12 +138,12 @@ def say(model: LanguageVision, case: Case, frames: tuple[Frame, ...], min_score:
 
 def _told(text: str, reply: ModelReply) -> str:
     """What a goal with several phrases tells of one of them."""
-    return reply.message if reply.status is Status.OK else f'"{text}" was not found: {reply.message}'
+    return reply.message if reply.status is ReplyStatus.OK else f'"{text}" was not found: {reply.message}'
 
 
 def _boxes(reply: ModelReply, min_score: float) -> list[Boxes]:
     """The boxes that count: of a goal, from `min_score` on."""
-    if reply.status is not Status.OK:
+    if reply.status is not ReplyStatus.OK:
         return []
     if reply.task is Task.ASK:
         return [item.box_xyxy for item in reply.grounded]
@@ -171,7 +171,9 @@ def judge(case: Case, deed: Deed, width: int, height: int) -> Judgement:
     is_told = len(true) > 1 and bool(found) and (" is taken" in deed.message or " was not found" in deed.message)
     is_right = deed.invocation is None and not is_wrong_box and (len(found) == len(true) or is_told)
     if "answer" in expect:
-        is_right = is_right and deed.status is Status.OK and any(_says(deed.text, word) for word in expect["answer"])
+        is_right = (
+            is_right and deed.status is ReplyStatus.OK and any(_says(deed.text, word) for word in expect["answer"])
+        )
     return Judgement(is_right=is_right, is_wrong_action=deed.invocation is not None, is_wrong_box=is_wrong_box)
 
 

@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from vitron_ros.boxes import Boxes
 from vitron_ros.errors import ImageError, SourceError
 from vitron_ros.evaluation.datasets import Sequence
-from vitron_ros.evaluation.image_files import image_files, read_image
-from vitron_ros.evaluation.sources import stamp_ns
-from vitron_ros.file_names import in_order
 from vitron_ros.frame import Frame
 from vitron_ros.images.window import ValueWindow
+from vitron_ros.natural_sort import natural_sorted
+from vitron_ros.recordings.image_files import image_files, read_image
+from vitron_ros.recordings.sources import stamp_ns
 
 TRUTH_FILE = "truth.json"
 FRAME_NAME = "{:06d}.jpg"
@@ -165,7 +165,9 @@ def load_clips(root: Path) -> list[StreamClip]:
     Raises:
         SourceError: there is none, or one of them cannot be read.
     """
-    folders = [root] if (root / TRUTH_FILE).exists() else in_order(path.parent for path in root.glob(f"*/{TRUTH_FILE}"))
+    folders = (
+        [root] if (root / TRUTH_FILE).exists() else natural_sorted(path.parent for path in root.glob(f"*/{TRUTH_FILE}"))
+    )
     if not folders:
         raise SourceError(
             f"{root} holds no clip; one is a folder with frames/*.jpg and {TRUTH_FILE}, "

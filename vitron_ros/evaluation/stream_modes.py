@@ -23,13 +23,13 @@ import numpy as np
 from vitron_ros.boxes import Boxes, check_box
 from vitron_ros.config import PipelineConfig
 from vitron_ros.errors import RegionError
-from vitron_ros.evaluation.goal_script import ScriptedGoal
-from vitron_ros.evaluation.replay import replay
-from vitron_ros.evaluation.replayed_model import Latency, ReplayedModel, fixed
 from vitron_ros.evaluation.stream_clips import StreamClip
 from vitron_ros.evaluation.stream_metrics import Published
 from vitron_ros.frame import Frame
-from vitron_ros.grounding.request import LanguageVision, ModelReply, ModelRequest, Status, Task
+from vitron_ros.grounding.request import LanguageVision, ModelReply, ModelRequest, ReplyStatus, Task
+from vitron_ros.offline.goal_script import ScriptedGoal
+from vitron_ros.offline.replay import replay
+from vitron_ros.offline.replayed_model import Latency, ReplayedModel, fixed
 from vitron_ros.region import Region
 from vitron_ros.streaming.goals import TrackRequest
 from vitron_ros.streaming.keyframes import Keyframes
@@ -195,7 +195,7 @@ class _Asker:
 
 def _newest_box(reply: ModelReply, frame: Frame) -> Boxes | None:
     """The box in the last frame that a reply speaks of, if it has one."""
-    if reply.status is not Status.OK or reply.boxes_xyxy is None:
+    if reply.status is not ReplyStatus.OK or reply.boxes_xyxy is None:
         return None
     try:
         return check_box(reply.boxes_xyxy[-1], frame.width, frame.height)
@@ -211,7 +211,7 @@ def _model_alone(clip: StreamClip, config: PipelineConfig, model: LanguageVision
             box = _newest_box(reply, frame)
             if box is not None:
                 held[index] = box, reply.stamps_ns[-1]
-            elif reply.status in (Status.OK, Status.ABSENT):
+            elif reply.status in (ReplyStatus.OK, ReplyStatus.ABSENT):
                 held.pop(index, None)
         asker.show(View(frame))
         for index, page in enumerate(pages):
@@ -241,7 +241,7 @@ def _uncompensated(
                 continue
             late_ms[index] = (now_ns - reply.stamps_ns[-1]) / 1e6
             if index in ids:
-                pursuit = manager.pursue(view, box, now_ns, score=reply.score)
+                pursuit = manager.start_catch_up(view, box, now_ns, score=reply.score)
                 manager.correct(ids[index], pursuit, frame)
             else:
                 ids[index], _ = manager.start(view, box, now_ns, phrase=clip.truth.targets[index].phrase)

@@ -9,8 +9,8 @@ import numpy as np
 from vitron_ros.boxes import Boxes, area, iou
 from vitron_ros.errors import ConfigError
 from vitron_ros.evaluation.stream_clips import StreamTruth
-from vitron_ros.grounding.request import ModelReply, ModelRequest, Status, Task, Window
-from vitron_ros.streaming.close_up import corner
+from vitron_ros.grounding.request import ModelReply, ModelRequest, ReplyStatus, Roi, Task
+from vitron_ros.streaming.roi_crop import corner
 
 SEEN_SHARE = 0.2  # from which it sees an object
 FOLLOWED_IOU = 0.3  # of a box in the first frame with an object, to know which one is meant
@@ -55,22 +55,22 @@ class OracleModel:
         frames = [frame.index for frame in request.frames]
         target = self._meant(request, frames[0])
         if request.task is Task.ASK or (request.task is Task.FIND and target is None):
-            return _said(request, Status.UNKNOWN, "the oracle knows the phrases of its clip alone")
+            return _said(request, ReplyStatus.UNKNOWN, "the oracle knows the phrases of its clip alone")
         rng = np.random.Generator(np.random.PCG64(zlib.crc32(f"{request.text} {target} {frames}".encode())))
         luck = float(rng.random())
         if target is None or luck < self._errors.miss:
-            return _said(request, Status.ABSENT, "none")
+            return _said(request, ReplyStatus.ABSENT, "none")
         if luck < self._errors.miss + self._errors.mistake:
             target = int(rng.integers(len(self._truth.labels)))
         boxes = self._boxes(target, frames, rng)
-        if request.window_xyxy is not None:
-            boxes = _shown(boxes, request.window_xyxy)
+        if request.roi_xyxy is not None:
+            boxes = _shown(boxes, request.roi_xyxy)
         if not np.isfinite(boxes).any():
-            return _said(request, Status.ABSENT, "none")
+            return _said(request, ReplyStatus.ABSENT, "none")
         return ModelReply(
             id=request.id,
             task=request.task,
-            status=Status.OK,
+            status=ReplyStatus.OK,
             stamps_ns=tuple(frame.stamp_ns for frame in request.frames),
             boxes_xyxy=boxes,
             score=SCORE,
@@ -79,7 +79,7 @@ class OracleModel:
     def _meant(self, request: ModelRequest, first: int) -> int | None:
         if request.box_xyxy is None:
             return self._objects.get(request.text)
-        whole = request.box_xyxy if request.window_xyxy is None else request.box_xyxy + corner(request.window_xyxy)
+        whole = request.box_xyxy if request.roi_xyxy is None else request.box_xyxy + corner(request.roi_xyxy)
         overlap = iou(np.nan_to_num(self._truth.boxes_xyxy[first]), whole)
         best = int(overlap.argmax())
         return best if overlap[best] >= FOLLOWED_IOU else None
@@ -92,16 +92,16 @@ class OracleModel:
         return np.where(self._truth.visible[frames, target, None] >= SEEN_SHARE, blurred, np.nan)
 
 
-def _shown(boxes_xyxy: Boxes, window_xyxy: Window) -> Boxes:
+def _shown(boxes_xyxy: Boxes, roi_xyxy: Roi) -> Boxes:
     """What of boxes (T, 4) px is seen in a window, in its pixels; NaN where nothing is."""
-    x_min, y_min, x_max, y_max = window_xyxy
+    x_min, y_min, x_max, y_max = roi_xyxy
     shown = np.clip(boxes_xyxy, [x_min, y_min, x_min, y_min], [x_max, y_max, x_max, y_max])
-    return np.where(area(shown)[:, None] > 0, shown - corner(window_xyxy), np.nan)
+    return np.where(area(shown)[:, None] > 0, shown - corner(roi_xyxy), np.nan)
 
 
-def _said(request: ModelRequest, status: Status, text: str) -> ModelReply:
+def _said(request: ModelRequest, status: ReplyStatus, text: str) -> ModelReply:
     stamps_ns = tuple(frame.stamp_ns for frame in request.frames)
-    score = SCORE if status is Status.ABSENT else 0.0
+    score = SCORE if status is ReplyStatus.ABSENT else 0.0
     return ModelReply(
         id=request.id, task=request.task, status=status, stamps_ns=stamps_ns, message=text, text=text, score=score
     )

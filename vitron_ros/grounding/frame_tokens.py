@@ -40,7 +40,7 @@ class FrameTokens:
         return np.asarray(self.features.patches[0].mean(dim=0).float().cpu())
 
 
-class FrameEncoder:
+class CachedFrameEncoder:
     """Encodes frames and remembers the most recent. Used by one thread.
 
     A frame is known again by its camera, its stamp and the very array of its pixels, which is not kept alive here: a

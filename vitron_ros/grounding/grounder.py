@@ -17,13 +17,13 @@ from vitron_ros.backends.choice import Parts, choose_parts
 from vitron_ros.config import ModelRun
 from vitron_ros.errors import CallbackError, ModelError, RegionError
 from vitron_ros.frame import Frame
-from vitron_ros.grounding.familiarity import Familiarity, FirstLooks
-from vitron_ros.grounding.foresight import Foresight
-from vitron_ros.grounding.frame_tokens import FrameEncoder, FrameTokens
-from vitron_ros.grounding.memory import with_needed_history
+from vitron_ros.grounding.conversation_context import with_needed_history
+from vitron_ros.grounding.draft_proposer import DraftProposer
+from vitron_ros.grounding.frame_tokens import CachedFrameEncoder, FrameTokens
 from vitron_ros.grounding.model_files import load_files
+from vitron_ros.grounding.out_of_distribution import FirstFrames, OutOfDistributionDetector
 from vitron_ros.grounding.reading import boxes_of, named_boxes, pixels, spoken, status_of
-from vitron_ros.grounding.request import IN_WORDS, Grounded, ModelReply, ModelRequest, Status, Task
+from vitron_ros.grounding.request import IN_WORDS, Grounded, ModelReply, ModelRequest, ReplyStatus, Task
 from vitron_ros.grounding.vocabulary import Vocabulary
 from vitron_ros.grounding.wording import follow, grammar, turns, with_needed_frames
 from vitron_ros.model.answers import Box
@@ -60,7 +60,7 @@ class Grounder:
 
     Attributes:
         name: of the model, for messages.
-        is_unfamiliar: a camera showed what looks unlike all that the model was trained on. It is logged once.
+        is_out_of_distribution: a camera showed what looks unlike all that the model was trained on. It is logged once.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Grounder:
         checkpoint: Checkpoint,
         *,
         vocabulary: Vocabulary | None = None,
-        familiarity: Familiarity | None = None,
+        ood_detector: OutOfDistributionDetector | None = None,
         parts: Parts | None = None,
         rows: int = ROWS,
         cache: CacheKind = "full",
@@ -79,7 +79,7 @@ class Grounder:
         """
         Args:
             vocabulary: words that the model was taught; None: all.
-            familiarity: how the footage looked that it was trained on; None: like any.
+            ood_detector: how the footage looked that it was trained on; None: like any.
             parts: what encodes frames and decodes answers; None: the model, by torch.
             rows: requests answered side by side.
             cache: kind of the decoder's keys and values.
@@ -96,14 +96,14 @@ class Grounder:
                 f"the model {model.config.name} looks at clips as a whole; the runtime needs one that looks at frames"
             )
         self.name = model.config.name
-        self.is_unfamiliar = False
+        self.is_out_of_distribution = False
         self.max_frames = min(CLIP_FRAMES, model.config.max_frames)
         self.max_requests = rows
         has_regions = model.config.region.kind != "none"
         self.describes = has_regions and vocabulary is not None and vocabulary.words is not None
         self._model, self._tokenizer, self._prompts = model.eval(), tokenizer, prompts
-        self._vocabulary, self._first_looks = vocabulary or Vocabulary(), FirstLooks(familiarity)
-        self._encode = FrameEncoder(model, backend=None if parts is None else parts.encoder)
+        self._vocabulary, self._first_frames = vocabulary or Vocabulary(), FirstFrames(ood_detector)
+        self._encode = CachedFrameEncoder(model, backend=None if parts is None else parts.encoder)
         self._now_ns = now_ns
         self._decoder = Decoder(
             model.language if parts is None else parts.language,
@@ -141,7 +141,7 @@ class Grounder:
         run = run or ModelRun()
         device = find_device(run.device)
         directory = find_checkpoint(source)
-        checkpoint, vocabulary, familiarity = load_files(directory, device=device, dtype=dtype_on(device))
+        checkpoint, vocabulary, ood_detector = load_files(directory, device=device, dtype=dtype_on(device))
         if run.weights != "full":
             quantise(checkpoint.model, cast(Kind, run.weights))
         is_small = run.weights != "full" or run.cache != "full"
@@ -151,7 +151,7 @@ class Grounder:
         return cls(
             checkpoint,
             vocabulary=vocabulary,
-            familiarity=familiarity,
+            ood_detector=ood_detector,
             parts=parts,
             rows=rows,
             cache=cast(CacheKind, run.cache),
@@ -191,22 +191,22 @@ class Grounder:
         """The reply to a request that the model need not see."""
         try:
             if request.is_cancelled():
-                return self._unanswered(request, Status.CANCELLED)
+                return self._unanswered(request, ReplyStatus.CANCELLED)
         except Exception as error:  # the caller's code, which may raise anything
             logger.exception("a caller's is_cancelled failed")
-            return self._unanswered(request, Status.FAILED, str(CallbackError("is_cancelled", error)))
+            return self._unanswered(request, ReplyStatus.FAILED, str(CallbackError("is_cancelled", error)))
         if request.deadline_ns is not None and self._now_ns() >= request.deadline_ns:
-            return self._unanswered(request, Status.DEADLINE)
+            return self._unanswered(request, ReplyStatus.DEADLINE)
         if not 0 < len(request.frames) <= self.max_frames:
             return self._unanswered(
-                request, Status.FAILED, f"{len(request.frames)} frames; {self.name} takes 1 to {self.max_frames}"
+                request, ReplyStatus.FAILED, f"{len(request.frames)} frames; {self.name} takes 1 to {self.max_frames}"
             )
         unknown = () if request.task is Task.FOLLOW else self._vocabulary.unknown(request.text)
         if unknown:
             words = ", ".join(f'"{word}"' for word in unknown)
             known = ", ".join(f'"{near}"' for near in map(self._vocabulary.near, unknown) if near)
             hint = f"did you mean {known}?" if known else "its model card says what it knows"
-            return self._unanswered(request, Status.UNKNOWN, f"{self.name} was never taught {words}; {hint}")
+            return self._unanswered(request, ReplyStatus.UNKNOWN, f"{self.name} was never taught {words}; {hint}")
         return None
 
     def _see(self, requests: Sequence[ModelRequest]) -> list[list[FrameTokens]]:
@@ -220,10 +220,10 @@ class Grounder:
     def _look(self, frames: Sequence[Frame], seen: Sequence[FrameTokens]) -> None:
         """Warns once where a camera's first frames look unlike all that the model was trained on."""
         for frame, one in zip(frames, seen, strict=True):
-            if self._first_looks.wants(frame):
-                self._first_looks.add(frame, one.look)
-        if self._first_looks.are_strange and not self.is_unfamiliar:
-            self.is_unfamiliar = True
+            if self._first_frames.wants(frame):
+                self._first_frames.add(frame, one.look)
+        if self._first_frames.are_out_of_distribution and not self.is_out_of_distribution:
+            self.is_out_of_distribution = True
             logger.warning(
                 "this footage looks unlike all that %s was trained on; expect wrong answers, or use another model",
                 self.name,
@@ -258,9 +258,9 @@ class Grounder:
             ModelError: it cannot be worded, or its last turn is too long by itself.
         """
         form = grammar(task, len(clip), self._tokenizer)
-        foresight = None
+        draft_proposer = None
         if self._drafts and form is not None and len(clip) > 1:
-            foresight = Foresight(form, self._scale, conversation[-1].box)
+            draft_proposer = DraftProposer(form, self._scale, conversation[-1].box)
         visual = torch.stack([one.tokens for one in clip])
         prompt = self._fitting(conversation, tokens_per_image=visual.shape[1])
         decodable = Request(
@@ -268,7 +268,7 @@ class Grounder:
             max_new_tokens=self._model.config.generation.max_new_tokens,
             deadline_ns=request.deadline_ns,
             grammar=form,
-            foresee=foresight,
+            propose_draft=draft_proposer,
             is_cancelled=request.is_cancelled,
             scale=self._scale,
         )
@@ -340,21 +340,21 @@ class Grounder:
         """The reply that an answer gives."""
         request, answer = case.request, case.answer
         if not isinstance(answer, Decoded):
-            return replace(self._unanswered(request, Status.FAILED, str(answer)), seconds=seconds)
+            return replace(self._unanswered(request, ReplyStatus.FAILED, str(answer)), seconds=seconds)
         reply, is_asked = parse_reply(answer.text), request.task in IN_WORDS
         status, message = status_of(request.task, answer.finish, reply, len(case.clip)), answer.error
-        invocation = reply.invocation if request.task is Task.ASK and status is Status.OK else None
+        invocation = reply.invocation if request.task is Task.ASK and status is ReplyStatus.OK else None
         if invocation is not None and invocation.region is not None:
             region = moved.get(invocation.region)
             invocation = None if region is None else replace(invocation, region=region)
             if region is None:
                 status, message = (
-                    Status.ABSENT,
+                    ReplyStatus.ABSENT,
                     f"{self.name} does not see in the newest image what this is to be done to",
                 )
-        if status is Status.UNREADABLE:
+        if status is ReplyStatus.UNREADABLE:
             message = f"{self.name} gave a reply that cannot be read: {answer.text!r}"
-        is_answer = status in (Status.OK, Status.ABSENT)
+        is_answer = status in (ReplyStatus.OK, ReplyStatus.ABSENT)
         grids = [one.kept for one in case.clip if one.kept is not None]
         return replace(
             self._unanswered(request, status, message),
@@ -367,11 +367,11 @@ class Grounder:
             seconds=seconds,
         )
 
-    def _unanswered(self, request: ModelRequest, status: Status, message: str = "") -> ModelReply:
+    def _unanswered(self, request: ModelRequest, status: ReplyStatus, message: str = "") -> ModelReply:
         usual = {
-            Status.ABSENT: f"{self.name} does not see it",
-            Status.CANCELLED: "the request was cancelled",
-            Status.DEADLINE: f"{self.name} did not answer in time",
+            ReplyStatus.ABSENT: f"{self.name} does not see it",
+            ReplyStatus.CANCELLED: "the request was cancelled",
+            ReplyStatus.DEADLINE: f"{self.name} did not answer in time",
         }
         stamps_ns = tuple(frame.stamp_ns for frame in request.frames)
         message = message or usual.get(status, "")

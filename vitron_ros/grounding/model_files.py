@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 
 from vitron_ros.errors import ModelError, VitronError
-from vitron_ros.grounding.familiarity import Familiarity
+from vitron_ros.grounding.out_of_distribution import OutOfDistributionDetector
 from vitron_ros.grounding.vocabulary import Vocabulary
 from vitron_ros.model.checkpoint import (
     Checkpoint,
@@ -37,7 +37,7 @@ class Readers(NamedTuple):
     tokenizer: Callable[[], Tokenizer]
     prompt_profile: Callable[[], PromptProfile]
     vocabulary: Callable[[], Vocabulary]
-    familiarity: Callable[[], Familiarity | None]
+    ood_detector: Callable[[], OutOfDistributionDetector | None]
     record: Callable[[], None]
 
 
@@ -46,7 +46,7 @@ class ModelFiles(NamedTuple):
 
     checkpoint: Checkpoint
     vocabulary: Vocabulary
-    familiarity: Familiarity | None
+    ood_detector: OutOfDistributionDetector | None
 
 
 def load_files(directory: Path, *, device: torch.device | str = "cpu", dtype: torch.dtype | None = None) -> ModelFiles:
@@ -58,10 +58,10 @@ def load_files(directory: Path, *, device: torch.device | str = "cpu", dtype: to
     config = read_config(directory)
     read = _readers(directory, config, device, dtype)
     read.record()
-    vocabulary, familiarity = read.vocabulary(), read.familiarity()
+    vocabulary, ood_detector = read.vocabulary(), read.ood_detector()
     tokenizer, profile = read.tokenizer(), read.prompt_profile()
     prompts = PromptBuilder(profile, tokenizer, config.tokenisation == "published")
-    return ModelFiles(Checkpoint(read.weights().model, tokenizer, prompts), vocabulary, familiarity)
+    return ModelFiles(Checkpoint(read.weights().model, tokenizer, prompts), vocabulary, ood_detector)
 
 
 @dataclass
@@ -107,7 +107,7 @@ def _readers(directory: Path, config: ModelConfig, device: torch.device | str, d
         tokenizer=lambda: read_tokenizer(directory, config),
         prompt_profile=lambda: read_prompt_profile(directory, config),
         vocabulary=lambda: Vocabulary.load(directory),
-        familiarity=lambda: Familiarity.load(directory, config.vision.hidden_size),
+        ood_detector=lambda: OutOfDistributionDetector.load(directory, config.vision.hidden_size),
         record=lambda: _check_record(directory / RECORD),
     )
 

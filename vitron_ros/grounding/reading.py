@@ -7,11 +7,11 @@ import numpy as np
 
 from vitron_ros.boxes import Boxes, xyxy_from_norm
 from vitron_ros.frame import Frame
-from vitron_ros.grounding.request import IN_WORDS, Status, Task
+from vitron_ros.grounding.request import IN_WORDS, ReplyStatus, Task
 from vitron_ros.model.answers import Box
 from vitron_ros.model.decoding import Finish
 from vitron_ros.model.parsing import TAG, ParsedReply
-from vitron_ros.model.parsing import Status as Reading
+from vitron_ros.model.parsing import ParseStatus as Reading
 
 OPENING = re.compile(r"<\s?/?\s?[a-z]{0,11}$", re.IGNORECASE)  # a tag that is not written to its end yet
 
@@ -26,22 +26,22 @@ def boxes_of(reply: ParsedReply, frames: Sequence[Frame]) -> Boxes:
     return np.stack([missing if box is None else pixels(box, frame) for box, frame in zip(found, frames, strict=True)])
 
 
-def status_of(task: Task, finish: Finish, reply: ParsedReply, frames: int) -> Status:
+def status_of(task: Task, finish: Finish, reply: ParsedReply, frames: int) -> ReplyStatus:
     """How a request ended whose answer ended in this way and reads like this."""
     if finish == "cancelled":
-        return Status.CANCELLED
+        return ReplyStatus.CANCELLED
     if finish == "deadline":
-        return Status.DEADLINE
+        return ReplyStatus.DEADLINE
     if finish == "failed":
-        return Status.FAILED
+        return ReplyStatus.FAILED
     if reply.is_absent:
-        return Status.ABSENT
+        return ReplyStatus.ABSENT
     if task in IN_WORDS:
-        return Status.UNREADABLE if reply.status in (Reading.EMPTY, Reading.MALFORMED) else Status.OK
+        return ReplyStatus.UNREADABLE if reply.status in (Reading.EMPTY, Reading.MALFORMED) else ReplyStatus.OK
     said = [reply.frames[number] for number in range(1, frames + 1) if number in reply.frames]
     if any(box is not None for box in said) or (frames == 1 and reply.boxes):
-        return Status.OK
-    return Status.ABSENT if len(said) == frames else Status.UNREADABLE
+        return ReplyStatus.OK
+    return ReplyStatus.ABSENT if len(said) == frames else ReplyStatus.UNREADABLE
 
 
 def named_boxes(reply: ParsedReply) -> list[Box]:

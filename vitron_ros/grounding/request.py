@@ -19,7 +19,7 @@ from vitron_ros.region import Region
 LONGEST_TEXT = 2000  # characters: a page
 MOST_REGIONS = 16
 
-Window = tuple[int, int, int, int]
+Roi = tuple[int, int, int, int]
 """A part of an image: px, x_min, y_min, x_max, y_max, the last two exclusive."""
 
 
@@ -40,7 +40,7 @@ IN_WORDS = (Task.ASK, Task.DESCRIBE)
 """Tasks whose answer is a text."""
 
 
-class Status(Enum):
+class ReplyStatus(Enum):
     """How a request ended.
 
     OK: answered. ABSENT: the target is in none of the frames. UNSURE: two looks at the same frames differ, or the score
@@ -61,7 +61,7 @@ class Status(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Exchange:
+class ConversationTurn:
     """An earlier turn of a conversation.
 
     Attributes:
@@ -84,7 +84,7 @@ class ModelRequest:
         newest: of FIND: so many of the newest frames are looked at by themselves, too, see `streaming.second_look`;
             0, or no less than there are: one look.
         box_xyxy: (4,) px, of FOLLOW: the target in the first frame.
-        window_xyxy: of FOLLOW: the only part of the images that the model is shown; None: all. Frames and boxes are of
+        roi_xyxy: of FOLLOW: the only part of the images that the model is shown; None: all. Frames and boxes are of
             whole images until `streaming.answering` asks, and of the window in what the model is given.
         regions: of ASK: what "this" means, in the newest frame, in the order of the text. Of DESCRIBE: the one.
         history: of ASK: earlier turns, oldest first.
@@ -102,9 +102,9 @@ class ModelRequest:
     text: str = ""
     newest: int = 0
     box_xyxy: Boxes | None = None
-    window_xyxy: Window | None = None
+    roi_xyxy: Roi | None = None
     regions: tuple[Region, ...] = ()
-    history: tuple[Exchange, ...] = ()
+    history: tuple[ConversationTurn, ...] = ()
     min_score: float = 0.0
     is_placed: bool = True
     deadline_ns: int | None = None
@@ -141,7 +141,7 @@ class ModelReply:
 
     id: str
     task: Task
-    status: Status
+    status: ReplyStatus
     stamps_ns: tuple[int, ...] = ()
     message: str = ""
     text: str = ""

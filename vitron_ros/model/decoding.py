@@ -66,7 +66,7 @@ class Request:
         stop_texts: the answer ends before the first of these.
         grammar: first state of the answers allowed; None: all.
         draft: tokens that the answer may begin with, such as the box tracker's boxes.
-        foresee: asked before each pass where the draft is at its end: tokens that may follow those of the answer.
+        propose_draft: asked before each pass where the draft is at its end: tokens that may follow those of the answer.
         sampling: None: greedy.
         is_cancelled: asked before each pass.
         scale: tokens of numbers in ascending order, such as a box's. Where the grammar allows just these, nearness
@@ -80,7 +80,7 @@ class Request:
     stop_texts: tuple[str, ...] = ()
     grammar: State | None = None
     draft: tuple[int, ...] = ()
-    foresee: Callable[[Sequence[int]], Sequence[int]] | None = None
+    propose_draft: Callable[[Sequence[int]], Sequence[int]] | None = None
     sampling: Sampling | None = None
     is_cancelled: Callable[[], bool] = lambda: False
     scale: tuple[int, ...] = ()
@@ -287,8 +287,8 @@ class _Answer:
         """Draft tokens for the places after those that are chosen."""
         budget = min(self.request.max_new_tokens - len(self.tokens), room)
         draft: Sequence[int] = self.request.draft[len(self.tokens) :]
-        if not draft and self.request.foresee is not None:
-            draft = self.request.foresee(self.tokens)
+        if not draft and self.request.propose_draft is not None:
+            draft = self.request.propose_draft(self.tokens)
         return list(draft[: max(0, budget)])
 
     def take(self, logits: Tensor, draft: Sequence[int], room: int) -> int:

@@ -15,7 +15,7 @@ from vitron_ros.model.answers import LETTERS, NAMES, NONE, Box, Invocation, Modu
 from vitron_ros.model.notations import DECIMAL, GAP, in_plain_brackets
 
 
-class Status(Enum):
+class ParseStatus(Enum):
     """How much of a reply could be read.
 
     OK: all of it; plain text is always readable. PARTIAL: something, beside problems. MALFORMED: it tries to say a box
@@ -56,7 +56,7 @@ class ParsedReply:
         problems: what could not be read.
     """
 
-    status: Status
+    status: ParseStatus
     text: str
     frames: Mapping[int, Box | None] = field(default_factory=lambda: MappingProxyType({}))
     boxes: tuple[GroundedBox, ...] = ()
@@ -106,11 +106,11 @@ def parse_reply(reply: str) -> ParsedReply:
         notes.problems.append("it says none, and then a box")
     is_usable = bool(frames or boxes or is_absent or invocation)
     if not reply.strip():
-        status = Status.EMPTY
+        status = ParseStatus.EMPTY
     elif notes.problems:
-        status = Status.PARTIAL if is_usable else Status.MALFORMED
+        status = ParseStatus.PARTIAL if is_usable else ParseStatus.MALFORMED
     else:
-        status = Status.OK
+        status = ParseStatus.OK
     return ParsedReply(
         status=status,
         text=text,

@@ -10,20 +10,20 @@ from vitron_msgs.msg import Track as TrackMsg
 
 from vitron_ros.boxes import Boxes, iou, xyxy_from_norm
 from vitron_ros.frame import Frame
-from vitron_ros.grounding.request import ModelReply, ModelRequest, Status
+from vitron_ros.grounding.request import ModelReply, ModelRequest, ReplyStatus
 from vitron_ros.region import Region
 from vitron_ros.ros.conversions import header_of, region_message
 
 OUTCOMES = {
-    Status.OK: Converse.Result.OK,
-    Status.ABSENT: Converse.Result.OK,
-    Status.UNSURE: Converse.Result.UNSURE,
-    Status.UNKNOWN: Converse.Result.NOT_UNDERSTOOD,
-    Status.REFUSED: Converse.Result.REFUSED,
-    Status.UNREADABLE: Converse.Result.MODEL_ERROR,
-    Status.DEADLINE: Converse.Result.TIMEOUT,
-    Status.CANCELLED: Converse.Result.CANCELED,
-    Status.FAILED: Converse.Result.MODEL_ERROR,
+    ReplyStatus.OK: Converse.Result.OK,
+    ReplyStatus.ABSENT: Converse.Result.OK,
+    ReplyStatus.UNSURE: Converse.Result.UNSURE,
+    ReplyStatus.UNKNOWN: Converse.Result.NOT_UNDERSTOOD,
+    ReplyStatus.REFUSED: Converse.Result.REFUSED,
+    ReplyStatus.UNREADABLE: Converse.Result.MODEL_ERROR,
+    ReplyStatus.DEADLINE: Converse.Result.TIMEOUT,
+    ReplyStatus.CANCELLED: Converse.Result.CANCELED,
+    ReplyStatus.FAILED: Converse.Result.MODEL_ERROR,
 }
 
 

@@ -8,9 +8,9 @@ from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
 from std_msgs.msg import Header
 
-from vitron_ros.evaluation.bags import Bag
 from vitron_ros.frame import Frame
 from vitron_ros.images.codec import encode_jpeg
+from vitron_ros.recordings.bags import Bag
 from vitron_ros.ros import qos
 from vitron_ros.ros.conversions import image_message, time_from_ns
 

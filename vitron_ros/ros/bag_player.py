@@ -20,8 +20,8 @@ from rosgraph_msgs.msg import Clock
 from std_srvs.srv import Trigger
 
 from vitron_ros.errors import ImageError, SourceError, VitronError
-from vitron_ros.evaluation.bags import Bag
 from vitron_ros.frame import Frame
+from vitron_ros.recordings.bags import Bag
 from vitron_ros.ros.bag_camera import BagCamera, recorded_info
 from vitron_ros.ros.conversions import time_from_ns
 from vitron_ros.ros.run import init_and_catch_signals

@@ -18,8 +18,8 @@ from vitron_ros.images.draw import draw_tracks
 from vitron_ros.images.window import ValueWindow
 from vitron_ros.ros import qos
 from vitron_ros.ros.conversions import frame_from_message, header_of, image_message, track_array
+from vitron_ros.streaming.load_shedding import LoadSheddingLevel
 from vitron_ros.streaming.overlays import overlays
-from vitron_ros.streaming.overload import Shed
 from vitron_ros.streaming.pipeline import CameraPipeline, Report
 from vitron_ros.streaming.sequence import SequenceGaps
 from vitron_ros.streaming.statistics import StreamSummary
@@ -170,9 +170,9 @@ class CameraPort:
         return self._worker.skipped if self._worker else 0
 
     @property
-    def shed(self) -> Shed:
+    def load_shedding(self) -> LoadSheddingLevel:
         """What is left out since the machine is too slow."""
-        return self._worker.shed if self._worker else Shed.NOTHING
+        return self._worker.load_shedding if self._worker else LoadSheddingLevel.NOTHING
 
     def source_problem(self) -> str:
         """What the graph says of a camera that sends nothing; empty: nothing is wrong there."""
@@ -199,7 +199,7 @@ class CameraPort:
 
     def _publish(self, frame: Frame, tracks: tuple[TrackSnapshot, ...]) -> None:
         self.last_frame = frame
-        self._tracks.publish(track_array(frame, tracks, self.skipped, self.shed))
+        self._tracks.publish(track_array(frame, tracks, self.skipped, self.load_shedding))
         if frame.stamp_ns and self._worker is not None:
             self._worker.statistics.latency(self.now_ns() - frame.stamp_ns)
         if self._detections is not None:
@@ -210,7 +210,7 @@ class CameraPort:
         """Drawn only while somebody looks and there is time for it, and no more often than `debug_rate`."""
         steady_ns = time.monotonic_ns()  # the node's clock may stand still, or begin anew with a bag
         if (
-            self.shed >= Shed.DEBUG_IMAGE
+            self.load_shedding >= LoadSheddingLevel.DEBUG_IMAGE
             or steady_ns - self._debug_ns < SECOND_NS / self.config.debug_rate
             or not self._debug.get_subscription_count()
         ):

@@ -23,10 +23,10 @@ from vitron_ros.errors import RegionError
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.intent import read_intent
 from vitron_ros.grounding.request import (
-    Exchange,
+    ConversationTurn,
     ModelReply,
     ModelRequest,
-    Status,
+    ReplyStatus,
     Task,
     regions_problem,
     text_problem,
@@ -328,8 +328,8 @@ class ConverseAction:
             question.future.set_result(result)
 
     def _remember(self, question: _Question, request: ModelRequest, reply: ModelReply) -> None:
-        if reply.text and reply.status in (Status.OK, Status.ABSENT):
-            exchange = Exchange(question=request.text, reply=reply.text, box_xyxy=_subject_box(request, reply))
+        if reply.text and reply.status in (ReplyStatus.OK, ReplyStatus.ABSENT):
+            exchange = ConversationTurn(question=request.text, reply=reply.text, box_xyxy=_subject_box(request, reply))
             self._conversations.add(question.handle.request.camera, question.conversation_id, exchange)
 
     def _feed(self, question: _Question, text: str) -> None:

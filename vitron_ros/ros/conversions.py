@@ -158,7 +158,7 @@ def track_message(track: TrackSnapshot) -> TrackMsg:
     )
 
 
-def track_array(frame: Frame, tracks: tuple[TrackSnapshot, ...], skipped: int, shed: int) -> TrackArray:
+def track_array(frame: Frame, tracks: tuple[TrackSnapshot, ...], skipped: int, load_shedding: int) -> TrackArray:
     return TrackArray(
         header=header_of(frame),
         camera=frame.camera,
@@ -166,7 +166,7 @@ def track_array(frame: Frame, tracks: tuple[TrackSnapshot, ...], skipped: int, s
         height=frame.height,
         grounded=time_from_ns(max((track.grounded_ns for track in tracks), default=0)),
         skipped=skipped,
-        shed=int(shed),
+        load_shedding=int(load_shedding),
         tracks=[track_message(track) for track in tracks],
     )
 

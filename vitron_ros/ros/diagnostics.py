@@ -6,11 +6,11 @@ from collections.abc import Callable
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
 from vitron_ros.config import PerceptionConfig
-from vitron_ros.grounding.request import Status
+from vitron_ros.grounding.request import ReplyStatus
 from vitron_ros.streaming.model_worker import ModelSummary
 from vitron_ros.streaming.statistics import StreamSummary
 
-FAILURES = (Status.FAILED, Status.UNREADABLE, Status.DEADLINE)
+FAILURES = (ReplyStatus.FAILED, ReplyStatus.UNREADABLE, ReplyStatus.DEADLINE)
 MUCH = 0.1  # share of all images that is worth a warning when it is lost, or out of order
 MANY = 10  # of them: a few are always lost when a stream begins
 AHEAD_S = 0.5  # that clocks of machines which are kept together never differ by
@@ -65,7 +65,7 @@ def model_status(node_name: str, summary: ModelSummary, config: PerceptionConfig
         level, message = DiagnosticStatus.OK, f"{sum(summary.replies.values())} replies"
     values = {"model": config.model, "waiting": str(summary.waiting), "busy_s": f"{summary.busy_s:.3f}"}
     values |= _percentiles("latency_ms", summary.latency_ms) | _percentiles("batch_ms", summary.batch_ms)
-    values |= {f"replies_{status.value}": str(summary.replies.get(status, 0)) for status in Status}
+    values |= {f"replies_{status.value}": str(summary.replies.get(status, 0)) for status in ReplyStatus}
     return DiagnosticStatus(
         level=level,
         name=f"{_bare(node_name)}: model",
@@ -93,8 +93,8 @@ def _problems(summary: StreamSummary, max_age_s: float) -> list[str]:
         )
     if summary.late > max(MANY, MUCH * summary.received):
         problems.append(f"{summary.late} images were older than the one before; has the topic two publishers?")
-    if summary.shed:
-        problems.append(f"the machine is too slow; left out: {summary.shed.text}")
+    if summary.load_shedding:
+        problems.append(f"the machine is too slow; left out: {summary.load_shedding.text}")
     return problems
 
 
@@ -133,7 +133,7 @@ def _values(summary: StreamSummary, age_s: float) -> dict[str, str]:
         "lost": str(summary.lost),
         "bad": str(summary.bad),
         "late": str(summary.late),
-        "shed": summary.shed.text,
+        "load_shedding": summary.load_shedding.text,
         "rate_hz": f"{summary.rate_hz:.2f}",
         "image_age_s": f"{age_s:.3f}",
         "clock_ahead_s": f"{summary.clock_ahead_s:.3f}",

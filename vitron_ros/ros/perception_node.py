@@ -29,10 +29,10 @@ from vitron_ros.ros.conversions import event_message
 from vitron_ros.ros.diagnostics import camera_status, model_status
 from vitron_ros.ros.logs import forward_logs
 from vitron_ros.ros.managed_node import EXPECTED, ManagedNode
-from vitron_ros.ros.memory import give_back
 from vitron_ros.ros.parameters import change_parameters, declare_parameters, read_parameters
 from vitron_ros.ros.run import run_node
 from vitron_ros.ros.track_action import TrackAction
+from vitron_ros.ros.trim_memory import trim_memory
 from vitron_ros.streaming.model_worker import ModelWorker
 from vitron_ros.streaming.models import load_model
 from vitron_ros.streaming.pipeline import Report
@@ -80,7 +80,7 @@ class PerceptionNode(ManagedNode):
         if model is not None:
             worker = ModelWorker(model, timeout_s=config.model_timeout, crashed=self._crash_guard.trigger)
         undo = self.undo
-        undo.callback(give_back)
+        undo.callback(trim_memory)
         self._events = self.managed_publisher(TrackEventMsg, "events", qos.EVENTS)
         self._diagnostics = self.managed_publisher(DiagnosticArray, "/diagnostics", qos.DIAGNOSTICS)
         self._invocations = self.managed_publisher(InvocationMsg, "invocations", qos.INVOCATIONS)
@@ -113,7 +113,7 @@ class PerceptionNode(ManagedNode):
 
     def deactivate(self) -> None:
         with ExitStack() as steps:  # from the last to the first, each whatever the one before raises
-            steps.callback(give_back)
+            steps.callback(trim_memory)
             steps.callback(self._track.shutdown)
             for port in self._ports.values():
                 steps.callback(port.deactivate)

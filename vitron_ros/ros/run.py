@@ -16,8 +16,8 @@ from rclpy.signals import SignalHandlerOptions
 
 from vitron_ros.doctor import check_domain
 from vitron_ros.errors import ConfigError
-from vitron_ros.ros.leftovers import free_leftovers
 from vitron_ros.ros.managed_node import ManagedNode
+from vitron_ros.ros.stale_shared_memory import free_stale_segments
 from vitron_ros.ros.transport import transport_environment
 
 POLL_S = 0.1  # how soon a signal is noticed
@@ -34,7 +34,7 @@ def init_and_catch_signals(argv: Sequence[str] | None) -> list[int]:
     if domain.status == "fail":
         sys.exit(f"{domain.finding}; {domain.remedy}")
     os.environ.update(transport_environment())  # `ros2 run` sets nothing, and images need more than Fast DDS's default
-    freed = free_leftovers()
+    freed = free_stale_segments()
     try:
         rclpy.init(args=argv, signal_handler_options=SignalHandlerOptions.NO)
     except RuntimeError as error:

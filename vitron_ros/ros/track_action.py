@@ -146,6 +146,6 @@ class TrackAction:
         goal.fed_ns = steady_ns
         message = TrackObject.Feedback(phase=int(feedback.phase))
         if (frame := port.last_frame) is not None:
-            message.tracks = track_array(frame, feedback.tracks, port.skipped, port.shed)
+            message.tracks = track_array(frame, feedback.tracks, port.skipped, port.load_shedding)
             message.latency = (port.now_ns() - frame.stamp_ns) / SECOND_NS if frame.stamp_ns else 0.0
         goal.handle.publish_feedback(message)

@@ -15,14 +15,14 @@ from vitron_ros.grounding.request import (
     LanguageVision,
     ModelReply,
     ModelRequest,
-    Status,
+    ReplyStatus,
     regions_problem,
     text_problem,
 )
 from vitron_ros.streaming.cases import Case, Settled
-from vitron_ros.streaming.close_up import seen_close, seen_whole
 from vitron_ros.streaming.gate import case_of
-from vitron_ros.streaming.second_look import agreed, looks
+from vitron_ros.streaming.multi_view import agreed, looks
+from vitron_ros.streaming.roi_crop import crop_request, uncrop_reply
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ def answers(model: LanguageVision, requests: Sequence[ModelRequest]) -> list[Mod
 
 def _case(model: LanguageVision, request: ModelRequest) -> Case:
     problem = text_problem(request.text) or regions_problem(len(request.regions))
-    return Settled(request, Status.UNKNOWN, problem) if problem else case_of(request, describes=model.describes)
+    return Settled(request, ReplyStatus.UNKNOWN, problem) if problem else case_of(request, describes=model.describes)
 
 
 def _shared_out(asked: Sequence[Sequence[ModelRequest]], replies: Sequence[ModelReply]) -> list[list[ModelReply]]:
@@ -66,7 +66,7 @@ def unchecked_answers(model: LanguageVision, requests: Sequence[ModelRequest]) -
             return [reply for request in requests for reply in unchecked_answers(model, [request])]
         is_known = isinstance(error, FAILURES) and str(error)
         text = str(error) if is_known else f"{type(error).__name__}: {error}".removesuffix(": ")
-        return [unanswered(requests[0], Status.FAILED, f"the model failed: {text}")]
+        return [unanswered(requests[0], ReplyStatus.FAILED, f"the model failed: {text}")]
 
 
 def _looked_at(model: LanguageVision, requests: Sequence[ModelRequest]) -> list[ModelReply]:
@@ -77,22 +77,22 @@ def _looked_at(model: LanguageVision, requests: Sequence[ModelRequest]) -> list[
 
 
 def _answers(model: LanguageVision, requests: Sequence[ModelRequest]) -> list[ModelReply]:
-    replies = model.reply([seen_close(request) for request in requests])
+    replies = model.reply([crop_request(request) for request in requests])
     if [reply.id for reply in replies] != [request.id for request in requests]:
         text = f"the model gave {len(replies)} replies to {len(requests)} requests, or to others"
         logger.error(text)
-        return [unanswered(request, Status.FAILED, text) for request in requests]
-    return [seen_whole(request, checked(request, reply)) for request, reply in zip(requests, replies, strict=True)]
+        return [unanswered(request, ReplyStatus.FAILED, text) for request in requests]
+    return [uncrop_reply(request, checked(request, reply)) for request, reply in zip(requests, replies, strict=True)]
 
 
 def checked(request: ModelRequest, reply: ModelReply) -> ModelReply:
     """The reply with the request's stamps, or a FAILED one if its form is wrong."""
     stamps_ns = tuple(frame.stamp_ns for frame in request.frames)
-    if reply.status is Status.OK:
+    if reply.status is ReplyStatus.OK:
         problem = _problem(request, reply)
         if problem:
             logger.error("a reply of the model is not of the agreed form: %s", problem)
-            return unanswered(request, Status.FAILED, f"the model's reply is not of the agreed form: {problem}")
+            return unanswered(request, ReplyStatus.FAILED, f"the model's reply is not of the agreed form: {problem}")
     return replace(reply, task=request.task, stamps_ns=stamps_ns)
 
 
@@ -129,7 +129,7 @@ def _problem_of_answer(reply: ModelReply) -> str:
     return ""
 
 
-def unanswered(request: ModelRequest, status: Status, message: str) -> ModelReply:
+def unanswered(request: ModelRequest, status: ReplyStatus, message: str) -> ModelReply:
     """A reply that the model did not give."""
     return ModelReply(
         id=request.id,

@@ -16,7 +16,7 @@ from vitron_ros.grounding.intent import Deed, Intent, names_something, words_of
 from vitron_ros.grounding.lexicon import Action
 from vitron_ros.grounding.phrase import read_phrases, same
 from vitron_ros.grounding.placement import is_same, place_words
-from vitron_ros.grounding.request import Grounded, ModelReply, ModelRequest, Status, Task
+from vitron_ros.grounding.request import Grounded, ModelReply, ModelRequest, ReplyStatus, Task
 from vitron_ros.model.answers import NAMES, Invocation, Module
 from vitron_ros.streaming.cases import CUT_OFF
 from vitron_ros.streaming.find_case import Examination, Finding
@@ -67,32 +67,32 @@ class Asking:
         cut_off = next((reply for reply in checked if reply.status in CUT_OFF), None)
         if cut_off is not None:
             return _without_answer(answer, cut_off.status, cut_off.message)
-        if answer.status is not Status.OK:
+        if answer.status is not ReplyStatus.OK:
             return answer
         if answer.invocation is None:
             return self._in_words(answer, seen, checked)
         refusal = _refusal(self.request, self.intent, answer.invocation)
         if refusal:
-            return _without_answer(answer, Status.REFUSED, refusal)
+            return _without_answer(answer, ReplyStatus.REFUSED, refusal)
         if answer.score < self.request.min_score:
-            return _without_answer(answer, Status.UNSURE, _unsure(answer, self.request))
+            return _without_answer(answer, ReplyStatus.UNSURE, _unsure(answer, self.request))
         call = self._examination(answer)
         problem = call.problem(checked) if call is not None else self._unplaced(answer.invocation)
         if problem:
-            return _without_answer(answer, Status.ABSENT, f"nothing is done: {problem}")
+            return _without_answer(answer, ReplyStatus.ABSENT, f"nothing is done: {problem}")
         others = [deed for deed in self.intent.requests if deed.action != self._deed(answer.invocation).action]
         return replace(answer, message=f"only one of {len(others) + 1} things is done" if others else "")
 
     def _in_words(self, answer: ModelReply, seen: Sequence[ModelReply], checked: Sequence[ModelReply]) -> ModelReply:
         if answer.score < self.request.min_score:
-            return replace(answer, status=Status.UNSURE, message=_unsure(answer, self.request))
+            return replace(answer, status=ReplyStatus.UNSURE, message=_unsure(answer, self.request))
         if self.existing is not None:
             found = self.existing.reply(seen[1:], checked)
             said = re.match(r"\W*(yes|no)\b", answer.text.lower())
-            is_found = found.status is Status.OK and found.score >= self.request.min_score
-            if said and (said[1] == "yes") != is_found and found.status in (Status.OK, Status.ABSENT):
+            is_found = found.status is ReplyStatus.OK and found.score >= self.request.min_score
+            if said and (said[1] == "yes") != is_found and found.status in (ReplyStatus.OK, ReplyStatus.ABSENT):
                 why = found.message or "a search finds it"
-                return replace(answer, status=Status.UNSURE, message=f'it says "{answer.text}", but {why}')
+                return replace(answer, status=ReplyStatus.UNSURE, message=f'it says "{answer.text}", but {why}')
         return answer
 
     def _deed(self, invocation: Invocation) -> Deed:
@@ -102,7 +102,7 @@ class Asking:
     def _examination(self, answer: ModelReply) -> "CallExamination | None":
         """None: there is nothing to compare the place with, or nobody to ask."""
         invocation = answer.invocation
-        if not self.describes or answer.status is not Status.OK or invocation is None or invocation.region is None:
+        if not self.describes or answer.status is not ReplyStatus.OK or invocation is None or invocation.region is None:
             return None
         if _refusal(self.request, self.intent, invocation) or answer.score < self.request.min_score:
             return None
@@ -164,9 +164,13 @@ class CallExamination:
 
     def _problem(self, examined: Examination, found: ModelReply, checked: Sequence[ModelReply]) -> str:
         name = examined.phrase.text
-        if found.status is Status.ABSENT:
+        if found.status is ReplyStatus.ABSENT:
             return f'"{name}" is not seen'
-        if found.status is Status.OK and found.boxes_xyxy is not None and not is_same(found.boxes_xyxy[-1], self._box):
+        if (
+            found.status is ReplyStatus.OK
+            and found.boxes_xyxy is not None
+            and not is_same(found.boxes_xyxy[-1], self._box)
+        ):
             return f'two looks show "{name}" in different places'
         return examined.problem(checked)
 
@@ -187,14 +191,16 @@ class Locating:
     def reply(self, seen: Sequence[ModelReply], checked: Sequence[ModelReply]) -> ModelReply:
         found, frame = self.finding.reply(seen, checked), self.request.frames[-1]
         reply = replace(found, id=self.request.id, task=Task.ASK, boxes_xyxy=None, text="")
-        if found.status is not Status.OK or found.boxes_xyxy is None:
+        if found.status is not ReplyStatus.OK or found.boxes_xyxy is None:
             return reply
         phrase = next(iter(self.finding.phrases.items))
         box = found.boxes_xyxy[-1]
         if not np.isfinite(box).all():
-            return replace(reply, status=Status.ABSENT, message=f'"{phrase.text}" is out of sight in the newest image')
+            return replace(
+                reply, status=ReplyStatus.ABSENT, message=f'"{phrase.text}" is out of sight in the newest image'
+            )
         if found.score < self.request.min_score:
-            return replace(reply, status=Status.UNSURE, message=_unsure(found, self.request))
+            return replace(reply, status=ReplyStatus.UNSURE, message=_unsure(found, self.request))
         text = f"{phrase.text}: {place_words(box, frame.width, frame.height)}"
         return replace(reply, text=text, grounded=(Grounded(label=phrase.text, box_xyxy=box),))
 
@@ -227,7 +233,7 @@ def _refusal(request: ModelRequest, intent: Intent, invocation: Invocation) -> s
     return f'it would call {module} ("{said}"), and nobody spoke of "{strange[0]}"' if strange else ""
 
 
-def _without_answer(answer: ModelReply, status: Status, message: str) -> ModelReply:
+def _without_answer(answer: ModelReply, status: ReplyStatus, message: str) -> ModelReply:
     return replace(answer, status=status, message=message, text="", invocation=None, grounded=())
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vitron_ros.boxes import Boxes, area, center, iou
-from vitron_ros.streaming.fusion import AGREEMENT_IOU
+from vitron_ros.streaming.fusion_decision import AGREEMENT_IOU
 from vitron_ros.tracking.track import SECOND_NS, Track
 
 
@@ -27,9 +27,9 @@ def is_taken(find: Find, track: Track, others: Sequence[Track]) -> bool:
     for other in others:
         if other is track:
             continue
-        belief = other.history.at([find.time_ns, 0 if last is None else last.time_ns])
-        is_there = belief.is_seen[0] and iou(belief.boxes_xyxy[0], find.box_xyxy) >= AGREEMENT_IOU
-        was_same = last is not None and iou(np.nan_to_num(belief.boxes_xyxy[1]), last.box_xyxy) >= AGREEMENT_IOU
+        track_history = other.history.at([find.time_ns, 0 if last is None else last.time_ns])
+        is_there = track_history.is_seen[0] and iou(track_history.boxes_xyxy[0], find.box_xyxy) >= AGREEMENT_IOU
+        was_same = last is not None and iou(np.nan_to_num(track_history.boxes_xyxy[1]), last.box_xyxy) >= AGREEMENT_IOU
         if is_there and not was_same:
             return True
     return False

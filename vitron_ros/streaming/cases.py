@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from vitron_ros.grounding.request import ModelReply, ModelRequest, Status
+from vitron_ros.grounding.request import ModelReply, ModelRequest, ReplyStatus
 
-CUT_OFF = (Status.DEADLINE, Status.CANCELLED)
+CUT_OFF = (ReplyStatus.DEADLINE, ReplyStatus.CANCELLED)
 
 
 class Case(Protocol):
@@ -46,7 +46,7 @@ class Settled:
     """The model is not asked."""
 
     request: ModelRequest
-    status: Status
+    status: ReplyStatus
     message: str = ""
     text: str = ""
     score: float = field(default=0.0)

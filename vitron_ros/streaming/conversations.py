@@ -2,7 +2,7 @@
 
 from collections import OrderedDict, deque
 
-from vitron_ros.grounding.request import Exchange
+from vitron_ros.grounding.request import ConversationTurn
 
 Key = tuple[str, str]  # camera, conversation id
 
@@ -15,16 +15,16 @@ class Conversations:
 
     def __init__(self, count: int, turns: int) -> None:
         self._count, self._turns = count, turns
-        self._by_key: OrderedDict[Key, deque[Exchange]] = OrderedDict()
+        self._by_key: OrderedDict[Key, deque[ConversationTurn]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._by_key)
 
-    def history(self, camera: str, conversation_id: str) -> tuple[Exchange, ...]:
+    def history(self, camera: str, conversation_id: str) -> tuple[ConversationTurn, ...]:
         """The earlier turns; none of a conversation that is new or was forgotten."""
         return tuple(self._by_key.get((camera, conversation_id), ()))
 
-    def add(self, camera: str, conversation_id: str, exchange: Exchange) -> None:
+    def add(self, camera: str, conversation_id: str, exchange: ConversationTurn) -> None:
         key = (camera, conversation_id)
         self._by_key.setdefault(key, deque(maxlen=self._turns)).append(exchange)
         self._by_key.move_to_end(key)

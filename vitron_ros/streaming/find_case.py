@@ -16,7 +16,7 @@ from vitron_ros.grounding.agreement import disagreement
 from vitron_ros.grounding.intent import names_something, words_of
 from vitron_ros.grounding.phrase import NAMES, OPPOSITE, Phrase, Phrases
 from vitron_ros.grounding.placement import beats, is_beside, is_same, keeps_order
-from vitron_ros.grounding.request import ModelReply, ModelRequest, Status, Task
+from vitron_ros.grounding.request import ModelReply, ModelRequest, ReplyStatus, Task
 from vitron_ros.region import Region
 from vitron_ros.streaming.cases import CUT_OFF
 
@@ -59,7 +59,7 @@ class Examination:
         return bool(self._objections(replies))
 
     def _objections(self, replies: Sequence[ModelReply]) -> list[ModelReply]:
-        described = [reply for reply in replies if reply.task is Task.DESCRIBE and reply.status is Status.OK]
+        described = [reply for reply in replies if reply.task is Task.DESCRIBE and reply.status is ReplyStatus.OK]
         return [reply for reply in described if disagreement(self.phrase, reply.text)]
 
     def _compared(self) -> list[str]:
@@ -102,7 +102,7 @@ class Examination:
 
 
 def _sure_box(reply: ModelReply) -> Boxes | None:
-    if reply.status is not Status.OK or reply.boxes_xyxy is None or reply.score < SURE_SCORE:
+    if reply.status is not ReplyStatus.OK or reply.boxes_xyxy is None or reply.score < SURE_SCORE:
         return None
     return reply.boxes_xyxy[-1] if np.isfinite(reply.boxes_xyxy[-1]).all() else None
 
@@ -137,8 +137,8 @@ class Finding:
             count = 0 if examined is None else len(examined.looks())
             mine, rest = rest[:count], rest[count:]
             judged.append(_judged(reply, examined, mine))
-        best = next((reply for reply in judged if reply.status is Status.OK), judged[0])
-        message = self._left_out if best.status is Status.OK else best.message
+        best = next((reply for reply in judged if reply.status is ReplyStatus.OK), judged[0])
+        message = self._left_out if best.status is ReplyStatus.OK else best.message
         return replace(best, id=self.request.id, message=message)
 
     @property
@@ -161,7 +161,7 @@ class Finding:
 
     def _examination(self, phrase: Phrase, reply: ModelReply) -> Examination | None:
         """None: there is nothing to examine, or nobody to ask."""
-        if not self.describes or reply.status not in (Status.OK, Status.UNSURE) or reply.boxes_xyxy is None:
+        if not self.describes or reply.status not in (ReplyStatus.OK, ReplyStatus.UNSURE) or reply.boxes_xyxy is None:
             return None
         shown = np.flatnonzero(np.isfinite(reply.boxes_xyxy).all(axis=-1))
         if not len(shown):
@@ -187,4 +187,4 @@ def _judged(reply: ModelReply, examined: Examination | None, checked: Sequence[M
     problem = examined.problem(checked)
     if not problem:
         return replace(reply, is_doubted=examined.is_doubtful(checked))
-    return replace(reply, status=Status.ABSENT, message=problem, boxes_xyxy=None, is_contradicted=True)
+    return replace(reply, status=ReplyStatus.ABSENT, message=problem, boxes_xyxy=None, is_contradicted=True)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from vitron_ros.grounding.intent import Intent, Kind, names_something, read_intent, words_of
 from vitron_ros.grounding.phrase import read_phrases
-from vitron_ros.grounding.request import ModelRequest, Status, Task
+from vitron_ros.grounding.request import ModelRequest, ReplyStatus, Task
 from vitron_ros.streaming.ask_case import MAKING, Asking, Locating
 from vitron_ros.streaming.cases import Case, Plain, Settled
 from vitron_ros.streaming.find_case import Finding
@@ -52,12 +52,12 @@ def _find(request: ModelRequest, describes: bool) -> Case:
     intent, text = read_intent(request.text), _description(request.text)
     if text is request.text and intent.kind in (Kind.REQUEST, Kind.DENIAL, Kind.QUESTION, Kind.CONTROL):
         said = f'"{request.text.strip()}" is no description of what to follow'
-        return Settled(request, Status.REFUSED, f'{said}; name it, such as "the small red ring"')
+        return Settled(request, ReplyStatus.REFUSED, f'{said}; name it, such as "the small red ring"')
     if not names_something(words_of(text)):
-        return Settled(request, Status.UNKNOWN, f'"{request.text.strip()}" names nothing that could be looked for')
+        return Settled(request, ReplyStatus.UNKNOWN, f'"{request.text.strip()}" names nothing that could be looked for')
     phrases = read_phrases(text)
     if any(phrase.is_negative for phrase in phrases.items):
-        return Settled(request, Status.REFUSED, f'"{text.strip()}" says what is not meant; say what is')
+        return Settled(request, ReplyStatus.REFUSED, f'"{text.strip()}" says what is not meant; say what is')
     return Finding(request if text is request.text else replace(request, text=text), phrases, describes)
 
 
@@ -65,7 +65,7 @@ def _ask(request: ModelRequest, describes: bool) -> Case:
     intent = read_intent(request.text)
     refers = bool(request.regions or request.history)
     if intent.kind is Kind.CONTROL:
-        return Settled(request, Status.OK, text=CONTROLS[intent.control], score=1.0)
+        return Settled(request, ReplyStatus.OK, text=CONTROLS[intent.control], score=1.0)
     refusal = _refusal(request.text.strip(), intent, refers)
     if refusal is not None:
         return Settled(request, *refusal)
@@ -81,30 +81,30 @@ def _ask(request: ModelRequest, describes: bool) -> Case:
     return Asking(asked, intent, describes, existing)
 
 
-def _refusal(text: str, intent: Intent, refers: bool) -> tuple[Status, str] | None:
+def _refusal(text: str, intent: Intent, refers: bool) -> tuple[ReplyStatus, str] | None:
     """Why a text is not brought before the model, as far as its words tell.
 
     Args:
         refers: there is a mark or an earlier turn that "it" may mean.
     """
     if intent.kind is Kind.NOTHING and not refers:
-        return Status.UNKNOWN, f'"{text}" says nothing to go by; ask a question, or say what to do with what'
+        return ReplyStatus.UNKNOWN, f'"{text}" says nothing to go by; ask a question, or say what to do with what'
     if intent.kind is Kind.COURTESY:
-        return Status.REFUSED, f'"{text}" asks for nothing; what do you want to know, or done?'
+        return ReplyStatus.REFUSED, f'"{text}" asks for nothing; what do you want to know, or done?'
     if intent.kind is Kind.DENIAL:
-        return Status.REFUSED, "nothing is done, as you say; what do you want instead?"
+        return ReplyStatus.REFUSED, "nothing is done, as you say; what do you want instead?"
     if intent.kind is Kind.PHRASE and not refers:
-        return Status.REFUSED, (
+        return ReplyStatus.REFUSED, (
             f'what about "{text}"? ask for it ("where is ...?") or say what to do ("track ...", "cut out ...")'
         )
     mentioned = [deed for deed in intent.deeds if deed not in intent.requests]
     if intent.kind is not Kind.REQUEST and mentioned:
         verb = mentioned[0].action.replace("segmentation", "cut out")
-        return Status.REFUSED, f"do you want me to {verb} {mentioned[0].object}? then say just that"
+        return ReplyStatus.REFUSED, f"do you want me to {verb} {mentioned[0].object}? then say just that"
     needs = [deed for deed in intent.requests if deed.action not in MAKING]
     if any(not names_something(words_of(deed.object)) for deed in needs) and not refers:
         thing = next(deed.object for deed in needs if not names_something(words_of(deed.object)))
-        return Status.REFUSED, f'what is meant by "{thing}"? name it, or mark it with a region'
+        return ReplyStatus.REFUSED, f'what is meant by "{thing}"? name it, or mark it with a region'
     return None
 
 

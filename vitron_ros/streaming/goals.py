@@ -7,7 +7,7 @@ from enum import IntEnum
 from vitron_ros.errors import ConfigError
 from vitron_ros.grounding.request import text_problem
 from vitron_ros.region import Region
-from vitron_ros.tracking.pursuit import Pursuit
+from vitron_ros.tracking.catch_up import CatchUp
 from vitron_ros.tracking.track import TrackSnapshot
 
 
@@ -98,7 +98,7 @@ class Search:
 
     Attributes:
         name: unique among the searches of all goals.
-        pursuit: where the model saw it, on its way to the newest image.
+        catch_up: where the model saw it, on its way to the newest image.
         is_asked: the model has been asked for it.
         is_over: it has led to a target, or was given up.
         answer: why there is no target yet, by the model's last reply; None: it has not answered yet.
@@ -109,7 +109,7 @@ class Search:
 
     name: str
     phrase: str
-    pursuit: Pursuit | None = None
+    catch_up: CatchUp | None = None
     is_asked: bool = False
     is_over: bool = False
     answer: str | None = None

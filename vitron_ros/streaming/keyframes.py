@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from vitron_ros.frame import Frame
 from vitron_ros.tracking.box_tracker import View
-from vitron_ros.tracking.pursuit import TimedView
+from vitron_ros.tracking.catch_up import TimedView
 
 
 class Keyframes:

@@ -7,7 +7,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from vitron_ros.grounding.request import LanguageVision, ModelReply, ModelRequest, Status
+from vitron_ros.grounding.request import LanguageVision, ModelReply, ModelRequest, ReplyStatus
 from vitron_ros.streaming.answering import answers
 from vitron_ros.streaming.request_queue import Answered, Deliver, Item, RequestQueue, gathering_ns
 from vitron_ros.streaming.statistics import percentiles_ms
@@ -36,8 +36,8 @@ class ModelSummary:
     busy_s: float
     latency_ms: tuple[float, float, float]
     batch_ms: tuple[float, float, float]
-    replies: dict[Status, int]
-    last_status: Status | None
+    replies: dict[ReplyStatus, int]
+    last_status: ReplyStatus | None
     last_message: str
 
 
@@ -71,8 +71,8 @@ class ModelWorker:
         self._free_ns = 0
         self._latencies_ns: deque[int] = deque(maxlen=WINDOW)
         self._batches_ns: deque[int] = deque(maxlen=WINDOW)
-        self._replies: Counter[Status] = Counter()
-        self._last_status: Status | None = None
+        self._replies: Counter[ReplyStatus] = Counter()
+        self._last_status: ReplyStatus | None = None
         self._last_message = ""
         self._thread = threading.Thread(target=self._run, name="model", daemon=True)
 
@@ -164,10 +164,10 @@ class ModelWorker:
         for item, reply in answered:
             self._replies[reply.status] += 1
             self._latencies_ns.append(self._clock() - item.since_ns)
-            if reply.status is Status.CANCELLED:
+            if reply.status is ReplyStatus.CANCELLED:
                 continue
             self._last_status = reply.status
-            if reply.status is not Status.OK:
+            if reply.status is not ReplyStatus.OK:
                 self._last_message = reply.message
 
 

@@ -7,15 +7,15 @@ from vitron_ros.boxes import Boxes
 from vitron_ros.config import PipelineConfig
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.request import ModelReply, ModelRequest
-from vitron_ros.streaming.footage import Footage
-from vitron_ros.streaming.goal_desk import GoalDesk, Moment
+from vitron_ros.streaming.frame_buffer import FrameBuffer
+from vitron_ros.streaming.goal_manager import FrameContext, GoalManager
 from vitron_ros.streaming.goals import GoalFeedback, GoalResult, Outcome, Phase, TrackRequest
-from vitron_ros.streaming.inquiries import Inquiries
-from vitron_ros.streaming.overload import Shed, spared
+from vitron_ros.streaming.load_shedding import LoadSheddingLevel, spared
+from vitron_ros.streaming.model_fusion import ModelFusion
 from vitron_ros.streaming.pace import Pace
-from vitron_ros.streaming.verification import Verification
+from vitron_ros.streaming.pending_requests import PendingRequests
 from vitron_ros.tracking.box_tracker import BoxTracker, View
-from vitron_ros.tracking.pursuit import Pursuit
+from vitron_ros.tracking.catch_up import CatchUp
 from vitron_ros.tracking.track import SECOND_NS, Reason, TrackEvent, TrackSnapshot
 from vitron_ros.tracking.track_manager import TrackManager
 
@@ -70,23 +70,23 @@ class CameraPipeline:
     ) -> None:
         self.late_frames = 0
         self._config = config
-        self._shed = Shed.NOTHING
+        self._load_shedding = LoadSheddingLevel.NOTHING
         self._pace = Pace()
         self._manager = TrackManager(config, make_tracker, ids)
-        self._footage = Footage(
+        self._frame_buffer = FrameBuffer(
             int(config.history * SECOND_NS),
             int(config.keyframe_period * SECOND_NS),
             min(config.keyframes, model_frames),
         )
-        self._inquiries = Inquiries(f"{camera} " if camera else "")
-        self._verification = Verification(config, self._manager, self._inquiries)
+        self._pending = PendingRequests(f"{camera} " if camera else "")
+        self._model_fusion = ModelFusion(config, self._manager, self._pending)
         self._events: list[TrackEvent] = []
-        self._goals = GoalDesk(
+        self._goals = GoalManager(
             config,
             self._manager,
-            self._verification,
-            self._inquiries,
-            self._footage,
+            self._model_fusion,
+            self._pending,
+            self._frame_buffer,
             self._events,
             camera=camera,
             has_model=model_frames > 0,
@@ -103,18 +103,18 @@ class CameraPipeline:
         self._config = config
         self._manager.life = config
         self._goals.config = config
-        self._verification.config = spared(config, self._shed)
+        self._model_fusion.config = spared(config, self._load_shedding)
 
     @property
-    def shed(self) -> Shed:
+    def load_shedding(self) -> LoadSheddingLevel:
         """What is left out since the machine is too slow."""
-        return self._shed
+        return self._load_shedding
 
-    @shed.setter
-    def shed(self, shed: Shed) -> None:
-        self._shed = shed
-        self._manager.seeks_sparingly = shed >= Shed.SEARCH
-        self._verification.config = spared(self._config, shed)
+    @load_shedding.setter
+    def load_shedding(self, load_shedding: LoadSheddingLevel) -> None:
+        self._load_shedding = load_shedding
+        self._manager.redetects_sparingly = load_shedding >= LoadSheddingLevel.SEARCH
+        self._model_fusion.config = spared(self._config, load_shedding)
 
     def add(self, goal_id: str, request: TrackRequest, now_ns: int) -> None:
         """Take on a wish; it is acted on in the next step."""
@@ -130,12 +130,12 @@ class CameraPipeline:
 
     def view(self, now_ns: int) -> tuple[Frame, ...]:
         """What the camera sees now, for a question: a few frames, the newest last. Empty: see `blindness`."""
-        return () if self._moment.frame is None or self._is_stale(now_ns) else self._footage.clip_to_newest()
+        return () if self._context.frame is None or self._is_stale(now_ns) else self._frame_buffer.clip_to_newest()
 
     def blindness(self) -> str:
         """Why the camera sees nothing now, for a person."""
-        if self._moment.problem:
-            return f"no image can be read, the last: {self._moment.problem}"
+        if self._context.problem:
+            return f"no image can be read, the last: {self._context.problem}"
         limit_s = self.silent_after_ns / SECOND_NS
         by = "max_image_age=" if limit_s == self._config.max_image_age else "two periods of this camera, "
         return f"no image within {by}{limit_s:g} s; check the camera"
@@ -151,7 +151,7 @@ class CameraPipeline:
 
     def receive(self, request: ModelRequest, reply: ModelReply) -> None:
         """The model's reply to a request of an earlier report. Ignored if nobody waits for it any more."""
-        subject = self._inquiries.close(request.id)
+        subject = self._pending.close(request.id)
         if subject is None:
             return
         self._has_news = True
@@ -159,13 +159,13 @@ class CameraPipeline:
         if kind == "goal":
             self._goals.receive(name, request, reply)
         else:
-            self._verification.receive(int(name), request, reply, self._moment.image_ns)
+            self._model_fusion.receive(int(name), request, reply, self._context.image_ns)
 
     def shutdown(self) -> Report:
         """End everything and let the images go; the pipeline may be used again."""
         self._goals.finish_all(Outcome.SHUTDOWN, "the node was deactivated", Reason.SHUTDOWN)
-        self._footage.clear()
-        self._goals.moment = replace(self._moment, frame=None)
+        self._frame_buffer.clear()
+        self._goals.context = replace(self._context, frame=None)
         return self._report(None)
 
     def finish_recording(self) -> Report:
@@ -180,27 +180,27 @@ class CameraPipeline:
 
     def skip(self, problem: str) -> None:
         """An image has come that cannot be read, and why."""
-        self._goals.moment = replace(self._moment, problem=problem)
+        self._goals.context = replace(self._context, problem=problem)
 
     def step(self, frame: Frame, now_ns: int) -> Report:
         """The next frame. One that is a little older than its predecessor is skipped and counted."""
         image_ns = frame.stamp_ns or now_ns
-        if self._moment.frame is not None and 0 < self._moment.image_ns - image_ns < REORDER_NS:
+        if self._context.frame is not None and 0 < self._context.image_ns - image_ns < REORDER_NS:
             self.late_frames += 1
             return self.tick(now_ns)
         self._check_continuity(frame, image_ns)
         self._pace.arrive(now_ns)
-        view, self._goals.moment = View(frame), Moment(frame, image_ns, now_ns, self._pace.period_ns)
+        view, self._goals.context = View(frame), FrameContext(frame, image_ns, now_ns, self._pace.period_ns)
         self._events += self._manager.step(view, image_ns)
-        is_keyframe = self._footage.push(view, image_ns, force=self._wants_to_ask(), needed_ns=self._needed_ns())
+        is_keyframe = self._frame_buffer.push(view, image_ns, force=self._wants_to_ask(), needed_ns=self._needed_ns())
         self._has_news = False
         self._goals.ground()
         tracks = self._manager.report(image_ns)
         self._goals.follow(tracks)
         self._goals.expire(now_ns)
         if is_keyframe:
-            clip = self._footage.clip()
-            self._requests += self._goals.questions(clip) + self._verification.questions(clip, image_ns)
+            clip = self._frame_buffer.clip()
+            self._requests += self._goals.questions(clip) + self._model_fusion.questions(clip, image_ns)
         return self._report(frame, tracks, now_ns)
 
     def catch_up(self, is_waiting: Callable[[], bool] = lambda: False) -> None:
@@ -212,59 +212,59 @@ class CameraPipeline:
         Args:
             is_waiting: whether the next image is there; then only the least that must be is done.
         """
-        if self._moment.frame is None or not (count := len(self._pursuits())):
+        if self._context.frame is None or not (count := len(self._catch_ups())):
             return
         views = LEAST_VIEWS * count
-        moved = self._advance(self._moment.frame, views)
+        moved = self._advance(self._context.frame, views)
         while moved and views < max(PAST_STEPS, STEPS - len(self._manager)) and not is_waiting():
-            moved = self._advance(self._moment.frame, 1)
+            moved = self._advance(self._context.frame, 1)
             views += moved
 
     @property
-    def _moment(self) -> Moment:
-        return self._goals.moment
+    def _context(self) -> FrameContext:
+        return self._goals.context
 
     def _is_stale(self, now_ns: int) -> bool:
-        return now_ns - self._moment.arrived_ns > self.silent_after_ns
+        return now_ns - self._context.arrived_ns > self.silent_after_ns
 
     def _advance(self, frame: Frame, budget: int) -> int:
         """Carry the boxes that are on their way to a frame through so many images in all; through how many it was."""
-        max_views = max(MIN_PURSUIT_VIEWS, PURSUIT_VIEWS // max(1, len(self._pursuits())))
+        max_views = max(MIN_PURSUIT_VIEWS, PURSUIT_VIEWS // max(1, len(self._catch_ups())))
         left = self._goals.advance(budget, max_views)
-        left, events = self._verification.advance(self._footage, frame, self._moment.image_ns, left, max_views)
+        left, events = self._model_fusion.advance(self._frame_buffer, frame, self._context.image_ns, left, max_views)
         self._events += events
         return budget - left
 
     def _check_continuity(self, frame: Frame, image_ns: int) -> None:
         """A picture of another size or from the past has nothing to do with the targets known so far."""
-        last = self._moment.frame
+        last = self._context.frame
         if last is None:
             return
         if (frame.width, frame.height) != (last.width, last.height):
             text = f"the image size changed from {last.width}x{last.height} to {frame.width}x{frame.height}"
             self._drop_all(Reason.IMAGE_CHANGED, text)
-        elif image_ns < self._moment.image_ns:
-            back_s = (self._moment.image_ns - image_ns) / SECOND_NS
+        elif image_ns < self._context.image_ns:
+            back_s = (self._context.image_ns - image_ns) / SECOND_NS
             self._drop_all(Reason.TIME_JUMP, f"image stamps went back by {back_s:g} s")
 
     def _drop_all(self, reason: Reason, text: str) -> None:
-        self._footage.clear()
-        self._inquiries.withdraw_all()
+        self._frame_buffer.clear()
+        self._pending.withdraw_all()
         self._goals.drop_targets(reason, text)
 
     def _wants_to_ask(self) -> bool:
         """Whether there is a goal that the model has not been asked for yet, or it is free again, and not too soon."""
-        is_free = self._has_news and self._verification.is_due(self._moment.image_ns)
+        is_free = self._has_news and self._model_fusion.is_due(self._context.image_ns)
         return is_free or self._goals.wants_to_ask
 
-    def _pursuits(self) -> list[Pursuit]:
+    def _catch_ups(self) -> list[CatchUp]:
         """Every box of the model on its way to now."""
-        return self._goals.pursuits + self._verification.pursuits
+        return self._goals.catch_ups + self._model_fusion.catch_ups
 
     def _needed_ns(self) -> int | None:
         """Time from which on images are still needed to carry the model's boxes to now; None: none are."""
-        times_ns = [pursuit.time_ns for pursuit in self._pursuits()]
-        asked_ns = self._inquiries.oldest_ns()
+        times_ns = [catch_up.time_ns for catch_up in self._catch_ups()]
+        asked_ns = self._pending.oldest_ns()
         return min(times_ns if asked_ns is None else [*times_ns, asked_ns], default=None)
 
     def _report(self, frame: Frame | None, tracks: tuple[TrackSnapshot, ...] = (), now_ns: int | None = None) -> Report:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from vitron_ros.errors import CallbackError
-from vitron_ros.grounding.request import ModelReply, ModelRequest, Status, Task
+from vitron_ros.grounding.request import ModelReply, ModelRequest, ReplyStatus, Task
 from vitron_ros.streaming.answering import unanswered
 
 logger = logging.getLogger(__name__)
@@ -39,8 +39,8 @@ def _withdrawn(request: ModelRequest) -> ModelReply | None:
         is_cancelled = request.is_cancelled()
     except Exception as error:  # the caller's code, which may raise anything
         logger.exception("a caller's is_cancelled failed")
-        return unanswered(request, Status.FAILED, str(CallbackError("is_cancelled", error)))
-    return unanswered(request, Status.CANCELLED, "the question was withdrawn") if is_cancelled else None
+        return unanswered(request, ReplyStatus.FAILED, str(CallbackError("is_cancelled", error)))
+    return unanswered(request, ReplyStatus.CANCELLED, "the question was withdrawn") if is_cancelled else None
 
 
 class RequestQueue:
@@ -87,7 +87,7 @@ class RequestQueue:
                     answered.append((item, refused))
                 elif now_ns - item.since_ns > self._timeout_ns:
                     text = f"the model did not answer within model_timeout={self._timeout_ns / 1e9:g} s"
-                    answered.append((item, unanswered(item.request, Status.DEADLINE, text)))
+                    answered.append((item, unanswered(item.request, ReplyStatus.DEADLINE, text)))
                 else:
                     continue
                 del items[item.request.id]
@@ -98,4 +98,4 @@ class RequestQueue:
         items = [*self._waiting.values(), *self._taken.values()]
         self._waiting.clear()
         self._taken.clear()
-        return [(item, unanswered(item.request, Status.CANCELLED, "the model was stopped")) for item in items]
+        return [(item, unanswered(item.request, ReplyStatus.CANCELLED, "the model was stopped")) for item in items]

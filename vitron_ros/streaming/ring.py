@@ -3,7 +3,7 @@
 from collections import deque
 
 from vitron_ros.tracking.box_tracker import View
-from vitron_ros.tracking.pursuit import TimedView
+from vitron_ros.tracking.catch_up import TimedView
 
 MAX_BYTES = 256 * 2**20
 LEAST = 4  # views that stay however old they are: a camera may send one in two seconds

@@ -2,10 +2,10 @@
 
 import string
 
-from vitron_ros.grounding.request import ModelReply, Status
+from vitron_ros.grounding.request import ModelReply, ReplyStatus
 
 NEEDED = 2  # times in a row, before a new answer counts: one reply may be a slip
-FAILURES = (Status.FAILED, Status.UNREADABLE, Status.DEADLINE)
+FAILURES = (ReplyStatus.FAILED, ReplyStatus.UNREADABLE, ReplyStatus.DEADLINE)
 _NO_MARKS = str.maketrans("", "", string.punctuation)
 
 
@@ -28,7 +28,7 @@ class Standing:
 
     def hear(self, reply: ModelReply) -> bool:
         """Whether to tell this reply's text: a new answer, given twice in a row."""
-        if reply.status not in (Status.OK, Status.ABSENT):
+        if reply.status not in (ReplyStatus.OK, ReplyStatus.ABSENT):
             self._failures += reply.status in FAILURES
             return False
         self._failures = 0
@@ -42,7 +42,7 @@ class Standing:
 
     def has_failed(self, reply: ModelReply) -> bool:
         """Whether there is no sense in asking again."""
-        return reply.status in (Status.UNKNOWN, Status.REFUSED) or self._failures >= self._tries
+        return reply.status in (ReplyStatus.UNKNOWN, ReplyStatus.REFUSED) or self._failures >= self._tries
 
 
 def _bare(text: str) -> str:

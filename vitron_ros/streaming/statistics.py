@@ -7,7 +7,7 @@ from statistics import median
 
 import numpy as np
 
-from vitron_ros.streaming.overload import Shed
+from vitron_ros.streaming.load_shedding import LoadSheddingLevel
 
 WINDOW = 300  # frames: 10 s at 30 Hz
 RECENT = 15  # frames by which the camera's clock is judged: one that has been set right is right again soon
@@ -39,7 +39,7 @@ class StreamSummary:
     last_arrival_ns: int  # of a usable image; 0: none yet
     last_bad_ns: int
     last_error: str
-    shed: Shed = Shed.NOTHING
+    load_shedding: LoadSheddingLevel = LoadSheddingLevel.NOTHING
 
 
 class StreamStatistics:
@@ -84,7 +84,13 @@ class StreamStatistics:
         return self._bad + self._late
 
     def summary(
-        self, *, received: int, dropped: int, lost: int, silent_after_s: float, shed: Shed = Shed.NOTHING
+        self,
+        *,
+        received: int,
+        dropped: int,
+        lost: int,
+        silent_after_s: float,
+        load_shedding: LoadSheddingLevel = LoadSheddingLevel.NOTHING,
     ) -> StreamSummary:
         """Counters of the mailbox, and what the pipeline knows, come from outside."""
         with self._lock:
@@ -104,7 +110,7 @@ class StreamStatistics:
                 last_arrival_ns=self._arrivals[-1] if self._arrivals else 0,
                 last_bad_ns=self._last_bad_ns,
                 last_error=self._last_error,
-                shed=shed,
+                load_shedding=load_shedding,
             )
 
 

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 from vitron_ros.errors import ImageError
 from vitron_ros.frame import Frame
 from vitron_ros.streaming.latest import Latest
-from vitron_ros.streaming.overload import Overload, Shed
+from vitron_ros.streaming.load_shedding import LoadShedder, LoadSheddingLevel
 from vitron_ros.streaming.pipeline import CameraPipeline, Report
 from vitron_ros.streaming.statistics import StreamStatistics, StreamSummary
 
@@ -54,7 +54,7 @@ class CameraWorker(Generic[Message]):
         self._deliver = deliver
         self._crashed = crashed
         self._timer = timer
-        self._overload = Overload()
+        self._load_shedder = LoadShedder()
         self._latest: Latest[Message] = Latest()
         self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
         self._stopping = False
@@ -84,9 +84,9 @@ class CameraWorker(Generic[Message]):
         self._thread.join()
 
     @property
-    def shed(self) -> Shed:
+    def load_shedding(self) -> LoadSheddingLevel:
         """What is left out since the machine is too slow."""
-        return self._overload.shed
+        return self._load_shedder.load_shedding
 
     @property
     def skipped(self) -> int:
@@ -99,7 +99,7 @@ class CameraWorker(Generic[Message]):
             dropped=self._latest.dropped,
             lost=self._latest.lost,
             silent_after_s=self._pipeline.silent_after_ns / 1e9,
-            shed=self.shed,
+            load_shedding=self.load_shedding,
         )
 
     def _run(self) -> None:
@@ -119,10 +119,14 @@ class CameraWorker(Generic[Message]):
         self._hand_on(self._pipeline.tick(self._clock()) if frame is None else self._step(frame))
         self._pipeline.catch_up(lambda: self._latest.is_waiting)
         ended_ns = self._timer()
-        shed = self._overload.worked(ended_ns, ended_ns - started_ns)
-        if shed is not self._pipeline.shed:
-            self._pipeline.shed = shed
-            logger.warning("the machine is %s; left out: %s", "too slow" if shed else "fast enough again", shed.text)
+        load_shedding = self._load_shedder.worked(ended_ns, ended_ns - started_ns)
+        if load_shedding is not self._pipeline.load_shedding:
+            self._pipeline.load_shedding = load_shedding
+            logger.warning(
+                "the machine is %s; left out: %s",
+                "too slow" if load_shedding else "fast enough again",
+                load_shedding.text,
+            )
 
     def _run_commands(self) -> None:
         while not self._commands.empty():

@@ -23,7 +23,7 @@ class Entry(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Belief:
+class TrackHistory:
     """What was believed at T times. NaN and False where nothing was.
 
     Attributes:
@@ -60,12 +60,12 @@ class BoxHistory:
         """Whether the target was seen in every image after that time."""
         return all(entry.is_seen for entry in self._entries if entry.time_ns > time_ns)
 
-    def at(self, times_ns: Iterable[int]) -> Belief:
+    def at(self, times_ns: Iterable[int]) -> TrackHistory:
         """The belief at exactly these times."""
         known = {entry.time_ns: entry for entry in self._entries}
         found = [known.get(time_ns) for time_ns in times_ns]
         nowhere = np.full(4, np.nan)
-        return Belief(
+        return TrackHistory(
             np.array([nowhere if entry is None else entry.box_xyxy for entry in found]).reshape(-1, 4),
             np.array([np.nan if entry is None else entry.score for entry in found], np.float64),
             np.array([entry is not None and entry.is_seen for entry in found], bool),

@@ -59,10 +59,10 @@ class BoxTracker(Protocol):
     def start(self, view: View, box_xyxy: Boxes) -> None:
         """Take this box in this frame as the target, forgetting any earlier one. (4,) px, inside the image."""
 
-    def step(self, view: View, *, seek: bool = True) -> BoxEstimate:
+    def step(self, view: View, *, redetect: bool = True) -> BoxEstimate:
         """Where the target is in the next frame of the same size.
 
-        seek: a tracker that can may look elsewhere for a target that it has lost, which takes more than to follow it.
+        redetect: a lost target may be looked for elsewhere in the image, which costs more than following it.
         """
 
 
@@ -73,5 +73,5 @@ class Recogniser(Protocol):
     def likeness(self, view: View, box_xyxy: Boxes) -> float:
         """How much a box (4,) px of any frame looks like the target when sure; about 1: alike, 0: not at all."""
 
-    def disown(self) -> None:
+    def reject(self) -> None:
         """Somebody who knows better says that what is followed is not the target: look for it elsewhere."""

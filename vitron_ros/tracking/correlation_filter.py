@@ -48,7 +48,7 @@ class Peak:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Lesson:
+class FilterSample:
     """What filters learn from one crop.
 
     Attributes:
@@ -63,13 +63,13 @@ class Lesson:
 class CorrelationFilter:
     """Learns crops with the target in their middle; finds it in others."""
 
-    def __init__(self, lesson: Lesson) -> None:
-        self._numerator, self._energy = lesson.numerator.copy(), lesson.energy.copy()
+    def __init__(self, sample: FilterSample) -> None:
+        self._numerator, self._energy = sample.numerator.copy(), sample.energy.copy()
 
-    def learn(self, lesson: Lesson, rate: float) -> None:
+    def learn(self, sample: FilterSample, rate: float) -> None:
         """Move by `rate`, in [0, 1], towards what another crop teaches."""
-        self._numerator += rate * (lesson.numerator - self._numerator)
-        self._energy += rate * (lesson.energy - self._energy)
+        self._numerator += rate * (sample.numerator - self._numerator)
+        self._energy += rate * (sample.energy - self._energy)
 
     def find(self, spectrum: Spectrum, size: Boxes, expected: Boxes | None = None) -> Peak:
         """The target's place in a crop: near the `expected` offset (2,) crop px from its middle, or anywhere."""
@@ -102,7 +102,7 @@ def crop_spectrum(crop: Crop) -> Spectrum:
     return np.asarray(np.fft.rfft2(_features(crop)))
 
 
-def make_lesson(spectrum: Spectrum, size: Boxes, offset: Boxes) -> Lesson:
+def make_filter_sample(spectrum: Spectrum, size: Boxes, offset: Boxes) -> FilterSample:
     """What a crop teaches that has the target at an offset (2,) crop px from its middle.
 
     size: (2,) crop px, the target's width and height.
@@ -112,7 +112,7 @@ def make_lesson(spectrum: Spectrum, size: Boxes, offset: Boxes) -> Lesson:
     bump = np.fft.fft(np.exp(-0.5 * (frequency * CELLS / width) ** 2))
     x, y = np.exp(2j * np.pi * frequency * offset[:, None] / CELL_PX) * bump.conj()
     label = np.outer(y, x[: CELLS // 2 + 1]).astype(np.complex64)
-    return Lesson(label * spectrum, (spectrum.real**2 + spectrum.imag**2).sum(axis=0))
+    return FilterSample(label * spectrum, (spectrum.real**2 + spectrum.imag**2).sum(axis=0))
 
 
 def _features(crop: Crop) -> NDArray[np.float32]:

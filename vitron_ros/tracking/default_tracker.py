@@ -10,9 +10,9 @@ from vitron_ros.boxes import Boxes, center, clip, iou
 from vitron_ros.tracking.appearance import Histogram
 from vitron_ros.tracking.box_tracker import BoxEstimate, View
 from vitron_ros.tracking.confidence import Cues
-from vitron_ros.tracking.correlation_filter import CorrelationFilter, crop_spectrum, make_lesson
+from vitron_ros.tracking.correlation_filter import CorrelationFilter, crop_spectrum, make_filter_sample
 from vitron_ros.tracking.crop import CROP_PX, Mask, crop_scale, take_crop
-from vitron_ros.tracking.memory import Memory
+from vitron_ros.tracking.long_term_appearance import LongTermAppearance
 from vitron_ros.tracking.motion import STILL, Flow, FlowEstimator, Similarity, fit_similarity
 from vitron_ros.tracking.search import Search
 from vitron_ros.tracking.silhouette import Observation, Silhouette, colours_of, cut_to, motion_odds
@@ -50,23 +50,23 @@ class DefaultTracker:
         self._center, self._size = center(box), np.maximum(box[2:] - box[:2], MIN_SIZE_PX)
         self._velocity = np.zeros(2)
         self._last = take_crop(view, self._center, crop_scale(self._size))
-        form = make_lesson(crop_spectrum(self._last), self._size * self._last.scale, np.zeros(2))
+        form = make_filter_sample(crop_spectrum(self._last), self._size * self._last.scale, np.zeros(2))
         self._filter = CorrelationFilter(form)
         self._silhouette = Silhouette(self._last, self._last.from_image(self._box()))
         self._agreement = 1.0
         self._usual = Cues(1.0, 1.0)
-        self._memory = Memory(self._silhouette.colours.target, form)
+        self._long_term = LongTermAppearance(self._silhouette.colours.target, form)
         self._sure_size = self._size
         self._doubted = self._strange = 0
         self._search: Search | None = None
         self._is_disowned = False
 
-    def step(self, view: View, *, seek: bool = True) -> BoxEstimate:
+    def step(self, view: View, *, redetect: bool = True) -> BoxEstimate:
         score = self._follow(view)
         self._doubted = 0 if score >= LEARN_FROM else self._doubted + 1
         if self._doubted < DOUBTED_FRAMES:
             self._search = None
-        elif seek and self._look_elsewhere(view):
+        elif redetect and self._look_elsewhere(view):
             score = LEARN_FROM
         return BoxEstimate(clip(self._box(), view.frame.width, view.frame.height), score)
 
@@ -74,9 +74,9 @@ class DefaultTracker:
         """How much what is in a box of any frame is coloured like the target when last sure; about 1: alike, 0: not."""
         box = np.asarray(box_xyxy, np.float64)
         crop = take_crop(view, center(box), crop_scale(np.maximum(box[2:] - box[:2], MIN_SIZE_PX)))
-        return self._memory.likeness(self._silhouette.colours_in(crop, crop.from_image(box)))
+        return self._long_term.likeness(self._silhouette.colours_in(crop, crop.from_image(box)))
 
-    def disown(self) -> None:
+    def reject(self) -> None:
         """What is followed is not the target: learn nothing of it, and look for the target as it is remembered."""
         self._is_disowned = True
         self._doubted = DOUBTED_FRAMES
@@ -101,19 +101,19 @@ class DefaultTracker:
         target_colours, surroundings = colours_of(seen.bins, mask, crop, placed)
         cues = Cues(peak.height, self._silhouette.colours.likeness(target_colours))
         size, offset = self._size * crop.scale, center(placed) - CROP_PX / 2
-        height = self._memory.filter.find(spectrum, size, offset).height
-        self._strange = self._strange + 1 if self._memory.is_strange(height) else 0
+        height = self._long_term.filter.find(spectrum, size, offset).height
+        self._strange = self._strange + 1 if self._long_term.is_strange(height) else 0
         if self._strange == STRANGE_FRAMES:
-            self.disown()
+            self.reject()
         score = 0.0 if self._is_disowned else cues.probability()
         if score >= LEARN_FROM:
-            form = make_lesson(spectrum, size, offset)
+            form = make_filter_sample(spectrum, size, offset)
             self._silhouette.learn(mask, placed, target_colours, surroundings)
             self._filter.learn(form, FILTER_RATE)
             self._usual = self._usual.towards(cues, USUAL_RATE)
-            self._learn_size(is_whole=score >= SURE_FROM and self._memory.is_whole(height))
+            self._learn_size(is_whole=score >= SURE_FROM and self._long_term.is_whole(height))
             if score >= SURE_FROM:
-                self._memory.learn(target_colours, height, form)
+                self._long_term.learn(target_colours, height, form)
         self._last = take_crop(view, self._center, crop_scale(self._size))
         self._silhouette.carry(mask, crop, self._last)
         return score
@@ -122,7 +122,7 @@ class DefaultTracker:
         """Whether something in the place of the target resembles it as it was of late, and somewhat as ever."""
         is_high = cues.height >= FOUND_HEIGHT * self._usual.height
         is_alike = cues.likeness >= FOUND_LIKENESS * self._usual.likeness
-        return is_high and is_alike and not self._is_disowned and self._memory.likeness(colours) >= LIKE_HERE
+        return is_high and is_alike and not self._is_disowned and self._long_term.likeness(colours) >= LIKE_HERE
 
     def _learn_size(self, *, is_whole: bool) -> None:
         """What comes in front of a target makes it look smaller, so it is believed to shrink only while it is whole."""
@@ -156,24 +156,24 @@ class DefaultTracker:
         """Look at a few more places for the target as it was when last sure; move there if it is found."""
         if self._search is None:
             self._search = Search(view, self._center, self._sure_size)
-        places, image_size = self._search.next(view, self._memory.colours)
+        places, image_size = self._search.next(view, self._long_term.colours)
         scale = crop_scale(image_size)
         size = image_size * scale
         best = None
         for place in places:
-            peak = self._memory.filter.find(crop_spectrum(take_crop(view, place, scale)), size)
+            peak = self._long_term.filter.find(crop_spectrum(take_crop(view, place, scale)), size)
             if best is None or peak.height > best[0]:
                 best = peak.height, place + peak.offset / scale
         assert best is not None
         crop = take_crop(view, np.clip(best[1], 0, [view.frame.width, view.frame.height]), scale)
         spectrum = crop_spectrum(crop)
-        peak = self._memory.filter.find(spectrum, size, np.zeros(2))
+        peak = self._long_term.filter.find(spectrum, size, np.zeros(2))
         colours = self._silhouette.colours_in(crop, _box(np.full(2, CROP_PX / 2) + peak.offset, size))
         recent = self._filter.find(spectrum, size, peak.offset)
         seen = Cues(recent.height, self._silhouette.colours.likeness(colours))
         is_here = np.linalg.norm(best[1] - self._center) <= HERE * np.sqrt(image_size.prod())
-        is_usual = is_here and not self._memory.is_strange(peak.height) and self._is_usual(seen, colours)
-        if not (is_usual or self._memory.is_like(colours, peak.height)):
+        is_usual = is_here and not self._long_term.is_strange(peak.height) and self._is_usual(seen, colours)
+        if not (is_usual or self._long_term.is_like(colours, peak.height)):
             return False
         self._center, self._size, self._velocity = crop.center + peak.offset / scale, image_size, np.zeros(2)
         self._last = take_crop(view, self._center, scale)

@@ -44,7 +44,7 @@ class OpenCvTracker:
         self._tracker.init(view.bgr, (left, top, max(width, 1), max(height, 1)))
         self._box_xyxy = np.array(box_xyxy, np.float64)
 
-    def step(self, view: View, *, seek: bool = True) -> BoxEstimate:
+    def step(self, view: View, *, redetect: bool = True) -> BoxEstimate:
         found, box_ltwh = self._tracker.update(view.bgr)
         if found:
             self._box_xyxy = xyxy_from_ltwh(box_ltwh)

@@ -7,7 +7,7 @@ from vitron_ros.boxes import Boxes
 from vitron_ros.config import LifeCycle
 from vitron_ros.frame import Frame
 from vitron_ros.tracking.box_tracker import BoxTracker, Recogniser, View
-from vitron_ros.tracking.pursuit import Pursuit
+from vitron_ros.tracking.catch_up import CatchUp
 from vitron_ros.tracking.track import EventKind, Reason, Track, TrackEvent, TrackSnapshot, TrackState
 
 EVENT_REASON = {EventKind.LOST: Reason.NOT_SEEN, EventKind.REACQUIRED: Reason.NONE}
@@ -32,14 +32,14 @@ class TrackManager:
         ids: where track ids come from; shared by all cameras of a node, so that an id is never used twice.
 
     Attributes:
-        seeks_sparingly: lost targets are looked for in every second image, in turn.
+        redetects_sparingly: lost targets are looked for in every second image, in turn.
 
     Not thread-safe: one worker owns a manager.
     """
 
     def __init__(self, life: LifeCycle, make_tracker: Callable[[], BoxTracker], ids: Iterator[int]) -> None:
         self.life = life
-        self.seeks_sparingly = False
+        self.redetects_sparingly = False
         self._steps = 0
         self._make_tracker = make_tracker
         self._ids = ids
@@ -80,30 +80,32 @@ class TrackManager:
         event = self._event(track, view.frame, EventKind.STARTED, Reason.REQUESTED, "the target is followed")
         return track.id, event
 
-    def pursue(self, view: View, box_xyxy: Boxes, time_ns: int, *, score: float, was_lost: bool = False) -> Pursuit:
+    def start_catch_up(
+        self, view: View, box_xyxy: Boxes, time_ns: int, *, score: float, was_lost: bool = False
+    ) -> CatchUp:
         """A box (4,) px inside the view's frame of the past, to be carried to now and then adopted or believed."""
-        return Pursuit(self._make_tracker(), view, box_xyxy, time_ns, score=score, was_lost=was_lost)
+        return CatchUp(self._make_tracker(), view, box_xyxy, time_ns, score=score, was_lost=was_lost)
 
     def adopt(
-        self, pursuit: Pursuit, frame: Frame, *, phrase: str, min_score: float | None
+        self, catch_up: CatchUp, frame: Frame, *, phrase: str, min_score: float | None
     ) -> tuple[int, list[TrackEvent]]:
-        """A new target out of a pursuit that has come to this frame, perhaps lost by now: its id and the events."""
-        (time_ns, first), *later = pursuit.path
+        """A new target out of a catch_up that has come to this frame, perhaps lost by now: its id and the events."""
+        (time_ns, first), *later = catch_up.path
         track = Track(next(self._ids), first.box_xyxy, time_ns, phrase=phrase, min_score=min_score, grounded_ns=time_ns)
         for time_ns, estimate in later:
             track.update(estimate, time_ns, self.life)
-        self._targets[track.id] = _Target(track, pursuit.tracker)
+        self._targets[track.id] = _Target(track, catch_up.tracker)
         events = [self._event(track, frame, EventKind.STARTED, Reason.REQUESTED, "the model found the target")]
         if track.state is TrackState.LOST:
             lost = EventKind.LOST
             events.append(self._event(track, frame, lost, EVENT_REASON[lost], EVENT_TEXT[lost]))
         return track.id, events
 
-    def correct(self, track_id: int, pursuit: Pursuit, frame: Frame) -> TrackEvent | None:
-        """Believe a pursuit that has come to this frame instead of the target's own tracker; the event, if any."""
+    def correct(self, track_id: int, catch_up: CatchUp, frame: Frame) -> TrackEvent | None:
+        """Believe a catch_up that has come to this frame instead of the target's own tracker; the event, if any."""
         target = self._targets[track_id]
-        kind = target.track.correct(pursuit.path, pursuit.start_ns, self.life)
-        target.tracker = pursuit.tracker
+        kind = target.track.correct(catch_up.path, catch_up.start_ns, self.life)
+        target.tracker = catch_up.tracker
         return None if kind is None else self._event(target.track, frame, kind, EVENT_REASON[kind], FOUND_BY_MODEL)
 
     def track(self, track_id: int) -> Track:
@@ -119,31 +121,31 @@ class TrackManager:
         tracker = self._targets[track_id].tracker
         return tracker.likeness(view, box_xyxy) if isinstance(tracker, Recogniser) else None
 
-    def disown(self, track_id: int) -> bool:
+    def reject(self, track_id: int) -> bool:
         """Make a target's tracker look elsewhere; False: it cannot."""
         tracker = self._targets[track_id].tracker
         if not isinstance(tracker, Recogniser):
             return False
-        tracker.disown()
+        tracker.reject()
         return True
 
     def step(self, view: View, now_ns: int) -> list[TrackEvent]:
         """Carry every target into the next frame."""
         events = []
-        sought = self._sought()
+        to_redetect = self._next_to_redetect()
         for target in self._targets.values():
-            may_seek = target is sought or target.track.is_seen
-            if target.track.state is TrackState.LOST and not may_seek:
+            may_redetect = target is to_redetect or target.track.is_seen
+            if target.track.state is TrackState.LOST and not may_redetect:
                 continue
-            kind = target.track.update(target.tracker.step(view, seek=may_seek), now_ns, self.life)
+            kind = target.track.update(target.tracker.step(view, redetect=may_redetect), now_ns, self.life)
             if kind is not None:
                 events.append(self._event(target.track, view.frame, kind, EVENT_REASON[kind], EVENT_TEXT[kind]))
         return events
 
-    def _sought(self) -> _Target | None:
+    def _next_to_redetect(self) -> _Target | None:
         """The target whose turn it is to be looked for, of those that are not seen."""
         hidden = [target for target in self._targets.values() if not target.track.is_seen]
-        turn, is_left_out = divmod(self._steps, 2) if self.seeks_sparingly else (self._steps, 0)
+        turn, is_left_out = divmod(self._steps, 2) if self.redetects_sparingly else (self._steps, 0)
         self._steps += 1
         return hidden[turn % len(hidden)] if hidden and not is_left_out else None
 

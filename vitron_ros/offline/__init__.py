@@ -1,0 +1,1 @@
+"""Recordings through the pipeline, with no ROS: the same bytes every time."""

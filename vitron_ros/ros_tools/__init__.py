@@ -1,0 +1,1 @@
+"""Tools around the nodes: the demo, benchmarks, soak tests."""

@@ -1,0 +1,201 @@
+"""How long an image takes to become a published track, over real DDS between real processes.
+
+First the ceiling: the same camera into a subscriber that does nothing, so that what DDS costs is known. Then the
+perception node with 1, 4 and 16 targets, on 640x480, 1280x720 and 1920x1080 at 30 Hz. `latency` is from the image's
+stamp to the track's publication, `step` is the tracker's own time; what the node adds is latency - ceiling - step.
+The last line is JSON.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from subprocess import Popen
+from typing import Any
+
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from sensor_msgs.msg import Image
+from vitron_msgs.action import TrackObject
+from vitron_msgs.msg import TrackArray
+
+from vitron_ros.errors import SourceError
+from vitron_ros.region import Region
+from vitron_ros.ros import qos
+from vitron_ros.ros.conversions import ns_from_time, region_message
+from vitron_ros.ros_tools.pattern_camera import RATE_HZ, frame_index, target_boxes
+from vitron_ros.ros_tools.probe import Probe, node_process, probe, use_private_domain
+from vitron_ros.ros_tools.process_usage import cpu_s
+from vitron_ros.streaming.statistics import percentiles_ms
+
+SIZES = ((640, 480), (1280, 720), (1920, 1080))
+TARGETS = (1, 4, 16)
+WARM_UP_S = 3.0
+START_TIMEOUT_S = 60.0
+NODE_TIMEOUT_S = 300.0  # for the node to load its model, and for the model to find its targets
+PROMPT = "the red circle"
+POINTS = ("p50", "p95", "p99")
+
+
+def measure_ceiling(width: int, height: int, duration_s: float) -> dict[str, Any]:
+    """Images a second, and ms from stamp to callback, of a subscriber that does nothing."""
+    latencies: list[int] = []
+
+    def receive(message: Image) -> None:
+        latencies.append(time.time_ns() - ns_from_time(message.header.stamp))
+
+    rclpy.init()
+    node = Node("ceiling")
+    node.create_subscription(Image, "image", receive, qos.IMAGE["sensor_data"])
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    try:
+        with camera(width, height, 1):
+            _spin(executor, lambda: bool(latencies), 30.0)
+            _spin(executor, lambda: False, WARM_UP_S)
+            latencies.clear()
+            _spin(executor, lambda: False, duration_s)
+    finally:
+        node.destroy_node()
+        rclpy.shutdown()
+    return {"hz": round(len(latencies) / duration_s, 1), **_named(percentiles_ms(latencies), "latency_ms")}
+
+
+def measure_node(width: int, height: int, targets: int, duration_s: float) -> dict[str, Any]:
+    """What the node says of itself in /diagnostics after `duration_s`, and what it used by /proc."""
+    with followed_streams(("",), width, height, targets=targets) as (node, client):
+        before, cpu_before_s, started_s = _values(client), cpu_s(node.pid), time.monotonic()
+        client.tracks.clear()
+        client.spin_for(duration_s)
+        after, cpu_after_s = _values(client), cpu_s(node.pid)
+        elapsed_s = time.monotonic() - started_s
+        lost = sum(track.state > 1 for track in client.tracks[-1][1].tracks)
+    processed = int(after["processed"]) - int(before["processed"])
+    return {
+        "hz": round(processed / elapsed_s, 1),
+        "dropped": int(after["dropped"]) - int(before["dropped"]),
+        "targets_lost": lost,
+        "cpu_ms_per_frame": round((cpu_after_s - cpu_before_s) * 1e3 / max(1, processed), 1),
+        **{
+            f"{name}_{point}": float(after[f"{name}_{point}"]) for name in ("latency_ms", "step_ms") for point in POINTS
+        },
+    }
+
+
+@contextmanager
+def followed_streams(
+    cameras: Sequence[str], width: int, height: int, *, targets: int = 1, rate: float = RATE_HZ, model: str = ""
+) -> Iterator[tuple["Popen[bytes]", Probe]]:
+    """A warm node that follows the targets of every camera, and a probe that hears of all of them.
+
+    Args:
+        cameras: their names; one empty name: a single camera without one.
+        model: finds the red circle of every camera by its prompt; empty: `targets` squares are given by their boxes.
+
+    Raises:
+        SourceError: the node or the targets were not there in time.
+    """
+    names = [name for name in cameras if name]
+    words = ["-p", f"cameras:=[{','.join(names)}]"] if names else []
+    words += ["-p", f"model:={model}"] if model else []
+    with (
+        node_process("perception_node", "--ros-args", *words) as node,
+        probe(cameras) as client,
+        ExitStack() as processes,
+    ):
+        client.wait_for_node(NODE_TIMEOUT_S)
+        for name in cameras:
+            processes.enter_context(camera(width, height, targets, rate=rate, name=name, circles=bool(model)))
+        client.spin_until(lambda: len(_newest(client)) == len(cameras), START_TIMEOUT_S, "the first images")
+        handles = []
+        for name in cameras:
+            stamp = _newest(client)[name].header.stamp
+            boxes = target_boxes(frame_index(ns_from_time(stamp), rate), targets, width, height)
+            regions = [[region_message(Region.from_box(box))] for box in boxes]
+            goals = [TrackObject.Goal(region=region, region_stamp=stamp, camera=name) for region in regions]
+            if model:
+                goals = [TrackObject.Goal(prompt=PROMPT, camera=name, timeout=NODE_TIMEOUT_S)]
+            handles += [client.send(goal) for goal in goals]
+        client.spin_until(
+            lambda: all(len(message.tracks) == targets for message in _newest(client).values()),
+            NODE_TIMEOUT_S,
+            "the targets",
+        )
+        client.spin_for(WARM_UP_S)
+        yield node, client
+        for handle in handles:
+            client.cancel(handle)
+
+
+@contextmanager
+def camera(
+    width: int, height: int, targets: int, *, rate: float = RATE_HZ, name: str = "", circles: bool = False
+) -> Iterator[None]:
+    options = ["--width", str(width), "--height", str(height), "--rate", str(rate), "--targets", str(targets)]
+    options += ["--circles"] if circles else []
+    options += ["--ros-args", "-r", f"image:={name}/image"] if name else []
+    with node_process("pattern_camera", *options):
+        yield
+
+
+def _newest(client: Probe) -> dict[str, TrackArray]:
+    """The newest tracks of each camera that has any."""
+    return {message.camera: message for _, message in client.tracks}
+
+
+def _values(client: Probe) -> dict[str, str]:
+    """The newest diagnostics of the only camera."""
+    count = len(client.diagnostics)
+    client.spin_until(lambda: len(client.diagnostics) > count, 10.0, "diagnostics")
+    _, message = client.diagnostics[-1]
+    return {value.key: value.value for value in message.status[0].values}
+
+
+def _spin(executor: SingleThreadedExecutor, condition: Any, duration_s: float) -> None:
+    deadline = time.monotonic() + duration_s
+    while not condition() and time.monotonic() < deadline:
+        executor.spin_once(timeout_sec=0.02)
+
+
+def _named(values: tuple[float, float, float], name: str) -> dict[str, float]:
+    return {f"{name}_{point}": round(value, 2) for point, value in zip(POINTS, values, strict=True)}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print a table, then one line of JSON."""
+    parser = argparse.ArgumentParser(
+        prog="stream_bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seconds", type=float, default=12.0, help="length of each measurement (default: 12)")
+    arguments = parser.parse_args(argv)
+    use_private_domain()
+    rows: list[dict[str, Any]] = []
+    print(f"{'image':>10} {'targets':>8} {'Hz':>6} {'p50':>7} {'p95':>7} {'p99 ms':>7} {'step':>7} {'CPU/frame':>9}")
+    for width, height in SIZES:
+        ceiling = measure_ceiling(width, height, arguments.seconds)
+        rows.append({"width": width, "height": height, "targets": 0, **ceiling})
+        _print_row(rows[-1], "ceiling")
+        for targets in TARGETS:
+            row = measure_node(width, height, targets, arguments.seconds)
+            row["added_ms"] = round(row["latency_ms_p50"] - ceiling["latency_ms_p50"] - row["step_ms_p50"], 2)
+            rows.append({"width": width, "height": height, "targets": targets, **row})
+            _print_row(rows[-1], str(targets))
+    print(json.dumps({"rate_hz": RATE_HZ, "processors": os.cpu_count(), "rows": rows}))
+    return 0
+
+
+def _print_row(row: dict[str, Any], targets: str) -> None:
+    latencies = " ".join(f"{row[f'latency_ms_{point}']:7.1f}" for point in POINTS)
+    own = f"{row['step_ms_p50']:7.1f} {row['cpu_ms_per_frame']:9.1f}" if row["targets"] else ""
+    print(f"{row['width']}x{row['height']:<5} {targets:>8} {row['hz']:6.1f} {latencies} {own}", flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except SourceError as error:
+        sys.exit(f"stream_bench: {error}")

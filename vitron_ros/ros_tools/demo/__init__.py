@@ -1,0 +1,1 @@
+"""`vitron demo`."""

@@ -1,0 +1,1 @@
+"""`vitron bench soak`: minutes of trouble, and what holds."""
