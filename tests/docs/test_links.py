@@ -1,4 +1,4 @@
-"""Links between the documents lead somewhere."""
+"""Links between the documents lead somewhere, and the files that they name are there."""
 
 import re
 from pathlib import Path
@@ -24,3 +24,11 @@ def test_every_relative_link_leads_somewhere(path):
         target = (path.parent / name).resolve() if name else path
         assert target.exists(), link
         assert not anchor or anchor in anchors(target), link
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_file_that_is_named_by_its_path_exists(path):
+    named = re.findall(
+        r"`((?:bags|docs|engines|launch|tests|training|vitron_ros)/[\w./-]+\.\w+)`", path.read_text("utf-8")
+    )
+    assert [name for name in named if not (ROOT / name).exists()] == []
