@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vitron_ros.clock import SECOND_NS
 from vitron_ros.errors import ImageError
 
 Image = NDArray[np.uint8]
 
-SECOND_NS = 1_000_000_000
 _MAX_SEC = 2**31  # builtin_interfaces/Time counts seconds in an int32
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from vitron_ros import recordings
+from vitron_ros.clock import SECOND_NS
 from vitron_ros.errors import SourceError
 from vitron_ros.frame import Frame
 from vitron_ros.images.codec import encode_jpeg, encode_png
@@ -14,8 +15,6 @@ from vitron_ros.recordings import bag_messages
 from vitron_ros.recordings.bag_writer import BagWriter
 from vitron_ros.recordings.sources import open_source
 from vitron_ros.recordings.video_writer import VideoWriter
-
-SECOND_NS = 1_000_000_000
 
 
 def grey(value: int, width: int = 64, height: int = 48) -> np.ndarray:

@@ -6,10 +6,10 @@ import av
 import numpy as np
 import pytest
 
+from vitron_ros.clock import SECOND_NS
 from vitron_ros.errors import SourceError
 from vitron_ros.recordings.sources import open_source
 
-SECOND_NS = 1_000_000_000
 STEADY_MS = [40 * index for index in range(50)]
 
 

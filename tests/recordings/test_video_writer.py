@@ -6,11 +6,10 @@ import av
 import numpy as np
 import pytest
 
+from vitron_ros.clock import SECOND_NS
 from vitron_ros.errors import SourceError
 from vitron_ros.recordings.sources import open_source
 from vitron_ros.recordings.video_writer import VideoWriter
-
-SECOND_NS = 1_000_000_000
 
 
 def grey(value: int, width: int = 64, height: int = 48) -> np.ndarray:

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from tests.fakes import ScriptedTracker, frame
 from tests.streaming.test_prompt_goals import Rig
+from vitron_ros.clock import SECOND_NS
 from vitron_ros.config import PipelineConfig
 from vitron_ros.region import Region
 from vitron_ros.streaming.goals import TrackRequest
-from vitron_ros.streaming.load_shedding import SECOND_NS, LoadShedder, LoadSheddingLevel, spared
+from vitron_ros.streaming.load_shedding import LoadShedder, LoadSheddingLevel, spared
 from vitron_ros.streaming.pipeline import CameraPipeline
 from vitron_ros.streaming.worker import CameraWorker
 from vitron_ros.tracking.track import TrackState

@@ -14,6 +14,7 @@ from typing import Any
 
 from vitron_ros.boxes import Boxes, ltwh_from_xyxy, xyxy_from_ltwh, xyxy_from_norm
 from vitron_ros.cli.model_options import add_model_options, model_run
+from vitron_ros.clock import SECOND_NS
 from vitron_ros.config import PipelineConfig
 from vitron_ros.errors import ConfigError, SourceError
 from vitron_ros.frame import Frame
@@ -30,7 +31,6 @@ examples:
   vitron ask clip.mp4 "Which object moves left?" --at 3.5
   vitron ask bags/demo "Cut out the green star." --json"""
 
-SECOND_NS = 1_000_000_000
 ANSWERED, FAILED, REFUSED = 0, 1, 3  # exit codes; 2 is argparse's
 NO_ANSWER = (ReplyStatus.REFUSED, ReplyStatus.UNKNOWN, ReplyStatus.UNSURE)
 

@@ -17,6 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from vitron_ros.boxes import Boxes
+from vitron_ros.clock import SECOND_NS
 from vitron_ros.errors import ConfigError, SourceError
 from vitron_ros.evaluation.datasets import box_file, load_sequence
 from vitron_ros.frame import Frame, Image
@@ -26,7 +27,7 @@ from vitron_ros.recordings.bag_writer import BagWriter
 from vitron_ros.recordings.bags import GROUND_TRUTH_TOPIC
 from vitron_ros.recordings.left_out import LeftOut
 from vitron_ros.recordings.sources import Source, open_source
-from vitron_ros.tracking.track import SECOND_NS, TrackSnapshot, TrackState
+from vitron_ros.tracking.track import TrackSnapshot, TrackState
 
 EPILOG = "example: vitron convert davis/cows out/cows --fps 24"
 

@@ -21,6 +21,7 @@ from typing import Literal
 import numpy as np
 
 from vitron_ros.boxes import Boxes, check_box
+from vitron_ros.clock import SECOND_NS
 from vitron_ros.config import PipelineConfig
 from vitron_ros.errors import RegionError
 from vitron_ros.evaluation.stream_clips import StreamClip
@@ -35,7 +36,7 @@ from vitron_ros.streaming.goals import TrackRequest
 from vitron_ros.streaming.keyframes import Keyframes
 from vitron_ros.streaming.pipeline import Report
 from vitron_ros.tracking.box_tracker import View
-from vitron_ros.tracking.track import SECOND_NS, TrackSnapshot, TrackState
+from vitron_ros.tracking.track import TrackSnapshot, TrackState
 from vitron_ros.tracking.track_manager import TrackManager
 from vitron_ros.tracking.trackers import make_tracker
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from vitron_ros.clock import SECOND_NS
 from vitron_ros.config import PipelineConfig
 from vitron_ros.errors import SourceError
 from vitron_ros.frame import Frame
@@ -13,7 +14,7 @@ from vitron_ros.offline.goal_script import ScriptedGoal
 from vitron_ros.offline.replayed_model import Latency, ReplayedModel, fixed
 from vitron_ros.streaming.goals import GoalResult
 from vitron_ros.streaming.pipeline import CameraPipeline, Report
-from vitron_ros.tracking.track import SECOND_NS, TrackEvent, TrackSnapshot
+from vitron_ros.tracking.track import TrackEvent, TrackSnapshot
 from vitron_ros.tracking.trackers import make_tracker
 
 DEFAULT_LATENCY = fixed(0.2)

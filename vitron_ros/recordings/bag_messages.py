@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from vitron_ros.clock import SECOND_NS
 from vitron_ros.frame import Frame
 from vitron_ros.interfaces import bag_types
-from vitron_ros.tracking.track import SECOND_NS, TrackEvent, TrackSnapshot
+from vitron_ros.tracking.track import TrackEvent, TrackSnapshot
 
 
 def make(type_name: str, **fields: Any) -> Any:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from vitron_ros.boxes import Boxes
+from vitron_ros.clock import SECOND_NS
 from vitron_ros.errors import ImageError, SourceError
-from vitron_ros.frame import SECOND_NS, Frame, Image, ns_from_stamp
+from vitron_ros.frame import Frame, Image, ns_from_stamp
 from vitron_ros.images.compressed import decode_compressed
 from vitron_ros.images.decode import decode_image
 from vitron_ros.images.window import ValueWindow

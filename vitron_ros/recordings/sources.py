@@ -12,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from vitron_ros.clock import SECOND_NS
 from vitron_ros.errors import ImageError, SourceError
 from vitron_ros.frame import Frame, Image
 from vitron_ros.images.window import ValueWindow
@@ -20,7 +21,6 @@ from vitron_ros.recordings.bags import Bag, OnBad, log_bad_frame
 from vitron_ros.recordings.image_files import SUFFIXES, image_files, read_image
 
 DEFAULT_FPS = 25.0
-SECOND_NS = 1_000_000_000
 _START_NS = SECOND_NS
 _FPS_SAMPLE = 31  # the first images of a bag say how many it has a second
 _MAX_FPS = 1e5  # stamps are whole nanoseconds of 31 bits of seconds

@@ -20,12 +20,12 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from vitron_ros.clock import SECOND_NS
 from vitron_ros.errors import ImageError, SourceError
 from vitron_ros.frame import Frame, Image
 from vitron_ros.images.headers import check_size
 from vitron_ros.recordings.bags import OnBad
 
-SECOND_NS = 1_000_000_000
 _SAMPLE = 32  # the first packets say how many frames there are a second
 _MAX_MISSING = 0.05  # of a file's length, before it counts as broken off
 _TIMED = ("video", "audio", "subtitle")  # streams whose packets last as long as they say

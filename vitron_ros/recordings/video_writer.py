@@ -11,12 +11,12 @@ import av
 import cv2
 import numpy as np
 
+from vitron_ros.clock import SECOND_NS
 from vitron_ros.errors import SourceError
 from vitron_ros.frame import Image
 
 MAX_GAP_S = 60.0  # between two images; what is longer is a leap of the clock and not worth waiting for
 
-SECOND_NS = 1_000_000_000
 _TICKS = 90_000  # a second, in the file
 # Without B-frames: with them the length that the file states counts from the order of decoding, and is short.
 _OPTIONS = {"preset": "veryfast", "crf": "21", "bf": "0"}

@@ -11,6 +11,7 @@ from rclpy.qos import qos_policy_name_from_kind
 from sensor_msgs.msg import CompressedImage, Image
 from vitron_msgs.msg import TrackArray
 
+from vitron_ros.clock import SECOND_NS
 from vitron_ros.config import PerceptionConfig
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.request import ModelReply, ModelRequest
@@ -24,7 +25,7 @@ from vitron_ros.streaming.pipeline import CameraPipeline, Report
 from vitron_ros.streaming.sequence import SequenceGaps
 from vitron_ros.streaming.statistics import StreamSummary
 from vitron_ros.streaming.worker import CameraWorker, Command
-from vitron_ros.tracking.track import SECOND_NS, TrackSnapshot
+from vitron_ros.tracking.track import TrackSnapshot
 from vitron_ros.tracking.trackers import make_tracker
 
 try:

@@ -18,6 +18,7 @@ from vitron_msgs.action import Converse
 from vitron_msgs.msg import Invocation
 
 from vitron_ros.boxes import Boxes, xyxy_from_norm
+from vitron_ros.clock import SECOND_NS
 from vitron_ros.config import PerceptionConfig
 from vitron_ros.errors import RegionError
 from vitron_ros.frame import Frame
@@ -39,7 +40,6 @@ from vitron_ros.streaming.conversations import Conversations
 from vitron_ros.streaming.model_worker import ModelWorker
 from vitron_ros.streaming.pipeline import CameraPipeline
 from vitron_ros.streaming.standing import Standing
-from vitron_ros.tracking.track import SECOND_NS
 
 
 @dataclass(slots=True, eq=False)

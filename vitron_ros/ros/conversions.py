@@ -13,6 +13,7 @@ from vitron_msgs.msg import Track as TrackMsg
 from vitron_msgs.msg import TrackArray
 from vitron_msgs.msg import TrackEvent as TrackEventMsg
 
+from vitron_ros.clock import SECOND_NS
 from vitron_ros.errors import ImageError, RegionError
 from vitron_ros.frame import Frame, ns_from_stamp
 from vitron_ros.frame import Image as Rgb
@@ -21,7 +22,7 @@ from vitron_ros.images.decode import ENCODINGS, decode_image
 from vitron_ros.images.window import ValueWindow
 from vitron_ros.region import Region, RegionKind
 from vitron_ros.streaming.goals import GoalResult, TrackRequest
-from vitron_ros.tracking.track import SECOND_NS, TrackEvent, TrackSnapshot
+from vitron_ros.tracking.track import TrackEvent, TrackSnapshot
 
 try:
     from cv_bridge import CvBridge

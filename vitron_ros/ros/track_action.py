@@ -11,6 +11,7 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.task import Future
 from vitron_msgs.action import TrackObject
 
+from vitron_ros.clock import SECOND_NS
 from vitron_ros.config import PerceptionConfig
 from vitron_ros.errors import ConfigError, RegionError
 from vitron_ros.ros.camera_port import CameraPort, unknown_camera
@@ -18,7 +19,7 @@ from vitron_ros.ros.conversions import goal_id, request_from_goal, result_messag
 from vitron_ros.ros.goal_server import GoalServer
 from vitron_ros.streaming.goals import GoalFeedback, GoalResult, Outcome
 from vitron_ros.streaming.pipeline import Report
-from vitron_ros.tracking.track import SECOND_NS, Reason
+from vitron_ros.tracking.track import Reason
 
 
 @dataclass(slots=True)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from vitron_ros.boxes import Boxes, area, center, iou
+from vitron_ros.clock import SECOND_NS
 from vitron_ros.streaming.fusion_decision import AGREEMENT_IOU
-from vitron_ros.tracking.track import SECOND_NS, Track
+from vitron_ros.tracking.track import Track
 
 
 @dataclass(frozen=True, slots=True, eq=False)

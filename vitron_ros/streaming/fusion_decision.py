@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitron_ros.boxes import Boxes, area, center, iou
+from vitron_ros.clock import SECOND_NS
 from vitron_ros.tracking.box_history import TrackHistory
 
 Place = tuple[int, Boxes]  # time in ns and box (4,) px
 
-SECOND_NS = 1_000_000_000
 AGREEMENT_IOU = 0.5  # the same target
 CONFIRMATION_IOU = 0.6  # and the box need not be drawn anew
 SURE_SCORE = 0.6  # of a tracker; to contradict it costs reliability, and takes two objections

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from vitron_ros.boxes import check_box
+from vitron_ros.clock import SECOND_NS
 from vitron_ros.config import PipelineConfig
 from vitron_ros.errors import ConfigError, RegionError
 from vitron_ros.frame import Frame
@@ -18,7 +19,7 @@ from vitron_ros.streaming.pending_requests import PendingRequests, Subject
 from vitron_ros.tracking.box_tracker import View
 from vitron_ros.tracking.catch_up import CatchUp
 from vitron_ros.tracking.point_box import box_around_point
-from vitron_ros.tracking.track import SECOND_NS, EventKind, Reason, TrackEvent, TrackSnapshot
+from vitron_ros.tracking.track import EventKind, Reason, TrackEvent, TrackSnapshot
 from vitron_ros.tracking.track_manager import TrackManager
 
 LEAST_UNSEEN = 2  # images in a row without its target that end a goal: of a slow camera, one may take a `lost_timeout`

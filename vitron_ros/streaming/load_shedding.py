@@ -3,9 +3,9 @@
 from dataclasses import replace
 from enum import IntEnum
 
+from vitron_ros.clock import SECOND_NS
 from vitron_ros.config import PipelineConfig
 
-SECOND_NS = 1_000_000_000
 WINDOW_NS = SECOND_NS
 TOO_BUSY = 0.9  # share of the time that a camera's worker works
 AT_EASE = 0.6

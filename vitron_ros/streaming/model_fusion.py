@@ -5,6 +5,7 @@ import logging
 import numpy as np
 
 from vitron_ros.boxes import Boxes, check_box, iou
+from vitron_ros.clock import SECOND_NS
 from vitron_ros.config import PipelineConfig
 from vitron_ros.errors import ConfigError, RegionError
 from vitron_ros.frame import Frame
@@ -24,7 +25,7 @@ from vitron_ros.streaming.pending_requests import PendingRequests, Round, Subjec
 from vitron_ros.streaming.roi_crop import roi_crop, up_to_edge
 from vitron_ros.tracking.box_tracker import View
 from vitron_ros.tracking.catch_up import CatchUp
-from vitron_ros.tracking.track import SECOND_NS, Track, TrackEvent, TrackState
+from vitron_ros.tracking.track import Track, TrackEvent, TrackState
 from vitron_ros.tracking.track_manager import TrackManager
 
 logger = logging.getLogger(__name__)

@@ -7,6 +7,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from vitron_ros.clock import SECOND_NS
 from vitron_ros.grounding.request import LanguageVision, ModelReply, ModelRequest, ReplyStatus
 from vitron_ros.streaming.answering import answers
 from vitron_ros.streaming.request_queue import Answered, Deliver, Item, RequestQueue, gathering_ns
@@ -64,7 +65,7 @@ class ModelWorker:
         self.model = model
         self._crashed = crashed
         self._clock = clock
-        self._queue = RequestQueue(int(timeout_s * 1e9))
+        self._queue = RequestQueue(int(timeout_s * SECOND_NS))
         self._condition = threading.Condition()
         self._stopping = False
         self._busy_since_ns: int | None = None
@@ -111,7 +112,7 @@ class ModelWorker:
             busy_ns = 0 if self._busy_since_ns is None else self._clock() - self._busy_since_ns
             return ModelSummary(
                 waiting=len(self._queue),
-                busy_s=busy_ns / 1e9,
+                busy_s=busy_ns / SECOND_NS,
                 latency_ms=percentiles_ms(self._latencies_ns),
                 batch_ms=percentiles_ms(self._batches_ns),
                 replies=dict(self._replies),
@@ -132,7 +133,7 @@ class ModelWorker:
         """What to ask next, perhaps nothing; None: it is time to stop."""
         with self._condition:
             self._condition.wait_for(lambda: self._stopping or len(self._queue) > 0)
-            self._condition.wait_for(self._is_full, max(0, self._free_ns - self._clock()) / 1e9)
+            self._condition.wait_for(self._is_full, max(0, self._free_ns - self._clock()) / SECOND_NS)
             if self._stopping:
                 return None
             expired = self._queue.expire(self._clock())

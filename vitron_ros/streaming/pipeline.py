@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from vitron_ros.boxes import Boxes
+from vitron_ros.clock import SECOND_NS
 from vitron_ros.config import PipelineConfig
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.request import ModelReply, ModelRequest
@@ -16,7 +17,7 @@ from vitron_ros.streaming.pace import Pace
 from vitron_ros.streaming.pending_requests import PendingRequests
 from vitron_ros.tracking.box_tracker import BoxTracker, View
 from vitron_ros.tracking.catch_up import CatchUp
-from vitron_ros.tracking.track import SECOND_NS, Reason, TrackEvent, TrackSnapshot
+from vitron_ros.tracking.track import Reason, TrackEvent, TrackSnapshot
 from vitron_ros.tracking.track_manager import TrackManager
 
 STEPS = 5  # of trackers that fit between two images: what the targets leave of them goes to images of the past

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from vitron_ros.clock import SECOND_NS
 from vitron_ros.errors import CallbackError
 from vitron_ros.grounding.request import ModelReply, ModelRequest, ReplyStatus, Task
 from vitron_ros.streaming.answering import unanswered
@@ -86,7 +87,7 @@ class RequestQueue:
                 if items is self._waiting and (refused := _withdrawn(item.request)) is not None:
                     answered.append((item, refused))
                 elif now_ns - item.since_ns > self._timeout_ns:
-                    text = f"the model did not answer within model_timeout={self._timeout_ns / 1e9:g} s"
+                    text = f"the model did not answer within model_timeout={self._timeout_ns / SECOND_NS:g} s"
                     answered.append((item, unanswered(item.request, ReplyStatus.DEADLINE, text)))
                 else:
                     continue

@@ -7,6 +7,7 @@ from statistics import median
 
 import numpy as np
 
+from vitron_ros.clock import SECOND_NS
 from vitron_ros.streaming.load_shedding import LoadSheddingLevel
 
 WINDOW = 300  # frames: 10 s at 30 Hz
@@ -102,8 +103,8 @@ class StreamStatistics:
                 lost=lost,
                 bad=self._bad,
                 late=self._late,
-                rate_hz=(len(self._arrivals) - 1) * 1e9 / span_ns if span_ns > 0 else float("nan"),
-                clock_ahead_s=-median(self._ages_ns) / 1e9 if self._ages_ns else float("nan"),
+                rate_hz=(len(self._arrivals) - 1) * SECOND_NS / span_ns if span_ns > 0 else float("nan"),
+                clock_ahead_s=-median(self._ages_ns) / SECOND_NS if self._ages_ns else float("nan"),
                 silent_after_s=silent_after_s,
                 latency_ms=percentiles_ms(self._latencies_ns),
                 step_ms=percentiles_ms(self._steps_ns),

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from vitron_ros.clock import SECOND_NS
 from vitron_ros.errors import ImageError
 from vitron_ros.frame import Frame
 from vitron_ros.streaming.latest import Latest
@@ -98,7 +99,7 @@ class CameraWorker(Generic[Message]):
             received=self._latest.received,
             dropped=self._latest.dropped,
             lost=self._latest.lost,
-            silent_after_s=self._pipeline.silent_after_ns / 1e9,
+            silent_after_s=self._pipeline.silent_after_ns / SECOND_NS,
             load_shedding=self.load_shedding,
         )
 

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitron_ros.boxes import Boxes, center
+from vitron_ros.clock import SECOND_NS
 from vitron_ros.config import LifeCycle
 from vitron_ros.tracking.box_history import BoxHistory, Entry
 from vitron_ros.tracking.box_tracker import BoxEstimate
 
-SECOND_NS = 1_000_000_000
 DOUBT = 0.4  # share of its belief that a target keeps when the model says that it is not there
 MIN_BELIEF = 0.15
 MAX_SHIFT = 0.3  # of its size, that an edge of the tracker's box is moved at most to be where the model draws it
