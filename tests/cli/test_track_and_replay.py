@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.fakes import ScriptedModel, found, said
-from vitron_ros.cli import replay as replay_command
+from vitron_ros.cli import run_goals
 from vitron_ros.cli.main import main
 from vitron_ros.grounding.request import ReplyStatus
 from vitron_ros.images.codec import encode_jpeg, encode_png
@@ -50,7 +50,7 @@ def test_two_replays_of_a_bag_are_byte_identical(goals, tmp_path):
 
 def test_track_writes_a_film_with_every_frame(tmp_path):
     done = vitron(
-        "track", SAMPLE, "--box", "100,200,80,90", "--frames", "20", "--out", str(tmp_path / "new" / "folder")
+        "track", SAMPLE, "--box", "100,200,180,290", "--frames", "20", "--out", str(tmp_path / "new" / "folder")
     )
     assert done.returncode == 0, done.stderr
     assert "goal 1: seen in" in done.stdout
@@ -60,13 +60,10 @@ def test_track_writes_a_film_with_every_frame(tmp_path):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["track", SAMPLE], "say what to follow with --box"),
-        (["track", SAMPLE, "--box", "1,2,3"], "give 4 numbers"),
+        (["track", SAMPLE], "say what to track with --box"),
         (["track", SAMPLE, "--prompt", " "], "say what to follow"),
-        (["track", SAMPLE, "--prompt", "mug", "--model-latency-ms", "-5"], "not a number of seconds"),
         (["track", SAMPLE, "--prompt", "mug", "--model-latency", "soon"], "there is no latency"),
-        (["track", SAMPLE, "--box", "a,b,c,d"], "give 4 numbers"),
-        (["track", SAMPLE, "--box", "1,2,30,40", "--frames", "-1"], "give a number from 1"),
+        (["track", SAMPLE, "--box", "1,2,30,40", "--export", "mot"], "give --out FOLDER"),
         (["track", "nowhere.mp4", "--box", "1,2,3,4"], "nowhere.mp4 does not exist"),
         (["track", SAMPLE, "--box", "1,2,30,40", "--tracker", "magic"], "magic"),
         (["track", SAMPLE, "--box", "1,2,30,40", "--out", "/proc/vitron"], "/proc/vitron"),
@@ -91,7 +88,7 @@ def scripted(monkeypatch):
         names.append((name, run.device, run.backend))
         return model
 
-    monkeypatch.setattr(replay_command, "load_model", load)
+    monkeypatch.setattr(run_goals, "load_model", load)
     return model, names
 
 
@@ -125,14 +122,14 @@ def test_goals_with_prompts_are_replayed_and_another_model_may_be_chosen(scripte
 
 def test_boxes_alone_load_no_model(scripted, capsys):
     _, names = scripted
-    result_of(capsys, "track", SAMPLE, "--box", "100,200,80,90")
+    result_of(capsys, "track", SAMPLE, "--box", "100,200,180,290")
     assert names == []
 
 
 def test_a_target_that_is_not_there_has_an_exit_code_of_its_own_and_words(monkeypatch, capsys):
     model = ScriptedModel(lambda request: said(request, ReplyStatus.ABSENT))
-    monkeypatch.setattr(replay_command, "load_model", lambda name, run: model)
-    words = ["track", SAMPLE, "--prompt", "the pink car", "--box", "100,200,80,90", "--frames", "30"]
+    monkeypatch.setattr(run_goals, "load_model", lambda name, run: model)
+    words = ["track", SAMPLE, "--prompt", "the pink car", "--box", "100,200,180,290", "--frames", "30"]
     assert main(words) == 3
     printed = capsys.readouterr()
     assert 'goal 2 "the pink car": NOT_FOUND: "the pink car" was not found in the recording' in printed.out
@@ -148,7 +145,7 @@ def test_a_film_that_cannot_be_made_costs_no_tracks(tmp_path, capsys):
     for index in range(3):
         (tmp_path / "images" / f"{index}.png").write_bytes(encode_png(np.full((240, 1, 3), 40 * index, np.uint8)))
     out = tmp_path / "out"
-    assert main(["track", str(tmp_path / "images"), "--box", "0,80,1,40", "--out", str(out)]) == 1
+    assert main(["track", str(tmp_path / "images"), "--box", "0,80,1,120", "--out", str(out)]) == 1
     assert "no film: images of 1x240 make no film" in capsys.readouterr().err
     result = json.loads((out / "tracks.json").read_text())
     assert len(result["frames"]) == 3
@@ -163,7 +160,7 @@ def test_images_left_out_are_counted_and_named_in_text_and_json(tmp_path, capsys
     for index in range(7):
         rgb = np.full((48, 64, 3), 30 * index, np.uint8)
         (tmp_path / f"{index}.jpg").write_bytes(b"cut" if 1 < index < 6 else encode_jpeg(rgb))
-    words = ["track", str(tmp_path), "--box", "5,5,30,30"]
+    words = ["track", str(tmp_path), "--box", "5,5,35,35"]
     main(words)
     printed = capsys.readouterr()
     assert "3 frames, 4 left out" in printed.out
@@ -173,6 +170,49 @@ def test_images_left_out_are_counted_and_named_in_text_and_json(tmp_path, capsys
     bad = json.loads(capsys.readouterr().out)["bad_frames"]
     assert [item["index"] for item in bad] == [2, 3, 4, 5]
     assert all("no JPEG, PNG or TIFF" in item["reason"] for item in bad)
+
+
+def test_tracks_are_exported_and_their_paths_drawn(tmp_path, capsys):
+    words = ["track", SAMPLE, "--box", "100,200,180,290", "--frames", "4", "--export", "mot", "--export", "csv"]
+    assert main([*words, "--out", str(tmp_path / "plain")]) == 0
+    assert main([*words, "--out", str(tmp_path / "paths"), "--trajectories"]) == 0
+    mot = (tmp_path / "plain" / "tracks.txt").read_text().splitlines()
+    assert mot[0] == "1,1,100.00,200.00,80.00,90.00,1.0000,-1,-1,-1"
+    assert [line.split(",")[0] for line in mot] == ["1", "2", "3", "4"]
+    header, *rows = (tmp_path / "plain" / "tracks.csv").read_text().splitlines()
+    assert header.startswith("frame,stamp_ns,id,phrase,state,score,x_min") and len(rows) == 4
+    assert (tmp_path / "plain" / "tracks.json").read_bytes() == (tmp_path / "paths" / "tracks.json").read_bytes()
+    assert (tmp_path / "plain" / "tracks.mp4").read_bytes() != (tmp_path / "paths" / "tracks.mp4").read_bytes()
+
+
+def test_without_a_display_show_says_what_to_do(monkeypatch, capsys):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    assert main(["track", SAMPLE, "--box", "100,200,180,290", "--show"]) == 1
+    printed = capsys.readouterr().err
+    assert "there is no display" in printed and "--out" in printed and printed.count("\n") == 1
+
+
+def test_closing_the_window_ends_the_run(monkeypatch, capsys):
+    shown = []
+
+    class Window:
+        is_closed = False
+
+        def __init__(self, title):
+            pass
+
+        def show(self, rgb, stamp_ns):
+            shown.append(rgb.shape)
+            self.is_closed = len(shown) == 3
+
+        def close(self):
+            shown.append("closed")
+
+    monkeypatch.setattr(run_goals, "DisplayWindow", Window)
+    assert main(["track", SAMPLE, "--box", "100,200,180,290", "--show", "--json"]) == 0
+    assert shown == [(480, 640, 3)] * 3 + ["closed"]
+    assert len(json.loads(capsys.readouterr().out)["frames"]) == 3
 
 
 def test_help_of_every_command_has_an_example():

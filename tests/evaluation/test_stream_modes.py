@@ -267,7 +267,7 @@ def test_the_command_runs_a_data_set_of_boxes_with_and_without_the_model(clip, c
         (["--model-latency-ms", "-5"], "milliseconds"),
         (["--modes", "fast,quick"], "no mode quick"),
         (["--modes", "model", "--box-init"], "no mode model with --box-init"),
-        (["--oracle-miss", "2"], "probabilities"),
+        (["--oracle-miss", "0.7", "--oracle-mistake", "0.7"], "probabilities"),
         (["--tracker", "nothing"], "nothing"),
     ],
 )

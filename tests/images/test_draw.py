@@ -127,3 +127,17 @@ def test_dropped_patches_are_dark_and_grey_and_kept_ones_as_they_were():
     assert (shaded[~inside] < 60).all()
     assert (np.ptp(shaded[~inside].astype(int), axis=-1) == 0).all()
     assert (rgb == (200, 100, 50)).all()
+
+
+def test_a_trajectory_fades_towards_the_past():
+    path = np.array([[10.0, 20], [50, 20], [90, 20], [130, 20]])
+    drawn = draw_tracks(GREY, [overlay(trajectory=path)])
+    contrast = np.abs(drawn[20].astype(int) - 128).sum(axis=-1)
+    assert 0 < contrast[30] < contrast[70] < contrast[110]
+    assert is_coloured(drawn)[20, 110]
+    assert (drawn[5] == 128).all()
+
+
+@pytest.mark.parametrize("points", [np.zeros((0, 2)), np.full((1, 2), 30.0), np.array([[-1e9, 5], [1e9, 5]])])
+def test_a_trajectory_of_any_points_can_be_drawn(points):
+    assert draw_tracks(GREY, [overlay(trajectory=points)]).shape == GREY.shape

@@ -44,7 +44,7 @@ commands:
         ("", "needs a list"),
         ("commands: []", "needs a list"),
         ("commands: {at: 1}", "needs a list"),
-        ("commands: [", "cannot read commands"),
+        ("commands: [", "is not YAML, line 1"),
         ("commands: [hello]", "must be a mapping"),
         ("commands: [{at: 1, trak: x}]", "unknown keys ['trak']"),
         ("commands: [{at: 1, target: 1}]", "either `track` or `ask`"),

@@ -43,7 +43,7 @@ def test_two_replays_give_the_same_bytes():
 def test_goals_start_and_end_when_the_script_says():
     script = ScriptedGoal(request=goal(0.33).request, at_s=0.33, cancel_at_s=0.66)
     recording = replay(textured(30), [script], PipelineConfig())
-    counts = [len(tracks) for _, tracks in recording.frames]
+    counts = [len(item.tracks) for item in recording.frames]
     assert counts == [0] * 10 + [1] * 11 + [0] * 9  # the eleventh is the ended track's last report
     assert recording.results[0].outcome is Outcome.CANCELED
 
@@ -116,10 +116,10 @@ def test_a_prompt_becomes_a_track_and_two_replays_give_the_same_bytes():
 @pytest.mark.parametrize(("latency", "first"), [(0.0, 5), (0.2, 12), (1.0, 42)])
 def test_the_reply_comes_after_the_latency_and_the_box_is_of_now(latency, first):
     recording = replay(textured(60), [PROMPT], PipelineConfig(), model=ScriptedModel(sees), latency=fixed(latency))
-    shown = [index for index, (_, tracks) in enumerate(recording.frames) if tracks]
+    shown = [index for index, item in enumerate(recording.frames) if item.tracks]
     assert first - 1 <= shown[0] <= first + 1, "4 frames until the goal, the latency, and some to catch up"
     for index in shown:
-        assert float(iou(recording.frames[index][1][0].box_xyxy, truth(index))) > 0.7
+        assert float(iou(recording.frames[index].tracks[0].box_xyxy, truth(index))) > 0.7
 
 
 def test_a_model_that_is_too_slow_is_a_timeout():

@@ -10,7 +10,7 @@ from vitron_ros.clock import SECOND_NS
 from vitron_ros.errors import SourceError
 from vitron_ros.frame import Frame
 from vitron_ros.images.codec import encode_jpeg, encode_png
-from vitron_ros.offline.track_film import TrackFilm
+from vitron_ros.offline.annotated_video import AnnotatedVideo
 from vitron_ros.recordings import bag_messages
 from vitron_ros.recordings.bag_writer import BagWriter
 from vitron_ros.recordings.sources import open_source
@@ -146,8 +146,8 @@ def test_without_pyav_bags_and_folders_play_on_and_a_video_says_what_to_install(
         monkeypatch.delattr(recordings, part, raising=False)
     with pytest.raises(SourceError, match="pip install 'av>=14'"):
         open_source(str(video))
-    film = TrackFilm(tmp_path / "film.mp4", 25, (64, 48))
-    assert "pip install 'av>=14'" in film.problem
+    video = AnnotatedVideo(tmp_path / "film.mp4", 25, (64, 48))
+    assert "pip install 'av>=14'" in video.problem
 
 
 def folder_of_nothing(path):

@@ -25,7 +25,8 @@ import numpy as np
 import torch
 import transformers
 
-from vitron_ros.errors import ConfigError, ModelError, VitronError
+from vitron_ros.cli.numbers import number, whole
+from vitron_ros.errors import ModelError, VitronError
 from vitron_ros.model.config import LanguageConfig, profile
 from vitron_ros.model.decoding import Decoder, Request
 from vitron_ros.model.device import find_device
@@ -53,20 +54,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     subjects = parser.add_subparsers(dest="subject", metavar="SUBJECT", required=True)
     model = subjects.add_parser("model", help="a vision language model, without ROS")
     model.add_argument("--profile", default="vitron-tiny", help="model profile (default: vitron-tiny)")
-    model.add_argument("--frames", type=int, default=8, help="frames of the clip (default: 8)")
-    model.add_argument("--tokens", type=int, default=100, help="tokens of the answer (default: 100)")
-    model.add_argument("--rounds", type=int, default=5, help="times each stage is measured (default: 5)")
+    model.add_argument("--frames", type=whole(1), default=8, help="frames of the clip (default: 8)")
+    model.add_argument("--tokens", type=whole(2), default=100, help="tokens of the answer, from 2 (default: 100)")
+    model.add_argument("--rounds", type=whole(1), default=5, help="times each stage is measured (default: 5)")
     # Two threads on cores that others use as well are many times slower than one.
-    model.add_argument("--threads", type=int, default=1, help="CPU threads; 0: as torch chooses (default: 1)")
+    model.add_argument("--threads", type=whole(0), default=1, help="CPU threads; 0: as torch chooses (default: 1)")
     model.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
     model.add_argument("--no-compile", action="store_true", help="leave out the compiled way: no compiler is needed")
     stream = subjects.add_parser("stream", help="the perception node over DDS; needs ROS")
-    stream.add_argument("--seconds", type=float, default=12.0, help="length of each measurement (default: 12)")
+    stream.add_argument("--seconds", type=number(0.1), default=12.0, help="length of each measurement (default: 12)")
     cameras = subjects.add_parser("cameras", help="the perception node with several cameras; needs ROS")
     cameras.add_argument("--cameras", type=_counts, default=[1, 2, 4], help="how many, in turn (default: 1,2,4)")
-    cameras.add_argument("--seconds", type=float, default=20.0, help="length of each measurement (default: 20)")
+    cameras.add_argument("--seconds", type=number(0.1), default=20.0, help="length of each measurement (default: 20)")
     soak = subjects.add_parser("soak", help="leaks of the perception node under injected faults; needs ROS")
-    soak.add_argument("--minutes", type=float, default=10.0, help="length of the run (default: 10)")
+    soak.add_argument("--minutes", type=number(0.01), default=10.0, help="length of the run (default: 10)")
     soak.add_argument("--report", type=Path, help="Markdown page to write")
 
 
@@ -88,11 +89,6 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.subject == "cameras":
             return cameras.run(arguments.cameras, arguments.seconds)
         return soak.run(arguments.minutes, arguments.report)
-    for name in ("frames", "rounds"):
-        if getattr(arguments, name) < 1:
-            raise ConfigError(f"--{name} is {getattr(arguments, name)}; it must be at least 1")
-    if arguments.tokens < 2:
-        raise ConfigError(f"--tokens is {arguments.tokens}; the first comes with the prompt, so give at least 2")
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     print(json.dumps(measure(arguments)))

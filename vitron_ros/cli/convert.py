@@ -17,6 +17,9 @@ import numpy as np
 from tqdm import tqdm
 
 from vitron_ros.boxes import Boxes
+from vitron_ros.cli.exit_code import DONE, FAILED
+from vitron_ros.cli.numbers import whole
+from vitron_ros.cli.options import add_json_option, add_source_options
 from vitron_ros.clock import SECOND_NS
 from vitron_ros.errors import ConfigError, SourceError
 from vitron_ros.evaluation.datasets import box_file, load_sequence
@@ -60,10 +63,11 @@ class Conversion:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", help="a video, a folder with images or with frames/, or a bag")
     parser.add_argument("bag", type=Path, help="the directory to write; it must not exist yet")
-    parser.add_argument("--fps", type=float, help="frames a second (default: 25 for a folder, a video has its own)")
-    parser.add_argument("--topic", help="the image topic of a bag that has several")
-    parser.add_argument("--quality", type=int, default=QUALITY, help="of what is coded as JPEG, 1 to 100 (default: 90)")
-    parser.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
+    add_source_options(parser)
+    parser.add_argument(
+        "--quality", type=whole(1, 100), default=QUALITY, help="of what is coded as JPEG, 1 to 100 (default: 90)"
+    )
+    add_json_option(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -77,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{result.bag}: {result.frames} frames at {result.fps:g} a second, {result.left_out} left out")
     if result.damage:
         print(f"vitron convert: {result.damage}", file=sys.stderr)
-    return 1 if result.left_out or result.damage else 0
+    return FAILED if result.left_out or result.damage else DONE
 
 
 def convert(

@@ -15,6 +15,8 @@ from typing import Any
 from tqdm import tqdm
 
 from vitron_ros.cli.convert import convert
+from vitron_ros.cli.numbers import whole
+from vitron_ros.cli.options import frame_rate
 from vitron_ros.config import BACKENDS
 from vitron_ros.offline.command_script import Command, read_commands
 from vitron_ros.offline.selected_patches import selected_patches
@@ -36,8 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model", default="vitron-tiny", help="model for the commands, by name or folder (default: vitron-tiny)"
     )
     parser.add_argument("--model-backend", default="auto", choices=BACKENDS, help="what it runs on (default: auto)")
-    parser.add_argument("--targets", type=int, help="follow so many targets from their true boxes (default: 1)")
-    parser.add_argument("--fps", type=float, help="images a second of a folder (default: 25)")
+    parser.add_argument("--targets", type=whole(1), help="follow so many targets from their true boxes (default: 1)")
+    parser.add_argument("--fps", type=frame_rate, help="images a second of a folder (default: 25)")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON on stdout")
 
 

@@ -23,7 +23,8 @@ import cv2
 from tqdm import tqdm
 
 from vitron_ros.cli import eval_language
-from vitron_ros.cli.model_options import add_model_options, model_run
+from vitron_ros.cli.numbers import number, whole
+from vitron_ros.cli.options import add_model_options, frame_rate, model_run
 from vitron_ros.config import PipelineConfig
 from vitron_ros.errors import ConfigError
 from vitron_ros.evaluation import stream
@@ -65,12 +66,21 @@ def _add_stream_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model-latency-ms", default="50,200,1000,2000", metavar="MS,...", help="of each call")
     parser.add_argument("--modes", metavar="MODE,...", help=f"{','.join(MODES)} (all)")
     parser.add_argument("--box-init", action="store_true", help="start on the true boxes; modes fast and full")
-    parser.add_argument("--clips", type=int, help="only the first so many")
-    parser.add_argument("--fps", type=float, default=DEFAULT_FPS, help=f"of a data set of `ope` ({DEFAULT_FPS:g})")
+    parser.add_argument("--clips", type=whole(1), help="only the first so many")
+    parser.add_argument(
+        "--fps",
+        type=frame_rate,
+        default=DEFAULT_FPS,
+        help=f"of a data set of `ope` ({DEFAULT_FPS:g})",
+    )
     parser.add_argument("--tracker", default="default", help="box tracker of the fast loop (default)")
-    parser.add_argument("--oracle-noise", type=float, default=errors.noise, help="of its edges, in sides of the box")
-    parser.add_argument("--oracle-miss", type=float, default=errors.miss, help="share of replies that say none")
-    parser.add_argument("--oracle-mistake", type=float, default=errors.mistake, help="... that show another object")
+    parser.add_argument(
+        "--oracle-noise", type=number(0, 1), default=errors.noise, help="of its edges, in sides of the box"
+    )
+    parser.add_argument("--oracle-miss", type=number(0, 1), default=errors.miss, help="share of replies that say none")
+    parser.add_argument(
+        "--oracle-mistake", type=number(0, 1), default=errors.mistake, help="... that show another object"
+    )
     parser.add_argument("--out", type=Path, help="JSON file for the figures of every target")
     parser.add_argument("--json", action="store_true", help="print mode -> latency -> figures as JSON on stdout")
 
@@ -98,8 +108,6 @@ def _run_ope(arguments: argparse.Namespace) -> int:
 def _run_stream(arguments: argparse.Namespace) -> int:
     latencies_ms = _latencies_ms(arguments.model_latency_ms)
     modes = _modes(arguments.modes, from_box=arguments.box_init)
-    if arguments.clips is not None and arguments.clips < 1:
-        raise ConfigError(f"--clips {arguments.clips}: give a number from 1")
     config = PipelineConfig(tracker=arguments.tracker)
     make_tracker(config.tracker)
     clips = _clips(arguments)[: arguments.clips]

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from vitron_ros.cli.ask import frames_of
-from vitron_ros.cli.model_options import add_model_options, model_run
-from vitron_ros.config import PipelineConfig
+from vitron_ros.cli.options import add_json_option, add_min_score_option, add_model_options, model_run
 from vitron_ros.evaluation.language import Case, Deed, Judgement, figures, judge, read_suite, right_lost, say
 from vitron_ros.frame import Frame
+from vitron_ros.offline.question import frames_of
+from vitron_ros.recordings.sources import open_source
 from vitron_ros.streaming.models import BUNDLED, load_model
 
 EPILOG = "example: vitron eval language bags/language.yaml --json"
@@ -25,9 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dataset", type=Path, metavar="suite", help="YAML file of sentences and what is right")
     parser.add_argument("--model", default=BUNDLED, help=f"name or folder ({BUNDLED})")
     add_model_options(parser)
-    parser.add_argument("--min-score", type=float, default=PipelineConfig().model_min_score, help="(%(default)s)")
+    add_min_score_option(parser)
     parser.add_argument("--wrong", action="store_true", help="list the sentences that end wrong with the checks")
-    parser.add_argument("--json", action="store_true", help="print figures and all sentences as JSON on stdout")
+    add_json_option(parser, "figures and all sentences")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -39,7 +39,8 @@ def run(arguments: argparse.Namespace) -> int:
     for case in tqdm(cases, unit="sentence", file=sys.stderr, disable=None):
         place = case.source, case.at_s
         if place not in clips:
-            clips[place] = frames_of(str(arguments.dataset.parent / case.source), model.max_frames, at_s=case.at_s)
+            source = open_source(str(arguments.dataset.parent / case.source))
+            clips[place] = frames_of(source, model.max_frames, case.at_s)
         frames = clips[place]
         deeds = [say(model, case, frames, arguments.min_score, is_checked=checked) for checked in (False, True)]
         said.append((deeds[0], deeds[1]))

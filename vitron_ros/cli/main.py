@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="vitron",
         description="Language-commanded perception: tracks, answers and edits from video.",
-        epilog="example: vitron track clip.mp4 --box 230,180,90,80 --out out/clip",
+        epilog="example: vitron track clip.mp4 --box 230,180,320,260 --out out/clip",
     )
     parser.add_argument("--version", action="version", version=f"vitron_ros {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)

@@ -18,6 +18,18 @@ def number(low: float, high: float = MOST) -> Callable[[str], float]:
     return lambda text: _read(text, float, "number", low, high)
 
 
+def numbers(*names: str) -> Callable[[str], list[float]]:
+    """Reads one finite number for each name, with commas between them."""
+
+    def read(text: str) -> list[float]:
+        words = text.split(",")
+        if len(words) != len(names):
+            raise ArgumentTypeError(f"{text!r} must be {len(names)} numbers {','.join(names)} with commas between them")
+        return [number(-MOST)(word) for word in words]
+
+    return read
+
+
 def _read(text: str, kind: type[T], name: str, low: T, high: T) -> T:
     try:
         value = kind(text)

@@ -146,8 +146,8 @@ def _pipeline(
 
     recording = replay(frames(), goals, config, note, model=None if model is None else watch, latency=latency)
     pages = [_Pages() for _ in goals]
-    for (_, tracks), age_ms in zip(recording.frames, ages_ms, strict=True):
-        by_id = {track.id: track for track in tracks}
+    for item, age_ms in zip(recording.frames, ages_ms, strict=True):
+        by_id = {track.id: track for track in item.tracks}
         for index, page in enumerate(pages):
             found = [by_id[track.id] for track in recording.results[index].tracks if track.id in by_id]
             _publish(page, found[0] if found else None, age_ms)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vitron_ros.boxes import Boxes
 from vitron_ros.frame import Image
+from vitron_ros.images.trajectory import draw_trajectory
 
 Colour = tuple[int, int, int]  # rgb
 Point = tuple[int, int]
@@ -20,6 +21,7 @@ _TEXT_SCALE = 0.45
 _MAX_LETTERS = 36
 _MASK_OPACITY = 0.4
 _STATUS_OPACITY = 0.6
+_TRAJECTORY_WIDTH = 2  # px
 _DROPPED_BRIGHTNESS = 0.3
 
 
@@ -34,6 +36,7 @@ class Overlay:
         state: tentative, tracked, predicted, lost or ended; or region: a place that is shown, not followed.
         score: shown with two digits.
         mask: (H, W) bool, tints the target.
+        trajectory: (N, 2) px, where its centre was, oldest first; drawn as a line that fades towards the past.
     """
 
     id: int
@@ -42,6 +45,7 @@ class Overlay:
     state: str
     score: float
     mask: NDArray[np.bool_] | None = None
+    trajectory: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,9 @@ def draw_tracks(rgb: Image, overlays: Sequence[Overlay], status: str = "") -> Im
             colour = np.full_like(canvas, colour_of(overlay.id))
             tinted = cv2.addWeighted(colour, _MASK_OPACITY, canvas, 1 - _MASK_OPACITY, 0)
             cv2.copyTo(tinted, overlay.mask.astype(np.uint8), canvas)
+    for overlay in overlays:
+        if overlay.trajectory is not None:
+            draw_trajectory(canvas, overlay.trajectory, colour_of(overlay.id), round(_TRAJECTORY_WIDTH * scale))
     for overlay in overlays:
         _draw_box(canvas, overlay, scale)
     for overlay in overlays:  # after all boxes, so that no line crosses a text

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from vitron_ros.errors import ConfigError
 from vitron_ros.model.answers import Module
+from vitron_ros.yaml_file import read_yaml
 
 KEYS = ("at", "track", "ask", "target", "answer", "module", "instruction")
 MODULES = {module.name.lower(): module for module in Module}
@@ -50,10 +49,7 @@ def read_commands(path: Path) -> list[Command]:
     Raises:
         ConfigError: the file cannot be read, or a command in it says something unknown or impossible.
     """
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"cannot read commands from {path}: {error}") from error
+    document = read_yaml(path)
     commands = document.get("commands") if isinstance(document, Mapping) else None
     if not isinstance(commands, list) or not commands:
         raise ConfigError(f"{path} needs a list of commands under the key commands")

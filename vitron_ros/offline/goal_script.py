@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from vitron_ros.errors import ConfigError, RegionError
 from vitron_ros.region import Region
 from vitron_ros.streaming.goals import TrackRequest
+from vitron_ros.yaml_file import read_yaml
 
 REGIONS: dict[str, Callable[[Any], Region]] = {
     "box": Region.from_box,
@@ -40,10 +40,7 @@ def read_goals(path: Path) -> list[ScriptedGoal]:
     Raises:
         ConfigError: the file cannot be read, or a goal in it says something unknown or impossible.
     """
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"cannot read goals from {path}: {error}") from error
+    document = read_yaml(path)
     goals = document.get("goals") if isinstance(document, Mapping) else None
     if not isinstance(goals, list) or not goals:
         raise ConfigError(f"{path} needs a list of goals under the key goals")

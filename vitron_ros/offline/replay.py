@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from vitron_ros.clock import SECOND_NS
 from vitron_ros.config import PipelineConfig
@@ -19,6 +19,16 @@ from vitron_ros.tracking.trackers import make_tracker
 
 DEFAULT_LATENCY = fixed(0.2)
 NOT_STARTED = "the recording ended before its time"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameTracks:
+    """The tracks in one frame; `index` is the frame's number in its source, from 0."""
+
+    index: int
+    stamp_ns: int
+    tracks: tuple[TrackSnapshot, ...]
 
 
 @dataclass(slots=True, eq=False)
@@ -26,24 +36,29 @@ class ReplayResult:
     """What came out of a replay.
 
     Attributes:
-        frames: (stamp_ns, tracks) of every frame.
         phrases: of the goals of the script.
         results: how each goal ended, by its number in the script, from 0; without those that never began.
         broken_off: why the frames ended before their time; empty if they did not.
     """
 
-    frames: list[tuple[int, tuple[TrackSnapshot, ...]]] = field(default_factory=list)
+    frames: list[FrameTracks] = field(default_factory=list)
     events: list[TrackEvent] = field(default_factory=list)
     phrases: tuple[str, ...] = ()
     results: dict[int, GoalResult] = field(default_factory=dict)
     broken_off: str = ""
 
+    def add(self, report: Report) -> None:
+        if report.frame is not None:
+            self.frames.append(FrameTracks(report.frame.index, report.frame.stamp_ns, report.tracks))
+        self.events += report.events
+        self.results.update({int(goal_id): result for goal_id, result in report.finished.items()})
+
     def as_json(self) -> dict[str, Any]:
         """Everything, rounded to what is meaningful: px to 1/100, scores to 1/10000."""
         return {
             "frames": [
-                {"stamp_ns": stamp_ns, "tracks": [track_json(track) for track in tracks]}
-                for stamp_ns, tracks in self.frames
+                {"stamp_ns": item.stamp_ns, "tracks": [track_json(track) for track in item.tracks]}
+                for item in self.frames
             ],
             "events": [event_json(event) for event in self.events],
             "goals": [goal_json(phrase, self.results.get(index)) for index, phrase in enumerate(self.phrases)],
@@ -58,6 +73,46 @@ class ReplayResult:
         )
 
 
+def steps(
+    frames: Iterable[Frame],
+    goals: Sequence[ScriptedGoal],
+    config: PipelineConfig,
+    *,
+    model: LanguageVision | None = None,
+    latency: Latency = DEFAULT_LATENCY,
+) -> Iterator[Report]:
+    """A report for every frame in order, none skipped, and one more without a frame when the recording has ended.
+
+    Args:
+        model: answers prompts; None: goals need regions.
+        latency: how long the model takes, in the time of the recording.
+
+    Raises:
+        SourceError: the frames ended before their time, after the reports of those that came.
+    """
+    pipeline = CameraPipeline(
+        config,
+        lambda: make_tracker(config.tracker),
+        itertools.count(1),
+        model_frames=0 if model is None else model.max_frames,
+    )
+    delayed = None if model is None else ReplayedModel(model, latency, int(config.model_timeout * SECOND_NS))
+    schedule = _Schedule(goals)
+    errors: list[SourceError] = []
+    for frame in _until_broken(frames, errors):
+        schedule.run_until(frame.stamp_ns, pipeline)
+        if delayed is not None:
+            delayed.run_until(frame.stamp_ns, pipeline.receive)
+        report = pipeline.step(frame, frame.stamp_ns)
+        if delayed is not None:
+            delayed.submit(report.requests, frame.stamp_ns)
+        yield report
+        pipeline.catch_up()
+    yield pipeline.finish_recording()
+    if errors:
+        raise errors[0]
+
+
 def replay(
     frames: Iterable[Frame],
     goals: Sequence[ScriptedGoal],
@@ -67,56 +122,41 @@ def replay(
     model: LanguageVision | None = None,
     latency: Latency = DEFAULT_LATENCY,
 ) -> ReplayResult:
-    """Every frame in order, none skipped. `watch` sees each report as it comes.
-
-    Args:
-        model: answers prompts; None: goals need regions.
-        latency: how long the model takes, in the time of the recording.
-    """
-    pipeline = CameraPipeline(
-        config,
-        lambda: make_tracker(config.tracker),
-        itertools.count(1),
-        model_frames=0 if model is None else model.max_frames,
-    )
-    slow = None if model is None else ReplayedModel(model, latency, int(config.model_timeout * SECOND_NS))
-    waiting = sorted(enumerate(goals), key=lambda item: item[1].at_s)
-    cancels = sorted((goal.cancel_at_s, index) for index, goal in enumerate(goals) if goal.cancel_at_s is not None)
-    recording = ReplayResult(phrases=tuple(goal.request.prompt for goal in goals))
-    first_ns: int | None = None
-    for frame in _readable(frames, recording):
-        first_ns = frame.stamp_ns if first_ns is None else first_ns
-        elapsed_s = (frame.stamp_ns - first_ns) / SECOND_NS
-        while waiting and waiting[0][1].at_s <= elapsed_s:
-            index, goal = waiting.pop(0)
-            pipeline.add(str(index), goal.request, frame.stamp_ns)
-        while cancels and cancels[0][0] <= elapsed_s:
-            pipeline.cancel(str(cancels.pop(0)[1]))
-        if slow is not None:
-            slow.run_until(frame.stamp_ns, pipeline.receive)
-        report = pipeline.step(frame, frame.stamp_ns)
-        if slow is not None:
-            slow.submit(report.requests, frame.stamp_ns)
-        _record(recording, report)
-        watch(report)
-        pipeline.catch_up()
-    _record(recording, pipeline.finish_recording())
-    return recording
+    """All that came out of `steps`, whose arguments these are. `watch` sees the report of each frame as it comes."""
+    result = ReplayResult(phrases=tuple(goal.request.prompt for goal in goals))
+    errors: list[SourceError] = []
+    for report in _until_broken(steps(frames, goals, config, model=model, latency=latency), errors):
+        result.add(report)
+        if report.frame is not None:
+            watch(report)
+    result.broken_off = "".join(map(str, errors))
+    return result
 
 
-def _readable(frames: Iterable[Frame], recording: ReplayResult) -> Iterator[Frame]:
-    """The frames up to where their source breaks off, if it does."""
+class _Schedule:
+    """Adds and cancels goals when their times have come, counted from the first frame."""
+
+    def __init__(self, goals: Sequence[ScriptedGoal]) -> None:
+        self._adds = sorted(enumerate(goals), key=lambda item: item[1].at_s)
+        self._cancels = sorted((goal.cancel_at_s, i) for i, goal in enumerate(goals) if goal.cancel_at_s is not None)
+        self._first_ns: int | None = None
+
+    def run_until(self, now_ns: int, pipeline: CameraPipeline) -> None:
+        self._first_ns = now_ns if self._first_ns is None else self._first_ns
+        elapsed_s = (now_ns - self._first_ns) / SECOND_NS
+        while self._adds and self._adds[0][1].at_s <= elapsed_s:
+            index, goal = self._adds.pop(0)
+            pipeline.add(str(index), goal.request, now_ns)
+        while self._cancels and self._cancels[0][0] <= elapsed_s:
+            pipeline.cancel(str(self._cancels.pop(0)[1]))
+
+
+def _until_broken(items: Iterable[T], errors: list[SourceError]) -> Iterator[T]:
+    """The items up to where their source breaks off, if it does; then its error is in the list."""
     try:
-        yield from frames
+        yield from items
     except SourceError as error:
-        recording.broken_off = str(error)
-
-
-def _record(recording: ReplayResult, report: Report) -> None:
-    if report.frame is not None:
-        recording.frames.append((report.frame.stamp_ns, report.tracks))
-    recording.events += report.events
-    recording.results.update({int(goal_id): result for goal_id, result in report.finished.items()})
+        errors.append(error)
 
 
 def track_json(track: TrackSnapshot) -> dict[str, Any]:

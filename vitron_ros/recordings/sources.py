@@ -23,7 +23,7 @@ from vitron_ros.recordings.image_files import SUFFIXES, image_files, read_image
 DEFAULT_FPS = 25.0
 _START_NS = SECOND_NS
 _FPS_SAMPLE = 31  # the first images of a bag say how many it has a second
-_MAX_FPS = 1e5  # stamps are whole nanoseconds of 31 bits of seconds
+MAX_FPS = 1e5  # stamps are whole nanoseconds of 31 bits of seconds
 _log = logging.getLogger(__name__)
 
 
@@ -74,8 +74,8 @@ def open_source(
     Raises:
         SourceError: nothing there, nothing to see in it, or more than one thing to choose from.
     """
-    if fps is not None and not 1 / _MAX_FPS <= fps <= _MAX_FPS:
-        raise SourceError(f"{fps} frames a second is no rate; give a number from {1 / _MAX_FPS:g} to {_MAX_FPS:g}")
+    if fps is not None and not 1 / MAX_FPS <= fps <= MAX_FPS:
+        raise SourceError(f"{fps} frames a second is no rate; give a number from {1 / MAX_FPS:g} to {MAX_FPS:g}")
     path = Path(text)
     if re.fullmatch(r"\d+", text) and not path.exists():
         return _webcam(int(text), fps)

@@ -1,0 +1,185 @@
+"""The package in a few lines of Python."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import vitron_ros
+from tests.fakes import ScriptedModel, found
+from vitron_ros.cli.main import main
+from vitron_ros.errors import ConfigError, RegionError, SourceError, VitronError
+from vitron_ros.grounding.request import Grounded, ModelReply, ReplyStatus
+from vitron_ros.images.codec import encode_png
+from vitron_ros.model.answers import Invocation, Module
+from vitron_ros.region import Region
+from vitron_ros.streaming.goals import Outcome
+from vitron_ros.tracking.track import EventKind
+
+SAMPLE = Path(__file__).parents[1] / "bags" / "sample"
+MUG = [94, 293, 170, 377]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Ten grey images of 80x60."""
+    for index in range(10):
+        (tmp_path / f"{index}.png").write_bytes(encode_png(np.full((60, 80, 3), 20 * index, np.uint8)))
+    return tmp_path
+
+
+def test_importing_the_package_brings_nothing_until_it_is_used():
+    program = (
+        "import sys, vitron_ros; print([n for n in ('torch', 'cv2', 'numpy', 'rclpy') if n in sys.modules]);"
+        "vitron_ros.track; print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.stdout.split("\n")[:2] == ["[]", "False"], done.stderr
+
+
+def test_the_names_are_there_and_no_others():
+    assert set(vitron_ros.__all__) <= set(dir(vitron_ros))
+    assert all(getattr(vitron_ros, name).__doc__ for name in vitron_ros.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'follow'"):
+        vitron_ros.follow  # noqa: B018
+
+
+def test_tracks_are_those_of_the_command(tmp_path, capsys):
+    words = ["track", str(SAMPLE), "--box", ",".join(map(str, MUG)), "--frames", "40", "--export", "mot", "--json"]
+    assert main([*words, "--out", str(tmp_path), "--no-film"]) == 0
+    expected = json.loads(capsys.readouterr().out)["frames"]
+    stream = vitron_ros.track(SAMPLE, boxes=[MUG])
+    results = [next(stream) for _ in range(40)]
+    assert [result.stamp_ns for result in results] == [item["stamp_ns"] for item in expected]
+    for result, item in zip(results, expected, strict=True):
+        assert [np.round(track.box_xyxy, 2).tolist() for track in result.tracks] == [
+            track["box_xyxy"] for track in item["tracks"]
+        ]
+    vitron_ros.write_mot(tmp_path / "mine.txt", results)
+    assert (tmp_path / "mine.txt").read_bytes() == (tmp_path / "tracks.txt").read_bytes()
+
+
+def test_a_result_says_what_is_in_the_image_and_draws_it():
+    stream = vitron_ros.track(str(SAMPLE), boxes=np.array([MUG]), points=[[385, 260]])
+    results = [next(stream) for _ in range(12)]
+    assert (stream.source.width, stream.source.height, stream.goals) == (640, 480, [None, None])
+    assert [event.kind for event in results[0].events] == [EventKind.STARTED] * 2
+    assert str(results[0]).startswith("frame 0 at 1.000 s: #1 tentative [94, 293, 170, 377] 1.00; #2 ")
+    plain, paths = results[-1].draw(), results[-1].draw(trajectories=True)
+    assert plain.shape == (480, 640, 3) and not np.array_equal(plain, results[-1].frame.rgb)
+    assert not np.array_equal(plain, paths)
+
+
+def test_a_prompt_is_found_by_the_model_that_is_given():
+    box = np.array([100.0, 200, 180, 290])
+    model = ScriptedModel(lambda request: found(request, boxes_xyxy=np.tile(box, (len(request.frames), 1))))
+    stream = vitron_ros.track(SAMPLE, prompts="the mug", model=model)
+    first = next(result for result in stream if result.tracks)
+    assert 1 < first.index < 20
+    assert first.tracks[0].phrase == model.asked[0].text == "the mug"
+
+
+def test_at_the_end_every_goal_has_its_outcome(folder):
+    stream = vitron_ros.track(folder, boxes=[[10, 10, 40, 40]])
+    assert len(list(stream)) == 10
+    assert stream.goals[0].outcome in (Outcome.OK, Outcome.LOST)
+    assert list(stream) == []
+
+
+def test_a_source_that_breaks_off_gives_what_it_has_and_then_raises(folder, monkeypatch):
+    stream = vitron_ros.track(folder, boxes=[[10, 10, 40, 40]])
+    frames = iter(list(stream.source))
+
+    def broken():
+        yield from (next(frames) for _ in range(3))
+        raise SourceError("the disk is gone")
+
+    object.__setattr__(stream.source, "frames", broken)
+    seen = []
+    with pytest.raises(SourceError, match="the disk is gone"):
+        seen += [seen.append(result) for result in stream]
+    assert len(seen) == 3
+    assert stream.goals[0] is not None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "says"),
+    [
+        ({}, ConfigError, "say what to track"),
+        ({"boxes": []}, ConfigError, "say what to track"),
+        ({"boxes": [1, 2, 30, 40]}, ConfigError, r"boxes must be \(N, 4\), such as \[\[230"),
+        ({"boxes": [[1, 2, 30]]}, ConfigError, "boxes must be"),
+        ({"boxes": [[1, 2, 3, 4], [1, 2]]}, ConfigError, "boxes must be"),
+        ({"boxes": [["a", 2, 3, 4]]}, ConfigError, "boxes must be numbers"),
+        ({"boxes": [[40, 40, 10, 10]]}, RegionError, "has no area"),
+        ({"boxes": [[90, 10, 99, 20]]}, RegionError, "lies outside the image of 80x60"),
+        ({"boxes": [[float("nan"), 10, 99, 20]]}, RegionError, "finite"),
+        ({"points": [[90, 10]]}, RegionError, "lies outside"),
+        ({"points": [3, 4]}, ConfigError, r"points must be \(N, 2\)"),
+        ({"prompts": " "}, ConfigError, "say what to follow"),
+        ({"prompts": ["a ring"], "model": "/nowhere"}, VitronError, "/nowhere"),
+        ({"boxes": [[1, 2, 30, 40]], "tracker": "magic"}, ConfigError, "magic"),
+        ({"boxes": [[1, 2, 30, 40]], "fps": 0}, SourceError, "no rate"),
+    ],
+)
+def test_what_cannot_be_tracked_is_refused_before_the_first_image(folder, arguments, error, says):
+    with pytest.raises(error, match=says):
+        vitron_ros.track(folder, **arguments)
+
+
+def reply(request):
+    return ModelReply(
+        id=request.id, task=request.task, status=ReplyStatus.OK, text="I will cut it out.", score=0.75,
+        grounded=(Grounded(label="a ring", box_xyxy=np.array([1.0, 2, 11, 22])),),
+        invocation=Invocation(Module.IMAGE_SEGMENTATION, ("segmentation: the ring",), (0.1, 0.2, 0.5, 0.4)),
+    )  # fmt: skip
+
+
+def test_an_answer_is_in_pixels(folder):
+    model = ScriptedModel(reply)
+    region = Region.from_polygon([[1, 1], [20, 1], [20, 20]])
+    answer = vitron_ros.ask(folder, "Cut this out.", at=0.2, regions=[[5, 6, 20, 30], region], model=model)
+    assert [item.index for item in answer.frames] == [5]
+    assert model.asked[0].regions[1] is region
+    assert answer.is_answered and answer.status is ReplyStatus.OK and answer.score == 0.75
+    assert answer.boxes.tolist() == [[1, 2, 11, 22]]
+    assert answer.invocation.module is Module.IMAGE_SEGMENTATION
+    np.testing.assert_allclose(answer.invocation.box_xyxy, [8, 12, 40, 24])
+    assert "a ring: 1,2,11,22" in str(answer)
+
+
+def test_no_answer_says_why(folder):
+    failed = ScriptedModel(
+        lambda request: ModelReply(id=request.id, task=request.task, status=ReplyStatus.FAILED, message="no memory")
+    )
+    answer = vitron_ros.ask(folder, "What is it?", model=failed)
+    assert not answer.is_answered and answer.boxes.shape == (0, 4)
+    assert str(answer) == "failed: no memory"
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "error", "says"),
+    [
+        (" ", {}, ConfigError, "the text is empty"),
+        ("a" * 3000, {}, ConfigError, "3,000 characters"),
+        ("What?", {"at": -1}, ConfigError, "0 or more"),
+        ("What?", {"at": float("nan")}, ConfigError, "0 or more"),
+        ("What?", {"at": 60}, SourceError, "the last image is at 0.360 s"),
+        ("What?", {"frames": 0}, ConfigError, "from 1 to 8"),
+        ("What?", {"min_score": 2}, ConfigError, "0 to 1"),
+        ("What?", {"regions": [[1, 2, 3]]}, ConfigError, "regions must be"),
+        ("What?", {"regions": [[90, 1, 95, 6]]}, RegionError, "lies outside the image of 80x60"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused(folder, text, arguments, error, says):
+    with pytest.raises(error, match=says):
+        vitron_ros.ask(folder, text, model=ScriptedModel(reply), **arguments)
+
+
+def test_the_bundled_model_is_loaded_by_its_name():
+    assert vitron_ros.load_model("vitron-tiny").max_frames == 8
+    with pytest.raises(ConfigError):
+        vitron_ros.load_model("vitron-tiny", backend="magic")

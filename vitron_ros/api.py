@@ -1,0 +1,146 @@
+"""The package from Python: track targets and ask questions about a recording or webcam, without ROS.
+
+Boxes are x_min, y_min, x_max, y_max in pixels. A source is a video file, a folder of images, an image, a ROS 1 or ROS 2
+bag, or the number of a webcam."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from vitron_ros.config import ModelRun, PipelineConfig
+from vitron_ros.errors import ConfigError
+from vitron_ros.grounding.request import LanguageVision
+from vitron_ros.offline.export import write_csv, write_mot
+from vitron_ros.offline.question import Answer, ask_about
+from vitron_ros.offline.track_stream import TrackResult, TrackStream
+from vitron_ros.recordings.sources import open_source
+from vitron_ros.region import Region
+from vitron_ros.streaming import models
+from vitron_ros.streaming.goals import TrackRequest
+
+__all__ = ["Answer", "TrackResult", "TrackStream", "ask", "load_model", "track", "write_csv", "write_mot"]
+
+Model = str | Path | LanguageVision
+
+
+def track(
+    source: str | Path | int,
+    *,
+    boxes: ArrayLike = (),
+    points: ArrayLike = (),
+    prompts: str | Sequence[str] = (),
+    model: Model | None = None,
+    tracker: str = "default",
+    fps: float | None = None,
+    topic: str | None = None,
+) -> TrackStream:
+    """Follow targets; iterate over what this gives: one result for every image, as it comes.
+
+    Args:
+        boxes: (N, 4) px, targets in the first image.
+        points: (N, 2) px, a point on each target of one colour.
+        prompts: what to find and follow, such as "the small red ring".
+        model: finds prompts: a name, a folder, or what `load_model` gives; None: the bundled one, if there is a prompt.
+        tracker: "default", "csrt", "kcf", "nano:FOLDER" or "vit:FOLDER".
+        fps: images per second of a folder or webcam, or to assume instead of a video's own.
+        topic: image topic of a bag that has several.
+
+    Raises:
+        ConfigError: nothing to follow, no such tracker, or boxes or points of another shape.
+        RegionError: a box or point lies outside the first image.
+        SourceError: the source cannot be read.
+        ModelError: the model cannot be loaded.
+    """
+    prompts = [prompts] if isinstance(prompts, str) else list(prompts)
+    regions = [Region.from_box(box) for box in _rows(boxes, "boxes", 4)]
+    regions += [Region.from_point(x, y) for x, y in _rows(points, "points", 2)]
+    requests = [TrackRequest(region=region) for region in regions]
+    requests += [TrackRequest(prompt=prompt) for prompt in prompts]
+    if not requests:
+        raise ConfigError("say what to track: give boxes, points or prompts")
+    opened = open_source(str(source), fps=fps, topic=topic)
+    for region in regions:
+        region.bounding_box(opened.width, opened.height)
+    if model is None and prompts:
+        model = models.BUNDLED
+    loaded = None if model is None else _loaded(model)
+    return TrackStream(opened, requests, PipelineConfig(tracker=tracker), loaded)
+
+
+def ask(
+    source: str | Path | int,
+    text: str,
+    *,
+    at: float | None = None,
+    regions: Sequence[ArrayLike | Region] = (),
+    frames: int | None = None,
+    min_score: float | None = None,
+    model: Model = models.BUNDLED,
+    fps: float | None = None,
+    topic: str | None = None,
+) -> Answer:
+    """The model's answer to a question or command about an image or a moment of a recording.
+
+    Args:
+        at: s from the first image; None: the end.
+        regions: what "this" means in that image: boxes (4,) px, or a `Region`.
+        frames: images that the model is given at most; None: one with regions, else up to 8 over two seconds.
+        min_score: below which the answer's status is UNSURE, 0 to 1; None: the node's default.
+        model: a name, a folder, or what `load_model` gives, which is quicker for more than one question.
+        fps, topic: as for `track`.
+
+    Raises:
+        ConfigError: the text is empty or too long, `at` is no time, or the model does not take so many.
+        RegionError: a region lies outside the image.
+        SourceError: the source cannot be read, or ends before `at`.
+        ModelError: the model cannot be loaded.
+    """
+    marked = tuple(
+        item if isinstance(item, Region) else Region.from_box(_rows([np.asarray(item)], "regions", 4)[0])
+        for item in regions
+    )
+    opened = open_source(str(source), fps=fps, topic=topic)
+    least = PipelineConfig().model_min_score if min_score is None else min_score
+    return ask_about(opened, text, _loaded(model), at_s=at, regions=marked, max_frames=frames, min_score=least)
+
+
+def load_model(
+    name: str | Path = models.BUNDLED,
+    *,
+    device: str = "cpu",
+    backend: str = "auto",
+    weights: str = "full",
+    cache: str = "full",
+) -> LanguageVision:
+    """A model for `track` and `ask`: a bundled one by its name, or the one in a folder.
+
+    Args:
+        device: "cpu", "cuda" or "cuda:N".
+        backend, weights, cache: as the options `--model-backend`, `--model-weights` and `--model-cache` of `vitron`.
+
+    Raises:
+        ConfigError: there is no such backend, or no such weights or cache.
+        ModelError: there is no such model, or it cannot be read, or run as told.
+    """
+    return models.load_model(str(name), ModelRun(device=device, backend=backend, weights=weights, cache=cache))
+
+
+def _loaded(model: Model) -> LanguageVision:
+    return load_model(model) if isinstance(model, str | Path) else model
+
+
+def _rows(values: ArrayLike, name: str, columns: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Values as (N, columns)."""
+    try:
+        rows = np.asarray(values, np.float64)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{name} must be numbers, (N, {columns}): {error}") from error
+    if rows.size == 0:
+        return np.zeros((0, columns))
+    if rows.ndim != 2 or rows.shape[1] != columns:
+        example = "[[230, 180, 320, 260]]" if columns == 4 else "[[320, 240]]"
+        raise ConfigError(f"{name} must be (N, {columns}), such as {example}; this is {rows.shape}")
+    return rows
