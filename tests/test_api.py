@@ -89,6 +89,23 @@ def test_at_the_end_every_goal_has_its_outcome(folder):
     assert list(stream) == []
 
 
+def test_a_closed_stream_lets_its_source_go(folder):
+    stream = vitron_ros.track(folder, boxes=[[10, 10, 40, 40]])
+    closed = []
+
+    def frames(read=stream.source.frames):
+        try:
+            yield from read()
+        finally:
+            closed.append(True)
+
+    object.__setattr__(stream.source, "frames", frames)
+    next(stream)
+    stream.close()
+    assert closed == [True]
+    assert list(stream) == []
+
+
 def test_a_source_that_breaks_off_gives_what_it_has_and_then_raises(folder, monkeypatch):
     stream = vitron_ros.track(folder, boxes=[[10, 10, 40, 40]])
     frames = iter(list(stream.source))

@@ -146,12 +146,12 @@ def test_a_film_that_cannot_be_made_costs_no_tracks(tmp_path, capsys):
         (tmp_path / "images" / f"{index}.png").write_bytes(encode_png(np.full((240, 1, 3), 40 * index, np.uint8)))
     out = tmp_path / "out"
     assert main(["track", str(tmp_path / "images"), "--box", "0,80,1,120", "--out", str(out)]) == 1
-    assert "no film: images of 1x240 make no film" in capsys.readouterr().err
+    assert "no video: images of 1x240 make no video" in capsys.readouterr().err
     result = json.loads((out / "tracks.json").read_text())
     assert len(result["frames"]) == 3
     assert result["film"] == {
         "file": "",
-        "problem": "images of 1x240 make no film; it needs 2 pixels in each direction",
+        "problem": "images of 1x240 make no video; it needs 2 pixels in each direction",
     }
     assert not (out / "tracks.mp4").exists()
 

@@ -64,8 +64,8 @@ def test_where_the_stamps_give_no_pace_the_rate_does(tmp_path, stamps_ms):
     assert film_of(tmp_path / "film.mp4", stamps_ms)[0] == [0, 40, 80, 120, 160, 200]
 
 
-def test_images_without_room_for_a_film_are_refused(tmp_path):
-    with pytest.raises(SourceError, match="images of 1x240 make no film"):
+def test_images_without_room_for_a_video_are_refused(tmp_path):
+    with pytest.raises(SourceError, match="images of 1x240 make no video"):
         VideoWriter(tmp_path / "film.mp4", 10, (1, 240))
 
 

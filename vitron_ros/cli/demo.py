@@ -1,5 +1,5 @@
-"""Play a bag through a real camera process and a real perception node over DDS, command the node, and leave a film, an
-MCAP for Foxglove and the figures.
+"""Play a bag through a real camera process and a real perception node over DDS, command the node, and leave an
+annotated video, an MCAP for Foxglove and the figures.
 
 The commands come from the file beside the bag, `bags/demo.yaml` for `bags/demo`. Where there is none, or with
 `--targets`, the first targets of the bag are given by their true boxes, and no model is needed."""
@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
     }
     write_json(arguments.out / "demo.json", figures)
     kept = selected_patches(model) if model else None
-    with tqdm(total=len(scene.stamps_ns), unit="frame", desc="film", file=sys.stderr, disable=None) as bar:
+    with tqdm(total=len(scene.stamps_ns), unit="frame", desc="video", file=sys.stderr, disable=None) as bar:
         film.write_film(arguments.out / "demo.mp4", recording, scene, verdicts, kept, progress=bar.update)
     film.write_mcap(arguments.out / "demo.mcap", recording, scene)
     if arguments.json:

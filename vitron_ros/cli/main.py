@@ -16,7 +16,7 @@ COMMANDS = {
     "eval": "measure trackers against ground truth",
     "bench": "measure speed",
     "models": "list, show, verify and convert models",
-    "demo": "play a bag through real nodes and film what comes out",
+    "demo": "play a bag through real nodes and write an annotated video",
     "doctor": "say what is installed, what works and how to mend the rest",
 }
 

@@ -102,7 +102,7 @@ def run_goals(arguments: argparse.Namespace, goals: Sequence[ScriptedGoal]) -> i
         print(json.dumps(result))
     else:
         print("\n".join(_summary(recording, left_out)))
-    problems = [f"no film: {video.problem}"] if video.problem else []
+    problems = [f"no video: {video.problem}"] if video.problem else []
     problems += [recording.broken_off] if recording.broken_off else []
     for words in (*left_out.lines(), *problems):
         print(f"vitron: {words}", file=sys.stderr)

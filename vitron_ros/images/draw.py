@@ -1,4 +1,4 @@
-"""Tracks drawn over an image, for the debug image and for films."""
+"""Tracks drawn over an image, for the debug image and for annotated videos."""
 
 import colorsys
 from collections.abc import Sequence

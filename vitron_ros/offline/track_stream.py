@@ -1,6 +1,6 @@
 """Tracking as an iterator: a result for every image as it comes."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from vitron_ros.clock import SECOND_NS
@@ -78,9 +78,13 @@ class TrackStream(Iterator[TrackResult]):
     def __next__(self) -> TrackResult:
         return next(self._results)
 
+    def close(self) -> None:
+        """Stop before the end: the file or webcam is free again, and there are no more results."""
+        self._results.close()
+
     def _run(
         self, goals: Sequence[ScriptedGoal], config: PipelineConfig, model: LanguageVision | None
-    ) -> Iterator[TrackResult]:
+    ) -> Generator[TrackResult, None, None]:
         trajectories = Trajectories()
         events: tuple[TrackEvent, ...] = ()
         for report in steps(self.source, goals, config, model=model):

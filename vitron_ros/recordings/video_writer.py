@@ -1,4 +1,4 @@
-"""Films of what was seen: H.264 in MP4, which browsers play, each image shown for as long as its stamps say."""
+"""Videos of what was seen: H.264 in MP4, which browsers play, each image shown for as long as its stamps say."""
 
 import contextlib
 import os
@@ -27,7 +27,7 @@ class VideoWriter:
 
     Args:
         fps: pace where the stamps give none: they stand still, go back, or leap by more than `MAX_GAP_S`.
-        size: width and height of the film, px; odd ones are made even, as the codec needs.
+        size: width and height of the video, px; odd ones are made even, as the codec needs.
 
     Raises:
         SourceError: it cannot be opened; while writing or on closing: it cannot be completed, as on a full disk. There
@@ -42,7 +42,7 @@ class VideoWriter:
         self._last_ns: int | None = None
         self._is_open = False
         if not all(self._size):
-            raise SourceError(f"images of {size[0]}x{size[1]} make no film; it needs 2 pixels in each direction")
+            raise SourceError(f"images of {size[0]}x{size[1]} make no video; it needs 2 pixels in each direction")
         if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
             raise SourceError(
                 f"{path} cannot be written; make the folder {path.parent}, or choose one you may write to"
@@ -61,7 +61,7 @@ class VideoWriter:
         self._is_open = True
 
     def write(self, rgb: Image, stamp_ns: int) -> None:
-        """Add a frame, (H, W, 3) uint8. One of another size than the film's (a camera that changed) is scaled to it."""
+        """Add a frame, (H, W, 3) uint8. One of another size (a camera that changed) is scaled to the video's."""
         if (rgb.shape[1], rgb.shape[0]) != self._size:
             rgb = np.asarray(cv2.resize(rgb, self._size, interpolation=cv2.INTER_AREA), np.uint8)
         picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
