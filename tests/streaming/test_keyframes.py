@@ -53,7 +53,7 @@ def test_a_frame_without_a_stamp_gets_its_arrival_and_stays_the_same_object():
     assert kept.clip()[0] is kept.clip()[0]
 
 
-def test_footage_reaches_back_with_keyframes_where_the_ring_has_ended():
+def test_a_frame_buffer_reaches_back_with_keyframes_where_the_ring_has_ended():
     frame_buffer = FrameBuffer(history_ns=30, keyframe_period_ns=PERIOD, keyframes=8)
     for time in range(10, 1000, 10):
         frame_buffer.push(View(frame(stamp_ns=time)), time, force=False)
@@ -62,7 +62,20 @@ def test_footage_reaches_back_with_keyframes_where_the_ring_has_ended():
     assert frame_buffer.after(990) == []
 
 
-def test_footage_without_a_model_keeps_no_keyframes():
+def test_a_clip_to_the_newest_frame_makes_no_keyframe_of_it():
+    frame_buffer = FrameBuffer(history_ns=30, keyframe_period_ns=PERIOD, keyframes=2)
+    assert frame_buffer.clip_to_newest() == ()
+    for time in range(10, 10 + 3 * PERIOD, 10):
+        frame_buffer.push(View(frame(stamp_ns=time)), time, force=False)
+    before, newest_ns = frame_buffer.clip(), 3 * PERIOD
+    assert [item.stamp_ns for item in before] == [10 + PERIOD, 10 + 2 * PERIOD]
+    assert [item.stamp_ns for item in frame_buffer.clip_to_newest()] == [10 + 2 * PERIOD, newest_ns]
+    assert frame_buffer.clip() == before
+    frame_buffer.push(View(frame(stamp_ns=newest_ns + 10)), newest_ns + 10, force=True)
+    assert frame_buffer.clip_to_newest() == frame_buffer.clip(), "it is a keyframe already"
+
+
+def test_a_frame_buffer_without_a_model_keeps_no_keyframes():
     frame_buffer = FrameBuffer(history_ns=30, keyframe_period_ns=PERIOD, keyframes=0)
     assert not frame_buffer.push(View(frame(stamp_ns=10)), 10, force=True)
     assert frame_buffer.clip() == frame_buffer.clip_to_newest() == ()

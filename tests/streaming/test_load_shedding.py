@@ -13,7 +13,7 @@ from vitron_ros.clock import SECOND_NS
 from vitron_ros.config import PipelineConfig
 from vitron_ros.region import Region
 from vitron_ros.streaming.goals import TrackRequest
-from vitron_ros.streaming.load_shedding import LoadShedder, LoadSheddingLevel, spared
+from vitron_ros.streaming.load_shedding import LoadShedder, LoadSheddingLevel, model_period, model_targets
 from vitron_ros.streaming.pipeline import CameraPipeline
 from vitron_ros.streaming.worker import CameraWorker
 from vitron_ros.tracking.track import TrackState
@@ -95,7 +95,7 @@ def test_whatever_the_clock_does_it_takes_one_step_at_a_time(steps):
 def test_the_slow_loop_is_spared_first_in_rate_and_then_in_targets():
     config = PipelineConfig(model_period=0.5, model_targets=4)
     settings = [
-        (spared(config, load_shedding).model_period, spared(config, load_shedding).model_targets)
+        (model_period(config, load_shedding), model_targets(config, load_shedding))
         for load_shedding in LoadSheddingLevel
     ]
     assert settings == [(0.5, 4), (0.5, 4), (2.0, 4), (2.0, 1), (2.0, 1)]

@@ -11,7 +11,7 @@ from vitron_ros.config import PipelineConfig
 from vitron_ros.grounding.request import ReplyStatus, Task
 from vitron_ros.region import Region
 from vitron_ros.streaming.goals import TrackRequest
-from vitron_ros.streaming.pending_requests import Round
+from vitron_ros.streaming.pending_requests import RoundRobin
 from vitron_ros.streaming.pipeline import CameraPipeline
 from vitron_ros.tracking.box_tracker import BoxEstimate
 from vitron_ros.tracking.track import EventKind, TrackState
@@ -369,7 +369,7 @@ def test_each_period_asks_about_as_many_targets_as_it_may_and_each_has_its_turn(
 
 
 def test_the_least_sure_go_first_and_a_new_round_begins_when_all_were_asked():
-    turns = Round.new()
+    turns = RoundRobin()
     scores = [(1, 0.9), (2, 0.2), (3, 0.5)]
     order = []
     for _ in range(4):

@@ -229,12 +229,12 @@ def _uncompensated(
 ) -> list[Published]:
     watch = _Stopwatch(model)
     asker, pages = _Asker(clip, config, watch, latency), [_Pages() for _ in clip.truth.targets]
-    manager = TrackManager(config, lambda: make_tracker(config.tracker), itertools.count(1))
+    manager = TrackManager(lambda: make_tracker(config.tracker), itertools.count(1))
     ids: dict[int, int] = {}  # track by number of the target
     for frame in clip.frames():
         watch.begin()
         view, now_ns = View(frame), frame.stamp_ns
-        manager.step(view, now_ns)
+        manager.step(view, now_ns, config)
         late_ms: dict[int, float] = {}
         for index, reply in asker.replies(now_ns).items():
             box = _newest_box(reply, frame)
@@ -242,10 +242,10 @@ def _uncompensated(
                 continue
             late_ms[index] = (now_ns - reply.stamps_ns[-1]) / 1e6
             if index in ids:
-                pursuit = manager.start_catch_up(view, box, now_ns, score=reply.score)
-                manager.correct(ids[index], pursuit, frame)
+                catch_up = manager.start_catch_up(view, box, now_ns, score=reply.score)
+                manager.correct(ids[index], catch_up, frame, config)
             else:
-                ids[index], _ = manager.start(view, box, now_ns, phrase=clip.truth.targets[index].phrase)
+                ids[index], _ = manager.start(view, box, now_ns, config, phrase=clip.truth.targets[index].phrase)
         tracks = {track.id: track for track in manager.report(now_ns)}
         age_ms = watch.elapsed_ms()
         asker.show(view)

@@ -39,11 +39,9 @@ class FrameBuffer:
         return self._keyframes.clip()
 
     def clip_to_newest(self) -> tuple[Frame, ...]:
-        """The keyframes with the newest view for the last of them; empty if there is none yet."""
+        """The clip as it would be if the newest view were a keyframe; empty if there is none yet."""
         newest = self.ring.newest()
-        if newest and self._keeps_keyframes:
-            self._keyframes.push(newest[0], self.ring.newest_ns, force=True)
-        return self.clip()
+        return self._keyframes.clip_with(newest[0], self.ring.newest_ns) if newest and self._keeps_keyframes else ()
 
     def after(self, time_ns: int) -> list[TimedView]:
         """The views newer than that time, oldest first; keyframes only where the ring does not reach."""

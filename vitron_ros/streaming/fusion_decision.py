@@ -20,7 +20,7 @@ from vitron_ros.boxes import Boxes, area, center, iou
 from vitron_ros.clock import SECOND_NS
 from vitron_ros.tracking.box_history import TrackHistory
 
-Place = tuple[int, Boxes]  # time in ns and box (4,) px
+TimedBox = tuple[int, Boxes]  # time in ns and box (4,) px
 
 AGREEMENT_IOU = 0.5  # the same target
 CONFIRMATION_IOU = 0.6  # and the box need not be drawn anew
@@ -30,7 +30,7 @@ RELIABILITY_NEEDED = 0.5
 HIGH_RELIABILITY = 0.8  # one objection will do to a tracker that is not sure
 GAIN = 2.0  # for an IoU that is better by one than what repeating the first box would have reached
 MAX_GAIN = 0.4  # of one clip, which may be luck
-TRUST_KEPT = 0.85  # after an objection to a sure tracker
+RELIABILITY_KEPT = 0.85  # after an objection to a sure tracker
 RECOVERY = 0.3  # of what a model that found the target has spent, with each agreement
 REACH_PER_S = 4.0  # of the target's size
 MIN_REACH = 1.0
@@ -89,7 +89,7 @@ class ModelReliability:
 
     def objected(self, *, is_sure: bool) -> "ModelReliability":
         """To a tracker that sees its target, and may be sure."""
-        value = self.value * (TRUST_KEPT if is_sure else 1)
+        value = self.value * (RELIABILITY_KEPT if is_sure else 1)
         return replace(self._at(value), objections=self.objections + 1)
 
     def agreed(self) -> "ModelReliability":
@@ -162,8 +162,8 @@ def decide(
     reliability: ModelReliability,
     *,
     min_score: float,
-    last_seen: Place | None = None,
-    confirmed: Sequence[Place] = (),
+    last_seen: TimedBox | None = None,
+    confirmed: Sequence[TimedBox] = (),
     is_proven: bool = True,
 ) -> FusionResult:
     """What follows from a prediction of the model about a target that the tracker has there, or elsewhere.

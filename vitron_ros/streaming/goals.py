@@ -1,14 +1,13 @@
-"""What a person wants followed, and how that wish ends. The data of vitron_msgs/TrackObject without ROS."""
+"""Goals to track something, and how they end. The data of vitron_msgs/TrackObject without ROS."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 
 from vitron_ros.errors import ConfigError
 from vitron_ros.grounding.request import text_problem
 from vitron_ros.region import Region
-from vitron_ros.tracking.catch_up import CatchUp
-from vitron_ros.tracking.track import TrackSnapshot
+from vitron_ros.tracking.track import Reason, TrackSnapshot
 
 
 class Outcome(IntEnum):
@@ -38,7 +37,7 @@ class Phase(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TrackRequest:
-    """A wish, as the fields of TrackObject.Goal. Times in s; None: the pipeline's own setting.
+    """A goal, as the fields of TrackObject.Goal. Times in s; None: the pipeline's own setting.
 
     Attributes:
         prompt: what to look for where there is no region; with one, the name of what it marks.
@@ -92,73 +91,10 @@ class GoalResult:
     times_reacquired: int = 0
 
 
-@dataclass(slots=True, eq=False)
-class Search:
-    """The search for one of the things that a goal's prompt names.
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a goal, or the search for one of its targets, is given up."""
 
-    Attributes:
-        name: unique among the searches of all goals.
-        catch_up: where the model saw it, on its way to the newest image.
-        is_asked: the model has been asked for it.
-        is_over: it has led to a target, or was given up.
-        answer: why there is no target yet, by the model's last reply; None: it has not answered yet.
-        failures: of the model, in a row.
-        doubts: of the model, in a row: replies of which nothing is made, in the hope of a better one.
-        contradictions: times that something else was found, less those that nothing spoke against it, not below 0.
-    """
-
-    name: str
-    phrase: str
-    catch_up: CatchUp | None = None
-    is_asked: bool = False
-    is_over: bool = False
-    answer: str | None = None
-    failures: int = 0
-    doubts: int = 0
-    contradictions: int = 0
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class Goal:
-    """A wish that is being carried out. The pipeline alone changes it.
-
-    Attributes:
-        is_ahead: its region was drawn on an image that had not come yet.
-        seen_ns: time of the last frame with a target in sight.
-        unseen_in_a_row: frames since then.
-        searches: one for each thing that its prompt names; none where a region shows what is meant.
-        note: what the prompt asks for and the goal leaves out.
-    """
-
-    id: str
-    request: TrackRequest
-    accepted_ns: int
-    searches: tuple[Search, ...] = ()
-    note: str = ""
-    is_ahead: bool = False
-    found_ns: int | None = None
-    seen_ns: int = 0
-    unseen_in_a_row: int = 0
-    phase: Phase = Phase.GROUNDING
-    track_ids: list[int] = field(default_factory=list)
-    tracks: tuple[TrackSnapshot, ...] = ()
-    frames_tracked: int = 0
-    frames_lost: int = 0
-    times_reacquired: int = 0
-
-    @property
-    def open_searches(self) -> list[Search]:
-        return [search for search in self.searches if not search.is_over]
-
-    def feedback(self, phase: Phase | None = None) -> GoalFeedback:
-        return GoalFeedback(phase=self.phase if phase is None else phase, tracks=self.tracks)
-
-    def result(self, outcome: Outcome, message: str) -> GoalResult:
-        return GoalResult(
-            outcome=outcome,
-            message="; ".join(filter(None, (message, self.note))),
-            tracks=self.tracks,
-            frames_tracked=self.frames_tracked,
-            frames_lost=self.frames_lost,
-            times_reacquired=self.times_reacquired,
-        )
+    outcome: Outcome
+    reason: Reason
+    text: str

@@ -17,6 +17,7 @@ class Keyframes:
 
     def __init__(self, period_ns: int, count: int) -> None:
         self._period_ns = period_ns
+        self._count = count
         self._kept: deque[tuple[int, View, Frame]] = deque(maxlen=count)
 
     def __len__(self) -> int:
@@ -29,15 +30,26 @@ class Keyframes:
         """Offer the newest view; whether it was kept. One that is forced is kept however early it comes."""
         if self._kept and not force and time_ns - self._kept[-1][0] < self._period_ns:
             return False
-        if not self._kept or self._kept[-1][0] != time_ns:
-            frame = view.frame
-            self._kept.append((time_ns, view, frame if frame.stamp_ns else replace(frame, stamp_ns=time_ns)))
+        if not self._is_newest(time_ns):
+            self._kept.append((time_ns, view, _stamped(view.frame, time_ns)))
         return True
 
     def clip(self) -> tuple[Frame, ...]:
         """The keyframes, oldest first. A frame without a stamp has the time of its arrival for one here."""
         return tuple(frame for _, _, frame in self._kept)
 
+    def clip_with(self, view: View, time_ns: int) -> tuple[Frame, ...]:
+        """The clip as it would be with the newest view for its last; no keyframe is made of it."""
+        newest = () if self._is_newest(time_ns) else (_stamped(view.frame, time_ns),)
+        return (*self.clip(), *newest)[-self._count :]
+
     def between(self, after_ns: int, before_ns: int) -> list[TimedView]:
         """The keyframes between two times, both exclusive."""
         return [(time_ns, view) for time_ns, view, _ in self._kept if after_ns < time_ns < before_ns]
+
+    def _is_newest(self, time_ns: int) -> bool:
+        return bool(self._kept) and self._kept[-1][0] == time_ns
+
+
+def _stamped(frame: Frame, time_ns: int) -> Frame:
+    return frame if frame.stamp_ns else replace(frame, stamp_ns=time_ns)

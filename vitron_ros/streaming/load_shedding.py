@@ -1,6 +1,5 @@
 """What is left out while the machine is too slow, in a stated order, so that neither latency nor memory grows."""
 
-from dataclasses import replace
 from enum import IntEnum
 
 from vitron_ros.clock import SECOND_NS
@@ -12,6 +11,7 @@ AT_EASE = 0.6
 PATIENCE_NS = 3 * SECOND_NS  # at ease, before something is taken up again
 MAX_PATIENCE_NS = 60 * SECOND_NS
 SPARING = 4  # times the period of the model's questions
+MAX_PERIOD = 3600.0  # s
 
 
 class LoadSheddingLevel(IntEnum):
@@ -68,8 +68,12 @@ class LoadShedder:
             self._patience_ns = PATIENCE_NS
 
 
-def spared(config: PipelineConfig, load_shedding: LoadSheddingLevel) -> PipelineConfig:
-    """The settings of the slow loop with less to ask for."""
-    if load_shedding >= LoadSheddingLevel.MODEL_RATE:
-        config = replace(config, model_period=min(SPARING * config.model_period, 3600.0))
-    return replace(config, model_targets=1) if load_shedding >= LoadSheddingLevel.MODEL_TARGETS else config
+def model_period(config: PipelineConfig, load_shedding: LoadSheddingLevel) -> float:
+    """How often the model is asked about targets, s."""
+    is_slowed = load_shedding >= LoadSheddingLevel.MODEL_RATE
+    return min(SPARING * config.model_period, MAX_PERIOD) if is_slowed else config.model_period
+
+
+def model_targets(config: PipelineConfig, load_shedding: LoadSheddingLevel) -> int:
+    """About how many targets the model is asked each time."""
+    return 1 if load_shedding >= LoadSheddingLevel.MODEL_TARGETS else config.model_targets

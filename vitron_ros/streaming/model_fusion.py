@@ -14,15 +14,16 @@ from vitron_ros.streaming.association import Find, is_taken, nearest
 from vitron_ros.streaming.frame_buffer import FrameBuffer
 from vitron_ros.streaming.fusion_decision import (
     CONFIRMATION_IOU,
-    RELIABILITY_FROM_MODEL,
     FusionDecision,
     ModelPrediction,
-    ModelReliability,
-    Place,
+    TimedBox,
     decide,
 )
-from vitron_ros.streaming.pending_requests import PendingRequests, Round, Subject
+from vitron_ros.streaming.load_shedding import model_period, model_targets
+from vitron_ros.streaming.pending_requests import PendingRequests, RoundRobin, Subject
 from vitron_ros.streaming.roi_crop import roi_crop, up_to_edge
+from vitron_ros.streaming.step_context import StepContext
+from vitron_ros.streaming.target_state import TargetState
 from vitron_ros.tracking.box_tracker import View
 from vitron_ros.tracking.catch_up import CatchUp
 from vitron_ros.tracking.track import Track, TrackEvent, TrackState
@@ -43,59 +44,47 @@ class ModelFusion:
     Single-threaded: the camera's pipeline owns it.
     """
 
-    def __init__(self, config: PipelineConfig, manager: TrackManager, pending: PendingRequests) -> None:
-        self.config = config
+    def __init__(self, manager: TrackManager, pending: PendingRequests) -> None:
         self._manager = manager
         self._pending = pending
-        self._round = Round.new()
-        self._reliability: dict[int, ModelReliability] = {}
-        self._catch_ups: dict[int, CatchUp] = {}
+        self._round = RoundRobin()
+        self._targets: dict[int, TargetState] = {}  # by track id; whose catch-up began last is last
         self._asked_ns: int | None = None
-        self._found_last: set[int] = set()  # targets that are asked for by their phrase, this time
-        self._unproven: set[int] = set()  # targets that the model has named once
-        self._missed: set[int] = set()  # targets that were not in the window that the model was last shown
-        self._named: dict[int, Place] = {}  # where the model found them by their phrase, and the tracker agreed
 
     def begin(self, track_id: int, *, by_model: bool) -> None:
         """Care for a new target, which the model found, or did not."""
-        self._reliability[track_id] = ModelReliability.begin(RELIABILITY_FROM_MODEL if by_model else 0.0)
-        if by_model:
-            self._unproven.add(track_id)
+        self._targets[track_id] = TargetState.begin(by_model=by_model)
 
     def forget(self, track_id: int) -> None:
         """A target has ended."""
-        del self._reliability[track_id]
-        self._found_last.discard(track_id)
-        self._unproven.discard(track_id)
-        self._missed.discard(track_id)
-        self._named.pop(track_id, None)
-        self._catch_ups.pop(track_id, None)
+        del self._targets[track_id]
         self._pending.withdraw(subject_of(track_id))
 
-    def questions(self, clip: tuple[Frame, ...], now_ns: int) -> list[ModelRequest]:
+    def requests(self, context: StepContext, clip: tuple[Frame, ...]) -> list[ModelRequest]:
         """What to ask with the newest clip: open questions once more, disputed targets, and those that are due."""
-        tracks = {track.id: track for track in self._manager.tracks() if track.id not in self._catch_ups}
-        is_due = self.is_due(now_ns)
+        tracks = {track.id: track for track in self._manager.tracks() if self._targets[track.id].catch_up is None}
+        is_due = self.is_due(context)
         chosen = [track for track in tracks.values() if self._is_urgent(track.id)]
         if is_due:
-            self._asked_ns = now_ns
+            self._asked_ns = context.image_ns
             closed = {track_id: track for track_id, track in tracks.items() if track not in chosen}
             chosen += [track for track in closed.values() if self._can_be_found(track)]
-            chosen += self._next_of_round(closed, clip)
-        return [request for track in chosen if (request := self._question(track, clip)) is not None]
+            chosen += self._next_of_round(closed, clip, model_targets(context.config, context.load_shedding))
+        requests = [self._request(track, clip, context.config) for track in chosen]
+        return [request for request in requests if request is not None]
 
-    def is_due(self, now_ns: int) -> bool:
+    def is_due(self, context: StepContext) -> bool:
         """Whether it is time to ask whether targets are still right."""
-        return self._asked_ns is None or now_ns - self._asked_ns >= self.config.model_period * SECOND_NS
+        period_ns = model_period(context.config, context.load_shedding) * SECOND_NS
+        return self._asked_ns is None or context.image_ns - self._asked_ns >= period_ns
 
-    def receive(self, track_id: int, request: ModelRequest, reply: ModelReply, now_ns: int) -> None:
+    def receive(self, context: StepContext, track_id: int, request: ModelRequest, reply: ModelReply) -> None:
         """What the model says about a target."""
         if reply.status not in (ReplyStatus.OK, ReplyStatus.ABSENT) or reply.is_contradicted:
             return
-        track = self._manager.track(track_id)
-        prediction = _prediction(request, reply)
+        track, target, prediction = self._manager.track(track_id), self._targets[track_id], _prediction(request, reply)
         if request.task is Task.FOLLOW:
-            self._note_miss(track_id, request, prediction)
+            target.needs_whole_image = _left_roi(request, prediction)
         if not len(prediction.times_ns):
             return
         last = track.history.last_seen()
@@ -103,40 +92,39 @@ class ModelFusion:
         fusion = decide(
             prediction,
             track_history,
-            self._reliability[track_id],
-            min_score=self.config.model_min_score,
+            target.reliability,
+            min_score=context.config.model_min_score,
             last_seen=None if last is None else (last.time_ns, last.box_xyxy),
-            confirmed=[place for place in (self._named.get(track_id), _confirmed(track)) if place is not None],
-            is_proven=track_id not in self._unproven,
+            confirmed=[place for place in (target.found_by_phrase, _confirmed(track)) if place is not None],
+            is_proven=not target.is_unproven,
         )
-        self._reliability[track_id] = fusion.reliability
+        target.reliability = fusion.reliability
         if fusion.decision is FusionDecision.CONFIRM:
             track.confirm(reply.stamps_ns[fusion.frame])
             if request.task is Task.FIND:
-                self._named[track_id] = reply.stamps_ns[fusion.frame], prediction.boxes_xyxy[fusion.frame]
-                if track_id in self._unproven:
-                    self._unproven.remove(track_id)
-                    self._found_last.add(track_id)
-            if self._reliability[track_id].credit and fusion.shift is not None:
-                track.redraw(fusion.shift)
+                target.found_by_phrase = reply.stamps_ns[fusion.frame], prediction.boxes_xyxy[fusion.frame]
+                target.asks_by_phrase |= target.is_unproven
+                target.is_unproven = False
+            if target.reliability.credit and fusion.shift is not None:
+                track.refine(fusion.shift)
         elif fusion.decision is FusionDecision.GONE and self._is_gone(track, int(prediction.times_ns[-1])):
-            self._found_last.add(track_id)  # asked about what the tracker takes up next, the model would follow that
+            target.asks_by_phrase = True  # asked about what the tracker takes up next, the model would follow that
         elif fusion.decision in (FusionDecision.ABSENT, FusionDecision.GONE) and track.state is not TrackState.LOST:
-            track.doubt(now_ns)
+            track.lower_confidence(context.image_ns)
         elif fusion.decision is FusionDecision.CORRECT:
             frame = request.frames[fusion.frame]
-            believed = track_history.boxes_xyxy[fusion.frame] if track_history.is_seen[fusion.frame] else None
+            tracked = track_history.boxes_xyxy[fusion.frame] if track_history.is_seen[fusion.frame] else None
             self._consider(
-                track, frame, prediction.boxes_xyxy[fusion.frame], prediction.score, fusion.likeness, believed
+                track, frame, prediction.boxes_xyxy[fusion.frame], prediction.score, fusion.likeness, tracked
             )
 
     @property
     def catch_ups(self) -> list[CatchUp]:
         """Boxes on their way to now."""
-        return list(self._catch_ups.values())
+        return [target.catch_up for target in self._targets.values() if target.catch_up is not None]
 
     def advance(
-        self, frame_buffer: FrameBuffer, frame: Frame, now_ns: int, budget: int, max_views: int
+        self, context: StepContext, frame_buffer: FrameBuffer, budget: int, max_views: int
     ) -> tuple[int, list[TrackEvent]]:
         """Carry the model's boxes towards the newest frame, `budget` images in all.
 
@@ -147,99 +135,79 @@ class ModelFusion:
             what is left of the budget, and the events of boxes that arrived.
         """
         events = []
-        for track_id, catch_up in list(self._catch_ups.items()):
+        for track_id, target in self._targets.items():
+            if (catch_up := target.catch_up) is None:
+                continue
             budget -= catch_up.advance(frame_buffer.after(catch_up.time_ns), budget, max_views)
-            if catch_up.time_ns == now_ns:
-                del self._catch_ups[track_id]
-                event = self._settle(track_id, catch_up, frame)
+            if catch_up.time_ns == context.image_ns:
+                target.catch_up = None
+                event = self._settle(context, track_id, catch_up)
                 if event is not None:
                     events.append(event)
         return budget, events
 
-    def _next_of_round(self, tracks: dict[int, Track], clip: tuple[Frame, ...]) -> list[Track]:
-        """The targets whose turn it is, of those that can be asked about."""
+    def _next_of_round(self, tracks: dict[int, Track], clip: tuple[Frame, ...], count: int) -> list[Track]:
+        """The targets whose turn it is, at most `count` of those that can be asked about."""
         followed = {
             track.id: track
             for track in tracks.values()
-            if not self._can_be_found(track) and self._question_start(track, clip) is not None
+            if not self._can_be_found(track) and _first_seen(track, clip) is not None
         }
-        turns = self._round.next((track.id, track.score) for track in followed.values())[: self.config.model_targets]
+        turns = self._round.next((track.id, track.score) for track in followed.values())[:count]
         for track_id in turns:
             self._round.ask(track_id)
         return [followed[track_id] for track_id in turns]
 
-    def _question(self, track: Track, clip: tuple[Frame, ...]) -> ModelRequest | None:
+    def _request(self, track: Track, clip: tuple[Frame, ...], config: PipelineConfig) -> ModelRequest | None:
+        subject = subject_of(track.id)
         if self._task(track) is Task.FIND:
-            shown = self._shown(track, clip)
-            return self._pending.ask(subject_of(track.id), Task.FIND, shown, text=track.phrase, is_placed=False)
-        start = self._question_start(track, clip)
-        if start is None:
+            is_known = self._can_be_found(track) and not self._targets[track.id].is_unproven
+            # The whole clip also tells whether the model agrees with what the tracker saw.
+            frames = clip[-config.model_find_frames :] if is_known else clip
+            return self._pending.ask(subject, Task.FIND, frames, text=track.phrase, is_placed=False)
+        first = _first_seen(track, clip)
+        if first is None:
             return None
-        index, box = start
+        index, box = first
         frames = clip[index:]
         return self._pending.ask(
-            subject_of(track.id), Task.FOLLOW, frames, box_xyxy=box, roi_xyxy=self._window(track, frames)
+            subject, Task.FOLLOW, frames, box_xyxy=box, roi_xyxy=self._roi(track, frames, config.model_roi_crop)
         )
 
-    def _shown(self, track: Track, clip: tuple[Frame, ...]) -> tuple[Frame, ...]:
-        """Where it is looked for. The whole clip also tells whether the model agrees with what the tracker saw."""
-        is_known = self._can_be_found(track) and track.id not in self._unproven
-        return clip[-self.config.model_find_frames :] if is_known else clip
-
-    def _window(self, track: Track, frames: tuple[Frame, ...]) -> Roi | None:
-        """The window in which a small target is followed from near. One that is not seen now, or was not in the last
-        window, may be anywhere."""
+    def _roi(self, track: Track, frames: tuple[Frame, ...], below: float) -> Roi | None:
+        """The crop in which a small target is followed. One that is not seen now, or has left the last crop, may be
+        anywhere."""
         track_history = track.history.at(frame.stamp_ns for frame in frames)
-        if track.id in self._missed or not track_history.is_seen[-1]:
+        if self._targets[track.id].needs_whole_image or not track_history.is_seen[-1]:
             return None
-        return roi_crop(track_history.boxes_xyxy, frames, self.config.model_roi_crop)
-
-    def _note_miss(self, track_id: int, request: ModelRequest, prediction: ModelPrediction) -> None:
-        """Whether the next question is to show whole images, since the model did not see the target in a window."""
-        is_to_the_end = len(prediction.times_ns) == len(request.frames) and np.isfinite(prediction.boxes_xyxy[-1]).all()
-        if request.roi_xyxy is None or is_to_the_end:
-            self._missed.discard(track_id)
-        else:
-            self._missed.add(track_id)
+        return roi_crop(track_history.boxes_xyxy, frames, below)
 
     def _task(self, track: Track) -> Task:
         """A lost target is found by its phrase. One that is seen is followed and found in turn, since who is given the
         box of another will follow that; an objection is heard a second time in the same way."""
-        if self._can_be_found(track) or track.id in self._unproven:
+        target = self._targets[track.id]
+        if self._can_be_found(track) or target.is_unproven:
             return Task.FIND
-        reliability = self._reliability[track.id]
-        if not (track.phrase and reliability.credit and reliability.is_earned):
+        if not (track.phrase and target.reliability.credit and target.reliability.is_earned):
             return Task.FOLLOW
-        if not (self._pending.is_open(subject_of(track.id)) or reliability.is_objecting):
-            self._found_last ^= {track.id}
-        return Task.FIND if track.id in self._found_last else Task.FOLLOW
+        if not self._is_urgent(track.id):
+            target.asks_by_phrase = not target.asks_by_phrase
+        return Task.FIND if target.asks_by_phrase else Task.FOLLOW
 
     def _is_urgent(self, track_id: int) -> bool:
         """There is an open question about it, or an objection that waits for a second one."""
-        return self._pending.is_open(subject_of(track_id)) or self._reliability[track_id].is_objecting
+        return self._pending.is_open(subject_of(track_id)) or self._targets[track_id].reliability.is_objecting
 
     def _can_be_found(self, track: Track) -> bool:
-        """By its phrase, and the model's word would count."""
-        return _is_lost_with_phrase(track) and self._reliability[track.id].is_earned
-
-    @staticmethod
-    def _question_start(track: Track, clip: tuple[Frame, ...]) -> tuple[int, Boxes] | None:
-        """The first frame of the clip, but the last, in which the target was seen, and its box there."""
-        track_history = track.history.at(frame.stamp_ns for frame in clip[:-1])
-        if not track_history.is_seen.any():
-            return None
-        index = int(np.flatnonzero(track_history.is_seen)[0])
-        try:
-            return index, check_box(track_history.boxes_xyxy[index], clip[index].width, clip[index].height)
-        except RegionError:
-            return None
+        """By its phrase, and the model's reply would count."""
+        return _is_lost_with_phrase(track) and self._targets[track.id].reliability.is_earned
 
     def _is_gone(self, track: Track, stamp_ns: int) -> bool:
         """What the tracker has followed ever since that image is not the target; whether it now looks elsewhere."""
         return track.history.is_seen_since(stamp_ns) and self._manager.reject(track.id)
 
     def _consider(
-        self, track: Track, frame: Frame, box_xyxy: Boxes, score: float, likeness: float, believed: Boxes | None
+        self, track: Track, frame: Frame, box_xyxy: Boxes, score: float, likeness: float, tracked: Boxes | None
     ) -> None:
         """Send a box of the past on its way to now, if it may be the target, and rather than what is followed."""
         try:
@@ -257,32 +225,29 @@ class ModelFusion:
         alike = self._manager.likeness(track.id, view, box)
         if alike is not None and alike < likeness:
             return
-        if (
-            alike is not None
-            and believed is not None
-            and likeness
-            and not self._is_better(track, view, believed, alike)
-        ):
+        if alike is not None and tracked is not None and likeness and not self._is_better(track, view, tracked, alike):
             return
         try:
-            self._catch_ups[track.id] = self._manager.start_catch_up(
-                view, box, frame.stamp_ns, score=score, was_lost=is_lost
-            )
+            catch_up = self._manager.start_catch_up(view, box, frame.stamp_ns, score=score, was_lost=is_lost)
         except ConfigError as error:
             logger.warning("the model's box cannot be followed: %s", error)
+            return
+        target = self._targets.pop(track.id)
+        target.catch_up = catch_up
+        self._targets[track.id] = target
 
-    def _is_better(self, track: Track, view: View, believed_xyxy: Boxes, alike: float) -> bool:
+    def _is_better(self, track: Track, view: View, tracked_xyxy: Boxes, alike: float) -> bool:
         """Whether something is more like the target than what is followed, or they are too alike to tell."""
-        followed = self._manager.likeness(track.id, view, believed_xyxy)
+        followed = self._manager.likeness(track.id, view, tracked_xyxy)
         return followed is None or alike > followed - TOO_ALIKE
 
-    def _settle(self, track_id: int, catch_up: CatchUp, frame: Frame) -> TrackEvent | None:
+    def _settle(self, context: StepContext, track_id: int, catch_up: CatchUp) -> TrackEvent | None:
         """A box has come to now: it agrees with the tracker's after all, replaces it, or has lost its way.
 
         One that was followed until it hid replaces a tracker that follows something else.
         """
         track, estimate = self._manager.track(track_id), catch_up.estimate
-        needed, is_elsewhere = track.needed_score(self.config), track.is_seen and not catch_up.was_lost
+        needed, is_elsewhere = track.needed_score(context.config), track.is_seen and not catch_up.was_lost
         if estimate.score < needed and not (is_elsewhere and catch_up.was_followed(needed)):
             return None
         if estimate.score >= needed and track.is_seen and iou(track.box_xyxy, estimate.box_xyxy) >= CONFIRMATION_IOU:
@@ -290,14 +255,33 @@ class ModelFusion:
             return None
         if track.is_seen and catch_up.was_lost:
             return None  # found elsewhere in the meantime; the next question will tell who was right
-        return self._manager.correct(track_id, catch_up, frame)
+        assert context.frame is not None, "a box on its way has images to go through"
+        return self._manager.correct(track_id, catch_up, context.frame, context.config)
 
 
 def _is_lost_with_phrase(track: Track) -> bool:
     return track.state is TrackState.LOST and bool(track.phrase)
 
 
-def _confirmed(track: Track) -> Place | None:
+def _first_seen(track: Track, clip: tuple[Frame, ...]) -> tuple[int, Boxes] | None:
+    """The first frame of the clip, but the last, in which the target was seen, and its box there."""
+    track_history = track.history.at(frame.stamp_ns for frame in clip[:-1])
+    if not track_history.is_seen.any():
+        return None
+    index = int(np.flatnonzero(track_history.is_seen)[0])
+    try:
+        return index, check_box(track_history.boxes_xyxy[index], clip[index].width, clip[index].height)
+    except RegionError:
+        return None
+
+
+def _left_roi(request: ModelRequest, prediction: ModelPrediction) -> bool:
+    """Whether the next request is to show whole images, since the model did not see the target in an ROI crop."""
+    is_to_the_end = len(prediction.times_ns) == len(request.frames) and np.isfinite(prediction.boxes_xyxy[-1]).all()
+    return request.roi_xyxy is not None and not is_to_the_end
+
+
+def _confirmed(track: Track) -> TimedBox | None:
     """Where the target was when the model last agreed; None: it never did, or too long ago."""
     known = track.history.at([track.grounded_ns])
     return (track.grounded_ns, known.boxes_xyxy[0]) if known.is_seen[0] else None
@@ -306,8 +290,8 @@ def _confirmed(track: Track) -> Place | None:
 def _prediction(request: ModelRequest, reply: ModelReply) -> ModelPrediction:
     """What a reply says of its target; absence is no box in any frame.
 
-    A window holds the place where the tracker sees the target. So "none" in it speaks against that place as "none" in
-    whole images does; but of a target that leaves it nothing is known from there on.
+    An ROI crop holds the place where the tracker sees the target. So "none" in it speaks against that place as "none"
+    in whole images does; but of a target that leaves it nothing is known from there on.
     """
     times = np.array(reply.stamps_ns, np.int64)
     boxes = reply.boxes_xyxy

@@ -104,15 +104,11 @@ class PendingRequests:
             self.withdraw(subject)
 
 
-@dataclass(slots=True, eq=False)
-class Round:
+class RoundRobin:
     """Whose turn it is to be verified: the least sure of those that were not asked about in this round."""
 
-    _asked: set[int]
-
-    @classmethod
-    def new(cls) -> "Round":
-        return cls(set())
+    def __init__(self) -> None:
+        self._asked: set[int] = set()
 
     def next(self, scores: Iterable[tuple[int, float]]) -> list[int]:
         """The ids in the order in which they should be asked about; all of them again when the round is over."""

@@ -1,4 +1,4 @@
-"""Frames of one camera in, tracks, events and the fate of goals out. Knows no ROS, no thread and no clock."""
+"""Frames of one camera in, tracks, events and the state of goals out. Knows no ROS, no thread and no clock."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -9,12 +9,13 @@ from vitron_ros.config import PipelineConfig
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.request import ModelReply, ModelRequest
 from vitron_ros.streaming.frame_buffer import FrameBuffer
-from vitron_ros.streaming.goal_manager import FrameContext, GoalManager
+from vitron_ros.streaming.goal_manager import GoalManager
 from vitron_ros.streaming.goals import GoalFeedback, GoalResult, Outcome, Phase, TrackRequest
-from vitron_ros.streaming.load_shedding import LoadSheddingLevel, spared
+from vitron_ros.streaming.load_shedding import LoadSheddingLevel
 from vitron_ros.streaming.model_fusion import ModelFusion
 from vitron_ros.streaming.pace import Pace
 from vitron_ros.streaming.pending_requests import PendingRequests
+from vitron_ros.streaming.step_context import StepContext
 from vitron_ros.tracking.box_tracker import BoxTracker, View
 from vitron_ros.tracking.catch_up import CatchUp
 from vitron_ros.tracking.track import Reason, TrackEvent, TrackSnapshot
@@ -23,8 +24,8 @@ from vitron_ros.tracking.track_manager import TrackManager
 STEPS = 5  # of trackers that fit between two images: what the targets leave of them goes to images of the past
 PAST_STEPS = 4  # that these get with many targets, too
 LEAST_VIEWS = 2  # images of the past for each box on its way, whatever is to be done: with fewer it would never arrive
-PURSUIT_VIEWS = 32  # that all boxes on their way to now may go through: 1 s at 30 Hz for one; fewer are left out then
-MIN_PURSUIT_VIEWS = 10  # for each of them
+CATCH_UP_VIEWS = 32  # that all boxes on their way to now may go through: 1 s at 30 Hz for one; fewer are left out then
+MIN_CATCH_UP_VIEWS = 10  # for each of them
 REORDER_NS = 200_000_000  # images late by less are out of order and skipped; by more, the clock jumped back
 
 
@@ -52,7 +53,7 @@ class CameraPipeline:
     """Carries every target of one camera from frame to frame, and every goal to its end.
 
     Two times come in: a frame's stamp, by which everything about images and tracks is measured, and `now_ns`,
-    by which a goal's patience is. A frame without a stamp counts as taken now.
+    by which a goal's timeout is. A frame without a stamp counts as taken now.
 
     Args:
         model_frames: that the model takes at once; 0: there is no model, and goals need a region.
@@ -70,64 +71,56 @@ class CameraPipeline:
         model_frames: int = 0,
     ) -> None:
         self.late_frames = 0
-        self._config = config
-        self._load_shedding = LoadSheddingLevel.NOTHING
+        self._context = StepContext(config=config)
         self._pace = Pace()
-        self._manager = TrackManager(config, make_tracker, ids)
+        self._manager = TrackManager(make_tracker, ids)
         self._frame_buffer = FrameBuffer(
             int(config.history * SECOND_NS),
             int(config.keyframe_period * SECOND_NS),
             min(config.keyframes, model_frames),
         )
         self._pending = PendingRequests(f"{camera} " if camera else "")
-        self._model_fusion = ModelFusion(config, self._manager, self._pending)
-        self._events: list[TrackEvent] = []
+        self._model_fusion = ModelFusion(self._manager, self._pending)
         self._goals = GoalManager(
-            config,
             self._manager,
             self._model_fusion,
             self._pending,
             self._frame_buffer,
-            self._events,
             camera=camera,
             has_model=model_frames > 0,
         )
-        self._has_news = False  # the model has answered since the last image
+        self._events: list[TrackEvent] = []  # for the next report
         self._requests: list[ModelRequest] = []
+        self._has_new_reply = False  # the model has answered since the last image
 
     @property
     def config(self) -> PipelineConfig:
-        return self._config
+        return self._context.config
 
     @config.setter
     def config(self, config: PipelineConfig) -> None:
-        self._config = config
-        self._manager.life = config
-        self._goals.config = config
-        self._model_fusion.config = spared(config, self._load_shedding)
+        self._context = replace(self._context, config=config)
 
     @property
     def load_shedding(self) -> LoadSheddingLevel:
         """What is left out since the machine is too slow."""
-        return self._load_shedding
+        return self._context.load_shedding
 
     @load_shedding.setter
     def load_shedding(self, load_shedding: LoadSheddingLevel) -> None:
-        self._load_shedding = load_shedding
-        self._manager.redetects_sparingly = load_shedding >= LoadSheddingLevel.SEARCH
-        self._model_fusion.config = spared(self._config, load_shedding)
+        self._context = replace(self._context, load_shedding=load_shedding)
 
     def add(self, goal_id: str, request: TrackRequest, now_ns: int) -> None:
-        """Take on a wish; it is acted on in the next step."""
-        self._goals.add(goal_id, request, now_ns)
+        """Accept a goal; it is acted on in the next step."""
+        self._goals.add(self._at(now_ns), goal_id, request)
 
     def cancel(self, goal_id: str) -> None:
-        """Give up a wish. Nothing happens if it has ended already."""
-        self._goals.cancel(goal_id)
+        """Give up a goal. Nothing happens if it has ended already."""
+        self._events += self._goals.cancel(self._context, goal_id)
 
     def reset(self) -> None:
-        """Give up every wish and every target."""
-        self._goals.finish_all(Outcome.CANCELED, "the node was reset", Reason.REQUESTED)
+        """Give up every goal and every target."""
+        self._events += self._goals.finish_all(self._context, Outcome.CANCELED, Reason.REQUESTED, "the node was reset")
 
     def view(self, now_ns: int) -> tuple[Frame, ...]:
         """What the camera sees now, for a question: a few frames, the newest last. Empty: see `blindness`."""
@@ -138,13 +131,13 @@ class CameraPipeline:
         if self._context.problem:
             return f"no image can be read, the last: {self._context.problem}"
         limit_s = self.silent_after_ns / SECOND_NS
-        by = "max_image_age=" if limit_s == self._config.max_image_age else "two periods of this camera, "
+        by = "max_image_age=" if limit_s == self.config.max_image_age else "two periods of this camera, "
         return f"no image within {by}{limit_s:g} s; check the camera"
 
     @property
     def silent_after_ns(self) -> int:
         """Without an image, the camera counts as silent. A slow one is given time for its next. From any thread."""
-        return max(int(self._config.max_image_age * SECOND_NS), self._pace.patience_ns)
+        return max(int(self.config.max_image_age * SECOND_NS), self._pace.patience_ns)
 
     def seen(self) -> dict[int, Boxes]:
         """The box (4,) px of every target that is seen in the newest image, by its id."""
@@ -155,33 +148,35 @@ class CameraPipeline:
         subject = self._pending.close(request.id)
         if subject is None:
             return
-        self._has_news = True
+        self._has_new_reply = True
         kind, name = subject
         if kind == "goal":
-            self._goals.receive(name, request, reply)
+            self._events += self._goals.receive(self._context, name, request, reply)
         else:
-            self._model_fusion.receive(int(name), request, reply, self._context.image_ns)
+            self._model_fusion.receive(self._context, int(name), request, reply)
 
     def shutdown(self) -> Report:
         """End everything and let the images go; the pipeline may be used again."""
-        self._goals.finish_all(Outcome.SHUTDOWN, "the node was deactivated", Reason.SHUTDOWN)
+        self._events += self._goals.finish_all(
+            self._context, Outcome.SHUTDOWN, Reason.SHUTDOWN, "the node was deactivated"
+        )
         self._frame_buffer.clear()
-        self._goals.context = replace(self._context, frame=None)
+        self._context = replace(self._context, frame=None)
         return self._report(None)
 
     def finish_recording(self) -> Report:
         """As `shutdown`, at the end of a file: its goals end with what became of them."""
-        self._goals.finish_recording()
+        self._events += self._goals.finish_recording(self._context)
         return self.shutdown()
 
     def tick(self, now_ns: int) -> Report:
         """Time passes without an image."""
-        self._goals.expire(now_ns)
+        self._events += self._goals.expire(self._at(now_ns))
         return self._report(None, now_ns=now_ns)
 
     def skip(self, problem: str) -> None:
         """An image has come that cannot be read, and why."""
-        self._goals.context = replace(self._context, problem=problem)
+        self._context = replace(self._context, problem=problem)
 
     def step(self, frame: Frame, now_ns: int) -> Report:
         """The next frame. One that is a little older than its predecessor is skipped and counted."""
@@ -190,18 +185,19 @@ class CameraPipeline:
             self.late_frames += 1
             return self.tick(now_ns)
         self._check_continuity(frame, image_ns)
-        self._pace.arrive(now_ns)
-        view, self._goals.context = View(frame), FrameContext(frame, image_ns, now_ns, self._pace.period_ns)
-        self._events += self._manager.step(view, image_ns)
-        is_keyframe = self._frame_buffer.push(view, image_ns, force=self._wants_to_ask(), needed_ns=self._needed_ns())
-        self._has_news = False
-        self._goals.ground()
+        view, context = View(frame), self._next_context(frame, image_ns, now_ns)
+        self._context = context
+        is_sparing = context.load_shedding >= LoadSheddingLevel.SEARCH
+        self._events += self._manager.step(view, image_ns, context.config, redetects_sparingly=is_sparing)
+        is_keyframe = self._frame_buffer.push(view, image_ns, force=self._needs_keyframe(), needed_ns=self._needed_ns())
+        self._has_new_reply = False
+        self._events += self._goals.ground(context)
         tracks = self._manager.report(image_ns)
-        self._goals.follow(tracks)
-        self._goals.expire(now_ns)
+        self._goals.follow(context, tracks, self._events)
+        self._events += self._goals.expire(context)
         if is_keyframe:
             clip = self._frame_buffer.clip()
-            self._requests += self._goals.questions(clip) + self._model_fusion.questions(clip, image_ns)
+            self._requests += self._goals.requests(context, clip) + self._model_fusion.requests(context, clip)
         return self._report(frame, tracks, now_ns)
 
     def catch_up(self, is_waiting: Callable[[], bool] = lambda: False) -> None:
@@ -216,23 +212,37 @@ class CameraPipeline:
         if self._context.frame is None or not (count := len(self._catch_ups())):
             return
         views = LEAST_VIEWS * count
-        moved = self._advance(self._context.frame, views)
+        moved = self._advance(views)
         while moved and views < max(PAST_STEPS, STEPS - len(self._manager)) and not is_waiting():
-            moved = self._advance(self._context.frame, 1)
+            moved = self._advance(1)
             views += moved
 
-    @property
-    def _context(self) -> FrameContext:
-        return self._goals.context
+    def _at(self, now_ns: int) -> StepContext:
+        """The context of something that happens between images."""
+        self._context = replace(self._context, now_ns=now_ns)
+        return self._context
+
+    def _next_context(self, frame: Frame, image_ns: int, now_ns: int) -> StepContext:
+        self._pace.arrive(now_ns)
+        return StepContext(
+            config=self.config,
+            load_shedding=self.load_shedding,
+            frame=frame,
+            image_ns=image_ns,
+            arrived_ns=now_ns,
+            now_ns=now_ns,
+            period_ns=self._pace.period_ns,
+        )
 
     def _is_stale(self, now_ns: int) -> bool:
         return now_ns - self._context.arrived_ns > self.silent_after_ns
 
-    def _advance(self, frame: Frame, budget: int) -> int:
-        """Carry the boxes that are on their way to a frame through so many images in all; through how many it was."""
-        max_views = max(MIN_PURSUIT_VIEWS, PURSUIT_VIEWS // max(1, len(self._catch_ups())))
-        left = self._goals.advance(budget, max_views)
-        left, events = self._model_fusion.advance(self._frame_buffer, frame, self._context.image_ns, left, max_views)
+    def _advance(self, budget: int) -> int:
+        """Carry the boxes that are on their way through so many images in all; through how many it was."""
+        max_views = max(MIN_CATCH_UP_VIEWS, CATCH_UP_VIEWS // max(1, len(self._catch_ups())))
+        left, events = self._goals.advance(self._context, budget, max_views)
+        self._events += events
+        left, events = self._model_fusion.advance(self._context, self._frame_buffer, left, max_views)
         self._events += events
         return budget - left
 
@@ -251,12 +261,12 @@ class CameraPipeline:
     def _drop_all(self, reason: Reason, text: str) -> None:
         self._frame_buffer.clear()
         self._pending.withdraw_all()
-        self._goals.drop_targets(reason, text)
+        self._events += self._goals.drop_targets(self._context, reason, text)
 
-    def _wants_to_ask(self) -> bool:
+    def _needs_keyframe(self) -> bool:
         """Whether there is a goal that the model has not been asked for yet, or it is free again, and not too soon."""
-        is_free = self._has_news and self._model_fusion.is_due(self._context.image_ns)
-        return is_free or self._goals.wants_to_ask
+        is_free = self._has_new_reply and self._model_fusion.is_due(self._context)
+        return is_free or self._goals.needs_keyframe
 
     def _catch_ups(self) -> list[CatchUp]:
         """Every box of the model on its way to now."""

@@ -1,4 +1,4 @@
-"""One track: its states, what moves it from one to the next, and what it tells the world."""
+"""One track: its states, what moves it from one to the next, and what it reports."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from vitron_ros.config import LifeCycle
 from vitron_ros.tracking.box_history import BoxHistory, Entry
 from vitron_ros.tracking.box_tracker import BoxEstimate
 
-DOUBT = 0.4  # share of its belief that a target keeps when the model says that it is not there
-MIN_BELIEF = 0.15
+CONFIDENCE_KEPT = 0.4  # share of its confidence that a target keeps when the model says that it is not there
+MIN_CONFIDENCE = 0.15
 MAX_SHIFT = 0.3  # of its size, that an edge of the tracker's box is moved at most to be where the model draws it
 MIN_GAIN = 0.15
-DOUBT_TIME = 5.0  # s over which doubt fades
+CONFIDENCE_TIME = 5.0  # s over which it recovers
 
 
 class TrackState(IntEnum):
@@ -58,7 +58,7 @@ class Reason(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackEvent:
-    """Something happened to a target, or to a wish to track one. Fields as in vitron_msgs/TrackEvent."""
+    """Something happened to a target, or to a goal to track one. Fields as in vitron_msgs/TrackEvent."""
 
     kind: EventKind
     reason: Reason
@@ -97,7 +97,7 @@ class Track:
     Once lost, the box stays where it was last predicted until the target is found.
 
     Attributes:
-        history: what was believed of it at each of the last images, as corrected since.
+        history: its box in each of the last images, as corrected since.
     """
 
     def __init__(
@@ -124,15 +124,15 @@ class Track:
         self._seen_box = box_xyxy
         self._velocity = np.zeros(2)
         self._frames_seen = 1
-        self._doubt = 0.0
-        self._doubted_ns = now_ns
+        self._confidence_lost = 0.0
+        self._lowered_ns = now_ns
         self._shift = np.zeros(4)
-        self._drawings = 1
+        self._refinements = 1
         self.history = BoxHistory()
         self.history.put(Entry(now_ns, box_xyxy, 1.0, True))
 
     def update(self, estimate: BoxEstimate, now_ns: int, life: LifeCycle) -> EventKind | None:
-        """Take the tracker's word for this frame; the event that it caused, if any."""
+        """Take the tracker's estimate for this frame; the event that it caused, if any."""
         event = self._take(estimate, now_ns, life)
         self.history.put(Entry(now_ns, self.box_xyxy, self.score, self.is_seen))
         return event
@@ -140,28 +140,29 @@ class Track:
     def confirm(self, stamp_ns: int) -> None:
         """The model, too, saw the target in the image of that stamp where the track had it."""
         self.grounded_ns = max(self.grounded_ns, stamp_ns)
-        self._doubt = 0.0
+        self._confidence_lost = 0.0
 
-    def doubt(self, now_ns: int) -> None:
+    def lower_confidence(self, now_ns: int) -> None:
         """The model says that the target is not there. The score counts for less from now on; that fades."""
-        self._doubt = min(1 - DOUBT * self.belief(now_ns), 1 - MIN_BELIEF)
-        self._doubted_ns = now_ns
+        self._confidence_lost = min(1 - CONFIDENCE_KEPT * self.confidence(now_ns), 1 - MIN_CONFIDENCE)
+        self._lowered_ns = now_ns
 
-    def redraw(self, shift: Boxes) -> None:
-        """The model draws the box with its edges (4,) elsewhere by these shares of its sides; so do we by and by.
+    def refine(self, shift: Boxes) -> None:
+        """Move the edges (4,) of the box by these shares of its sides towards the model's box, a little each time.
 
-        The mean of many drawings is worth more than the one that the tracker was started with.
+        The mean of many boxes of the model is worth more than the one that the tracker was started with.
         """
-        self._drawings += 1
-        gain = max(1 / self._drawings, MIN_GAIN)
+        self._refinements += 1
+        gain = max(1 / self._refinements, MIN_GAIN)
         self._shift = np.clip(self._shift + gain * shift, -MAX_SHIFT, MAX_SHIFT)
 
-    def belief(self, now_ns: int) -> float:
-        """What the tracker's score is multiplied with, in [MIN_BELIEF, 1]."""
-        return float(1 - self._doubt * np.exp(-max(now_ns - self._doubted_ns, 0) / (DOUBT_TIME * SECOND_NS)))
+    def confidence(self, now_ns: int) -> float:
+        """What the tracker's score is multiplied with, in [MIN_CONFIDENCE, 1]."""
+        elapsed_ns = max(now_ns - self._lowered_ns, 0)
+        return float(1 - self._confidence_lost * np.exp(-elapsed_ns / (CONFIDENCE_TIME * SECOND_NS)))
 
     def correct(self, path: Sequence[tuple[int, BoxEstimate]], stamp_ns: int, life: LifeCycle) -> EventKind | None:
-        """Put another past in the place of what was believed, all of it; the event that it caused.
+        """Replace the whole history; the event that it caused.
 
         How long that had been wrong is not known.
 
@@ -172,7 +173,7 @@ class Track:
         was_lost = self.state is TrackState.LOST
         (time_ns, first), *later = path
         self.confirm(stamp_ns)
-        self._shift, self._drawings = np.zeros(4), 1
+        self._shift, self._refinements = np.zeros(4), 1
         self.score = first.score
         self._velocity = np.zeros(2)
         self._seen_box, self.seen_ns = first.box_xyxy, time_ns
@@ -194,8 +195,8 @@ class Track:
 
     def _take(self, estimate: BoxEstimate, now_ns: int, life: LifeCycle) -> EventKind | None:
         was_lost = self.state is TrackState.LOST
-        self.score = estimate.score * self.belief(now_ns)
-        box = self._redrawn(estimate.box_xyxy)
+        self.score = estimate.score * self.confidence(now_ns)
+        box = self._refined(estimate.box_xyxy)
         if self.score >= self.needed_score(life):
             self._see(box, now_ns, life, was_lost=was_lost)
             return EventKind.REACQUIRED if was_lost else None
@@ -212,7 +213,7 @@ class Track:
         self._velocity = np.zeros(2)
         return EventKind.LOST
 
-    def _redrawn(self, box_xyxy: Boxes) -> Boxes:
+    def _refined(self, box_xyxy: Boxes) -> Boxes:
         return box_xyxy + self._shift * np.tile(box_xyxy[2:] - box_xyxy[:2], 2) if self._shift.any() else box_xyxy
 
     def snapshot(self, now_ns: int) -> TrackSnapshot:

@@ -31,15 +31,10 @@ class TrackManager:
         make_tracker: makes a fresh box tracker for each target.
         ids: where track ids come from; shared by all cameras of a node, so that an id is never used twice.
 
-    Attributes:
-        redetects_sparingly: lost targets are looked for in every second image, in turn.
-
     Not thread-safe: one worker owns a manager.
     """
 
-    def __init__(self, life: LifeCycle, make_tracker: Callable[[], BoxTracker], ids: Iterator[int]) -> None:
-        self.life = life
-        self.redetects_sparingly = False
+    def __init__(self, make_tracker: Callable[[], BoxTracker], ids: Iterator[int]) -> None:
         self._steps = 0
         self._make_tracker = make_tracker
         self._ids = ids
@@ -54,6 +49,7 @@ class TrackManager:
         view: View,
         box_xyxy: Boxes,
         now_ns: int,
+        life: LifeCycle,
         *,
         phrase: str = "",
         min_score: float | None = None,
@@ -75,7 +71,7 @@ class TrackManager:
             grounded_ns=view.frame.stamp_ns,
         )
         for later_view in later:
-            track.update(tracker.step(later_view), later_view.frame.stamp_ns or now_ns, self.life)
+            track.update(tracker.step(later_view), later_view.frame.stamp_ns or now_ns, life)
         self._targets[track.id] = _Target(track, tracker)
         event = self._event(track, view.frame, EventKind.STARTED, Reason.REQUESTED, "the target is followed")
         return track.id, event
@@ -83,17 +79,17 @@ class TrackManager:
     def start_catch_up(
         self, view: View, box_xyxy: Boxes, time_ns: int, *, score: float, was_lost: bool = False
     ) -> CatchUp:
-        """A box (4,) px inside the view's frame of the past, to be carried to now and then adopted or believed."""
+        """A box (4,) px inside the view's frame of the past, to be carried to now and then adopted."""
         return CatchUp(self._make_tracker(), view, box_xyxy, time_ns, score=score, was_lost=was_lost)
 
     def adopt(
-        self, catch_up: CatchUp, frame: Frame, *, phrase: str, min_score: float | None
+        self, catch_up: CatchUp, frame: Frame, life: LifeCycle, *, phrase: str, min_score: float | None
     ) -> tuple[int, list[TrackEvent]]:
-        """A new target out of a catch_up that has come to this frame, perhaps lost by now: its id and the events."""
+        """A new target out of a catch-up that has come to this frame, perhaps lost by now: its id and the events."""
         (time_ns, first), *later = catch_up.path
         track = Track(next(self._ids), first.box_xyxy, time_ns, phrase=phrase, min_score=min_score, grounded_ns=time_ns)
         for time_ns, estimate in later:
-            track.update(estimate, time_ns, self.life)
+            track.update(estimate, time_ns, life)
         self._targets[track.id] = _Target(track, catch_up.tracker)
         events = [self._event(track, frame, EventKind.STARTED, Reason.REQUESTED, "the model found the target")]
         if track.state is TrackState.LOST:
@@ -101,10 +97,10 @@ class TrackManager:
             events.append(self._event(track, frame, lost, EVENT_REASON[lost], EVENT_TEXT[lost]))
         return track.id, events
 
-    def correct(self, track_id: int, catch_up: CatchUp, frame: Frame) -> TrackEvent | None:
-        """Believe a catch_up that has come to this frame instead of the target's own tracker; the event, if any."""
+    def correct(self, track_id: int, catch_up: CatchUp, frame: Frame, life: LifeCycle) -> TrackEvent | None:
+        """Replace the target's tracker by a catch-up that has come to this frame; the event, if any."""
         target = self._targets[track_id]
-        kind = target.track.correct(catch_up.path, catch_up.start_ns, self.life)
+        kind = target.track.correct(catch_up.path, catch_up.start_ns, life)
         target.tracker = catch_up.tracker
         return None if kind is None else self._event(target.track, frame, kind, EVENT_REASON[kind], FOUND_BY_MODEL)
 
@@ -129,23 +125,27 @@ class TrackManager:
         tracker.reject()
         return True
 
-    def step(self, view: View, now_ns: int) -> list[TrackEvent]:
-        """Carry every target into the next frame."""
+    def step(self, view: View, now_ns: int, life: LifeCycle, *, redetects_sparingly: bool = False) -> list[TrackEvent]:
+        """Carry every target into the next frame.
+
+        Args:
+            redetects_sparingly: lost targets are looked for in every second image, in turn.
+        """
         events = []
-        to_redetect = self._next_to_redetect()
+        to_redetect = self._next_to_redetect(redetects_sparingly)
         for target in self._targets.values():
             may_redetect = target is to_redetect or target.track.is_seen
             if target.track.state is TrackState.LOST and not may_redetect:
                 continue
-            kind = target.track.update(target.tracker.step(view, redetect=may_redetect), now_ns, self.life)
+            kind = target.track.update(target.tracker.step(view, redetect=may_redetect), now_ns, life)
             if kind is not None:
                 events.append(self._event(target.track, view.frame, kind, EVENT_REASON[kind], EVENT_TEXT[kind]))
         return events
 
-    def _next_to_redetect(self) -> _Target | None:
+    def _next_to_redetect(self, redetects_sparingly: bool) -> _Target | None:
         """The target whose turn it is to be looked for, of those that are not seen."""
         hidden = [target for target in self._targets.values() if not target.track.is_seen]
-        turn, is_left_out = divmod(self._steps, 2) if self.redetects_sparingly else (self._steps, 0)
+        turn, is_left_out = divmod(self._steps, 2) if redetects_sparingly else (self._steps, 0)
         self._steps += 1
         return hidden[turn % len(hidden)] if hidden and not is_left_out else None
 

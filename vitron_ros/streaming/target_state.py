@@ -1,0 +1,32 @@
+"""What model fusion knows about one target."""
+
+from dataclasses import dataclass
+
+from vitron_ros.streaming.fusion_decision import RELIABILITY_FROM_MODEL, ModelReliability, TimedBox
+from vitron_ros.tracking.catch_up import CatchUp
+
+
+@dataclass(slots=True, eq=False)
+class TargetState:
+    """What the model has shown about a target that exists. `ModelFusion` alone changes it.
+
+    Attributes:
+        is_unproven: the model has found it by its phrase only once.
+        asks_by_phrase: it is asked for by its phrase next, and not by its box.
+        needs_whole_image: it was not in the ROI crop that the model was last shown.
+        found_by_phrase: where the model last found it by its phrase, and the tracker agreed.
+        catch_up: a box of the model on its way to now.
+    """
+
+    reliability: ModelReliability
+    is_unproven: bool = False
+    asks_by_phrase: bool = False
+    needs_whole_image: bool = False
+    found_by_phrase: TimedBox | None = None
+    catch_up: CatchUp | None = None
+
+    @classmethod
+    def begin(cls, *, by_model: bool) -> "TargetState":
+        """Of a new target, which the model found, or did not."""
+        value = RELIABILITY_FROM_MODEL if by_model else 0.0
+        return cls(ModelReliability.begin(value), is_unproven=by_model)
