@@ -6,7 +6,7 @@ import numpy as np
 
 from vitron_ros.boxes import Boxes
 from vitron_ros.frame import Frame
-from vitron_ros.grounding.request import ModelReply, ModelRequest, ReplyStatus
+from vitron_ros.grounding.request import ModelDescription, ModelReply, ModelRequest, ReplyStatus, Task
 from vitron_ros.tracking.box_tracker import BoxEstimate, View
 
 FRAME_NS = 33_000_000
@@ -65,13 +65,20 @@ class ScriptedModel:
         *answers: Callable[[ModelRequest], ModelReply],
         max_frames: int = 8,
         max_requests: int = 8,
-        describes: bool = False,
+        tasks: frozenset[Task] = frozenset(Task) - {Task.DESCRIBE},
+        uses_newest_frame_only: bool = False,
+        min_score: float | None = None,
     ):
         self.max_frames, self.max_requests = max_frames, max_requests
-        self.describes = describes
+        self.tasks, self.uses_newest_frame_only, self.min_score = tasks, uses_newest_frame_only, min_score
         self.asked: list[ModelRequest] = []
         self.batches: list[int] = []
         self._answers = list(answers or [found])
+
+    def describe(self) -> ModelDescription:
+        return ModelDescription(
+            name="script", family="script", tasks=self.tasks, parameters=0, memory_bytes=0, device="cpu"
+        )
 
     def reply(self, requests: Sequence[ModelRequest]) -> list[ModelReply]:
         self.batches.append(len(requests))

@@ -40,7 +40,8 @@ def find(rgb: Image, colour: str) -> Boxes:
 
 class ColourModel:
     max_frames, max_requests = 8, 8
-    describes = False
+    tasks = frozenset(Task) - {Task.DESCRIBE}
+    uses_newest_frame_only, min_score = False, None
 
     def reply(self, requests: Sequence[ModelRequest]) -> list[ModelReply]:
         return [self._answer(request) for request in requests]

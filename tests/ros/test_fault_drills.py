@@ -62,7 +62,8 @@ class FaultyModel:
     """Knows the pictures; while a fault is set, that is called in its place."""
 
     max_frames, max_requests = 8, 8
-    describes = False
+    tasks = frozenset(Task) - {Task.DESCRIBE}
+    uses_newest_frame_only, min_score = False, None
 
     def __init__(self):
         self.fault = None

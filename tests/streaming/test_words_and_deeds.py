@@ -39,7 +39,7 @@ class World:
 
 
 def heard(world, asked, describes=True):
-    model = ScriptedModel(world, describes=describes)
+    model = ScriptedModel(world, tasks=frozenset(Task) if describes else frozenset(Task) - {Task.DESCRIBE})
     (reply,) = answers(model, [asked])
     assert reply.id == "it" and reply.task is asked.task
     return reply, model

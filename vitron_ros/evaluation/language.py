@@ -147,7 +147,7 @@ def _boxes(reply: ModelReply, min_score: float) -> list[Boxes]:
         return []
     if reply.task is Task.ASK:
         return [item.box_xyxy for item in reply.grounded]
-    if reply.boxes_xyxy is None or reply.score < min_score:
+    if reply.boxes_xyxy is None or not reply.is_sure(min_score):
         return []
     shown = [box for box in reply.boxes_xyxy if np.isfinite(box).all()]
     return shown[-1:]

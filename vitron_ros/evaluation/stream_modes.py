@@ -15,6 +15,7 @@ so does the wait for what it does after the image before: the one figure that di
 import itertools
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -102,18 +103,14 @@ class _Pages:
 class _Stopwatch:
     """Wall time of an image's way through the pipeline, without that of the model, which answers inline in a replay."""
 
-    def __init__(self, model: LanguageVision | None) -> None:
-        self.max_frames = 0 if model is None else model.max_frames
-        self.max_requests = 0 if model is None else model.max_requests
-        self.describes = model is not None and model.describes
-        self._model = model
+    def __init__(self) -> None:
         self._began = self._asked = 0.0
 
-    def reply(self, requests: Sequence[ModelRequest]) -> list[ModelReply]:
-        assert self._model is not None
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
         begin = time.perf_counter()
         try:
-            return self._model.reply(requests)
+            yield
         finally:
             self._asked += time.perf_counter() - begin
 
@@ -125,11 +122,26 @@ class _Stopwatch:
         return (time.perf_counter() - self._began - self._asked) * 1e3
 
 
+class _UntimedModel:
+    """A model whose replies take no time on a stopwatch."""
+
+    def __init__(self, model: LanguageVision, watch: _Stopwatch) -> None:
+        self.tasks, self.max_frames, self.max_requests = model.tasks, model.max_frames, model.max_requests
+        self.uses_newest_frame_only, self.min_score = model.uses_newest_frame_only, model.min_score
+        self.describe = model.describe
+        self._model, self._watch = model, watch
+
+    def reply(self, requests: Sequence[ModelRequest]) -> list[ModelReply]:
+        with self._watch.stopped():
+            return self._model.reply(requests)
+
+
 def _pipeline(
     clip: StreamClip, config: PipelineConfig, model: LanguageVision | None, latency: Latency, *, from_box: bool
 ) -> list[Published]:
     goals = [ScriptedGoal(request=request) for request in _wishes(clip, from_box=from_box)]
-    watch = _Stopwatch(model)
+    watch = _Stopwatch()
+    untimed = None if model is None else _UntimedModel(model, watch)
     ages_ms: list[float] = []
 
     def frames() -> Iterator[Frame]:
@@ -144,7 +156,7 @@ def _pipeline(
     def note(report: Report) -> None:
         ages_ms.append(watch.elapsed_ms())
 
-    recording = replay(frames(), goals, config, note, model=None if model is None else watch, latency=latency)
+    recording = replay(frames(), goals, config, note, model=untimed, latency=latency)
     pages = [_Pages() for _ in goals]
     for item, age_ms in zip(recording.frames, ages_ms, strict=True):
         by_id = {track.id: track for track in item.tracks}
@@ -227,8 +239,8 @@ def _model_alone(clip: StreamClip, config: PipelineConfig, model: LanguageVision
 def _uncompensated(
     clip: StreamClip, config: PipelineConfig, model: LanguageVision, latency: Latency
 ) -> list[Published]:
-    watch = _Stopwatch(model)
-    asker, pages = _Asker(clip, config, watch, latency), [_Pages() for _ in clip.truth.targets]
+    watch = _Stopwatch()
+    asker, pages = _Asker(clip, config, _UntimedModel(model, watch), latency), [_Pages() for _ in clip.truth.targets]
     manager = TrackManager(lambda: make_tracker(config.tracker), itertools.count(1))
     ids: dict[int, int] = {}  # track by number of the target
     for frame in clip.frames():

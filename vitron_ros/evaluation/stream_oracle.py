@@ -9,7 +9,7 @@ import numpy as np
 from vitron_ros.boxes import Boxes, area, iou
 from vitron_ros.errors import ConfigError
 from vitron_ros.evaluation.stream_clips import StreamTruth
-from vitron_ros.grounding.request import ModelReply, ModelRequest, ReplyStatus, Roi, Task
+from vitron_ros.grounding.request import ModelDescription, ModelReply, ModelRequest, ReplyStatus, Roi, Task
 from vitron_ros.streaming.roi_crop import corner
 
 SEEN_SHARE = 0.2  # from which it sees an object
@@ -41,11 +41,18 @@ class OracleModel:
 
     max_frames = 8
     max_requests = 8
-    describes = False
+    tasks = frozenset((Task.FIND, Task.FOLLOW))
+    uses_newest_frame_only = False
+    min_score: float | None = None
 
     def __init__(self, truth: StreamTruth, errors: OracleErrors) -> None:
         self._truth, self._errors = truth, errors
         self._objects = {target.phrase: target.object for target in truth.targets}
+
+    def describe(self) -> ModelDescription:
+        return ModelDescription(
+            name="oracle", family="oracle", tasks=self.tasks, parameters=0, memory_bytes=0, device="cpu"
+        )
 
     def reply(self, requests: Sequence[ModelRequest]) -> list[ModelReply]:
         """Answers FIND for the phrases of the clip's targets, and FOLLOW; whatever else is UNKNOWN."""

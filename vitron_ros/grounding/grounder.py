@@ -15,7 +15,7 @@ from torch import Tensor
 
 from vitron_ros.backends.choice import Parts, choose_parts
 from vitron_ros.config import ModelRun
-from vitron_ros.errors import CallbackError, ModelError, RegionError
+from vitron_ros.errors import ModelError, RegionError
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.conversation_context import with_needed_history
 from vitron_ros.grounding.draft_proposer import DraftProposer
@@ -23,7 +23,16 @@ from vitron_ros.grounding.frame_tokens import CachedFrameEncoder, FrameTokens
 from vitron_ros.grounding.model_files import load_files
 from vitron_ros.grounding.out_of_distribution import FirstFrames, OutOfDistributionDetector
 from vitron_ros.grounding.reading import boxes_of, named_boxes, pixels, spoken, status_of
-from vitron_ros.grounding.request import IN_WORDS, Grounded, ModelReply, ModelRequest, ReplyStatus, Task
+from vitron_ros.grounding.replies import not_to_be_asked, unanswered
+from vitron_ros.grounding.request import (
+    IN_WORDS,
+    Grounded,
+    ModelDescription,
+    ModelReply,
+    ModelRequest,
+    ReplyStatus,
+    Task,
+)
 from vitron_ros.grounding.vocabulary import Vocabulary
 from vitron_ros.grounding.wording import follow, grammar, turns, with_needed_frames
 from vitron_ros.model.answers import Box
@@ -100,7 +109,10 @@ class Grounder:
         self.max_frames = min(CLIP_FRAMES, model.config.max_frames)
         self.max_requests = rows
         has_regions = model.config.region.kind != "none"
-        self.describes = has_regions and vocabulary is not None and vocabulary.words is not None
+        describes = has_regions and vocabulary is not None and vocabulary.words is not None
+        self.tasks = frozenset(Task) if describes else frozenset(Task) - {Task.DESCRIBE}
+        self.uses_newest_frame_only = False
+        self.min_score: float | None = None
         self._model, self._tokenizer, self._prompts = model.eval(), tokenizer, prompts
         self._vocabulary, self._first_frames = vocabulary or Vocabulary(), FirstFrames(ood_detector)
         self._encode = CachedFrameEncoder(model, backend=None if parts is None else parts.encoder)
@@ -160,6 +172,17 @@ class Grounder:
             now_ns=now_ns,
         )
 
+    def describe(self) -> ModelDescription:
+        weights = list(self._model.parameters())
+        return ModelDescription(
+            name=self.name,
+            family="vitron",
+            tasks=self.tasks,
+            parameters=sum(weight.numel() for weight in weights),
+            memory_bytes=sum(weight.nbytes for weight in weights),
+            device=str(weights[0].device),
+        )
+
     def reply(self, requests: Sequence[ModelRequest]) -> list[ModelReply]:
         """Answers side by side, in the order of the requests; see `LanguageVision`."""
         with self._lock:
@@ -189,18 +212,9 @@ class Grounder:
 
     def _refuse(self, request: ModelRequest) -> ModelReply | None:
         """The reply to a request that the model need not see."""
-        try:
-            if request.is_cancelled():
-                return self._unanswered(request, ReplyStatus.CANCELLED)
-        except Exception as error:  # the caller's code, which may raise anything
-            logger.exception("a caller's is_cancelled failed")
-            return self._unanswered(request, ReplyStatus.FAILED, str(CallbackError("is_cancelled", error)))
-        if request.deadline_ns is not None and self._now_ns() >= request.deadline_ns:
-            return self._unanswered(request, ReplyStatus.DEADLINE)
-        if not 0 < len(request.frames) <= self.max_frames:
-            return self._unanswered(
-                request, ReplyStatus.FAILED, f"{len(request.frames)} frames; {self.name} takes 1 to {self.max_frames}"
-            )
+        refusal = not_to_be_asked(request, self.name, self.max_frames, self._now_ns)
+        if refusal is not None:
+            return refusal
         unknown = () if request.task is Task.FOLLOW else self._vocabulary.unknown(request.text)
         if unknown:
             words = ", ".join(f'"{word}"' for word in unknown)
@@ -373,9 +387,7 @@ class Grounder:
             ReplyStatus.CANCELLED: "the request was cancelled",
             ReplyStatus.DEADLINE: f"{self.name} did not answer in time",
         }
-        stamps_ns = tuple(frame.stamp_ns for frame in request.frames)
-        message = message or usual.get(status, "")
-        return ModelReply(id=request.id, task=request.task, status=status, stamps_ns=stamps_ns, message=message)
+        return unanswered(request, status, message or usual.get(status, ""))
 
 
 def _grounded(reply: ParsedReply, moved: Moved, frames: Sequence[Frame]) -> tuple[Grounded, ...]:

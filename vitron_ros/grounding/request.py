@@ -4,7 +4,7 @@ Shapes: T frames, G rows and columns of the patch grid.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
@@ -38,6 +38,14 @@ class Task(Enum):
 
 IN_WORDS = (Task.ASK, Task.DESCRIBE)
 """Tasks whose answer is a text."""
+
+ABILITIES = {
+    Task.FIND: "find what a phrase describes",
+    Task.FOLLOW: "follow a box",
+    Task.ASK: "answer questions",
+    Task.DESCRIBE: "describe a region",
+}
+"""What a model can do that takes on a task, for a person."""
 
 
 class ReplyStatus(Enum):
@@ -129,7 +137,12 @@ class ModelReply:
         message: one sentence for a person where the status is not OK; where it is, what was left out, if anything.
         text: the model's words.
         boxes_xyxy: (T, 4) px, of FIND and FOLLOW; NaN where the model says "none" or nothing readable.
-        score: probability that the model gave its own answer, 0..1 (geometric mean over the tokens that were free).
+        candidates_xyxy: (N, 4) px, of FIND: what fits the phrase in the newest frame, best first, beginning with the
+            reply's own box; empty where a model names one at most.
+        candidate_scores: (N,) of these, on the scale of `score`.
+        score: probability that the model gave its own answer, 0..1 (geometric mean over the tokens that were free). Of
+            a model with a `min_score` of its own, on that model's scale, 0..1.
+        min_score: as of the model that replied; see `LanguageVision`.
         grounded: of ASK: boxes that the answer names.
         invocation: of ASK: what an expert module is to do; its region in fractions of the newest frame.
         kept: (T, G, G) bool, of the frames that were looked at, the patches that reached the language model; None where
@@ -146,13 +159,32 @@ class ModelReply:
     message: str = ""
     text: str = ""
     boxes_xyxy: Boxes | None = None
+    candidates_xyxy: Boxes = field(default_factory=lambda: np.empty((0, 4)))
+    candidate_scores: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     score: float = 0.0
+    min_score: float | None = None
     grounded: tuple[Grounded, ...] = ()
     invocation: Invocation | None = None
     kept: NDArray[np.bool_] | None = None
     is_contradicted: bool = False
     is_doubted: bool = False
     seconds: float = 0.0
+
+    def needed_score(self, min_score: float) -> float:
+        """From which it counts: the model's own cut-off, or the given one where it has none."""
+        return min_score if self.min_score is None else self.min_score
+
+    def is_sure(self, min_score: float) -> bool:
+        """Whether the score reaches `needed_score`."""
+        return self.score >= self.needed_score(min_score)
+
+
+def lack_of(task: Task, tasks: frozenset[Task]) -> str:
+    """Why a model with these tasks does not take on another, for a person; empty: it does."""
+    if task in tasks:
+        return ""
+    can = ", ".join(ability for other, ability in ABILITIES.items() if other in tasks)
+    return f"this model cannot {ABILITIES[task]}; it can only {can}: give another model for that"
 
 
 def text_problem(text: str) -> str:
@@ -165,19 +197,59 @@ def regions_problem(count: int) -> str:
     return f"there are {count:,} regions; give {MOST_REGIONS} at most" if count > MOST_REGIONS else ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelDescription:
+    """What a loaded model is.
+
+    Attributes:
+        name: the directory, bundled name or address that it was loaded by.
+        family: the `model_type` of its config.json, or "server".
+        parameters, memory_bytes: of its weights, here; 0: they are elsewhere.
+        device: where it runs: cpu, cuda:N, or the address of a server.
+        licence: as its model card says; empty: it does not.
+        source: the publication or the page that it comes from; empty: unknown.
+    """
+
+    name: str
+    family: str
+    tasks: frozenset[Task]
+    parameters: int
+    memory_bytes: int
+    device: str
+    licence: str = ""
+    source: str = ""
+
+
 class LanguageVision(Protocol):
     """A model as the runtime sees it. Used by one thread.
 
     Attributes:
+        tasks: what it can do; other requests never reach it. DESCRIBE means that its descriptions can be compared with
+            the words of a phrase, since it has few of them. What one finds that does not is taken at its word.
         max_frames: of one request.
         max_requests: of one call.
-        describes: it answers DESCRIBE in words that can be compared with those of a phrase, since it has few of them.
-            What one finds that does not is taken at its word.
+        uses_newest_frame_only: frames before the newest are not looked at, and their boxes are NaN.
+        min_score: from which a reply counts, of a model whose scores are no probabilities; None: `model_min_score`.
     """
 
-    max_frames: int
-    max_requests: int
-    describes: bool
+    @property
+    def tasks(self) -> frozenset[Task]: ...
+
+    @property
+    def max_frames(self) -> int: ...
+
+    @property
+    def max_requests(self) -> int: ...
+
+    @property
+    def uses_newest_frame_only(self) -> bool: ...
+
+    @property
+    def min_score(self) -> float | None: ...
+
+    def describe(self) -> ModelDescription:
+        """What it is: family, size, device, licence."""
+        ...
 
     def reply(self, requests: Sequence[ModelRequest]) -> list[ModelReply]:
         """Answers side by side, in the order of the requests. What goes wrong with one is a status of its reply."""

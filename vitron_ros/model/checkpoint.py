@@ -41,7 +41,9 @@ from vitron_ros.model.weights import (
 CONFIG = "config.json"
 PROMPT_PROFILE = "prompt_profile.yaml"
 ASSETS = Path(__file__).parents[1] / "assets"
-HUB_FILES = ["*.safetensors", "*.json", "tokenizer.model", PROMPT_PROFILE, "words.txt"]
+HUB_FILES = [
+    "*.safetensors", "*.json", "*.jinja", "tokenizer.model", "vocab.txt", "merges.txt", PROMPT_PROFILE, "words.txt"
+]  # fmt: skip
 SHARD_BYTES = 4 * 1024**3
 
 

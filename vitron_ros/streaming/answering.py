@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from vitron_ros.errors import ModelError
+from vitron_ros.grounding.replies import unanswered
 from vitron_ros.grounding.request import (
     IN_WORDS,
     LanguageVision,
@@ -44,7 +45,7 @@ def answers(model: LanguageVision, requests: Sequence[ModelRequest]) -> list[Mod
 
 def _case(model: LanguageVision, request: ModelRequest) -> Case:
     problem = text_problem(request.text) or regions_problem(len(request.regions))
-    return Settled(request, ReplyStatus.UNKNOWN, problem) if problem else case_of(request, describes=model.describes)
+    return Settled(request, ReplyStatus.UNKNOWN, problem) if problem else case_of(request, model.tasks)
 
 
 def _shared_out(asked: Sequence[Sequence[ModelRequest]], replies: Sequence[ModelReply]) -> list[list[ModelReply]]:
@@ -70,6 +71,8 @@ def unchecked_answers(model: LanguageVision, requests: Sequence[ModelRequest]) -
 
 
 def _looked_at(model: LanguageVision, requests: Sequence[ModelRequest]) -> list[ModelReply]:
+    if model.uses_newest_frame_only:  # a second look would show it the same
+        requests = [replace(request, newest=0) for request in requests]
     asked = [look for request in requests for look in looks(request)]
     batches = (asked[first : first + model.max_requests] for first in range(0, len(asked), model.max_requests))
     replies = iter([reply for batch in batches for reply in _answers(model, batch)])
@@ -82,7 +85,10 @@ def _answers(model: LanguageVision, requests: Sequence[ModelRequest]) -> list[Mo
         text = f"the model gave {len(replies)} replies to {len(requests)} requests, or to others"
         logger.error(text)
         return [unanswered(request, ReplyStatus.FAILED, text) for request in requests]
-    return [uncrop_reply(request, checked(request, reply)) for request, reply in zip(requests, replies, strict=True)]
+    return [
+        uncrop_reply(request, replace(checked(request, reply), min_score=model.min_score))
+        for request, reply in zip(requests, replies, strict=True)
+    ]
 
 
 def checked(request: ModelRequest, reply: ModelReply) -> ModelReply:
@@ -109,6 +115,12 @@ def _problem(request: ModelRequest, reply: ModelReply) -> str:
             return f"a box is {box.tolist()}, neither four finite numbers nor NaN for none"
         if (box[2:] < box[:2]).any():
             return f"a box is {box.tolist()}, its corners are swapped"
+    shapes = reply.candidates_xyxy.shape, reply.candidate_scores.shape
+    if shapes != ((len(reply.candidate_scores), 4), (len(reply.candidates_xyxy),)):
+        return f"its candidates are {shapes[0]} with scores {shapes[1]}"
+    for box in reply.candidates_xyxy:
+        if not (np.isfinite(box).all() and (box[2:] >= box[:2]).all()):
+            return f"a candidate is {box.tolist()}, not four finite numbers with its corners in order"
     return ""
 
 
@@ -127,14 +139,3 @@ def _problem_of_answer(reply: ModelReply) -> str:
         if np.shape(box) != (4,) or not np.isfinite(box).all():
             return f"a box of its answer is {np.asarray(box).tolist()}, not four finite numbers"
     return ""
-
-
-def unanswered(request: ModelRequest, status: ReplyStatus, message: str) -> ModelReply:
-    """A reply that the model did not give."""
-    return ModelReply(
-        id=request.id,
-        task=request.task,
-        status=status,
-        stamps_ns=tuple(frame.stamp_ns for frame in request.frames),
-        message=message,
-    )

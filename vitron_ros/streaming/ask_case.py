@@ -74,7 +74,7 @@ class Asking:
         refusal = _refusal(self.request, self.intent, answer.invocation)
         if refusal:
             return _without_answer(answer, ReplyStatus.REFUSED, refusal)
-        if answer.score < self.request.min_score:
+        if not answer.is_sure(self.request.min_score):
             return _without_answer(answer, ReplyStatus.UNSURE, _unsure(answer, self.request))
         call = self._examination(answer)
         problem = call.problem(checked) if call is not None else self._unplaced(answer.invocation)
@@ -84,12 +84,12 @@ class Asking:
         return replace(answer, message=f"only one of {len(others) + 1} things is done" if others else "")
 
     def _in_words(self, answer: ModelReply, seen: Sequence[ModelReply], checked: Sequence[ModelReply]) -> ModelReply:
-        if answer.score < self.request.min_score:
+        if not answer.is_sure(self.request.min_score):
             return replace(answer, status=ReplyStatus.UNSURE, message=_unsure(answer, self.request))
         if self.existing is not None:
             found = self.existing.reply(seen[1:], checked)
             said = re.match(r"\W*(yes|no)\b", answer.text.lower())
-            is_found = found.status is ReplyStatus.OK and found.score >= self.request.min_score
+            is_found = found.status is ReplyStatus.OK and found.is_sure(self.request.min_score)
             if said and (said[1] == "yes") != is_found and found.status in (ReplyStatus.OK, ReplyStatus.ABSENT):
                 why = found.message or "a search finds it"
                 return replace(answer, status=ReplyStatus.UNSURE, message=f'it says "{answer.text}", but {why}')
@@ -104,7 +104,7 @@ class Asking:
         invocation = answer.invocation
         if not self.describes or answer.status is not ReplyStatus.OK or invocation is None or invocation.region is None:
             return None
-        if _refusal(self.request, self.intent, invocation) or answer.score < self.request.min_score:
+        if _refusal(self.request, self.intent, invocation) or not answer.is_sure(self.request.min_score):
             return None
         deed = self._deed(invocation)
         thing = "" if deed.action in MAKING else deed.object
@@ -199,7 +199,7 @@ class Locating:
             return replace(
                 reply, status=ReplyStatus.ABSENT, message=f'"{phrase.text}" is out of sight in the newest image'
             )
-        if found.score < self.request.min_score:
+        if not found.is_sure(self.request.min_score):
             return replace(reply, status=ReplyStatus.UNSURE, message=_unsure(found, self.request))
         text = f"{phrase.text}: {place_words(box, frame.width, frame.height)}"
         return replace(reply, text=text, grounded=(Grounded(label=phrase.text, box_xyxy=box),))
@@ -238,4 +238,4 @@ def _without_answer(answer: ModelReply, status: ReplyStatus, message: str) -> Mo
 
 
 def _unsure(answer: ModelReply, request: ModelRequest) -> str:
-    return f"it is not sure enough, {answer.score:.2f} of min_score={request.min_score:g}"
+    return f"it is not sure enough, {answer.score:.2f} of min_score={answer.needed_score(request.min_score):g}"

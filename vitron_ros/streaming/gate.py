@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from vitron_ros.grounding.intent import Intent, Kind, names_something, read_intent, words_of
 from vitron_ros.grounding.phrase import read_phrases
-from vitron_ros.grounding.request import ModelRequest, ReplyStatus, Task
+from vitron_ros.grounding.request import ModelRequest, ReplyStatus, Task, lack_of
 from vitron_ros.streaming.ask_case import MAKING, Asking, Locating
 from vitron_ros.streaming.cases import Case, Plain, Settled
 from vitron_ros.streaming.find_case import Finding
@@ -22,15 +22,14 @@ CONTROLS = {
 }
 
 
-def case_of(request: ModelRequest, *, describes: bool) -> Case:
-    """How a request is to be answered.
-
-    Args:
-        describes: whether the model describes what it found, as `LanguageVision.describes`.
-    """
-    if request.task is Task.FIND:
-        return _find(request, describes)
-    return _ask(request, describes) if request.task is Task.ASK else Plain(request)
+def case_of(request: ModelRequest, tasks: frozenset[Task]) -> Case:
+    """How a request is to be answered by a model with these tasks."""
+    if request.task is Task.ASK:
+        return _ask(request, tasks)
+    lack = lack_of(request.task, tasks)
+    if lack:
+        return Settled(request, ReplyStatus.REFUSED, lack)
+    return _find(request, Task.DESCRIBE in tasks) if request.task is Task.FIND else Plain(request)
 
 
 def targets(prompt: str) -> tuple[str, ...]:
@@ -61,7 +60,9 @@ def _find(request: ModelRequest, describes: bool) -> Case:
     return Finding(request if text is request.text else replace(request, text=text), phrases, describes)
 
 
-def _ask(request: ModelRequest, describes: bool) -> Case:
+def _ask(request: ModelRequest, tasks: frozenset[Task]) -> Case:
+    """A question or a command. Where something is, a model that only finds can tell, too."""
+    finds, describes = Task.FIND in tasks, Task.DESCRIBE in tasks
     intent = read_intent(request.text)
     refers = bool(request.regions or request.history)
     if intent.kind is Kind.CONTROL:
@@ -69,12 +70,15 @@ def _ask(request: ModelRequest, describes: bool) -> Case:
     refusal = _refusal(request.text.strip(), intent, refers)
     if refusal is not None:
         return Settled(request, *refusal)
-    if intent.actions == {"find"}:
+    if finds and intent.actions == {"find"}:
         (thing, *_) = (deed.object for deed in intent.requests)
         if names_something(words_of(thing)):
             find = _find_of(request, thing)
             return Locating(request, Finding(find, read_phrases(thing), describes))
-    thing = _asked_for(request.text) if describes else ""
+    lack = lack_of(Task.ASK, tasks)
+    if lack:
+        return Settled(request, ReplyStatus.REFUSED, lack)
+    thing = _asked_for(request.text) if finds and describes else ""
     existing = Finding(_find_of(request, thing), read_phrases(thing), describes) if thing else None
     is_words = intent.kind is not Kind.REQUEST
     asked = request if is_words else replace(request, on_text=None)  # nothing is told of what may not be done

@@ -93,7 +93,7 @@ class ModelFusion:
             prediction,
             track_history,
             target.reliability,
-            min_score=context.config.model_min_score,
+            min_score=reply.needed_score(context.config.model_min_score),
             last_seen=None if last is None else (last.time_ns, last.box_xyxy),
             confirmed=[place for place in (target.found_by_phrase, _confirmed(track)) if place is not None],
             is_proven=not target.is_unproven,

@@ -4,30 +4,33 @@ import os
 
 from vitron_ros.config import ModelRun
 from vitron_ros.errors import ModelError
+from vitron_ros.grounding.families import family_of
 from vitron_ros.grounding.request import LanguageVision
 
 BUNDLED = "vitron-tiny"
 
 
 def load_model(name: str, run: ModelRun) -> LanguageVision:
-    """The bundled model, or the one in a folder. On the CPU it leaves one core to the cameras.
+    """The bundled model, the one in a folder, or the one of a hub id, by its family.
 
-    torch is imported here and nowhere before, since a node without a model starts without it.
+    On the CPU it leaves one core to the cameras. torch is imported here and nowhere before, since a node without a
+    model starts without it.
 
     Raises:
         ConfigError: there is no such backend.
-        ModelError: there is no such model, it cannot be read, the device or the backend is not there, or cannot take
-            such weights or such a cache.
+        ModelError: there is no such model, it is of no known family, it cannot be read, the device or the backend is
+            not there, or cannot take such weights or such a cache.
     """
     import torch
 
-    from vitron_ros.grounding.grounder import Grounder
+    from vitron_ros.model.checkpoint import find_checkpoint
     from vitron_ros.model.device import find_device
 
     try:
         if find_device(run.device).type == "cpu":
             torch.set_num_threads(min(torch.get_num_threads(), max(1, len(os.sched_getaffinity(0)) - 1)))
-        return Grounder.load(name, run)
+        directory = find_checkpoint(name)
+        return family_of(directory).load(directory, run)
     except RuntimeError as error:  # of a device that has too little memory, or a broken driver
         reason = str(error).partition("\n")[0]
         raise ModelError(f"cannot load the model {name} on device {run.device!r}: {reason}") from error

@@ -88,8 +88,9 @@ class PhraseSearch:
             return reply.message or reply.text or "none"
         if 0 < self.doubts < config.model_tries:
             return reply.message or "what was found may be something else"
-        if reply.score < config.model_min_score:
-            return f"it is not sure enough, {reply.score:.2f} of model_min_score={config.model_min_score:g}"
+        if not reply.is_sure(config.model_min_score):
+            needed = reply.needed_score(config.model_min_score)
+            return f"it is not sure enough, {reply.score:.2f} of model_min_score={needed:g}"
         frame = request.frames[index]
         try:
             box = check_box(reply.boxes_xyxy[index], frame.width, frame.height)

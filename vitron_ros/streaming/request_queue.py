@@ -1,15 +1,11 @@
 """What waits for the model: one request of each id, the newest clip of it, questions of people first."""
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from vitron_ros.clock import SECOND_NS
-from vitron_ros.errors import CallbackError
+from vitron_ros.grounding.replies import unanswered, withdrawn
 from vitron_ros.grounding.request import ModelReply, ModelRequest, ReplyStatus, Task
-from vitron_ros.streaming.answering import unanswered
-
-logger = logging.getLogger(__name__)
 
 Deliver = Callable[[ModelRequest, ModelReply], None]
 
@@ -32,16 +28,6 @@ Answered = tuple[Item, ModelReply]
 def gathering_ns(batch_ns: int) -> int:
     """For how long a model that has just answered waits for others to ask: they go as one batch rather than in turn."""
     return min(round(GATHERING * batch_ns), MAX_GATHERING_NS)
-
-
-def _withdrawn(request: ModelRequest) -> ModelReply | None:
-    """The reply to a request that nobody wants any more; None: it is wanted."""
-    try:
-        is_cancelled = request.is_cancelled()
-    except Exception as error:  # the caller's code, which may raise anything
-        logger.exception("a caller's is_cancelled failed")
-        return unanswered(request, ReplyStatus.FAILED, str(CallbackError("is_cancelled", error)))
-    return unanswered(request, ReplyStatus.CANCELLED, "the question was withdrawn") if is_cancelled else None
 
 
 class RequestQueue:
@@ -84,7 +70,7 @@ class RequestQueue:
         answered = []
         for items in (self._waiting, self._taken):
             for item in list(items.values()):
-                if items is self._waiting and (refused := _withdrawn(item.request)) is not None:
+                if items is self._waiting and (refused := withdrawn(item.request)) is not None:
                     answered.append((item, refused))
                 elif now_ns - item.since_ns > self._timeout_ns:
                     text = f"the model did not answer within model_timeout={self._timeout_ns / SECOND_NS:g} s"

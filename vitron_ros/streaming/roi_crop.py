@@ -67,7 +67,8 @@ def uncrop_reply(request: ModelRequest, reply: ModelReply) -> ModelReply:
     """The reply to what was shown of a request, its boxes in the whole images."""
     if request.roi_xyxy is None or reply.boxes_xyxy is None:
         return reply
-    return replace(reply, boxes_xyxy=reply.boxes_xyxy + corner(request.roi_xyxy))
+    offset = corner(request.roi_xyxy)
+    return replace(reply, boxes_xyxy=reply.boxes_xyxy + offset, candidates_xyxy=reply.candidates_xyxy + offset)
 
 
 def up_to_edge(boxes_xyxy: Boxes, roi_xyxy: Roi, width: int, height: int) -> Boxes:
