@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from vitron_ros.cli.convert import convert
 from vitron_ros.cli.numbers import whole
-from vitron_ros.cli.options import frame_rate
+from vitron_ros.cli.options import add_json_option, frame_rate
 from vitron_ros.config import BACKENDS
 from vitron_ros.offline.command_script import Command, read_commands
 from vitron_ros.offline.selected_patches import selected_patches
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model-backend", default="auto", choices=BACKENDS, help="what it runs on (default: auto)")
     parser.add_argument("--targets", type=whole(1), help="follow so many targets from their true boxes (default: 1)")
     parser.add_argument("--fps", type=frame_rate, help="images a second of a folder (default: 25)")
-    parser.add_argument("--json", action="store_true", help="print the figures as JSON on stdout")
+    add_json_option(parser, "the figures")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from vitron_ros.cli import eval_language
 from vitron_ros.cli.numbers import number, whole
-from vitron_ros.cli.options import add_model_options, frame_rate, model_run
+from vitron_ros.cli.options import add_json_option, add_model_options, frame_rate, model_run
 from vitron_ros.config import PipelineConfig
 from vitron_ros.errors import ConfigError
 from vitron_ros.evaluation import stream
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ope.add_argument(
         "--tracker", action="append", metavar="NAME", help=f"may be repeated: {', '.join(TRACKERS)} [default]"
     )
-    ope.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
+    add_json_option(ope)
     language = suites.add_parser("language", help="sentences and what must come of them", epilog=eval_language.EPILOG)
     eval_language.add_arguments(language)
     _add_stream_arguments(suites.add_parser("stream", help="long clips with phrases and a slow model", epilog=STREAM))
@@ -82,7 +82,7 @@ def _add_stream_arguments(parser: argparse.ArgumentParser) -> None:
         "--oracle-mistake", type=number(0, 1), default=errors.mistake, help="... that show another object"
     )
     parser.add_argument("--out", type=Path, help="JSON file for the figures of every target")
-    parser.add_argument("--json", action="store_true", help="print mode -> latency -> figures as JSON on stdout")
+    add_json_option(parser, "mode -> latency -> figures")
 
 
 def run(arguments: argparse.Namespace) -> int:

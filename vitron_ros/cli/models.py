@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
+from vitron_ros.cli.options import add_json_option
 from vitron_ros.errors import ConfigError, ModelError
 from vitron_ros.grounding.model_files import verify_files
 from vitron_ros.model.checkpoint import ASSETS, CONFIG, find_checkpoint, read_config, save_pretrained
@@ -61,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--dtype", choices=sorted(DTYPES), default="float16", help="of the weights written (default: float16)"
     )
     for action in actions.choices.values():
-        action.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
+        add_json_option(action)
 
 
 def _path(text: str) -> Path:

@@ -56,7 +56,7 @@ class TrackResult:
 
 
 class TrackStream(Iterator[TrackResult]):
-    """Follows targets through a source. Each result is computed when it is asked for.
+    """Tracks targets through a source. Each result is computed when it is asked for.
 
     Attributes:
         source: name, size and rate of what is read.
