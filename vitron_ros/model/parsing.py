@@ -12,7 +12,7 @@ from enum import Enum
 from types import MappingProxyType
 
 from vitron_ros.model.answers import LETTERS, NAMES, NONE, Box, Invocation, Module
-from vitron_ros.model.notations import DECIMAL, GAP, in_plain_brackets
+from vitron_ros.model.notations import DECIMAL, GAP, Scale, in_plain_brackets
 
 
 class ParseStatus(Enum):
@@ -95,12 +95,16 @@ MODULES: dict[str, Module] = {
 }
 
 
-def parse_reply(reply: str) -> ParsedReply:
-    """What a model's reply says. Takes any string."""
-    notes = _Notes()
+def parse_reply(reply: str, scale: Scale | None = None) -> ParsedReply:
+    """What a model's reply says. Takes any string.
+
+    Args:
+        scale: of its boxes, of a model that writes them neither as fractions nor in whole numbers of 0..100.
+    """
+    notes = _Notes(scale)
     text, invocation = _invocation(reply, notes)
     is_absent = text.rstrip(".! \n").lower() == NONE
-    said = in_plain_brackets(text, notes.repairs, notes.problems)
+    said = in_plain_brackets(text, notes.repairs, notes.problems, scale)
     frames, boxes = ({}, []) if is_absent else _boxes(said, notes)
     if CONTRADICTION.match(said) and (boxes or any(frames.values())):
         notes.problems.append("it says none, and then a box")
@@ -124,9 +128,10 @@ def parse_reply(reply: str) -> ParsedReply:
 
 
 class _Notes:
-    """What was repaired and what could not be read, in the order of the text."""
+    """What was repaired and what could not be read, in the order of the text, and the scale that it is read by."""
 
-    def __init__(self) -> None:
+    def __init__(self, scale: Scale | None) -> None:
+        self.scale = scale
         self.repairs: list[str] = []
         self.problems: list[str] = []
 
@@ -185,7 +190,7 @@ def _read_bodies(bodies: list[tuple[str, str]], notes: _Notes) -> Invocation | N
     if len(regions) > 1:
         notes.problems.append("the module is given more than one region")
     elif regions:
-        said = in_plain_brackets(regions[0], notes.repairs, notes.problems)
+        said = in_plain_brackets(regions[0], notes.repairs, notes.problems, notes.scale)
         match = BOX.match(said)
         region = _read_box(match, said, "region", notes, is_region=True) if match else None
         if match is None:
@@ -266,18 +271,18 @@ def _read_box(match: "re.Match[str]", text: str, where: str, notes: _Notes, *, i
         notes.problems.append(f"{where} is cut off")
         return None
     values = [float(number) + 0.0 for number in numbers]  # -0 is 0
-    has_point = any("." in number for number in numbers)
-    is_fraction = has_point or (match["open"] == "(" and max(values) <= 1)
-    if min(values) < 0 or max(values) > (1 if is_fraction else 100):
-        notes.problems.append(f"{where} leaves the image, or is on another scale: 1000 or pixels")
+    is_fraction = _is_fraction(match, values, notes.scale)
+    fractions = values if is_fraction else _scaled(values, notes.scale)
+    if fractions is None or min(fractions) < 0 or max(fractions) > 1:
+        others = ": 1000 or pixels" if notes.scale is None else ""
+        notes.problems.append(f"{where} leaves the image, or is on another scale{others}")
         return None
     repairs = []
     if (match["open"], match["close"]) not in (("[", "]"), ("(", ")")):
         repairs.append(f"{where}: brackets mended")
-    if (match["open"] == "(") != is_fraction and match["open"]:
+    if (match["open"] == "(") != is_fraction and match["open"] and notes.scale is None:
         repairs.append(f"{where}: {'fractions' if is_fraction else 'whole numbers'} in the other dialect's brackets")
-    box = tuple(values) if is_fraction else tuple(value / 100 for value in values)
-    ordered = _order(box, is_region=is_region and is_fraction)
+    ordered = _order(tuple(fractions), is_region=is_region and is_fraction)
     if ordered is None:
         notes.problems.append(f"{where} has corners that can be read in two ways, or no area")
         return None
@@ -286,6 +291,17 @@ def _read_box(match: "re.Match[str]", text: str, where: str, notes: _Notes, *, i
         repairs.append(f"{where}: {repair}")
     notes.repairs += repairs
     return box  # type: ignore[return-value]
+
+
+def _is_fraction(match: "re.Match[str]", values: list[float], scale: Scale | None) -> bool:
+    has_point = "." in match["numbers"]
+    if scale is None:
+        return has_point or (match["open"] == "(" and max(values) <= 1)
+    return has_point and min(values) >= 0 and max(values) <= 1
+
+
+def _scaled(values: list[float], scale: Scale | None) -> list[float] | None:
+    return [value / 100 for value in values] if scale is None else scale.fractions(values)
 
 
 def _order(box: tuple[float, ...], *, is_region: bool) -> tuple[tuple[float, ...], str] | None:
