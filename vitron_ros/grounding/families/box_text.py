@@ -38,12 +38,14 @@ class BoxDialect:
     Attributes:
         name: of the family.
         steps: that its numbers divide each side of the image into; None: they are px of the image as the model saw it.
+        prompt: that asks for the boxes of a phrase, with a place for it.
         write: a box of numbers and its label as text.
         is_listed: boxes are the items of a JSON list, and "[]" is the word for none.
     """
 
     name: str
     steps: int | None
+    prompt: str
     write: Callable[[Sequence[int], str], str]
     is_listed: bool = False
 
@@ -71,12 +73,17 @@ def _kosmos2(box: Sequence[int], label: str) -> str:
     return f"<phrase>{label}</phrase><object><patch_index_{first:04}><patch_index_{last:04}></object>"
 
 
-QWEN2_5_VL = BoxDialect("qwen2.5-vl", None, _qwen, is_listed=True)
-QWEN3_VL = BoxDialect("qwen3-vl", 1000, _qwen, is_listed=True)
-INTERNVL = BoxDialect("internvl", 1000, _internvl)
-FLORENCE2 = BoxDialect("florence-2", 1000, _florence2)
-PALIGEMMA = BoxDialect("paligemma", 1024, _paligemma)
-KOSMOS2 = BoxDialect("kosmos-2", CELLS, _kosmos2)
+_JSON_PROMPT = (
+    "Locate {phrase} in the image, output its bbox coordinates using JSON format: "
+    '[{{"bbox_2d": [x1, y1, x2, y2], "label": "name"}}], the best match first. If it is not in the image, output [].'
+)
+_REF_PROMPT = "Please provide the bounding box coordinate of the region this sentence describes: <ref>{phrase}</ref>"
+QWEN2_5_VL = BoxDialect("qwen2.5-vl", None, _JSON_PROMPT, _qwen, is_listed=True)
+QWEN3_VL = BoxDialect("qwen3-vl", 1000, _JSON_PROMPT, _qwen, is_listed=True)
+INTERNVL = BoxDialect("internvl", 1000, _REF_PROMPT, _internvl)
+FLORENCE2 = BoxDialect("florence-2", 1000, "<OPEN_VOCABULARY_DETECTION>{phrase}", _florence2)
+PALIGEMMA = BoxDialect("paligemma", 1024, "detect {phrase}", _paligemma)
+KOSMOS2 = BoxDialect("kosmos-2", CELLS, "<grounding><phrase> {phrase}</phrase>", _kosmos2)
 DIALECTS = {one.name: one for one in (QWEN2_5_VL, QWEN3_VL, INTERNVL, FLORENCE2, PALIGEMMA, KOSMOS2)}
 WHOLE_CELLS = (FLORENCE2, KOSMOS2)  # their numbers name the cell that a corner lies in, not the nearest line
 
