@@ -17,42 +17,42 @@ from training.worlds.scene import Post, Scene, SceneObject
 
 SIDE, FPS, FRAMES = 480, 30, 375
 SEED = 40_415
-HIDDEN_AT_S = (6.6, 9.6)  # middles of the two passes behind the post
+OCCLUDED_AT_S = (6.6, 9.6)  # middles of the two passes behind the post
 PASS_S = 1.9  # from one end of a pass to the other
 POST_X, POST_WIDTH = 0.11, 0.26
 LENS_BLUR = 1.2  # px, sigma
 SHUTTER = 0.3  # share of the frame time that it is open
 
 Array = NDArray[np.float64]
-Knots = tuple[tuple[float, float, float], ...]  # time in s, x, y
+Waypoints = tuple[tuple[float, float, float], ...]  # time in s, x, y
 
 
 @dataclass(frozen=True)
-class Actor:
-    """An object and its way: it rests before the first and after the last of its knots."""
+class ScriptedObject:
+    """An object and its way: it rests before the first and after the last of its waypoints."""
 
     id: int
     spec: ObjectSpec
     side: float
-    knots: Knots
+    waypoints: Waypoints
     angle: float = 0.0
     turn: float = 0.0  # radians over the clip
 
 
-ACTORS = (
-    Actor(1, ObjectSpec("ring", "red", "small", "plain"), 0.150,
+OBJECTS = (
+    ScriptedObject(1, ObjectSpec("ring", "red", "small", "plain"), 0.150,
           ((0.0, 0.09, -0.20), (2.5, 0.09, -0.06), (5.4, 0.04, 0.17), (8.4, -0.26, 0.27), (12.5, -0.33, 0.38))),
-    Actor(2, ObjectSpec("ring", "red", "large", "plain"), 0.325, ((0.0, 0.325, 0.325),)),
-    Actor(3, ObjectSpec("ring", "blue", "small", "plain"), 0.148, ((0.0, 0.37, -0.17), (12.0, 0.40, -0.17))),
-    Actor(4, ObjectSpec("square", "blue", "medium", "plain"), 0.215, ((0.0, -0.13, 0.03),), angle=0.06),
-    Actor(5, ObjectSpec("heart", "yellow", "medium", "plain"), 0.220, ((0.0, -0.36, 0.01),), angle=-0.08),
-    Actor(6, ObjectSpec("mug", "purple", "small", "plain"), 0.150, ()),
-    Actor(7, ObjectSpec("star", "green", "medium", "plain"), 0.225, ((0.0, -0.02, 0.36),), turn=0.15),
-    Actor(8, ObjectSpec("star", "orange", "medium", "striped"), 0.215, ((0.0, 0.36, 0.03),), angle=0.1, turn=-0.12),
+    ScriptedObject(2, ObjectSpec("ring", "red", "large", "plain"), 0.325, ((0.0, 0.325, 0.325),)),
+    ScriptedObject(3, ObjectSpec("ring", "blue", "small", "plain"), 0.148, ((0.0, 0.37, -0.17), (12.0, 0.40, -0.17))),
+    ScriptedObject(4, ObjectSpec("square", "blue", "medium", "plain"), 0.215, ((0.0, -0.13, 0.03),), angle=0.06),
+    ScriptedObject(5, ObjectSpec("heart", "yellow", "medium", "plain"), 0.220, ((0.0, -0.36, 0.01),), angle=-0.08),
+    ScriptedObject(6, ObjectSpec("mug", "purple", "small", "plain"), 0.150, ()),
+    ScriptedObject(7, ObjectSpec("star", "green", "medium", "plain"), 0.225, ((0.0, -0.02, 0.36),), turn=0.15),
+    ScriptedObject(8, ObjectSpec("star", "orange", "medium", "striped"), 0.215, ((0.0, 0.36, 0.03),), angle=0.1, turn=-0.12),
 )  # fmt: skip
-HIDER = 6
+OCCLUDED_ID = 6
 NEAREST_FIRST = (1, 3, 8, 7, 2, 4, 5, 6)  # ids; all but the hider are nearer than the post
-HIDER_RIGHT, HIDER_LEFT, HIDER_Y = 0.385, -0.165, -0.36
+OCCLUDED_RIGHT, OCCLUDED_LEFT, OCCLUDED_Y = 0.385, -0.165, -0.36
 
 
 def compose() -> Scene:
@@ -60,17 +60,17 @@ def compose() -> Scene:
     time_s = np.arange(FRAMES) / FPS
     objects = tuple(
         SceneObject(
-            spec=actor.spec,
-            centres=_hider_path(time_s) if actor.id == HIDER else _path(actor.knots, time_s),
-            side=actor.side,
-            angles=actor.angle + actor.turn * time_s / time_s[-1],
+            spec=item.spec,
+            centres=_occluded_path(time_s) if item.id == OCCLUDED_ID else _path(item.waypoints, time_s),
+            side=item.side,
+            angles=item.angle + item.turn * time_s / time_s[-1],
             is_mirrored=False,
         )
-        for actor in ACTORS
+        for item in OBJECTS
     )
     pan = 0.018 * np.stack([np.sin(2 * np.pi * time_s / 7.3), np.sin(2 * np.pi * time_s / 5.1)], axis=-1)
     camera = CameraPath(pan, np.full(FRAMES, 0.99), np.full(FRAMES, 0.01), np.zeros(2))
-    post = Post(POST_X - POST_WIDTH / 2, POST_X + POST_WIDTH / 2, nearer_objects=len(ACTORS) - 1)
+    post = Post(POST_X - POST_WIDTH / 2, POST_X + POST_WIDTH / 2, nearer_objects=len(OBJECTS) - 1)
     return Scene(objects, tuple(number - 1 for number in NEAREST_FIRST), camera, post)
 
 
@@ -83,21 +83,24 @@ def draw() -> Clip:
     return draw_scene(compose(), camera, size=(SIDE, SIDE), split="val", seed=SEED)
 
 
-def _path(knots: Knots, time_s: Array) -> Array:
-    """Through the knots, slowing down at each. (T, 2)."""
-    times, points = np.array([knot[0] for knot in knots]), np.array([knot[1:] for knot in knots])
-    if len(knots) == 1:
+def _path(waypoints: Waypoints, time_s: Array) -> Array:
+    """Through the waypoints, slowing down at each. (T, 2)."""
+    times, points = (
+        np.array([waypoint[0] for waypoint in waypoints]),
+        np.array([waypoint[1:] for waypoint in waypoints]),
+    )
+    if len(waypoints) == 1:
         return np.repeat(points, len(time_s), axis=0)
-    leg = np.clip(np.searchsorted(times, time_s, side="right") - 1, 0, len(knots) - 2)
+    leg = np.clip(np.searchsorted(times, time_s, side="right") - 1, 0, len(waypoints) - 2)
     share = np.clip((time_s - times[leg]) / (times[leg + 1] - times[leg]), 0, 1)
     eased = (0.5 * share + 0.5 * share**2 * (3 - 2 * share))[:, None]
     return np.asarray(points[leg] * (1 - eased) + points[leg + 1] * eased)
 
 
-def _hider_path(time_s: Array) -> Array:
+def _occluded_path(time_s: Array) -> Array:
     """To the other side of the post and back, dwelling behind it, as the worlds' own hiding objects do. (T, 2)."""
-    there, back = (np.clip((time_s - middle) / PASS_S * 2 * 1.35, -1, 1) for middle in HIDDEN_AT_S)
-    along = np.where(time_s < sum(HIDDEN_AT_S) / 2, there, -back)  # -1 right, 1 left
-    reach = np.where(along < 0, HIDER_RIGHT, HIDER_LEFT) - POST_X
+    there, back = (np.clip((time_s - middle) / PASS_S * 2 * 1.35, -1, 1) for middle in OCCLUDED_AT_S)
+    along = np.where(time_s < sum(OCCLUDED_AT_S) / 2, there, -back)  # -1 right, 1 left
+    reach = np.where(along < 0, OCCLUDED_RIGHT, OCCLUDED_LEFT) - POST_X
     x = POST_X + reach * np.abs(along) ** 1.6
-    return np.stack([x, HIDER_Y + 0.02 * np.sin(time_s)], axis=-1)
+    return np.stack([x, OCCLUDED_Y + 0.02 * np.sin(time_s)], axis=-1)

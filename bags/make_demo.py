@@ -9,25 +9,25 @@ from pathlib import Path
 
 import numpy as np
 
-from bags.demo_scene import ACTORS, FPS, SIDE, draw
-from bags.writing import Rgb, Truth, write_bag
+from bags.demo_scene import FPS, OBJECTS, SIDE, draw
+from bags.ground_truth_bag import GroundTruth, Rgb, write_bag
 from training.worlds.clip import Clip
 from training.worlds.queries import Kind
-from training.worlds.wording import kind_name
+from training.worlds.templates import kind_name
 
 QUALITY = 50  # keeps the bag below 4 MB
 
 
-def images_and_truth(clip: Clip) -> Iterator[tuple[Rgb, list[Truth]]]:
+def images_and_truth(clip: Clip) -> Iterator[tuple[Rgb, list[GroundTruth]]]:
     """Every image of the clip with what is true in it, without things wholly outside."""
-    labels = [kind_name(Kind(actor.spec.shape, actor.spec.colour, actor.spec.size)) for actor in ACTORS]
+    labels = [kind_name(Kind(item.spec.shape, item.spec.colour, item.spec.size)) for item in OBJECTS]
     boxes = np.clip(clip.full_boxes_xyxy, 0, SIDE)
     for rgb, places, shares in zip(clip.frames, boxes, clip.visible, strict=True):
         yield (
             rgb,
             [
-                Truth(actor.id, label, box, float(share))
-                for actor, label, box, share in zip(ACTORS, labels, places, shares, strict=True)
+                GroundTruth(item.id, label, box, float(share))
+                for item, label, box, share in zip(OBJECTS, labels, places, shares, strict=True)
                 if (box[2:] - box[:2] >= 1).all()
             ],
         )

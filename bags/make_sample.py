@@ -8,8 +8,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from bags.ground_truth_bag import write_bag
 from bags.scene import FPS, FRAMES, render
-from bags.writing import write_bag
 
 QUALITY = 36  # keeps the bag below 3 MB
 

@@ -13,13 +13,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bags.writing import Rgb, Truth
+from bags.ground_truth_bag import GroundTruth, Rgb
 
 WIDTH, HEIGHT, FPS, FRAMES = 640, 480, 30, 240
 MARGIN = 200  # px around the image in which things are still drawn, to know how much of them lies outside
 HORIZON = 210  # world y where the wall meets the table
-DETAIL = 4  # sprites are painted larger than they are shown, for smooth edges
-KEPT = 2  # and kept at this size
+PAINT_SCALE = 4  # sprites are painted larger than they are shown, for smooth edges
+STORED_SCALE = 2  # and kept at this size
 
 Sprite = NDArray[np.float32]  # (h, w, 4): rgb 0..255 times opacity, and opacity 0..1
 
@@ -35,7 +35,7 @@ class Pose:
 
 
 @dataclass(frozen=True)
-class Thing:
+class Toy:
     """One object. Things are drawn in the order of their foot's y: what stands nearer to the camera hides the rest."""
 
     id: int
@@ -44,11 +44,11 @@ class Thing:
     pose: Callable[[float], Pose]
 
 
-def render(index: int) -> tuple[Rgb, list[Truth]]:
+def render(index: int) -> tuple[Rgb, list[GroundTruth]]:
     """The image of frame `index`, (480, 640, 3) uint8, and what is true in it, by id, without things wholly outside."""
     t = index / FPS
     canvas = _background(t)
-    things = sorted(THINGS, key=lambda thing: thing.pose(t).y)
+    things = sorted(TOYS, key=lambda thing: thing.pose(t).y)
     owners = np.zeros(canvas.shape[:2], np.int32)
     areas: dict[int, NDArray[np.bool_]] = {}
     for thing in things:
@@ -59,16 +59,16 @@ def render(index: int) -> tuple[Rgb, list[Truth]]:
         areas[thing.id] = opacity[..., 0] > 0.5
         owners[areas[thing.id]] = thing.id
     inside = (slice(MARGIN, MARGIN + HEIGHT), slice(MARGIN, MARGIN + WIDTH))
-    truths = []
-    for thing in sorted(THINGS, key=lambda thing: thing.id):
+    ground_truths = []
+    for thing in sorted(TOYS, key=lambda thing: thing.id):
         rows, columns = np.nonzero(areas[thing.id])
         box = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]) - MARGIN
         box = np.clip(box, 0, [WIDTH, HEIGHT, WIDTH, HEIGHT]).astype(np.float64)
         if (box[2:] - box[:2] >= 1).all():
             seen = float(np.count_nonzero(owners[inside] == thing.id) / len(rows))
-            truths.append(Truth(thing.id, thing.label, box, seen))
+            ground_truths.append(GroundTruth(thing.id, thing.label, box, seen))
     lens = cv2.GaussianBlur(canvas[inside], (0, 0), 0.8)
-    return np.clip(np.round(lens), 0, 255).astype(np.uint8), truths
+    return np.clip(np.round(lens), 0, 255).astype(np.uint8), ground_truths
 
 
 def camera(t: float, depth: float = 1.0) -> NDArray[np.float64]:
@@ -84,7 +84,7 @@ def camera(t: float, depth: float = 1.0) -> NDArray[np.float64]:
 def _placed(sprite: Sprite, pose: Pose, t: float) -> Sprite:
     """The sprite in the canvas, (H, W, 4)."""
     height, width = sprite.shape[:2]
-    foot = cv2.getRotationMatrix2D((width / 2, height), pose.tilt, pose.scale / KEPT)
+    foot = cv2.getRotationMatrix2D((width / 2, height), pose.tilt, pose.scale / STORED_SCALE)
     foot[:, 2] += [pose.x - width / 2, pose.y - height]
     world = camera(t)
     matrix = world[:, :2] @ foot
@@ -148,7 +148,7 @@ def _paint_wall() -> NDArray[np.float32]:
 
 
 def _paint_table() -> NDArray[np.float32]:
-    """A table of planks with grain and knots, (h, w, 4) with opacity; placed as the wall."""
+    """A table of planks with grain and waypoints, (h, w, 4) with opacity; placed as the wall."""
     height, width = HEIGHT + 4 * MARGIN, WIDTH + 4 * MARGIN
     top = 2 * MARGIN + HORIZON
     table = np.zeros((height, width, 4), np.float32)
@@ -159,7 +159,7 @@ def _paint_table() -> NDArray[np.float32]:
     for (start, end), tone in zip(pairwise(edges), tones, strict=False):
         table[start:end, :, :3] += (tone + grain[start:end])[..., None] * [1.0, 0.82, 0.6]
     random = np.random.default_rng(6)
-    for _ in range(26):  # knots
+    for _ in range(26):  # waypoints
         centre = (int(random.integers(0, width)), int(random.integers(top + 12, height)))
         axes = (int(random.integers(7, 15)), int(random.integers(3, 5)))
         for shrink in (1.0, 0.66, 0.33):
@@ -186,32 +186,32 @@ def _background(t: float) -> NDArray[np.float32]:
 
 
 def _blank(width: int, height: int) -> Sprite:
-    return np.zeros((height * DETAIL, width * DETAIL, 4), np.float32)
+    return np.zeros((height * PAINT_SCALE, width * PAINT_SCALE, 4), np.float32)
 
 
 def _at(*points: float) -> tuple[int, ...]:
-    return tuple(round(value * DETAIL) for value in points)
+    return tuple(round(value * PAINT_SCALE) for value in points)
 
 
 def _finished(painted: Sprite) -> Sprite:
     """The sprite at the size in which it is kept, edges smoothed."""
     painted[..., :3] *= painted[..., 3:]
     height, width = painted.shape[:2]
-    size = (width * KEPT // DETAIL, height * KEPT // DETAIL)
+    size = (width * STORED_SCALE // PAINT_SCALE, height * STORED_SCALE // PAINT_SCALE)
     return np.asarray(cv2.resize(painted, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _mug() -> Sprite:
     width, height, left, right = 78, 84, 4, 58
     sprite = _blank(width, height)
-    cv2.ellipse(sprite, _at(right - 2, 46), _at(16, 19), 0, -100, 100, (176, 34, 36, 1), 8 * DETAIL)
-    cv2.ellipse(sprite, _at(right - 4, 44), _at(16, 19), 0, -100, 100, (222, 66, 60, 1), 3 * DETAIL)
+    cv2.ellipse(sprite, _at(right - 2, 46), _at(16, 19), 0, -100, 100, (176, 34, 36, 1), 8 * PAINT_SCALE)
+    cv2.ellipse(sprite, _at(right - 4, 44), _at(16, 19), 0, -100, 100, (222, 66, 60, 1), 3 * PAINT_SCALE)
     body = np.zeros(sprite.shape[:2], np.uint8)
     cv2.rectangle(body, _at(left, 12), _at(right, 74), 1, cv2.FILLED)
     cv2.ellipse(body, _at((left + right) / 2, 74), _at((right - left) / 2, 9), 0, 0, 360, 1, cv2.FILLED)
-    x = (np.arange(width * DETAIL) / DETAIL - left) / (right - left) * 2 - 1
+    x = (np.arange(width * PAINT_SCALE) / PAINT_SCALE - left) / (right - left) * 2 - 1
     curve = 9 * np.sqrt(np.clip(1 - x**2, 0, 1))  # px that a band around the mug hangs lower at this column
-    rows = np.arange(height * DETAIL)[:, None] / DETAIL - curve[None, :]
+    rows = np.arange(height * PAINT_SCALE)[:, None] / PAINT_SCALE - curve[None, :]
     paint = np.empty((*body.shape, 3), np.float32)
     paint[:] = (206, 44, 44)
     paint[(rows > 30) & (rows < 52)] = (246, 236, 222)
@@ -231,7 +231,7 @@ def _mug() -> Sprite:
 def _ball(t: float) -> Sprite:
     """A beach ball that turns as it rolls."""
     size = 64
-    span = np.linspace(-1, 1, size * DETAIL)
+    span = np.linspace(-1, 1, size * PAINT_SCALE)
     x, y = np.meshgrid(span, span)
     inside = x**2 + y**2 <= 0.97
     z = np.sqrt(np.clip(1 - x**2 - y**2, 0, 1))
@@ -253,24 +253,24 @@ def _ball(t: float) -> Sprite:
 def _car() -> Sprite:
     sprite = _blank(120, 58)
     body = np.array([[4, 44], [6, 30], [26, 26], [42, 8], [84, 8], [100, 26], [114, 30], [117, 44]], np.float64)
-    cv2.fillPoly(sprite, [(body * DETAIL).astype(np.int32)], (44, 104, 190, 1))
+    cv2.fillPoly(sprite, [(body * PAINT_SCALE).astype(np.int32)], (44, 104, 190, 1))
     lower = np.array([[4, 45], [5, 36], [116, 36], [117, 45]], np.float64)
-    cv2.fillPoly(sprite, [(lower * DETAIL).astype(np.int32)], (30, 74, 146, 1))
+    cv2.fillPoly(sprite, [(lower * PAINT_SCALE).astype(np.int32)], (30, 74, 146, 1))
     for window in ([[34, 26], [46, 13], [60, 13], [60, 26]], [[65, 13], [80, 13], [91, 26], [65, 26]]):
-        glass = (np.array(window, np.float64) * DETAIL).astype(np.int32)
+        glass = (np.array(window, np.float64) * PAINT_SCALE).astype(np.int32)
         cv2.fillPoly(sprite, [glass], (196, 222, 236, 1))
-        cv2.line(sprite, _at(window[1][0] + 3, 16), _at(window[1][0] - 2, 24), (240, 248, 252, 1), DETAIL)
-    cv2.line(sprite, _at(8, 33), _at(113, 33), (240, 240, 236, 1), 3 * DETAIL)
-    cv2.line(sprite, _at(30, 24), _at(44, 10), (110, 160, 224, 1), DETAIL)
-    cv2.circle(sprite, _at(62, 33), 9 * DETAIL, (248, 248, 244, 1), cv2.FILLED)
+        cv2.line(sprite, _at(window[1][0] + 3, 16), _at(window[1][0] - 2, 24), (240, 248, 252, 1), PAINT_SCALE)
+    cv2.line(sprite, _at(8, 33), _at(113, 33), (240, 240, 236, 1), 3 * PAINT_SCALE)
+    cv2.line(sprite, _at(30, 24), _at(44, 10), (110, 160, 224, 1), PAINT_SCALE)
+    cv2.circle(sprite, _at(62, 33), 9 * PAINT_SCALE, (248, 248, 244, 1), cv2.FILLED)
     seven = np.array([_at(58, 29), _at(66, 29), _at(61, 38)], np.int32)
-    cv2.polylines(sprite, [seven], False, (30, 40, 60, 1), 2 * DETAIL)
+    cv2.polylines(sprite, [seven], False, (30, 40, 60, 1), 2 * PAINT_SCALE)
     cv2.ellipse(sprite, _at(8, 34), _at(3, 4), 0, 0, 360, (252, 226, 120, 1), cv2.FILLED)
     cv2.ellipse(sprite, _at(114, 35), _at(3, 4), 0, 0, 360, (214, 60, 50, 1), cv2.FILLED)
     for x in (29, 91):
-        cv2.circle(sprite, _at(x, 44), 13 * DETAIL, (34, 34, 38, 1), cv2.FILLED)
-        cv2.circle(sprite, _at(x, 44), 7 * DETAIL, (188, 192, 198, 1), cv2.FILLED)
-        cv2.circle(sprite, _at(x, 44), 2 * DETAIL, (80, 84, 90, 1), cv2.FILLED)
+        cv2.circle(sprite, _at(x, 44), 13 * PAINT_SCALE, (34, 34, 38, 1), cv2.FILLED)
+        cv2.circle(sprite, _at(x, 44), 7 * PAINT_SCALE, (188, 192, 198, 1), cv2.FILLED)
+        cv2.circle(sprite, _at(x, 44), 2 * PAINT_SCALE, (80, 84, 90, 1), cv2.FILLED)
     return _finished(sprite)
 
 
@@ -278,7 +278,7 @@ def _gift() -> Sprite:
     sprite = _blank(92, 92)
 
     def face(points: list[list[float]], colour: tuple[int, int, int]) -> None:
-        cv2.fillPoly(sprite, [(np.array(points) * DETAIL).astype(np.int32)], (*colour, 1))
+        cv2.fillPoly(sprite, [(np.array(points) * PAINT_SCALE).astype(np.int32)], (*colour, 1))
 
     face([[6, 36], [58, 44], [58, 90], [6, 80]], (70, 150, 96))
     face([[58, 44], [86, 32], [86, 74], [58, 90]], (44, 108, 70))
@@ -287,21 +287,21 @@ def _gift() -> Sprite:
         for column in range(3):
             x, y = 14 + 18 * column, 50 + 19 * row + 2.6 * column
             if column != 1:
-                cv2.circle(sprite, _at(x, y), 4 * DETAIL, (236, 224, 130, 1), cv2.FILLED)
+                cv2.circle(sprite, _at(x, y), 4 * PAINT_SCALE, (236, 224, 130, 1), cv2.FILLED)
     face([[27, 39], [37, 41], [37, 86], [27, 84]], (236, 190, 66))
     face([[70, 39], [75, 37], [75, 80], [70, 83]], (186, 142, 40))
     face([[27, 39], [37, 41], [66, 30], [57, 28.5]], (248, 212, 104))
     face([[70, 39], [75, 37], [24, 30], [17, 32.5]], (248, 212, 104))
     for angle in (-28, 28):
-        cv2.ellipse(sprite, _at(46 + angle * 0.45, 22), _at(15, 9), angle, 0, 360, (236, 190, 66, 1), 4 * DETAIL)
-    cv2.circle(sprite, _at(46, 30), 6 * DETAIL, (216, 160, 44, 1), cv2.FILLED)
+        cv2.ellipse(sprite, _at(46 + angle * 0.45, 22), _at(15, 9), angle, 0, 360, (236, 190, 66, 1), 4 * PAINT_SCALE)
+    cv2.circle(sprite, _at(46, 30), 6 * PAINT_SCALE, (216, 160, 44, 1), cv2.FILLED)
     return _finished(sprite)
 
 
 def _cereal_box() -> Sprite:
     sprite = _blank(124, 150)
     side = np.array([[104, 8], [121, 3], [121, 140], [104, 149]], np.float64)
-    cv2.fillPoly(sprite, [(side * DETAIL).astype(np.int32)], (58, 70, 112, 1))
+    cv2.fillPoly(sprite, [(side * PAINT_SCALE).astype(np.int32)], (58, 70, 112, 1))
     cv2.rectangle(sprite, _at(3, 8), _at(104, 149), (84, 98, 152, 1), cv2.FILLED)
     cv2.rectangle(sprite, _at(3, 8), _at(104, 14), (236, 232, 220, 1), cv2.FILLED)
     cv2.ellipse(sprite, _at(54, 104), _at(40, 26), 0, 0, 360, (240, 236, 226, 1), cv2.FILLED)
@@ -310,12 +310,12 @@ def _cereal_box() -> Sprite:
     for _ in range(22):
         angle, radius = random.uniform(0, 2 * math.pi), math.sqrt(random.uniform(0, 1))
         centre = _at(54 + 27 * radius * math.cos(angle), 99 + 11 * radius * math.sin(angle))
-        cv2.circle(sprite, centre, 4 * DETAIL, (222, 160, 70, 1), 2 * DETAIL)
+        cv2.circle(sprite, centre, 4 * PAINT_SCALE, (222, 160, 70, 1), 2 * PAINT_SCALE)
     for x, y, radius in ((54, 46, 25), (20, 30, 7), (90, 62, 8)):
         turns = np.arange(10) * math.pi / 5 - math.pi / 2
         reach = radius * np.where(np.arange(10) % 2, 0.45, 1.0)
         star = np.stack([x + reach * np.cos(turns), y + reach * np.sin(turns)], axis=-1)
-        cv2.fillPoly(sprite, [(star * DETAIL).astype(np.int32)], (250, 206, 84, 1))
+        cv2.fillPoly(sprite, [(star * PAINT_SCALE).astype(np.int32)], (250, 206, 84, 1))
     cv2.rectangle(sprite, _at(3, 136), _at(104, 149), (206, 74, 62, 1), cv2.FILLED)
     return _finished(sprite)
 
@@ -347,10 +347,10 @@ def _car_pose(t: float) -> Pose:
 _WALL, _TABLE = _paint_wall(), _paint_table()
 _MUG, _CAR, _GIFT, _CEREAL_BOX = _mug(), _car(), _gift(), _cereal_box()
 
-THINGS = (
-    Thing(1, "red mug", lambda t: _MUG, _mug_pose),
-    Thing(2, "beach ball", _ball, _ball_pose),
-    Thing(3, "blue toy car", lambda t: _CAR, _car_pose),
-    Thing(4, "green gift box", lambda t: _GIFT, _gift_pose),
-    Thing(5, "cereal box", lambda t: _CEREAL_BOX, lambda t: Pose(416, 340)),
+TOYS = (
+    Toy(1, "red mug", lambda t: _MUG, _mug_pose),
+    Toy(2, "beach ball", _ball, _ball_pose),
+    Toy(3, "blue toy car", lambda t: _CAR, _car_pose),
+    Toy(4, "green gift box", lambda t: _GIFT, _gift_pose),
+    Toy(5, "cereal box", lambda t: _CEREAL_BOX, lambda t: Pose(416, 340)),
 )

@@ -47,7 +47,7 @@ EPILOG = """examples:
   python -m engines.bench --checkpoint vitron-tiny --json
   python -m engines.bench --profile elysium-7b --encoder-only   # ViT-L/14 at 336 px with random weights"""
 BATCHES = (1, 8)
-QUESTION = 60  # tokens of text in the prompt, beside those of 8 frames
+TEXT_TOKENS = 60  # tokens of text in the prompt, beside those of 8 frames
 PHRASE = "the red square"
 Runs = dict[str, Callable[[], object]]
 
@@ -83,11 +83,11 @@ def _run(arguments: argparse.Namespace) -> int:
     for each in (model.vision, model.selector, model.projector, *(() if part == "frames" else (model,))):
         each.to(device)
     bench = Bench(model, rounds=arguments.rounds, is_compiled=not arguments.no_compile, cache=arguments.cache)
-    bench.see()
+    bench.measure_encoder()
     if not arguments.encoder_only:
-        bench.speak()
+        bench.measure_language()
     if checkpoint is not None and not arguments.encoder_only:
-        bench.ground(checkpoint)
+        bench.measure_grounding(checkpoint)
     for name, reason in bench.skipped.items():
         print(f"not measured: {name}: {reason}", file=sys.stderr)
     if arguments.json:
@@ -123,7 +123,7 @@ class Bench:
                 self.figures[name] = None
 
     @torch.inference_mode()
-    def see(self) -> None:
+    def measure_encoder(self) -> None:
         """Encoder and selector."""
         model = self._model
         encoders = self._encoders()
@@ -141,17 +141,18 @@ class Bench:
         self._note("selector", "frame", self._selectors(features), frames)
 
     @torch.inference_mode()
-    def speak(self) -> None:
+    def measure_language(self) -> None:
         """Prompt and answer of the language model."""
         config = self._model.config
         prompt = min(
-            min(BATCHES[-1], config.max_frames) * config.tokens_per_frame + QUESTION, config.language.max_positions - 2
+            min(BATCHES[-1], config.max_frames) * config.tokens_per_frame + TEXT_TOKENS,
+            config.language.max_positions - 2,
         )
         prefills, decodes = self._language_runs(prompt)
         self._note("prefill", "token", prefills, prompt)
         self._note("decode", "token", decodes, 1)
 
-    def ground(self, checkpoint: str) -> None:
+    def measure_grounding(self, checkpoint: str) -> None:
         """The whole way of a request, by each backend that the runtime offers here."""
         grounders = {}
         ways = [("torch", "torch", False), ("torch, drafts", "torch", True), ("onnx, drafts", "onnx", True)]

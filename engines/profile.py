@@ -34,11 +34,11 @@ CHOICES = {
     "precision": ("float32", "float16", "bfloat16", "int8"),
 }
 ASSETS = Path(vitron_ros.__file__).parent / "assets"
-OWN_WORLDS = Path(__file__).parents[1] / "training" / "worlds"
-OWN_CODE = ("build.py", "builder.py", "int8_graph.py", "kernels/plugin.py", "profile.py", "source.py")
+WORLDS_CODE = Path(__file__).parents[1] / "training" / "worlds"
+BUILD_CODE = ("build.py", "builder.py", "int8_graph.py", "kernels/plugin.py", "profile.py", "source.py")
 OPTIONAL = {"calibration", "selector"}
 PLUGIN = "plugin"
-SEEING = ("frames", "vision")
+VISION_PARTS = ("frames", "vision")
 WORLDS = "worlds"
 
 
@@ -137,8 +137,10 @@ def read_profile(path: Path) -> EngineProfile:
 
 def _check_calibration(path: Path, values: Mapping[str, Any]) -> None:
     calibration, is_int8 = values.get("calibration"), values["precision"] == "int8"
-    if is_int8 and values["part"] not in SEEING:
-        raise ConfigError(f"{path}: precision int8 is for the parts {', '.join(SEEING)}, not for {values['part']}")
+    if is_int8 and values["part"] not in VISION_PARTS:
+        raise ConfigError(
+            f"{path}: precision int8 is for the parts {', '.join(VISION_PARTS)}, not for {values['part']}"
+        )
     if is_int8 != ("calibration" in values) or (is_int8 and not (isinstance(calibration, str) and calibration)):
         raise ConfigError(
             f"{path}: calibration is {quoted(calibration)}; with precision int8, and no other, it must name a folder "
@@ -182,7 +184,7 @@ def source_hash(profile: EngineProfile) -> str:
     for name in (profile.library, "torch", "onnx", "onnxscript"):
         digest.update(f"{name} {library_version(name)}".encode())
     digest.update(code_hash().encode())
-    for name in OWN_CODE:
+    for name in BUILD_CODE:
         digest.update((Path(__file__).parent / name).read_bytes())
     folder = profile.checkpoint
     for file in sorted(folder.iterdir()) if folder is not None else ():
@@ -191,7 +193,7 @@ def source_hash(profile: EngineProfile) -> str:
     if profile.calibration:
         digest.update(f"onnxruntime {library_version('onnxruntime')}".encode())
         drawn = profile.calibration == WORLDS
-        for file in sorted((OWN_WORLDS if drawn else Path(profile.calibration)).rglob("*.py" if drawn else "*.*")):
+        for file in sorted((WORLDS_CODE if drawn else Path(profile.calibration)).rglob("*.py" if drawn else "*.*")):
             digest.update(_date(file))
     return digest.hexdigest()
 

@@ -50,19 +50,23 @@ def load_model(*, checkpoint: str | Path | None, profile_name: str | None, part:
     """
     if (checkpoint is None) == (profile_name is None):
         raise EngineError("give a checkpoint, or a profile for random weights, and not both")
-    speaks = part in ("prefill", "decode")
+    needs_language = part in ("prefill", "decode")
     if checkpoint is not None:
-        return from_pretrained(checkpoint, dtype=torch.float32) if speaks else _load_sight(find_checkpoint(checkpoint))
+        return (
+            from_pretrained(checkpoint, dtype=torch.float32)
+            if needs_language
+            else _load_without_language(find_checkpoint(checkpoint))
+        )
     assert profile_name is not None
     config = profile(profile_name)
-    if not speaks:
+    if not needs_language:
         config = replace(config, language=replace(config.language, num_layers=1, vocab_size=8))
     check_memory(build_empty(config), "cpu", torch.float32)
     torch.manual_seed(SEED)
     return VitronModel(config).eval()
 
 
-def _load_sight(directory: Path) -> VitronModel:
+def _load_without_language(directory: Path) -> VitronModel:
     """All but the language model, which stays on the meta device."""
     model = build_empty(read_config(directory))
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from engines.build import CACHE, build, engine_path
 from engines.kernels.plugin import register_plugin
-from engines.profile import PLUGIN, SEEING, EngineProfile, read_profiles
+from engines.profile import PLUGIN, VISION_PARTS, EngineProfile, read_profiles
 from engines.source import INT8, load_model, read_precision
 from vitron_ros.backends.agreement import Difference, compare
 from vitron_ros.backends.graphs import Graph, Part, build_graph
@@ -33,7 +33,7 @@ from vitron_ros.errors import EngineError
 EPILOG = """example:
   python -m engines.verify engines/profiles/vitron-tiny-frames-random.yaml"""
 SHOWN = 4  # of the worst
-MOST_SLOTS = 64  # of a cache: more only cost time
+MAX_SLOTS = 64  # of a cache: more only cost time
 
 Report = dict[str, Any]
 
@@ -79,7 +79,7 @@ def verify(profile: EngineProfile, cache: Path = CACHE) -> Report:
     graph = build_graph(model, part, levels=profile.levels)
     cases = [(sizes, random_inputs(graph.inputs, sizes, seed)) for seed, sizes in enumerate(_sizes(profile))]
     expected = [_run_torch(graph, inputs) for _, inputs in cases]
-    layers = part in SEEING and not is_int8  # of int8 there is one graph, that was calibrated
+    layers = part in VISION_PARTS and not is_int8  # of int8 there is one graph, that was calibrated
     layer_graph = build_graph(model, "vision", levels=True) if layers else None
     layer_expected = [_run_torch(layer_graph, inputs) for _, inputs in cases] if layer_graph else []
 
@@ -122,7 +122,7 @@ def verify(profile: EngineProfile, cache: Path = CACHE) -> Report:
 def _sizes(profile: EngineProfile) -> list[dict[str, int]]:
     """The least and the largest sizes of every optimisation profile."""
     return [
-        {name: min(each[which], MOST_SLOTS) for name, each in sizes.items()}
+        {name: min(each[which], MAX_SLOTS) for name, each in sizes.items()}
         for sizes in profile.sizes
         for which in (0, 2)
     ]

@@ -37,14 +37,14 @@ USAGE = [
     ["engines.bench", "--rounds", "0"],
     ["engines.bench", "--threads", "0"],
     ["engines.bench", "--checkpoint", "a", "--profile", "b"],
-    ["engines.rehearse", "--rounds", "0"],
-    ["engines.rehearse", "--tokens", "1"],
-    ["engines.rehearse", "--frames", "-1"],
-    ["engines.rehearse", "--layers", "0"],
-    ["engines.rehearse", "--weights", "int3"],
-    ["engines.quantised", "--clips", "0"],
-    ["engines.quantised", "--threads", "-1"],
-    ["engines.quantised", "--layers", "x"],
+    ["engines.roofline", "--rounds", "0"],
+    ["engines.roofline", "--tokens", "1"],
+    ["engines.roofline", "--frames", "-1"],
+    ["engines.roofline", "--layers", "0"],
+    ["engines.roofline", "--weights", "int3"],
+    ["engines.quantisation", "--clips", "0"],
+    ["engines.quantisation", "--threads", "-1"],
+    ["engines.quantisation", "--layers", "x"],
     ["engines.export_onnx", "--profile", "vitron-tiny", "--part", "brain", "--out", "x"],
     ["engines.export_onnx", "--part", "frames", "--out", "x"],
     ["engines.build"],
@@ -78,12 +78,12 @@ FAULTS = [
     ["engines.bench", "--profile", "gone"],
     ["engines.bench", "--profile", ""],
     ["engines.bench", "--checkpoint", "gone"],
-    ["engines.rehearse", "--device", "foo"],
-    ["engines.rehearse", "--profile", "gone"],
-    ["engines.rehearse", "--profile", "vitron-tiny", "--layers", "99", "--device", "cpu"],
-    ["engines.quantised", "--checkpoint", "gone"],
-    ["engines.quantised", "--layers-of", "gone"],
-    ["engines.quantised", "--layers", "99"],
+    ["engines.roofline", "--device", "foo"],
+    ["engines.roofline", "--profile", "gone"],
+    ["engines.roofline", "--profile", "vitron-tiny", "--layers", "99", "--device", "cpu"],
+    ["engines.quantisation", "--checkpoint", "gone"],
+    ["engines.quantisation", "--layers-of", "gone"],
+    ["engines.quantisation", "--layers", "99"],
     ["engines.export_onnx", "--profile", "gone", "--part", "frames", "--out", "x"],
     ["engines.export_onnx", "--checkpoint", "gone", "--part", "frames", "--out", "x"],
     ["engines.export_onnx", "--profile", "vitron-tiny", "--part", "frames", "--out", "/proc/nothing"],
@@ -151,8 +151,8 @@ def test_a_full_disk_leaves_no_model_that_looks_whole(tmp_path, monkeypatch, cap
         raise OSError(28, "No space left on device")
 
     out = tmp_path / "x"
-    monkeypatch.setattr(export, "WORDS_CLIPS", 2)
-    monkeypatch.setattr(export, "FOOTAGE_CLIPS", 40)
+    monkeypatch.setattr(export, "VOCABULARY_CLIPS", 2)
+    monkeypatch.setattr(export, "OOD_CLIPS", 40)
     monkeypatch.setattr(export, "save_pretrained", fail)
     assert run(["training.export", *BARE, "--out", str(out)]) == 1
     assert "No space left on device" in capsys.readouterr().err

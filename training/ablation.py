@@ -1,8 +1,8 @@
-"""`python -m training.ablation --start out/vitron-tiny/4_joint --out out/ablation`: token selectors at an equal budget.
+"""`python -m training.ablation --start out/vitron-tiny/5_joint --out out/ablation`: token selectors at an equal budget.
 
-After table 7 of Elysium (arXiv 2403.16558): one trained model whose selector is replaced by a fresh one, the same data,
-steps and seeds; only how patches become tokens differs, and for the gated selector how many and how it is taught. The
-vision encoder rests. Finished runs are not run again.
+After table 7 of Elysium (arXiv 2403.16558): one trained model whose selector is replaced by a new one, the same data,
+steps and seeds; only the token selector differs, and for the gated one the number of tokens and its supervision. The vision
+encoder is frozen. Finished runs are not run again.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import torch
 from safetensors import SafetensorError
 
 from training.checkpointing import find_start
-from training.config import MOST, ClipsConfig, TrainConfig, WeightsConfig
+from training.config import MAX_STEPS, ClipsConfig, LossWeightsConfig, TrainConfig
 from training.evaluate import Case, ModelPredictor, cases, score
 from training.trainer import Trainer
 from vitron_ros.cli.exit_code import exit_code
@@ -28,15 +28,15 @@ from vitron_ros.model.vitron import VitronModel
 from vitron_ros.recordings.output import make_folder, write_json
 
 ALPHA = 0.25
-LEARNS = ("selector", "projector", "region", "embeddings", "language")
+TRAINABLE = ("selector", "projector", "region", "embeddings", "language")
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A selector and how it learns.
+    """A selector and how it is trained.
 
     Attributes:
-        gate: what the loss on objectness counts; 0: a gate learns through the answers alone, as other selectors do.
+        gate: weight of the gate loss; 0: the gate is trained through the answers alone, like other selectors.
     """
 
     name: str
@@ -45,18 +45,21 @@ class Variant:
 
 
 VARIANTS = (
-    Variant("gated, taught", SelectorConfig(kind="gated", alpha=ALPHA), gate=0.1),
+    Variant("gated, supervised", SelectorConfig(kind="gated", alpha=ALPHA), gate=0.1),
     *(
         Variant(kind, SelectorConfig(kind=kind, alpha=ALPHA))
         for kind in ("gated", "published", "concat", "cross_attention", "pool")
     ),
     Variant("none", SelectorConfig(kind="none", alpha=1.0)),
-    *(Variant("gated, taught", SelectorConfig(kind="gated", alpha=alpha), gate=0.1) for alpha in (0.0625, 0.125, 0.5)),
+    *(
+        Variant("gated, supervised", SelectorConfig(kind="gated", alpha=alpha), gate=0.1)
+        for alpha in (0.0625, 0.125, 0.5)
+    ),
 )
 
 
 def with_selector(selector: SelectorConfig, seed: int, base: Checkpoint, folder: Path) -> Path:
-    """Writes a start: the base with a fresh selector of a kind.
+    """Writes a checkpoint to start from: the base with a newly initialised selector.
 
     Raises:
         SourceError: the disk is full.
@@ -73,13 +76,15 @@ def with_selector(selector: SelectorConfig, seed: int, base: Checkpoint, folder:
 
 
 def run(name: str, variant: Variant, seed: int, base: Checkpoint, stage: TrainConfig) -> Path:
-    """Trains one variant, or finds it trained; gives its checkpoint."""
+    """Trains one variant unless that is done; gives its checkpoint."""
     out = Path(stage.out) / f"{name}-{seed}".replace(", ", "-")
     start = out / "start"
     if not (start / "config.json").is_file():
         with_selector(variant.selector, seed, base, start)
-    weights = replace(stage.weights, gate=variant.gate)
-    return Trainer(replace(stage, name=name, out=str(out / "run"), start=str(start), seed=seed, weights=weights)).run()
+    weights = replace(stage.loss_weights, gate=variant.gate)
+    return Trainer(
+        replace(stage, name=name, out=str(out / "run"), start=str(start), seed=seed, loss_weights=weights)
+    ).run()
 
 
 def table(results: dict[str, list[dict[str, float]]]) -> str:
@@ -101,13 +106,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the ablation; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m training.ablation",
-        description="Gives a trained model every token selector in turn, trains it on, and compares them.",
-        epilog="example: python -m training.ablation --start out/vitron-tiny/4_joint --out out/ablation --seeds 0 1",
+        description="Replaces the token selector of a trained model by each kind, continues training, and compares.",
+        epilog="example: python -m training.ablation --start out/vitron-tiny/5_joint --out out/ablation --seeds 0 1",
     )
     parser.add_argument("--start", required=True, help="checkpoint whose selector is replaced")
     parser.add_argument("--out", required=True, help="folder of runs and of ablation.json")
-    parser.add_argument("--seeds", type=whole(0, MOST), nargs="+", default=[0, 1])
-    parser.add_argument("--steps", type=whole(1, MOST), default=150)
+    parser.add_argument("--seeds", type=whole(0, MAX_STEPS), nargs="+", default=[0, 1])
+    parser.add_argument("--steps", type=whole(1, MAX_STEPS), default=150)
     parser.add_argument("--count", type=whole(1, 4096), default=10, help="clips in a batch")
     parser.add_argument("--clips", type=whole(1), default=200, help="validation clips")
     parser.add_argument("--workers", type=whole(0, 256), default=1)
@@ -122,12 +127,12 @@ def _run(arguments: argparse.Namespace) -> int:
     stage = TrainConfig(
         out=arguments.out,
         steps=arguments.steps,
-        warmup=arguments.steps // 10,
+        warmup_steps=arguments.steps // 10,
         learning_rate=5e-4,
-        train=LEARNS,
+        trainable=TRAINABLE,
         workers=arguments.workers,
         save_every=arguments.steps,
-        weights=WeightsConfig(text=1.0, number=1.0, pointer=0.1),
+        loss_weights=LossWeightsConfig(text=1.0, coordinate=1.0, pointer=0.1),
         clips=(ClipsConfig(frames=1, count=arguments.count, per_task=4, tasks=("rec", "vqa")),),
     )
     asked: list[Case] = [
@@ -138,7 +143,7 @@ def _run(arguments: argparse.Namespace) -> int:
     results: dict[str, list[dict[str, float]]] = {}
     for seed in dict.fromkeys(arguments.seeds):
         for variant in VARIANTS:
-            name = f"{variant.name}-{variant.selector.kept(vision.num_patches)}"
+            name = f"{variant.name}-{variant.selector.num_selected(vision.num_patches)}"
             trained = load_checkpoint(run(name, variant, seed, base, stage), dtype=torch.float32)
             found = score(asked, ModelPredictor(trained)(asked))
             results.setdefault(name, []).append(found)

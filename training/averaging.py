@@ -1,4 +1,4 @@
-"""The mean of the weights of several checkpoints, which is often better than any of them ("model soups",
+"""The mean of the weights of several checkpoints, which is often better than each of them ("model soups",
 arXiv 2203.05482).
 """
 

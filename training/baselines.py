@@ -1,4 +1,4 @@
-"""Replies that need no model: the bounds between which its numbers lie."""
+"""Baselines without a model, and the oracle: lower and upper bounds of the metrics."""
 
 import numpy as np
 
@@ -9,12 +9,12 @@ CENTRE: Box = (0.35, 0.35, 0.65, 0.65)
 
 
 def oracle(questions: list[Question]) -> list[str]:
-    """The right replies: what the replies' form and its whole numbers allow at best."""
+    """The ground truth: what the reply format with its whole numbers allows at best."""
     return [question.answer for question in questions]
 
 
 def centre(questions: list[Question]) -> list[str]:
-    """A box in the middle of every frame; to other tasks what an empty mind says."""
+    """A box in the middle of every frame; a constant answer to other tasks."""
     return [_centre(question) for question in questions]
 
 
@@ -28,7 +28,7 @@ def _centre(question: Question) -> str:
 
 
 def chance(questions: list[Question], seed: int = 0) -> list[str]:
-    """The right reply to another question of the same task, drawn at random."""
+    """Shuffled answers: the right reply to another question of the same task."""
     rng = np.random.Generator(np.random.PCG64(seed))
     tasks = sorted({question.sample.task for question in questions})
     replies = [question.answer for question in questions]

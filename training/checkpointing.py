@@ -1,11 +1,11 @@
-"""Checkpoints of a run: the model as anyone loads it, and beside it all that the run needs to go on. No pickles.
+"""Checkpoints of a run: the model as anyone loads it, and beside it all that is needed to resume the run. No pickles.
 
     out/step-0000500/                 a checkpoint of vitron_ros: config.json, model.safetensors, tokenizer.json, ...
     out/step-0000500/training.json    record: stages so far with config, seed, commit, steps, hardware, time, losses
-    out/step-0000500/run/state.safetensors    optimiser, teaching heads, adapters
+    out/step-0000500/run/state.safetensors    optimiser, auxiliary heads, adapters
 
 A checkpoint is written under another name and renamed when whole and on the disk, so that a run killed at any moment,
-or a machine that loses power, leaves none that is half written. One that cannot be written is removed.
+or a power failure, leaves none that is half written. One that cannot be written is removed.
 """
 
 import json
@@ -23,7 +23,7 @@ from torch import Tensor
 from training.adapters import merged
 from training.errors import DamagedError, TrainingError
 from training.optimizers import Optimizers
-from training.training_module import HEADS, TrainingModule
+from training.training_module import AUXILIARY_HEADS, TrainingModule
 from vitron_ros.errors import ConfigError, ModelError, SourceError
 from vitron_ros.model.checkpoint import Checkpoint, save_pretrained
 from vitron_ros.model.files import is_file, quoted, read_json
@@ -31,7 +31,7 @@ from vitron_ros.model.weights import read_tensors
 
 RECORD, STATE = "training.json", "run/state.safetensors"
 RECORDED = (int, int | float, str, str, int)  # of a stage: step, seconds, hardware, and its name and seed
-KEPT = 2  # checkpoints of a run
+KEEP_LAST = 2  # checkpoints of a run
 
 
 def checkpoints(out: Path) -> list[Path]:
@@ -69,16 +69,16 @@ def step_of(checkpoint: Path) -> int:
     return int(checkpoint.name.removeprefix("step-"))
 
 
-def extra_weights(module: TrainingModule) -> dict[str, torch.nn.Parameter]:
-    """What a run cannot take from the model's own file: teaching heads, and beside adapters all that learns.
+def run_weights(module: TrainingModule) -> dict[str, torch.nn.Parameter]:
+    """Weights that are saved beside the model's own file: auxiliary heads and, with adapters, all that is trained.
 
-    Adapters are merged in that file, so a run with adapters goes on from the weights of its start.
+    Adapters are merged in the model's file, so a run with adapters resumes from the weights of its start.
     """
     has_adapters = any("lora_" in name for name, _ in module.named_parameters())
     return {
         name: weight
         for name, weight in module.named_parameters()
-        if name.startswith(HEADS) or (has_adapters and weight.requires_grad)
+        if name.startswith(AUXILIARY_HEADS) or (has_adapters and weight.requires_grad)
     }
 
 
@@ -90,8 +90,8 @@ def save(
     optimizers: Optimizers,
     record: Mapping[str, Any],
 ) -> Path:
-    """Writes the checkpoint of a step, and removes those before the last two and any of later steps, which the run did
-    not go on from; gives its directory.
+    """Writes the checkpoint of a step, and removes those before the last two and any of later steps, from which the run
+    was not resumed; gives its directory.
 
     Raises:
         TrainingError: the weights are not finite any more.
@@ -110,11 +110,11 @@ def save(
     except (OSError, SafetensorError) as error:
         raise SourceError(
             f"the checkpoint of step {step} cannot be written to {out}: {getattr(error, 'strerror', None) or error}; "
-            "make room and start again: the run goes on from its last checkpoint"
+            "make room and start again: the run resumes at its last checkpoint"
         ) from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    kept = [path for path in checkpoints(out) if step_of(path) <= step][:KEPT]
+    kept = [path for path in checkpoints(out) if step_of(path) <= step][:KEEP_LAST]
     for old in checkpoints(out):
         if old not in kept:
             shutil.rmtree(old, ignore_errors=True)
@@ -122,7 +122,7 @@ def save(
 
 
 def remove_unfinished(out: Path) -> None:
-    """Removes what a run that was killed had begun to write."""
+    """Removes unfinished checkpoints of a run that was killed."""
     for path in out.glob("unfinished-*"):
         shutil.rmtree(path, ignore_errors=True)
 
@@ -138,7 +138,7 @@ def _write(
         tokenizer=checkpoint.tokenizer,
         prompt_profile=checkpoint.prompts.profile,
     )
-    tensors = {f"weights/{name}": weight for name, weight in extra_weights(module).items()}
+    tensors = {f"weights/{name}": weight for name, weight in run_weights(module).items()}
     for name, weight in module.named_parameters():
         tensors |= {f"optimizer/{key}/{name}": value for key, value in optimizers.state(weight).items()}
     save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, folder / STATE)
@@ -163,7 +163,7 @@ def restore(directory: Path, module: TrainingModule, optimizers: Optimizers) -> 
         DamagedError: the state is missing, damaged, or of another run.
     """
     if not (directory / STATE).is_file():
-        raise DamagedError(f"{directory} has no {STATE}; it is no checkpoint of a run that can go on")
+        raise DamagedError(f"{directory} has no {STATE}; it is no checkpoint that a run can resume from")
     parameters = dict(module.named_parameters())
     state: dict[str, dict[str, Tensor]] = {}
     found = set()
@@ -171,7 +171,7 @@ def restore(directory: Path, module: TrainingModule, optimizers: Optimizers) -> 
         kind, _, name = key.partition("/")
         slot, _, owner = name.partition("/") if kind == "optimizer" else ("", "", name)
         if owner not in parameters:
-            raise DamagedError(f"{directory / STATE} knows a weight {owner} that this stage does not have")
+            raise DamagedError(f"{directory / STATE} has a weight {owner} that this stage lacks")
         if slot != "step" and tensor.shape != parameters[owner].shape:
             raise DamagedError(f"{directory / STATE} has {key} in another shape than this stage")
         if kind == "optimizer":
@@ -181,7 +181,7 @@ def restore(directory: Path, module: TrainingModule, optimizers: Optimizers) -> 
             found.add(owner)
             with torch.no_grad():
                 parameters[owner].copy_(tensor)
-    if missing := sorted(set(extra_weights(module)) - found):
+    if missing := sorted(set(run_weights(module)) - found):
         raise DamagedError(f"{directory / STATE} lacks {missing[0]}; the run's config has changed since")
     for owner, slots in state.items():
         if not parameters[owner].requires_grad:
@@ -205,13 +205,13 @@ def _read_state(directory: Path) -> Iterator[tuple[str, Tensor]]:
 
 
 def restore_heads(directory: Path, module: TrainingModule) -> None:
-    """Gives the teaching heads what the stage before taught them, where it has taught them."""
+    """Loads the auxiliary heads of the stage before, where it has them."""
     if not (directory / STATE).is_file():
         return
     parameters = dict(module.named_parameters())
     for key, tensor in _read_state(directory):
         owner = key.removeprefix("weights/")
-        if owner.startswith(HEADS) and owner in parameters and parameters[owner].shape == tensor.shape:
+        if owner.startswith(AUXILIARY_HEADS) and owner in parameters and parameters[owner].shape == tensor.shape:
             with torch.no_grad():
                 parameters[owner].copy_(tensor)
 

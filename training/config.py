@@ -14,31 +14,36 @@ from vitron_ros.model.files import quoted, shortened
 from vitron_ros.yaml_file import read_yaml
 
 GROUPS = ("vision", "selector", "projector", "region", "embeddings", "language")
-MOST = 10**9  # steps, which numbers of batches must have room for
+MAX_STEPS = 10**9  # batch numbers must have room for them
 NAME = re.compile("[a-z][a-z0-9_]*")  # of a stage, which is part of a directory's
 NAMES = {int: "a whole number", float: "a number", str: "text in one line", bool: "true or false"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClipsConfig(Checked):
-    """Clips of one length in every batch, and what is asked about each."""
+    """One group of clips in every batch, all of one length, and the tasks that are sampled for each clip."""
 
     frames: int = setting(1, "frames of a clip", low=1, high=64)
     count: int = setting(1, "clips in a batch", low=1, high=4096)
-    wide: float = setting(0.0, "share of clips of a 4:3 camera, stretched as the model sees them", low=0.0, high=1.0)
-    cluttered: float = setting(0.0, "share of clips before many things of no name", low=0.0, high=1.0)
-    eventful: float = setting(
-        0.0, "probability of objects that leave, enter or return, and of a post to hide behind", low=0.0, high=1.0
+    wide: float = setting(
+        0.0, "share of clips with a 4:3 aspect ratio, resized to the model's square", low=0.0, high=1.0
     )
-    close_up: bool = setting(False, "whether the clips are close-ups of patterned objects, single images")
-    per_task: int = setting(2, "questions of each task about a clip at most", low=1, high=64)
-    comparing: float = setting(
-        0.0, "share of what is to be found that is named among others, beside what is so anyway", low=0.0, high=1.0
+    cluttered: float = setting(0.0, "share of clips with a cluttered background", low=0.0, high=1.0)
+    disappearance: float = setting(
+        0.0, "probability of objects that leave, enter or return, and of a post that occludes", low=0.0, high=1.0
     )
-    misread: float = setting(
-        0.0, "largest deviation, in hundredths, of errors in the boxes that an answer goes on from", low=0.0, high=50.0
+    pattern_grid: bool = setting(False, "2 x 2 grids of large patterned objects instead of scenes; single images")
+    per_task: int = setting(2, "questions per task and clip, at most", low=1, high=64)
+    relational: float = setting(
+        0.0, 'share of additional relational expressions, such as "the second car from the left"', low=0.0, high=1.0
     )
-    tasks: tuple[str, ...] = setting((), "tasks of the worlds; empty: the clips are only looked at (dense stage)")
+    box_noise: float = setting(
+        0.0,
+        "largest standard deviation, in hundredths, of the noise on the boxes that teacher forcing feeds back",
+        low=0.0,
+        high=50.0,
+    )
+    tasks: tuple[str, ...] = setting((), "tasks of the worlds; empty: dense targets only")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -48,32 +53,42 @@ class ClipsConfig(Checked):
         never = sorted(set(self.tasks) - set(IMAGE_TASKS if self.frames == 1 else VIDEO_TASKS))
         if never:
             wanted = "clips of two frames or more" if self.frames == 1 else "single images"
-            raise ConfigError(f"tasks names {', '.join(never)}, asked about {wanted} alone; frames is {self.frames}")
-        if self.close_up and self.frames != 1:
-            raise ConfigError(f"close-ups are single images; set frames to 1, not {self.frames}")
+            raise ConfigError(f"tasks names {', '.join(never)}, which need {wanted}; frames is {self.frames}")
+        if self.pattern_grid and self.frames != 1:
+            raise ConfigError(f"pattern_grid gives single images; set frames to 1, not {self.frames}")
 
 
-def _weight(default: float, description: str) -> Any:
+def _loss_weight(default: float, description: str) -> Any:
     return setting(default, description, low=0.0, high=1e4)
 
 
 @dataclass(frozen=True, kw_only=True)
-class WeightsConfig(Checked):
-    """What each part of the loss counts; 0 leaves it out."""
+class LossWeightsConfig(Checked):
+    """Weight of each loss; 0 leaves it out."""
 
-    text: float = _weight(1.0, "cross entropy of answer tokens that are no numbers of a box")
-    number: float = _weight(1.0, "cross entropy of the numbers of boxes with soft neighbours")
-    pointer: float = _weight(1.0, "which patches the answer is about")
-    word_look: float = _weight(0.0, "attention of attributes' words to visual tokens that have them")
-    answer_look: float = _weight(0.0, "attention of an answer's places to the attributes in its question")
-    object_look: float = _weight(0.0, "attention of an answer's places to the object that is meant")
-    copy_look: float = _weight(0.0, "attention of an answer's places to the words that they take from the question")
-    past_look: float = _weight(0.0, "attention of a clip's visual tokens to those that showed the object first")
-    past: float = _weight(0.0, "what lies behind an object of a clip, at its visual tokens")
-    dense: float = _weight(0.0, "objectness, box and attributes of every patch")
-    pattern: float = _weight(0.0, "pattern of every patch, beside its part in dense")
-    gate: float = _weight(0.0, "which patches a gated token selector should keep")
-    token: float = _weight(0.0, "box and attributes of every visual token, in the language model's words")
+    text: float = _loss_weight(1.0, "cross entropy of answer tokens other than box coordinates")
+    coordinate: float = _loss_weight(1.0, "cross entropy of box coordinates against Gaussian soft targets")
+    pointer: float = _loss_weight(1.0, "patches that show the object, from the hidden states of the answer")
+    attribute_attention: float = _loss_weight(
+        0.0, "attention supervision: attribute words to the visual tokens with that attribute"
+    )
+    question_attention: float = _loss_weight(
+        0.0, "attention supervision: answer positions to the attribute words of their question"
+    )
+    object_attention: float = _loss_weight(
+        0.0, "attention supervision: answer positions to the visual tokens of the target"
+    )
+    copy_attention: float = _loss_weight(
+        0.0, "attention supervision: answer positions to the question words that they copy"
+    )
+    history_attention: float = _loss_weight(
+        0.0, "attention supervision: visual tokens to those of the object's first appearance"
+    )
+    motion_history: float = _loss_weight(0.0, "displacement and events of an object so far, at its visual tokens")
+    dense: float = _loss_weight(0.0, "objectness, box and attributes of every patch")
+    pattern: float = _loss_weight(0.0, "pattern of every patch, in addition to its part in dense")
+    gate: float = _loss_weight(0.0, "patches that a gated token selector should select")
+    visual_token: float = _loss_weight(0.0, "box and attributes of every visual token, in the embedding space")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,54 +97,62 @@ class TrainConfig(Checked):
 
     name: str = setting("stage", "name of the stage, for records")
     out: str = setting("out/training", "directory of checkpoints, log and record")
-    model: str = setting("vitron-tiny", "model profile of a fresh start")
-    start: str = setting("", "checkpoint, or `out` of the stage before, to start from; empty: fresh weights")
+    model: str = setting("vitron-tiny", "model profile, or JSON config, of random weights")
+    start: str = setting("", "checkpoint, or `out` of the stage before, to start from; empty: random weights")
     average: tuple[str, ...] = setting((), "checkpoints whose weights are averaged with those of `start`")
-    seed: int = setting(0, "of weights, clips and noise", low=0, high=MOST)
-    steps: int = setting(1000, "optimiser steps", low=1, high=MOST)
-    warmup: int = setting(50, "steps in which the learning rate rises", low=0, high=MOST)
-    learning_rate: float = setting(1e-3, "highest learning rate", low=1e-12, high=1.0)
+    seed: int = setting(0, "of weights, clips and noise", low=0, high=MAX_STEPS)
+    steps: int = setting(1000, "optimiser steps", low=1, high=MAX_STEPS)
+    warmup_steps: int = setting(50, "steps of linear warm-up", low=0, high=MAX_STEPS)
+    learning_rate: float = setting(1e-3, "peak learning rate", low=1e-12, high=1.0)
     optimizer: str = setting("adamw", "of the matrices between hidden layers", choices=("adamw", "muon"))
-    look_rate: float = setting(1.0, "learning rate of query and key projections, as a multiple", low=0.0, high=100.0)
-    vision_rate: float = setting(1.0, "learning rate of the vision encoder, as a multiple", low=0.0, high=100.0)
-    final_share: float = setting(0.02, "share of the learning rate at the end of the cosine", low=0.0, high=1.0)
+    qk_lr_scale: float = setting(1.0, "factor on the learning rate of query and key projections", low=0.0, high=100.0)
+    vision_lr_scale: float = setting(1.0, "factor on the learning rate of the vision encoder", low=0.0, high=100.0)
+    min_lr_ratio: float = setting(
+        0.02, "final learning rate of the cosine schedule, as a share of the peak", low=0.0, high=1.0
+    )
     weight_decay: float = setting(0.05, "on matrices", low=0.0, high=10.0)
-    clip_norm: float = setting(1.0, "norm to which gradients are cut", low=1e-6)
-    accumulation: int = setting(1, "batches of one optimiser step", low=1, high=1000)
-    train: tuple[str, ...] = setting(GROUPS, f"what learns, among {', '.join(GROUPS)}; all else is frozen")
+    max_grad_norm: float = setting(1.0, "norm to which gradients are clipped", low=1e-6)
+    gradient_accumulation: int = setting(1, "batches per optimiser step", low=1, high=1000)
+    trainable: tuple[str, ...] = setting(
+        GROUPS, f"groups that are trained, among {', '.join(GROUPS)}; the others are frozen"
+    )
     lora_rank: int = setting(
         0, "rank of adapters on the language model, which is then frozen; 0: none", low=0, high=65536
     )
-    number_sigma: float = setting(1.0, "width of the soft neighbours of a number of 0..100", low=0.01, high=20.0)
-    tokenizer_clips: int = setting(
-        1500, "clips whose language trains the tokenizer of a fresh start", low=1, high=10**6
+    coordinate_sigma: float = setting(
+        1.0, "standard deviation of the soft targets of a coordinate 0..100", low=0.01, high=20.0
     )
-    workers: int = setting(0, "processes that make batches; the data do not depend on it", low=0, high=256)
-    save_every: int = setting(500, "steps between checkpoints", low=1, high=MOST)
-    log_every: int = setting(10, "steps between lines of the log", low=1, high=MOST)
-    weights: WeightsConfig = field(default_factory=WeightsConfig)
+    tokenizer_clips: int = setting(1500, "clips whose text trains the tokenizer of random weights", low=1, high=10**6)
+    workers: int = setting(0, "data loader processes; the data do not depend on it", low=0, high=256)
+    save_every: int = setting(500, "steps between checkpoints", low=1, high=MAX_STEPS)
+    log_every: int = setting(10, "steps between rows of the log", low=1, high=MAX_STEPS)
+    loss_weights: LossWeightsConfig = field(default_factory=LossWeightsConfig)
     clips: tuple[ClipsConfig, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.out:
             raise ConfigError("out is empty; name the directory of the stage's checkpoints")
-        unknown = sorted(set(self.train) - set(GROUPS))
+        unknown = sorted(set(self.trainable) - set(GROUPS))
         if unknown:
-            raise ConfigError(f"train names {', '.join(unknown)}; there are {', '.join(GROUPS)}")
-        if not self.train and not self.lora_rank:
-            raise ConfigError("train is empty; name at least one group that learns")
+            raise ConfigError(f"trainable names {', '.join(unknown)}; there are {', '.join(GROUPS)}")
+        if not self.trainable and not self.lora_rank:
+            raise ConfigError("trainable is empty; name at least one group")
         if self.average and not self.start:
-            raise ConfigError("average goes with start, whose weights are averaged with others'; name both")
-        if self.lora_rank and "language" in self.train:
-            raise ConfigError("train names language, which lora_rank freezes; leave one of them out")
+            raise ConfigError("average needs start, whose weights are averaged with the others'; name both")
+        if self.lora_rank and "language" in self.trainable:
+            raise ConfigError("trainable names language, which lora_rank freezes; leave one of them out")
         if not self.clips:
             raise ConfigError("clips is empty; name at least one kind of clip")
         asked = {task for clips in self.clips for task in clips.tasks}
-        if not asked and not (self.weights.dense or self.weights.gate or self.weights.token):
-            raise ConfigError("nothing is learned: no clip has tasks, and weights.dense, gate and token are 0")
-        if self.weights.pattern and not self.weights.dense:
-            raise ConfigError("weights.pattern is a part of weights.dense, which is 0; give that a weight too")
+        if not asked and not (self.loss_weights.dense or self.loss_weights.gate or self.loss_weights.visual_token):
+            raise ConfigError(
+                "nothing is trained: no clip has tasks, and loss_weights.dense, gate and visual_token are 0"
+            )
+        if self.loss_weights.pattern and not self.loss_weights.dense:
+            raise ConfigError(
+                "loss_weights.pattern is a part of loss_weights.dense, which is 0; give that a weight too"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -157,9 +180,9 @@ def load_stages(path: Path) -> list[TrainConfig]:
         where = f"{path}: stages[{number}]"
         name = own.get("name")
         if not isinstance(name, str) or not NAME.fullmatch(name) or name in [stage.name for stage in found]:
-            raise ConfigError(f"{where}: name is {_shown(name)}; give each stage its own, of small letters and _")
-        place = {"out": f"{shared.out}/{number}_{name}", "start": found[-1].out if found else ""}
-        found.append(_read(TrainConfig, {**place, **shared.defaults, **own}, f"{where} ({name})"))
+            raise ConfigError(f"{where}: name is {_shown(name)}; give each stage its own, of lower-case letters and _")
+        paths = {"out": f"{shared.out}/{number}_{name}", "start": found[-1].out if found else ""}
+        found.append(_read(TrainConfig, {**paths, **shared.defaults, **own}, f"{where} ({name})"))
     return found
 
 

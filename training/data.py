@@ -1,4 +1,4 @@
-"""Training batches, drawn on the fly: worlds to packed questions and dense targets.
+"""Training batches, generated on the fly: clips of the worlds with packed questions and dense targets.
 
 A batch depends on the seed and its number alone, not on which process makes it or where a run was resumed.
 """
@@ -18,9 +18,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from training.config import ClipsConfig, TrainConfig
 from training.dense import DenseTargets, dense_targets, patch_shares
-from training.packing import Packer, Packs, PackSizes, misread_boxes
-from training.questions import word_question
-from training.worlds import Clip, Sample, Task, WorldConfig, draw_clutter, make_clip, make_close_up, make_samples
+from training.packing import PackedQuestions, Packer, PackSizes, add_box_noise
+from training.questions import make_question
+from training.worlds import Clip, Sample, Task, WorldConfig, draw_clutter, make_clip, make_pattern_grid, make_samples
 from vitron_ros.errors import ConfigError
 from vitron_ros.model.config import ModelConfig, VisionConfig
 from vitron_ros.model.preprocess import CLIP_MEAN, CLIP_STD
@@ -29,25 +29,25 @@ from vitron_ros.model.prompts import PromptBuilder
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Clips and what is asked about them.
+    """Clips with their targets.
 
     Attributes:
         images: (F, 3, S, S) uint8, the frames of all clips one after another.
-        dense: what their patches show.
-        packs: questions about them; None: none are asked.
+        dense: targets of their patches.
+        packs: questions about them; None: none.
     """
 
     images: Tensor
     dense: DenseTargets
-    packs: Packs | None
+    packs: PackedQuestions | None
 
     def to(self, device: torch.device) -> "Batch":
         packs = None if self.packs is None else self.packs.to(device)
         return Batch(self.images.to(device, non_blocking=True), self.dense.to(device), packs)
 
 
-WIDE = 4 / 3
-CLUTTER_MARGIN = 1.3  # sides of a cluttered background in sides of the image, which sees its middle or moves over it
+WIDE_ASPECT = 4 / 3
+CLUTTER_MARGIN = 1.3  # size of a cluttered background relative to the image, so that the camera can move over it
 DENSE_FIELDS = tuple(field.name for field in fields(DenseTargets))
 
 
@@ -68,14 +68,14 @@ class Batches(Dataset[Batch]):
         self._sizes = PackSizes(model.tokens_per_frame, tokens_per_region, model.language.max_positions)
 
     def __len__(self) -> int:
-        return self._config.steps * self._config.accumulation
+        return self._config.steps * self._config.gradient_accumulation
 
     def __getitem__(self, number: int) -> Batch:
         return make_batch(self._config, self._vision, self._builder, self._sizes, number)
 
 
 class _Loadable(Dataset["Batch | ConfigError"]):
-    """Batches whose errors are values: raised in a worker, they would come with its whole traceback as their text."""
+    """Batches whose errors are values: raised in a worker, they would carry its whole traceback as their text."""
 
     def __init__(self, batches: Batches) -> None:
         self._batches = batches
@@ -90,26 +90,26 @@ class _Loadable(Dataset["Batch | ConfigError"]):
 def make_batch(
     config: TrainConfig, vision: VisionConfig, builder: PromptBuilder, sizes: PackSizes, number: int
 ) -> Batch:
-    """The batch of a number: clips of every kind with their questions."""
+    """The batch of a number: clips of every group with their questions."""
     images, dense, packer, frames = [], [], Packer(builder, sizes), 0
     for place, kind in enumerate(config.clips):
         for index in range(kind.count):
             rng = np.random.Generator(np.random.PCG64([config.seed, number, place, index]))
             seed_of_clip = int(rng.integers(2**62))
             height = vision.image_size
-            width = round(WIDE * height) if kind.wide and rng.random() < kind.wide else height
+            width = round(WIDE_ASPECT * height) if kind.wide and rng.random() < kind.wide else height
             clip = _make_clip(kind, seed_of_clip, (height, width), rng)
             shares = patch_shares(clip, vision.grid)
             # Questions about one frame of several belong to clips of one frame; here they would see all of them.
             samples = _make_samples(clip, kind) if kind.tasks else []
-            worded = [
-                word_question(clip, sample, builder.profile, rng, takes_regions=sizes.tokens_per_region > 0)
+            questions = [
+                make_question(clip, sample, builder.profile, rng, takes_regions=sizes.tokens_per_region > 0)
                 for sample in samples
                 if len(sample.frames) == kind.frames
             ]
-            misread = partial(misread_boxes, error=kind.misread, rng=rng) if kind.misread else None
-            packer.add_clip([question for question in worded if question], frames, shares, misread)
-            images.append(torch.from_numpy(stretched(clip.frames, height)).permute(0, 3, 1, 2))
+            box_noise = partial(add_box_noise, error=kind.box_noise, rng=rng) if kind.box_noise else None
+            packer.add_clip([question for question in questions if question], frames, shares, box_noise)
+            images.append(torch.from_numpy(resized_square(clip.frames, height)).permute(0, 3, 1, 2))
             dense.append(dense_targets(clip, shares))
             frames += len(clip.frames)
     joined = (torch.cat([getattr(d, name) for d in dense]) for name in DENSE_FIELDS)
@@ -118,24 +118,24 @@ def make_batch(
 
 def _make_clip(kind: ClipsConfig, seed: int, size: tuple[int, int], rng: np.random.Generator) -> Clip:
     """A clip of (height, width) px of a kind."""
-    if kind.close_up:
-        return make_close_up(seed, size)
+    if kind.pattern_grid:
+        return make_pattern_grid(seed, size)
     background = None
     if kind.cluttered and rng.random() < kind.cluttered:
         height, width = (round(CLUTTER_MARGIN * side) for side in size)
         background = [draw_clutter(width, height, rng)]
-    usual = WorldConfig()
-    config = replace(usual, comings=kind.eventful, post=max(usual.post, kind.eventful))
+    default = WorldConfig()
+    config = replace(default, out_of_view=kind.disappearance, post=max(default.post, kind.disappearance))
     return make_clip(seed, frames=kind.frames, size=size, config=config, background=background)
 
 
 def _make_samples(clip: Clip, kind: ClipsConfig) -> list[Sample]:
     tasks = cast("tuple[Task, ...]", kind.tasks)
-    return make_samples(clip, clip.seed, per_task=kind.per_task, tasks=tasks, comparing=kind.comparing)
+    return make_samples(clip, clip.seed, per_task=kind.per_task, tasks=tasks, relational=kind.relational)
 
 
-def stretched(frames: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Frames (T, H, W, 3) as squares of that size, as `pixels_from_images` fits them."""
+def resized_square(frames: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Frames (T, H, W, 3) resized to squares of that size, as `pixels_from_images` does."""
     if frames.shape[1:3] == (size, size):
         return frames
     return np.stack([cv2.resize(frame, (size, size), interpolation=cv2.INTER_AREA) for frame in frames])
@@ -150,7 +150,7 @@ def load_batches(batches: Batches, first: int, workers: int) -> Iterator[Batch]:
     options: dict[str, Any] = {}
     if workers:
         options = {"prefetch_factor": 2, "worker_init_fn": _start_worker}
-        # Every tensor of a batch that waits is an open file; many workers exceed the usual 1024.
+        # Every tensor of a queued batch is an open file; many workers exceed the usual limit of 1024.
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     loader: DataLoader[Batch | ConfigError] = DataLoader(

@@ -4,8 +4,8 @@ from vitron_ros.errors import ModelError, VitronError
 
 
 class TrainingError(VitronError):
-    """A run cannot go on: its loss is no number, or nothing learns."""
+    """A run cannot continue: its loss is not finite, or nothing is trained."""
 
 
 class DamagedError(ModelError):
-    """A checkpoint of a run is damaged or not whole; the one before may be."""
+    """A checkpoint of a run is damaged or incomplete; the one before may be usable."""

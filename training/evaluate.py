@@ -1,7 +1,7 @@
-"""`python -m training.evaluate --checkpoint vitron_ros/assets/vitron-tiny --split val --json`: the numbers of a model.
+"""`python -m training.evaluate --checkpoint vitron_ros/assets/vitron-tiny --split val --json`: the metrics of a model.
 
-Questions about clips that training never draws, answered greedily, boxes and tracks under the grammar of their form.
-The same questions go to a box in the middle of the frame and to right answers of other questions. Boxes are scored as
+Questions about held-out clips, decoded greedily, boxes and tracks with their grammar. Baselines on the same questions: a
+box in the middle of the frame, and shuffled answers. Boxes are scored as
 in OPE (success AUC, precision normalised by the target's size) over the frames that show the target.
 """
 
@@ -20,7 +20,7 @@ from tqdm import tqdm
 from training import baselines
 from training.checkpointing import latest
 from training.images import read_images
-from training.questions import Question, true_boxes, word_question
+from training.questions import Question, make_question, true_boxes
 from training.worlds import Clip, Task, make_clip, make_samples
 from training.worlds.splits import is_held_out_pair
 from vitron_ros.backends.frame_encoder import FrameEncoder, TorchFrameEncoder
@@ -40,11 +40,11 @@ from vitron_ros.model.prompt_profile import PromptProfile
 
 EVALUATED: tuple[Task, ...] = ("rec", "reg", "rsot", "sot", "video_reg", "vqa", "video_qa", "invocation")
 VIDEO_FRAMES = 8
-NOWHERE = -1e6  # px; a box that is not given lies far from any
+NOWHERE = -1e6  # px; where a missing box is put
 MAX_ANSWER = 320
 IMAGE_SIZE = 128
 BACKGROUNDS = 200  # real frames at most
-TRIES = 40  # clips a question that is wanted, before the search is given up
+TRIES = 40  # clips per question before the search gives up
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +81,7 @@ def cases(
         for sample in make_samples(clip, clip_seed, per_task=1, tasks=(task,)):
             if len(sample.frames) != length:
                 continue
-            question = word_question(clip, sample, profile, None, takes_regions=takes_regions)
+            question = make_question(clip, sample, profile, None, takes_regions=takes_regions)
             if question is not None:
                 found.append(Case(clip, question))
         if len(found) == count:
@@ -186,7 +186,7 @@ def _first_box(reply: ParsedReply, clip: Clip) -> Boxes:
 
 
 def _track(reply: ParsedReply, clip: Clip, frames: int) -> Boxes:
-    """The boxes of a reply, (T, 4) px, empty and far away where it gives none."""
+    """The boxes of a reply, (T, 4) px, empty and far away where it has none."""
     boxes = [reply.frames.get(number + 1) for number in range(frames)]
     return np.stack(
         [np.full(4, NOWHERE) if box is None else xyxy_from_norm(box, clip.width, clip.height) for box in boxes]
@@ -194,7 +194,7 @@ def _track(reply: ParsedReply, clip: Clip, frames: int) -> Boxes:
 
 
 def _is_right_invocation(case: Case, reply: ParsedReply) -> bool:
-    """Module and instructions as they should be, and the region with an IoU of 0.5 or more."""
+    """Whether module and instructions are equal, and the region has an IoU of 0.5 or more."""
     true = parse_reply(case.question.answer)
     wanted, given = true.invocation, reply.invocation
     if wanted is None or given is None:
@@ -227,7 +227,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Evaluates a checkpoint; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m training.evaluate",
-        description="Scores a checkpoint on clips that training never draws.",
+        description="Scores a checkpoint on held-out clips.",
         epilog="example: python -m training.evaluate --checkpoint out/vitron-tiny/3_invocation --split val --json",
     )
     parser.add_argument("--checkpoint", required=True, help="bundled name, checkpoint, or a run's directory")

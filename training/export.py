@@ -1,7 +1,7 @@
 """`python -m training.export --checkpoint out/vitron-tiny/3_invocation --out DIRECTORY`: a model to ship.
 
-Half-precision weights, perhaps the mean of several checkpoints', tokenizer, prompts and record; the words that it was
-taught, what its footage looked like, and a model card with the figures of `training.evaluate --json`.
+Half-precision weights, optionally averaged over checkpoints, tokenizer, prompts and record; the vocabulary, the
+out-of-distribution detector, and a model card with the figures of `training.evaluate --json`.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 
 from training.averaging import load_mean
 from training.checkpointing import RECORD, find_start, read_record
-from training.data import WIDE, normalise, stretched
+from training.data import WIDE_ASPECT, normalise, resized_square
 from training.tiny import CORPUS_SEED, corpus
 from training.worlds import make_clip
 from vitron_ros.cli.exit_code import exit_code
@@ -34,26 +34,26 @@ from vitron_ros.recordings.output import make_folder
 
 CARD = "README.md"
 TEMPLATE = Path(__file__).with_name("model_card.md")
-FOOTAGE_SEED = CORPUS_SEED + (1 << 41)  # its clips are those of no batch
-WORDS_CLIPS = 1500
-FOOTAGE_CLIPS = 1500
+OOD_SEED = CORPUS_SEED + (1 << 41)  # shares no clip with any batch
+VOCABULARY_CLIPS = 1500
+OOD_CLIPS = 1500
 COLUMNS = ("val", "real-background")
 """Splits of a model card, in order."""
 BASELINES = ("baseline_centre", "baseline_chance", "oracle")
 
 
-def footage(checkpoint: Checkpoint, clips: int) -> Iterator[NDArray[np.float32]]:
+def mean_patch_features(checkpoint: Checkpoint, clips: int) -> Iterator[NDArray[np.float32]]:
     """The mean patch feature (C,) of training frames, half of them of a 4:3 camera."""
     size = checkpoint.model.config.vision.image_size
     for index in range(clips):
-        shape = (size, round(WIDE * size)) if index % 2 else (size, size)
-        frames = stretched(make_clip(FOOTAGE_SEED + index, frames=1, size=shape).frames, size)
+        shape = (size, round(WIDE_ASPECT * size)) if index % 2 else (size, size)
+        frames = resized_square(make_clip(OOD_SEED + index, frames=1, size=shape).frames, size)
         pixels = normalise(torch.from_numpy(frames).permute(0, 3, 1, 2))
         with torch.inference_mode():
             yield checkpoint.model.vision(pixels).patches.mean(dim=1)[0].numpy()
 
 
-def card(record: Mapping[str, Any], figures: Mapping[str, Mapping[str, Any]], clips: int, parameters: int) -> str:
+def model_card(record: Mapping[str, Any], figures: Mapping[str, Mapping[str, Any]], clips: int, parameters: int) -> str:
     """The model card: the template with figures and the record of every stage."""
     metrics = [name for name, value in figures[COLUMNS[0]].items() if isinstance(value, float)]
     head = [*(split for split in COLUMNS if split in figures), "centre box", "shuffled answers", "ground truth"]
@@ -99,16 +99,16 @@ def export(
     record = read_record(source)
     if others:
         record["mean_of"] = [_last_stage(path) for path in (*others, source)]
-    words = Vocabulary.collect(corpus(checkpoint.prompts.profile, WORDS_CLIPS))
-    ood_detector = OutOfDistributionDetector.fit(np.stack(list(footage(checkpoint, FOOTAGE_CLIPS))))
+    vocabulary = Vocabulary.collect(corpus(checkpoint.prompts.profile, VOCABULARY_CLIPS))
+    ood_detector = OutOfDistributionDetector.fit(np.stack(list(mean_patch_features(checkpoint, OOD_CLIPS))))
     try:
         (out / CONFIG).unlink(missing_ok=True)
         (out / RECORD).write_text(json.dumps(record, indent=1), encoding="utf-8")
-        words.save(out)
+        vocabulary.save(out)
         ood_detector.save(out)
         if figures:
             parameters = footprint(checkpoint.model.config).total
-            (out / CARD).write_text(card(record, figures, clips, parameters), encoding="utf-8")
+            (out / CARD).write_text(model_card(record, figures, clips, parameters), encoding="utf-8")
         save_pretrained(
             checkpoint.model,
             out,

@@ -1,4 +1,4 @@
-"""Real images, as backgrounds and to calibrate with. None of them is ever trained on."""
+"""Real images, as backgrounds and to calibrate with. Never trained on."""
 
 import logging
 from pathlib import Path

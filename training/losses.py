@@ -1,6 +1,6 @@
-"""What the language stages minimise: cross entropy of text, soft cross entropy of box numbers, and a pointer loss.
+"""Losses of the language stages: cross entropy of text, soft-target cross entropy of coordinates, and a pointer loss.
 
-Shapes: L asked tokens, V vocabulary, P pointers, N patches, C vision channels, D language channels.
+Shapes: L labelled tokens, V vocabulary, P pointers, N patches, C vision channels, D language channels.
 """
 
 import math
@@ -9,21 +9,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-NUMBERS = 101  # whole numbers of a box, 0..100
+NUMBERS = 101  # coordinates are whole numbers 0..100
 FREQUENCIES = 8
 
 
-def soft_numbers(sigma: float) -> Tensor:
-    """(101, 101) float32: for each number the weights of all numbers, a bell of width sigma; rows sum to 1.
+def soft_coordinates(sigma: float) -> Tensor:
+    """(101, 101) float32: for each coordinate a Gaussian soft target of standard deviation sigma; rows sum to 1.
 
-    A box that is one hundredth off is almost right, which a hard target does not say.
+    A box that is one hundredth off is almost right, which a one-hot target does not say.
     """
     distance = torch.arange(NUMBERS)[:, None] - torch.arange(NUMBERS)[None]
     return torch.softmax(-0.5 * (distance / sigma) ** 2, dim=-1)
 
 
-def fourier_numbers(width: int, std: float, generator: torch.Generator) -> Tensor:
-    """(101, width) float32: embeddings of the numbers that lie on a smooth curve, with the given deviation.
+def fourier_embeddings(width: int, std: float, generator: torch.Generator) -> Tensor:
+    """(101, width) float32: embeddings of the numbers on a smooth curve, with the given standard deviation.
 
     Sines and cosines of the number at octaves (after arXiv 2006.10739), mixed by a random map.
     """
@@ -39,20 +39,20 @@ def text_loss(logits: Tensor, labels: Tensor) -> Tensor:
     return F.cross_entropy(logits.float(), labels, reduction="sum")
 
 
-def number_loss(logits: Tensor, labels: Tensor, number_ids: Tensor, soft: Tensor) -> Tensor:
-    """Sum of the cross entropies of logits (L, V) against soft numbers.
+def coordinate_loss(logits: Tensor, labels: Tensor, number_ids: Tensor, soft: Tensor) -> Tensor:
+    """Sum of the cross entropies of logits (L, V) against soft targets.
 
     Args:
-        labels: (L,) int64, tokens of numbers.
+        labels: (L,) int64, number tokens.
         number_ids: (101,) int64, the token of each number.
-        soft: (101, 101) from `soft_numbers`.
+        soft: (101, 101) from `soft_coordinates`.
     """
     numbers = (labels[:, None] == number_ids).int().argmax(dim=1)
     return -(soft[numbers] * logits.float().log_softmax(-1)[:, number_ids]).sum()
 
 
 class PointerHead(nn.Module):
-    """Which patches a hidden state of the language model is about. It teaches, and is not part of the model."""
+    """Which patches a hidden state of the language model refers to. An auxiliary head, not part of the model."""
 
     def __init__(self, language: int, vision: int, width: int = 128) -> None:
         super().__init__()

@@ -1,8 +1,7 @@
-"""What lies behind an object in a clip, told at the visual tokens that show it.
+"""Motion-history targets: an auxiliary loss at the visual tokens of a clip, about the past of the object that they show.
 
-A question stands behind the images, so what a visual token has gathered of the frames before is all that a question
-about motion can look up. The head that asks for it is thrown away. Shapes: F frames, N patches, M tokens, D language
-channels.
+A question follows the images, so it can only read what visual tokens have gathered from earlier frames. The head is
+not shipped. Shapes: F frames, N patches, M tokens, D language channels.
 """
 
 import numpy as np
@@ -13,48 +12,48 @@ from torch import Tensor, nn
 from training.worlds import Clip
 from training.worlds.facts import SEEN, UNSEEN
 
-WAYS = 4  # (x, y) in the picture and (x, y) against the background
-EVENTS = 2  # came later than the first frame; was hidden since it was first seen
-WAY_WEIGHT = 5.0  # ways are fractions of the image, far below a cross entropy
+DISPLACEMENTS = 4  # (x, y) in the image and (x, y) relative to the background
+EVENTS = 2  # entered after the first frame; was hidden since it first appeared
+DISPLACEMENT_WEIGHT = 5.0  # fractions of the image are far smaller than a cross entropy
 
 
-def pasts_of(clip: Clip) -> NDArray[np.float32]:
-    """(T, objects, 6) of every frame: the ways since an object was first seen, in shorter sides of the image, and what
-    happened until then, 1 or 0. NaN before that, and in the clip's first frame, which has no past.
+def motion_history_targets(clip: Clip) -> NDArray[np.float32]:
+    """(T, objects, 6): the displacement of each object since it first appeared, in shorter sides of the image, and its
+    events so far, 1 or 0. NaN before it appears, and in the clip's first frame, which has no history.
     """
     shown, gone = clip.visible >= SEEN, clip.visible <= UNSEEN
-    has_come = np.maximum.accumulate(shown, axis=0)
+    has_appeared = np.maximum.accumulate(shown, axis=0)
     first = shown.argmax(axis=0)
     centres = (clip.full_boxes_xyxy[..., :2] + clip.full_boxes_xyxy[..., 2:]) / 2 / min(clip.height, clip.width)
-    places = np.concatenate([centres, clip.world_centers], axis=2)
-    ways = places - places[first, np.arange(len(clip.objects))]
-    came_late = np.broadcast_to(gone[0], shown.shape)
-    was_hidden = np.maximum.accumulate(has_come & gone, axis=0)
-    pasts = np.concatenate([ways, np.stack([came_late, was_hidden], axis=2)], axis=2)
-    pasts[~has_come] = np.nan
-    pasts[0] = np.nan
-    return pasts.astype(np.float32)
+    positions = np.concatenate([centres, clip.world_centers], axis=2)
+    displacements = positions - positions[first, np.arange(len(clip.objects))]
+    entered_late = np.broadcast_to(gone[0], shown.shape)
+    was_hidden = np.maximum.accumulate(has_appeared & gone, axis=0)
+    targets = np.concatenate([displacements, np.stack([entered_late, was_hidden], axis=2)], axis=2)
+    targets[~has_appeared] = np.nan
+    targets[0] = np.nan
+    return targets.astype(np.float32)
 
 
 class MotionHistoryHead(nn.Module):
-    """One linear map from a state of the language model to all that is asked of it."""
+    """A linear map from a hidden state of the language model to displacements and events."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
-        self.out = nn.Linear(width, WAYS + EVENTS)
-        nn.init.normal_(self.out.weight, std=0.02)  # first guesses are near none; else their loss drowns all others
+        self.out = nn.Linear(width, DISPLACEMENTS + EVENTS)
+        nn.init.normal_(self.out.weight, std=0.02)  # first predictions near 0, or this loss dominates all others
 
     def forward(self, states: Tensor) -> Tensor:
-        """Ways and logits of events, (M, 6), of states (M, D)."""
-        asked: Tensor = self.out(self.norm(states)).float()
-        return asked
+        """Displacements and event logits, (M, 6), of states (M, D)."""
+        predicted: Tensor = self.out(self.norm(states)).float()
+        return predicted
 
 
-def past_loss(head: MotionHistoryHead, states: Tensor, pasts: Tensor) -> tuple[Tensor, int]:
-    """Sum of the losses of states (M, D) whose pasts (M, 6) are known, and the number of these."""
-    is_known = ~pasts.isnan().any(dim=1)
-    told, true = head(states[is_known]), pasts[is_known]
-    ways = WAY_WEIGHT * (told[:, :WAYS] - true[:, :WAYS]).abs().sum()
-    events = F.binary_cross_entropy_with_logits(told[:, WAYS:], true[:, WAYS:], reduction="sum")
-    return ways + events, len(true)
+def motion_history_loss(head: MotionHistoryHead, states: Tensor, targets: Tensor) -> tuple[Tensor, int]:
+    """Sum of the losses of states (M, D) whose targets (M, 6) are known, and the number of these."""
+    is_known = ~targets.isnan().any(dim=1)
+    predicted, true = head(states[is_known]), targets[is_known]
+    displacements = DISPLACEMENT_WEIGHT * (predicted[:, :DISPLACEMENTS] - true[:, :DISPLACEMENTS]).abs().sum()
+    events = F.binary_cross_entropy_with_logits(predicted[:, DISPLACEMENTS:], true[:, DISPLACEMENTS:], reduction="sum")
+    return displacements + events, len(true)

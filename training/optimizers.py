@@ -1,8 +1,8 @@
-"""What takes the steps: AdamW, or Muon for the matrices between hidden layers and AdamW for all else.
+"""Optimisers: AdamW, or Muon for the matrices between hidden layers and AdamW for all other weights.
 
-Muon makes the step of a matrix orthogonal, so that it learns in all directions and not mostly in a few (K. Jordan 2024,
-https://kellerjordan.github.io/posts/muon). Its steps have the size of AdamW's (arXiv 2502.16982), so that both go by
-one learning rate.
+Muon orthogonalises the update of a matrix, so that it has full rank rather than a few dominant directions (K. Jordan
+2024, https://kellerjordan.github.io/posts/muon). Its updates have the RMS of AdamW's (arXiv 2502.16982), so that one
+learning rate serves both.
 """
 
 from collections import defaultdict
@@ -19,7 +19,7 @@ MOMENTUM = 0.95
 
 
 class Optimizers:
-    """The optimisers of all weights that learn, as one."""
+    """The optimisers of all trainable weights, as one."""
 
     def __init__(self, module: TrainingModule, config: TrainConfig) -> None:
         groups: dict[tuple[bool, float, float], list[torch.nn.Parameter]] = defaultdict(list)
@@ -27,16 +27,22 @@ class Optimizers:
             if weight.requires_grad:
                 is_embedding = group_of(name.removeprefix("model.")) == "embeddings"
                 decay = config.weight_decay if weight.ndim >= 2 and not is_embedding else 0.0
-                looks = name.startswith("model.language.") and name.endswith(("q_proj.weight", "k_proj.weight"))
-                by_muon = config.optimizer == "muon" and is_hidden_matrix(name, weight)
-                multiple = (
-                    config.vision_rate if name.startswith("model.vision.") else config.look_rate if looks else 1.0
+                is_query_or_key = name.startswith("model.language.") and name.endswith(
+                    ("q_proj.weight", "k_proj.weight")
                 )
-                groups[by_muon, decay, multiple].append(weight)
+                by_muon = config.optimizer == "muon" and is_hidden_matrix(name, weight)
+                lr_scale = (
+                    config.vision_lr_scale
+                    if name.startswith("model.vision.")
+                    else config.qk_lr_scale
+                    if is_query_or_key
+                    else 1.0
+                )
+                groups[by_muon, decay, lr_scale].append(weight)
         adam, muon = (
             [
-                {"params": weights, "weight_decay": decay, "multiple": multiple}
-                for (by_muon, decay, multiple), weights in groups.items()
+                {"params": weights, "weight_decay": decay, "lr_scale": lr_scale}
+                for (by_muon, decay, lr_scale), weights in groups.items()
                 if by_muon is wanted
             ]
             for wanted in (False, True)
@@ -55,28 +61,28 @@ class Optimizers:
         }
 
     def step(self, rate: float) -> None:
-        """One step at a learning rate; gradients are gone after it."""
+        """One step at a learning rate; clears the gradients."""
         for optimizer in self._all:
             for group in optimizer.param_groups:
-                group["lr"] = rate * group["multiple"]
+                group["lr"] = rate * group["lr_scale"]
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
 
     def state(self, weight: torch.nn.Parameter) -> dict[str, Any]:
-        """What is remembered of a weight, by name; empty before its first step."""
+        """The state of a weight, by name; empty before its first step."""
         optimizer = self._of.get(weight)
         return {} if optimizer is None else dict(optimizer.state.get(weight, {}))
 
     def restore(self, weight: torch.nn.Parameter, state: dict[str, Any]) -> None:
-        """Gives back what `state` gave.
+        """Restores what `state` gave.
 
         Raises:
-            KeyError: the weight does not learn.
+            KeyError: the weight is not trained.
         """
         self._of[weight].state[weight] = state
 
 
 def is_hidden_matrix(name: str, weight: torch.Tensor) -> bool:
-    """Whether a weight of a module is a matrix from hidden states to hidden states: no embedding, head or adapter."""
+    """Whether a weight of a training module is a matrix from hidden states to hidden states: no embedding, head or adapter."""
     inside = name.startswith(("model.vision.layers.", "model.language.model.layers.", "model.projector."))
     return inside and weight.ndim == 2 and "lora_" not in name

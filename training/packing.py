@@ -1,10 +1,10 @@
-"""Packed questions: several questions about one clip in one sequence, each of which sees the images and itself alone.
+"""Sequence packing: several questions about one clip in one sequence; each attends to the images and itself alone.
 
-The vision encoder and the visual tokens, most of the cost, are then paid once for all of them. A row of a pack is
+The vision encoder and the visual tokens, most of the cost, are then shared by all of them. A row is
 
     prefix (text and images) | question 1 and its answer | question 2 and its answer | ...
 
-where every question's positions go on from the prefix, so that its logits are those of the question asked alone.
+where every question's positions continue from the prefix, so that its logits are those of the question alone.
 Shapes: R rows, S sequence, N patches of a frame, K tokens of a frame, P pointers.
 """
 
@@ -30,15 +30,15 @@ IGNORE = -100
 BOX = re.compile(r"\[\d+,\d+,\d+,\d+\]")
 ROW_FIELDS = ("token_ids", "visual", "region", "segments", "positions", "labels", "is_number")
 FRAME = re.compile(r"Frame (\d+): $")
-STAY = 0.8  # share of an error that the next box still has
-JUMP, JUMP_SHARE = 4.0, 0.1  # deviation of a rare large error, in usual ones, and how rare
-Misread = Callable[[NDArray[np.int64]], NDArray[np.int64]]
-"""Boxes (B, 4) as said, whole numbers 0..100, to boxes with errors."""
+CORRELATION = 0.8  # of the noise of successive boxes
+OUTLIER_SCALE, OUTLIER_PROBABILITY = 4.0, 0.1  # standard deviation of rare large errors, in usual ones, and how rare
+BoxNoise = Callable[[NDArray[np.int64]], NDArray[np.int64]]
+"""True boxes (B, 4), whole numbers 0..100, to noisy ones."""
 
 
 @dataclass(frozen=True)
 class PackSizes:
-    """What packing must know of a model: tokens of a frame, of a region, and of the longest context."""
+    """Sizes of a model: tokens per frame, tokens per region, and the longest context."""
 
     tokens_per_frame: int
     tokens_per_region: int
@@ -46,23 +46,23 @@ class PackSizes:
 
 
 @dataclass(frozen=True, eq=False)
-class Packs:
+class PackedQuestions:
     """The packed questions of several clips.
 
     Attributes:
-        token_ids: (R, S) int64; padding where an image or a region stands.
-        visual: (R, S) int64, place among the batch's visual tokens, frame after frame; -1 elsewhere.
-        region: (R, S) int64, place among the batch's region tokens; -1 elsewhere.
+        token_ids: (R, S) int64; padding where there is an image or a region.
+        visual: (R, S) int64, index into the batch's visual tokens, frame after frame; -1 elsewhere.
+        region: (R, S) int64, index into the batch's region tokens; -1 elsewhere.
         segments: (R, S) int64, 0 prefix, 1, 2, ... the question; -1 padding.
         positions: (R, S) int64.
-        labels: (R, S) int64, the token to be said next; -100 where nothing is asked.
-        is_number: (R, S) bool, whether that is a number of a box in one token.
-        pointers: (P, 3) int64, row, column and frame of the batch: there the patches of an object are meant.
+        labels: (R, S) int64, the next token; -100 where there is no loss.
+        is_number: (R, S) bool, whether the label is a box coordinate in one token.
+        pointers: (P, 3) int64, row, column and frame of the batch: this position refers to an object of that frame.
         pointer_targets: (P, N) float32, the share of each patch in the object; rows sum to 1.
-        stops: (W, 5) int64, row, column and frame of the batch, number and count: what one comes by there, as the n-th
-            of so many, on the way to the object of a pointer.
-        stop_targets: (W, N) float32, as pointer_targets.
-        absent: (A, 2) int64, row and column where an answer begins that is about nothing that is there.
+        chain: (W, 5) int64, row, column and frame of the batch, index and count: an intermediate object of a multi-step
+            reference, such as the first star on the way to the third one.
+        chain_targets: (W, N) float32, as pointer_targets.
+        absent: (A, 2) int64, row and column where an answer about an absent object begins.
         regions: marked regions, their frames counted in the batch.
     """
 
@@ -75,26 +75,26 @@ class Packs:
     is_number: Tensor
     pointers: Tensor
     pointer_targets: Tensor
-    stops: Tensor
-    stop_targets: Tensor
+    chain: Tensor
+    chain_targets: Tensor
     absent: Tensor
     regions: tuple[MarkedRegion, ...]
 
-    def to(self, device: torch.device) -> "Packs":
+    def to(self, device: torch.device) -> "PackedQuestions":
         moved: dict[str, Any] = {
             name: value.to(device, non_blocking=True) for name, value in vars(self).items() if isinstance(value, Tensor)
         }
         return replace(self, **moved)
 
-    def split(self, count: int) -> list["Packs"]:
-        """The same rows in at most `count` packs, short ones apart from long ones, so that little is padding."""
+    def split(self, count: int) -> list["PackedQuestions"]:
+        """The same rows in at most `count` packs, sorted by length, so that little is padding."""
         lengths = (self.segments >= 0).sum(dim=1)
         return [self._rows(rows, int(lengths[rows].max())) for rows in lengths.argsort().chunk(count)]
 
-    def _rows(self, rows: Tensor, length: int) -> "Packs":
+    def _rows(self, rows: Tensor, length: int) -> "PackedQuestions":
         place = torch.full((len(self.segments),), -1, device=rows.device)
         place[rows] = torch.arange(len(rows), device=rows.device)
-        is_here, is_passed, is_absent = (place[part[:, 0]] >= 0 for part in (self.pointers, self.stops, self.absent))
+        is_here, is_chained, is_absent = (place[part[:, 0]] >= 0 for part in (self.pointers, self.chain, self.absent))
 
         def moved(places: Tensor) -> Tensor:
             return torch.cat([place[places[:, :1]], places[:, 1:]], dim=1)
@@ -105,8 +105,8 @@ class Packs:
             **cut,
             pointers=moved(self.pointers[is_here]),
             pointer_targets=self.pointer_targets[is_here],
-            stops=moved(self.stops[is_passed]),
-            stop_targets=self.stop_targets[is_passed],
+            chain=moved(self.chain[is_chained]),
+            chain_targets=self.chain_targets[is_chained],
             absent=moved(self.absent[is_absent]),
         )
 
@@ -142,8 +142,8 @@ class Packer:
         self._regions: list[MarkedRegion] = []
         self._pointers: list[tuple[int, int, int]] = []
         self._targets: list[NDArray[np.float32]] = []
-        self._stops: list[tuple[int, int, int, int, int]] = []
-        self._stop_targets: list[NDArray[np.float32]] = []
+        self._chain: list[tuple[int, int, int, int, int]] = []
+        self._chain_targets: list[NDArray[np.float32]] = []
         self._absent: list[tuple[int, int]] = []
 
     def add_clip(
@@ -151,14 +151,14 @@ class Packer:
         questions: Iterable[Question],
         first_frame: int,
         shares: NDArray[np.float32],
-        misread: Misread | None = None,
+        box_noise: BoxNoise | None = None,
     ) -> None:
         """Adds questions about one clip, every one of them about all of its frames.
 
         Args:
             first_frame: place of the clip's first frame in the batch.
             shares: (T, objects, N), of each patch that an object covers.
-            misread: what becomes of the boxes of an answer where it goes on from them; what is asked for stays right.
+            box_noise: noise on the boxes of an answer where teacher forcing feeds them back; labels stay true.
 
         Raises:
             ConfigError: a question exceeds the context of the model.
@@ -172,10 +172,10 @@ class Packer:
                 rows[prefix] = len(self._rows)
                 self._rows.append(_Row())
                 self._write(self._rows[-1], prefix, 0, first_frame)
-            self._add(rows[prefix], segments[last + 1 :], question, first_frame, shares, misread)
+            self._add(rows[prefix], segments[last + 1 :], question, first_frame, shares, box_noise)
 
-    def packs(self) -> Packs | None:
-        """All that was added; None if that is nothing."""
+    def packs(self) -> PackedQuestions | None:
+        """All that was added; None without any question."""
         if not self._rows:
             return None
 
@@ -184,7 +184,7 @@ class Packer:
             return pad_sequence(rows, batch_first=True, padding_value=fill)
 
         rows = self._rows
-        return Packs(
+        return PackedQuestions(
             token_ids=padded([row.token_ids for row in rows], self._builder.tokenizer.pad_id),
             visual=padded([row.visual for row in rows], -1),
             region=padded([row.region for row in rows], -1),
@@ -194,8 +194,8 @@ class Packer:
             is_number=padded([row.is_number for row in rows], False, torch.bool),
             pointers=torch.tensor(self._pointers, dtype=torch.long).reshape(-1, 3),
             pointer_targets=_stacked(self._targets),
-            stops=torch.tensor(self._stops, dtype=torch.long).reshape(-1, 5),
-            stop_targets=_stacked(self._stop_targets),
+            chain=torch.tensor(self._chain, dtype=torch.long).reshape(-1, 5),
+            chain_targets=_stacked(self._chain_targets),
             absent=torch.tensor(self._absent, dtype=torch.long).reshape(-1, 2),
             regions=tuple(self._regions),
         )
@@ -225,15 +225,15 @@ class Packer:
         question: Question,
         first: int,
         shares: NDArray[np.float32],
-        misread: Misread | None,
+        box_noise: BoxNoise | None,
     ) -> None:
         row, tokenizer, sample = self._rows[number], self._builder.tokenizer, question.sample
         segment = row.segments[-1] + 1
         self._write(row, parts, segment, first)
         self._regions += [replace(region, frame=first + region.frame) for region in question.regions]
-        asked = len(row.token_ids) - 1  # the prompt's last token, after which the answer begins
+        begin = len(row.token_ids) - 1  # the prompt's last token, after which the answer begins
         answer = [*tokenizer.encode_answer(question.answer), tokenizer.eos_id]
-        row.labels[asked] = answer[0]
+        row.labels[begin] = answer[0]
         for index, token in enumerate(answer[:-1]):
             row.add(segment, row.positions[-1] + 1, token=token)
             row.labels[-1] = answer[index + 1]
@@ -243,20 +243,20 @@ class Packer:
                 f"{self._sizes.max_positions} of this model; show fewer frames"
             )
         if sample.absent:
-            self._absent.append((number, asked))
+            self._absent.append((number, begin))
         if sample.target is not None or sample.region is not None:
-            meant = sample.target if sample.target is not None else sample.region
-            seen = [frame for frame in range(len(shares)) if shares[frame, meant].any()]
+            referent = sample.target if sample.target is not None else sample.region
+            seen = [frame for frame in range(len(shares)) if shares[frame, referent].any()]
             if seen:
-                # In a description every word is about the object and its way; else the answer's beginning is.
+                # In a description every word refers to the object; else the answer's first position does.
                 in_words = not BOX.search(question.answer)
-                for column in range(asked, len(row.labels) if in_words else asked + 1):
+                for column in range(begin, len(row.labels) if in_words else begin + 1):
                     for frame in sorted({seen[0], seen[-1]}) if in_words else seen[:1]:
-                        self._point(number, column, first + frame, shares[frame, meant])
-                    self._pass_by(number, column, sample.way, first, shares)
-        numbers: list[int] = []  # columns where they are asked for
+                        self._add_pointer(number, column, first + frame, shares[frame, referent])
+                    self._add_chain(number, column, sample.chain, first, shares)
+        numbers: list[int] = []  # columns whose label is a coordinate
         for order, match in enumerate(BOX.finditer(question.answer)):
-            start = asked + len(tokenizer.encode_answer(question.answer[: match.start() + 1]))
+            start = begin + len(tokenizer.encode_answer(question.answer[: match.start() + 1]))
             if self._scale:
                 numbers += [start + offset for offset in (0, 2, 4, 6)]
             if sample.target is not None:
@@ -264,52 +264,52 @@ class Packer:
                 frame = int(listed[1]) - 1 if listed else 0
                 if shares[frame, sample.target].any():
                     for offset in (0, 2, 4, 6) if self._scale else (0,):
-                        self._point(number, start + offset, first + frame, shares[frame, sample.target])
-                        if order == 0:  # further boxes go on from the first
-                            self._pass_by(number, start + offset, sample.way, first, shares)
+                        self._add_pointer(number, start + offset, first + frame, shares[frame, sample.target])
+                        if order == 0:  # further boxes continue from the first
+                            self._add_chain(number, start + offset, sample.chain, first, shares)
         for column in numbers:
             row.is_number[column] = True
-        if misread is not None and numbers:
-            said = np.array([self._scale.index(row.labels[column]) for column in numbers]).reshape(-1, 4)
-            for column, value in zip(numbers, misread(said).ravel().tolist(), strict=True):
+        if box_noise is not None and numbers:
+            true = np.array([self._scale.index(row.labels[column]) for column in numbers]).reshape(-1, 4)
+            for column, value in zip(numbers, box_noise(true).ravel().tolist(), strict=True):
                 row.token_ids[column + 1] = self._scale[value]
 
-    def _point(self, row: int, column: int, frame: int, share: NDArray[np.float32]) -> None:
+    def _add_pointer(self, row: int, column: int, frame: int, share: NDArray[np.float32]) -> None:
         self._pointers.append((row, column, frame))
         self._targets.append(share / share.sum())
 
-    def _pass_by(
-        self, row: int, column: int, way: Sequence[tuple[int, int]], first: int, shares: NDArray[np.float32]
+    def _add_chain(
+        self, row: int, column: int, chain: Sequence[tuple[int, int]], first: int, shares: NDArray[np.float32]
     ) -> None:
-        for index, (object_, frame) in enumerate(way):
+        for index, (object_, frame) in enumerate(chain):
             share = shares[frame, object_]
             if share.any():
-                self._stops.append((row, column, first + frame, index, len(way)))
-                self._stop_targets.append(share / share.sum())
+                self._chain.append((row, column, first + frame, index, len(chain)))
+                self._chain_targets.append(share / share.sum())
 
 
 def _stacked(shares: Sequence[NDArray[np.float32]]) -> Tensor:
     return torch.from_numpy(np.stack(shares)) if shares else torch.zeros(0, 0)
 
 
-def misread_boxes(said: NDArray[np.int64], error: float, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Boxes (B, 4), whole numbers 0..100, of one answer as a model says them that is not sure.
+def add_box_noise(boxes: NDArray[np.int64], error: float, rng: np.random.Generator) -> NDArray[np.int64]:
+    """The boxes (B, 4) of one answer, whole numbers 0..100, with the errors of an uncertain model.
 
-    They wander off as a whole, now and then to somewhere else, and their sides err, too. Who learns to follow a target
-    from right boxes alone copies the last one, and each error with it, and looks little at the next frame.
+    The centre drifts (an AR(1) process with rare outliers), and the sides are noisy, too. Against exposure bias: with
+    teacher forcing on true boxes alone, a model copies the last box, and its error with it, instead of using the frame.
 
     Args:
-        error: largest deviation of the wandering, in hundredths; that of an answer lies evenly below it.
+        error: largest standard deviation of the drift, in hundredths; that of an answer is uniform below it.
     """
     deviation = error * rng.random()
-    leaps = JUMP * (rng.random((len(said), 1)) < JUMP_SHARE)
-    steps = deviation * rng.normal(0.0, np.hypot(math.sqrt(1 - STAY**2), leaps), (len(said), 2))
-    moves = np.zeros((len(said), 2))
+    outliers = OUTLIER_SCALE * (rng.random((len(boxes), 1)) < OUTLIER_PROBABILITY)
+    steps = deviation * rng.normal(0.0, np.hypot(math.sqrt(1 - CORRELATION**2), outliers), (len(boxes), 2))
+    moves = np.zeros((len(boxes), 2))
     move = np.zeros(2)
     for index, step in enumerate(steps):
-        moves[index] = move = STAY * move + step
-    sides = rng.normal(0.0, deviation / 2, said.shape)
-    return np.clip(np.rint(said + np.tile(moves, 2) + sides), 0, 100).astype(np.int64)
+        moves[index] = move = CORRELATION * move + step
+    sides = rng.normal(0.0, deviation / 2, boxes.shape)
+    return np.clip(np.rint(boxes + np.tile(moves, 2) + sides), 0, 100).astype(np.int64)
 
 
 def _next_position(row: _Row, segment: int) -> int:
@@ -319,7 +319,7 @@ def _next_position(row: _Row, segment: int) -> int:
     return row.segments.count(0)
 
 
-def embed(model: VitronModel, packs: Packs, visual: Tensor, regions: Tensor | None) -> Tensor:
+def embed(model: VitronModel, packs: PackedQuestions, visual: Tensor, regions: Tensor | None) -> Tensor:
     """Embeddings (R, S, D) of packed questions.
 
     Args:

@@ -1,4 +1,4 @@
-"""What is asked about a clip and the right answer, in the words of a prompt profile: worlds' samples to prompts."""
+"""Samples of the worlds to prompts and answers, with the templates of a prompt profile."""
 
 from dataclasses import dataclass, replace
 
@@ -27,13 +27,13 @@ MARKED_TASKS = ("reg", "sot", "video_reg")  # their templates take a box as text
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """A sample, worded.
+    """A sample as a prompt with its answer.
 
     Attributes:
-        sample: what it was made of.
+        sample: what it was made from.
         turns: the conversation; the last turn is to be answered.
         regions: marked regions, their frames counted within the sample's.
-        answer: the right reply.
+        answer: the ground-truth reply.
     """
 
     sample: Sample
@@ -43,7 +43,7 @@ class Question:
 
 
 def box_in(clip: Clip, target: int, frame: int) -> Box | None:
-    """The visible box of an object in a frame, as fractions; None where the object counts as not seen."""
+    """The visible box of an object in a frame, as fractions; None where the object counts as invisible."""
     if clip.visible[frame, target] <= UNSEEN:
         return None
     x1, y1, x2, y2 = norm_from_xyxy(clip.boxes_xyxy[frame, target], clip.width, clip.height).tolist()
@@ -51,7 +51,7 @@ def box_in(clip: Clip, target: int, frame: int) -> Box | None:
 
 
 def true_boxes(clip: Clip, sample: Sample) -> Boxes:
-    """The target's box in every frame of a sample, (T, 4) px; NaN where it counts as not seen."""
+    """The target's box in every frame of a sample, (T, 4) px; NaN where it counts as invisible."""
     if sample.target is None:
         return np.full((len(sample.frames), 4), np.nan)
     frames = list(sample.frames)
@@ -60,7 +60,7 @@ def true_boxes(clip: Clip, sample: Sample) -> Boxes:
 
 
 def answer_text(clip: Clip, sample: Sample) -> str | None:
-    """The right reply to a sample; None where the reply's form cannot say it."""
+    """The ground-truth reply to a sample; None where the reply format cannot express it."""
     first = sample.frames[0]
     if sample.task == "rec":
         return one_box_text(None if sample.target is None else box_in(clip, sample.target, first))
@@ -82,16 +82,16 @@ def answer_text(clip: Clip, sample: Sample) -> str | None:
     return sample.answer
 
 
-def word_question(
+def make_question(
     clip: Clip, sample: Sample, profile: PromptProfile, rng: np.random.Generator | None, *, takes_regions: bool
 ) -> Question | None:
     """A sample as a conversation; None where the model takes no regions and the sample needs one.
 
-    Earlier turns come before the images, with the box that they are about as their answer: a long conversation keeps
-    its text, and shows the present view only.
+    Earlier turns come before the images, with the box of their object as the answer: a long conversation keeps its
+    text, and shows the present view only.
 
     Args:
-        rng: draws the wording and whether a box is marked or written; None: the first template, the box written.
+        rng: draws the template and whether a box is marked or written as text; None: the first template, as text.
     """
     answer = answer_text(clip, sample)
     if answer is None:

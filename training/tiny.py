@@ -1,4 +1,4 @@
-"""A fresh model: random weights, a tokenizer from the worlds' language, and numbers on a smooth curve."""
+"""A new model: random weights, a tokenizer trained on the worlds' text, and coordinate embeddings on a smooth curve."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
-from training.losses import fourier_numbers
-from training.questions import word_question
+from training.losses import fourier_embeddings
+from training.questions import make_question
 from training.worlds import TASKS, make_clip, make_samples
 from vitron_ros.errors import ConfigError
 from vitron_ros.model.checkpoint import Checkpoint, build_empty
@@ -20,15 +20,15 @@ from vitron_ros.model.prompts import PromptBuilder
 from vitron_ros.model.tokenizer import Tokenizer, train_tokenizer
 from vitron_ros.model.vitron import VitronModel
 
-CORPUS_SEED = 1 << 40  # its clips are those of no batch
+CORPUS_SEED = 1 << 40  # shares no clip with any batch
 
 
 def corpus(prompt_profile: PromptProfile, clips: int) -> Iterator[str]:
-    """The language of the worlds' training split, and the wording of prompts."""
+    """The text of the worlds' training split, and the texts of prompts."""
     for index in range(clips):
         clip = make_clip(CORPUS_SEED + index, frames=1 + 2 * (index % 2), size=48)
         for sample in make_samples(clip, clip.seed, tasks=TASKS):
-            question = word_question(clip, sample, prompt_profile, None, takes_regions=True)
+            question = make_question(clip, sample, prompt_profile, None, takes_regions=True)
             if question is not None:
                 yield from (turn.text for turn in question.turns)
                 yield " " + question.answer  # an answer follows its prompt with a space
@@ -54,7 +54,7 @@ def read_model(name: str) -> ModelConfig:
     return profile(name)
 
 
-def fresh(name: str, *, seed: int, tokenizer_clips: int) -> Checkpoint:
+def new_checkpoint(name: str, *, seed: int, tokenizer_clips: int) -> Checkpoint:
     """A model with the weights of a seed, its tokenizer and its prompts.
 
     Raises:
@@ -63,8 +63,8 @@ def fresh(name: str, *, seed: int, tokenizer_clips: int) -> Checkpoint:
     """
     config = read_model(name)
     check_memory(build_empty(config), "cpu", torch.float32)
-    wording = PromptProfile.load(config.prompt_profile)
-    tokenizer = train_tokenizer(corpus(wording, tokenizer_clips), config.language.vocab_size)
+    prompts = PromptProfile.load(config.prompt_profile)
+    tokenizer = train_tokenizer(corpus(prompts, tokenizer_clips), config.language.vocab_size)
     language = replace(
         config.language,
         vocab_size=tokenizer.size,
@@ -74,14 +74,14 @@ def fresh(name: str, *, seed: int, tokenizer_clips: int) -> Checkpoint:
     )
     torch.manual_seed(seed)
     model = VitronModel(replace(config, language=language))
-    smooth_numbers(model, tokenizer, seed)
-    return Checkpoint(model, tokenizer, PromptBuilder(wording, tokenizer))
+    init_number_embeddings(model, tokenizer, seed)
+    return Checkpoint(model, tokenizer, PromptBuilder(prompts, tokenizer))
 
 
-def smooth_numbers(model: VitronModel, tokenizer: Tokenizer, seed: int) -> None:
-    """Lays the embeddings of the numbers of boxes on a smooth curve; all else is as the model was built."""
+def init_number_embeddings(model: VitronModel, tokenizer: Tokenizer, seed: int) -> None:
+    """Puts the embeddings of the box coordinates on a smooth curve; other weights stay as initialised."""
     embeddings = model.language.model.embed_tokens.weight
     ids = [numbers[0] for numbers in tokenizer.number_ids()]
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        embeddings[ids] = fourier_numbers(embeddings.shape[1], INITIAL_STD, generator)
+        embeddings[ids] = fourier_embeddings(embeddings.shape[1], INITIAL_STD, generator)

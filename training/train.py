@@ -1,4 +1,4 @@
-"""`python -m training.train training/configs/tiny.yaml` runs stages, or goes on where they stopped."""
+"""`python -m training.train training/configs/tiny.yaml` runs stages, or resumes them."""
 
 import argparse
 import logging
@@ -23,13 +23,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs stages one after another; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m training.train",
-        description="Trains stages. A stage that was stopped goes on at its last checkpoint.",
+        description="Trains stages. An interrupted stage resumes at its last checkpoint.",
         epilog="example: python -m training.train training/configs/tiny.yaml --stage dense --workers 14",
     )
     parser.add_argument("configs", type=Path, nargs="+", help="YAML files of stages, in order")
     parser.add_argument("--stage", nargs="+", metavar="NAME", help="only these of their stages")
     parser.add_argument("--minutes", type=number(0), help="stop after so long, with a checkpoint")
-    parser.add_argument("--workers", type=whole(0, 256), help="processes that make batches, in place of the config's")
+    parser.add_argument("--workers", type=whole(0, 256), help="data loader processes, instead of the config's")
     parser.add_argument("--device", help="such as cpu or cuda:1; by default a GPU where there is one")
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
@@ -47,7 +47,7 @@ def _run(arguments: argparse.Namespace) -> int:
             print(trainer.run(left))
         except torch.OutOfMemoryError as error:
             raise TrainingError(
-                "the memory of the GPU is full; give each kind of clips a smaller count, and a larger accumulation"
+                "the memory of the GPU is full; give each group of clips a smaller count, and use a larger gradient_accumulation"
             ) from error
         if trainer.step < config.steps:
             break  # the time is up

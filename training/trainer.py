@@ -30,9 +30,9 @@ from training.checkpointing import (
 from training.config import TrainConfig
 from training.data import Batch, Batches, load_batches
 from training.errors import DamagedError, TrainingError
+from training.gradient_coverage import check_gradient_coverage, reached_groups, trainable_groups
 from training.optimizers import Optimizers
-from training.reach import check_reach, reached, taught
-from training.tiny import fresh
+from training.tiny import new_checkpoint
 from training.training_module import Losses, TrainingModule, group_of
 from vitron_ros.errors import ConfigError, ModelError, SourceError
 from vitron_ros.model.checkpoint import Checkpoint, load_checkpoint
@@ -41,8 +41,8 @@ from vitron_ros.model.region import RegionEncoder
 from vitron_ros.recordings.output import make_folder
 
 LOG = "log.csv"
-PATIENCE = 100  # steps
-MAY_CHANGE = ("workers", "save_every", "log_every")  # between a run and its resumption
+PATIENCE = 100  # steps without a gradient
+CHANGEABLE = ("workers", "save_every", "log_every")  # on resuming
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class Trainer:
     def __init__(self, config: TrainConfig, device: str | None = None) -> None:
         """
         Raises:
-            ConfigError: the stage cannot start or teaches nothing, or its directory holds a run of another config.
+            ConfigError: the stage cannot start or trains nothing, or its directory holds a run of another config.
             ModelError: the device is not there, or the model to start from cannot be loaded.
             DamagedError: every checkpoint of the run is damaged.
             SourceError: the directory cannot be written to.
@@ -71,17 +71,17 @@ class Trainer:
                 self._build(path)
                 return
             except DamagedError as error:
-                logger.warning("%s; going back to the checkpoint before it", error)
+                logger.warning("%s; falling back to the checkpoint before it", error)
         if saved:
-            raise DamagedError(f"no checkpoint in {self.out} is whole; remove them to begin the stage again")
+            raise DamagedError(f"no checkpoint in {self.out} is whole; remove them to restart the stage")
         self._build(None)
 
     def _build(self, resumed: Path | None) -> None:
-        """All that a run consists of, at the step of a checkpoint; None: before the first."""
+        """Model, optimisers and counters at the step of a checkpoint; None: before the first step."""
         config = self.config
-        self.checkpoint, self.past = self._load(resumed)
+        self.checkpoint, self.previous_stages = self._load(resumed)
         model = self.checkpoint.model.config
-        check_reach(config, model)
+        check_gradient_coverage(config, model)
         frames = max(clips.frames for clips in config.clips)
         most = min(model.max_frames, (model.language.max_positions - 1) // model.tokens_per_frame)
         if frames > most:
@@ -89,11 +89,11 @@ class Trainer:
         if config.lora_rank:
             torch.manual_seed(config.seed)
             add_adapters(self.checkpoint.model, config.lora_rank)
-        torch.manual_seed(config.seed)  # of the heads
+        torch.manual_seed(config.seed)  # of the auxiliary heads
         self.module = TrainingModule(self.checkpoint.model, self.checkpoint.tokenizer, config).to(self.device)
-        self.module.freeze_all_but(config.train)
+        self.module.freeze_all_but(config.trainable)
         self.module.train()
-        self.is_half = has_fast_bfloat16(self.device)
+        self.use_bfloat16 = has_fast_bfloat16(self.device)
         self.optimizers = Optimizers(self.module, config)
         self.step = self._first = 0
         self.seconds = 0.0
@@ -103,14 +103,14 @@ class Trainer:
                 for name, weight in self.module.named_parameters()
                 if weight.requires_grad and group_of(name.removeprefix("model.")) == group
             ]
-            for group in taught(config) & reached(config, model)
+            for group in trainable_groups(config) & reached_groups(config, model)
         }
         self._is_stuck = True
         if resumed is not None:
             restore(resumed, self.module, self.optimizers)
             self.step = self._first = step_of(resumed)
             self.seconds = read_record(resumed)["stages"][-1]["seconds"]
-            logger.info("goes on from %s", resumed)
+            logger.info("resuming at %s", resumed)
         elif config.start:
             restore_heads(find_start(config.start), self.module)
 
@@ -118,7 +118,7 @@ class Trainer:
         """Trains to the last step, or until the time is up; gives the directory of the last checkpoint.
 
         Raises:
-            TrainingError: the loss is no number, or nothing has learned until the first checkpoint.
+            TrainingError: the loss is no number, or no trainable weight got a gradient.
             SourceError: the disk is full.
         """
         config, begin = self.config, time.monotonic()
@@ -126,17 +126,17 @@ class Trainer:
         region = self.checkpoint.model.region
         tokens_per_region = 0 if region is None else cast(RegionEncoder, region).tokens_per_region
         batches = Batches(config, self.checkpoint.model.config, self.checkpoint.prompts, tokens_per_region)
-        stream = load_batches(batches, self.step * config.accumulation, config.workers)
-        if config.warmup >= config.steps:
+        stream = load_batches(batches, self.step * config.gradient_accumulation, config.workers)
+        if config.warmup_steps >= config.steps:
             logger.warning(
-                "warmup is %d and there are %d steps: the learning rate never reaches its height",
-                config.warmup, config.steps,
+                "warmup_steps is %d and there are %d steps: the learning rate never reaches its peak",
+                config.warmup_steps, config.steps,
             )  # fmt: skip
         log = _Log(self.out / LOG, self.step)
         written = latest(self.out)
         with tqdm(total=config.steps, initial=self.step, desc=config.name, disable=None) as bar:
             while self.step < config.steps:
-                terms = self._update([next(stream) for _ in range(config.accumulation)])
+                terms = self._update([next(stream) for _ in range(config.gradient_accumulation)])
                 self.step += 1
                 self.seconds = already + time.monotonic() - begin
                 bar.update()
@@ -168,11 +168,11 @@ class Trainer:
         sums: dict[str, float] = defaultdict(float)
         for batch in batches:
             losses = self._losses(batch)
-            if losses.total.requires_grad:  # not where a batch happens to ask nothing of what learns
+            if losses.total.requires_grad:  # not where a batch has no loss for what is trained
                 torch.autograd.backward(losses.total / len(batches))
             for name, value in {"loss": losses.total.detach(), **losses.terms}.items():
                 sums[name] += float(value) / len(batches)
-        norm = float(torch.nn.utils.clip_grad_norm_(self.module.parameters(), config.clip_norm))
+        norm = float(torch.nn.utils.clip_grad_norm_(self.module.parameters(), config.max_grad_norm))
         for what, size in (("loss", sums["loss"]), ("gradient", norm)):
             if not math.isfinite(size):
                 raise TrainingError(
@@ -183,34 +183,34 @@ class Trainer:
             del self._unreached[group]
             self._is_stuck = False
         self.optimizers.step(self._rate(self.step))
-        return {**sums, "norm": norm}
+        return {**sums, "grad_norm": norm}
 
     def _check_learning(self) -> None:
-        """Says which groups got no gradient since the run began; raises TrainingError if none did.
+        """Warns of groups that got no gradient since the run began; raises TrainingError if none did.
 
-        Not before its end or many steps: a batch may happen to ask nothing of a group.
+        Not before its end or many steps: a batch may have no loss for a group.
         """
         if self.step < self.config.steps and self.step - self._first < PATIENCE:
             return
         names = ", ".join(sorted(self._unreached))
         if self._is_stuck:
-            raise TrainingError(f"nothing was learned in {self.step - self._first} steps: no gradient reached {names}")
+            raise TrainingError(f"nothing was trained in {self.step - self._first} steps: no gradient reached {names}")
         if names:
             logger.warning("no gradient has reached %s in %d steps", names, self.step - self._first)
             self._unreached.clear()
 
     def _losses(self, batch: Batch) -> Losses:
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.is_half):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.use_bfloat16):
             losses: Losses = self.module(batch.to(self.device))
         return losses
 
     def _rate(self, step: int) -> float:
-        """The learning rate of a step, counted from 0: a linear rise, then a cosine."""
+        """The learning rate of a step, counted from 0: linear warm-up, then a cosine."""
         config = self.config
-        if step < config.warmup:
-            return config.learning_rate * (step + 1) / config.warmup
-        done = (step - config.warmup) / max(1, config.steps - config.warmup)
-        share = config.final_share + (1 - config.final_share) * 0.5 * (1 + math.cos(math.pi * done))
+        if step < config.warmup_steps:
+            return config.learning_rate * (step + 1) / config.warmup_steps
+        done = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
+        share = config.min_lr_ratio + (1 - config.min_lr_ratio) * 0.5 * (1 + math.cos(math.pi * done))
         return config.learning_rate * share
 
     def _load(self, resumed: Path | None) -> tuple[Checkpoint, list[dict[str, Any]]]:
@@ -223,20 +223,20 @@ class Trainer:
             changed = [
                 key
                 for key, value in _plain(config.to_dict()).items()
-                if key not in MAY_CHANGE and stages[-1]["config"].get(key) != value
+                if key not in CHANGEABLE and stages[-1]["config"].get(key) != value
             ]
             if changed:
                 raise ConfigError(
                     f"{self.out} holds a run with other {', '.join(changed)}; give another out, or remove it"
                 )
-            # Adapters are merged in a checkpoint; to train on, they go back on the weights of the start.
+            # Adapters are merged in a checkpoint; to continue, they go back on the weights of the start.
             return self._start() if config.lora_rank else _load_saved(resumed), stages[:-1]
         if config.start:
             before = read_record(find_start(config.start))["stages"]
             if before and before[-1]["step"] < before[-1]["config"].get("steps", 0):
-                logger.warning("%s begins from a stage that stopped before its end", config.name)
+                logger.warning("%s starts from a stage that stopped before its end", config.name)
             return self._start(), before
-        return fresh(config.model, seed=config.seed, tokenizer_clips=config.tokenizer_clips), []
+        return new_checkpoint(config.model, seed=config.seed, tokenizer_clips=config.tokenizer_clips), []
 
     def _start(self) -> Checkpoint:
         return load_mean(find_start(self.config.start), [find_start(path) for path in self.config.average])
@@ -251,11 +251,11 @@ class Trainer:
             "versions": {"python": platform.python_version(), "torch": torch.__version__},
             "losses": terms,
         }
-        return {"stages": [*self.past, stage]}
+        return {"stages": [*self.previous_stages, stage]}
 
 
 class _Log:
-    """Means of the losses in a CSV file, a line every few steps. Lines after the step of a resumption are dropped."""
+    """Mean losses in a CSV file, a row every few steps. Rows after the step of a resumption are dropped."""
 
     def __init__(self, path: Path, step: int) -> None:
         self._path = path
@@ -268,16 +268,16 @@ class _Log:
             self._sums[name].append(value)
 
     def write(self, step: int, seconds: float, rate: float) -> dict[str, float]:
-        """Ends a line; gives its means."""
+        """Ends a row; gives its means."""
         self.last = {name: sum(values) / len(values) for name, values in self._sums.items()}
         self._sums.clear()
         values = {name: f"{value:.6g}" for name, value in self.last.items()}
-        self._rows.append({"step": str(step), "seconds": f"{seconds:.1f}", "rate": f"{rate:.3e}", **values})
+        self._rows.append({"step": str(step), "seconds": f"{seconds:.1f}", "learning_rate": f"{rate:.3e}", **values})
         self.flush()
         return self.last
 
     def flush(self) -> None:
-        """Writes the file anew, whole or not at all. Raises SourceError if that cannot be done."""
+        """Rewrites the file atomically. Raises SourceError if that cannot be done."""
         names = list(dict.fromkeys(name for row in self._rows for name in row))
         partial = self._path.with_name(f".{self._path.name}")
         try:
@@ -293,14 +293,14 @@ class _Log:
 
 
 def _rows_until(path: Path, step: int) -> list[dict[str, str]]:
-    """The lines of a log up to a step. None of one that is damaged: the run does not need it."""
+    """The rows of a log up to a step; none of a damaged log, which the run does not need."""
     if not path.is_file():
         return []
     try:
         with path.open(newline="", encoding="utf-8") as file:
             return [row for row in csv.DictReader(file, restval="") if int(row["step"]) <= step]
     except (OSError, ValueError, KeyError, csv.Error) as error:
-        logger.warning("%s is damaged (%s); it begins anew", path, error)
+        logger.warning("%s is damaged (%s); starting a new one", path, error)
         return []
 
 
@@ -337,7 +337,7 @@ def _commit() -> str:
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:
-    """Whether products are faster in bfloat16: on GPUs, and on CPUs with AMX. On others they are slower."""
+    """Whether matrix products are faster in bfloat16: on GPUs, and on CPUs with AMX. On others they are slower."""
     return device.type == "cuda" or (device.type == "cpu" and torch.cpu._is_amx_tile_supported())
 
 

@@ -1,4 +1,4 @@
-"""What is optimised: a VitronModel and the heads that teach it, batches in, named losses out."""
+"""The training module: a VitronModel with its auxiliary heads; batches in, named losses out."""
 
 from dataclasses import dataclass, fields
 from typing import cast
@@ -6,109 +6,113 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from training.attention import (
+from training.attention_supervision import (
     AttentionPlan,
+    AttentionTargets,
     AttributeWords,
-    Looks,
     attention_loss,
-    looks_at_objects,
-    looks_at_past,
-    looks_at_words,
-    looks_back,
-    looks_of_words,
-    looks_to_copy,
-    shown_attributes,
+    attribute_word_targets,
+    copy_targets,
+    first_appearance_targets,
+    object_targets,
+    previous_token_targets,
+    question_word_targets,
+    visual_token_attributes,
 )
-from training.config import TrainConfig, WeightsConfig
+from training.config import LossWeightsConfig, TrainConfig
 from training.data import Batch, normalise
 from training.dense import DenseHead, DenseTargets, dense_loss, gate_loss
-from training.losses import PointerHead, number_loss, pointer_loss, soft_numbers, text_loss
-from training.motion_history import MotionHistoryHead, past_loss
-from training.packed_attention import Heads, PackedAttention
-from training.packing import IGNORE, Packs, embed
-from training.token_head import TokenHead, token_loss
+from training.losses import PointerHead, coordinate_loss, pointer_loss, soft_coordinates, text_loss
+from training.motion_history import MotionHistoryHead, motion_history_loss
+from training.packed_attention import PackedAttention, QueriesKeys
+from training.packing import IGNORE, PackedQuestions, embed
+from training.visual_token_head import VisualTokenHead, visual_token_loss
 from vitron_ros.errors import ConfigError
 from vitron_ros.model.token_selector import GatedTSelector
 from vitron_ros.model.tokenizer import Tokenizer
 from vitron_ros.model.vision import VisionFeatures
 from vitron_ros.model.vitron import VisualTokens, VitronModel
 
-HEADS = ("dense_head", "pointer_head", "token_head", "past_head")
+AUXILIARY_HEADS = ("dense_head", "pointer_head", "visual_token_head", "motion_history_head")
 SPLITS = 6  # of the rows of a batch by length
-PARTS = tuple(field.name for field in fields(WeightsConfig))  # of the loss
-LOOKS = tuple(name for name in PARTS if name.endswith("_look"))
+LOSS_NAMES = tuple(field.name for field in fields(LossWeightsConfig))
+ATTENTION_LOSSES = tuple(name for name in LOSS_NAMES if name.endswith("_attention"))
 
 
 @dataclass(frozen=True, eq=False)
 class Losses:
-    """The weighted loss of a batch, and the means of all that it is made of, by name."""
+    """The weighted loss of a batch, and the mean of each of its terms by name."""
 
     total: Tensor
     terms: dict[str, Tensor]
 
 
 class TrainingModule(nn.Module):
-    """A model and its teaching heads, which no checkpoint of the model holds."""
+    """A model and its auxiliary heads, which are not part of the model's checkpoints."""
 
     def __init__(self, model: VitronModel, tokenizer: Tokenizer, config: TrainConfig) -> None:
         super().__init__()
         if model.video is not None or model.config.temporal != "frames":
-            raise ConfigError(f"the model {model.config.name} averages video over time; only frame by frame is trained")
-        if config.weights.gate and not isinstance(model.selector, GatedTSelector):
-            raise ConfigError(f"weights.gate is for the gated selector; this model has {model.config.selector.kind}")
+            raise ConfigError(
+                f"the model {model.config.name} averages video over time; only frame-by-frame models can be trained"
+            )
+        if config.loss_weights.gate and not isinstance(model.selector, GatedTSelector):
+            raise ConfigError(
+                f"loss_weights.gate is for the gated selector; this model has {model.config.selector.kind}"
+            )
         vision, language = model.config.vision, model.config.language
         self.model = model
-        self.weights = config.weights
+        self.loss_weights = config.loss_weights
         self.dense_head = DenseHead(vision.hidden_size, vision.grid)
         self.pointer_head = PointerHead(language.hidden_size, vision.hidden_size)
-        self.token_head = TokenHead(language.hidden_size, tokenizer)
-        self.past_head = MotionHistoryHead(language.hidden_size)
+        self.visual_token_head = VisualTokenHead(language.hidden_size, tokenizer)
+        self.motion_history_head = MotionHistoryHead(language.hidden_size)
         self.words = AttributeWords(tokenizer)
         self.plan = AttentionPlan.of(language.num_layers)
-        self._gathered: Tensor | None = None
-        self.model.language.model.layers[self.plan.pasts].register_forward_hook(self._gather)
+        self._history_states: Tensor | None = None
+        self.model.language.model.layers[self.plan.history].register_forward_hook(self._keep_history_states)
         numbers = tokenizer.number_ids()
         self.number_ids: Tensor
         self.soft: Tensor
         self.register_buffer("number_ids", torch.tensor([ids[0] for ids in numbers]), persistent=False)
-        self.register_buffer("soft", soft_numbers(config.number_sigma), persistent=False)
+        self.register_buffer("soft", soft_coordinates(config.coordinate_sigma), persistent=False)
 
-    def _gather(self, layer: nn.Module, inputs: object, states: Tensor) -> None:
-        self._gathered = states if self.weights.past else None
+    def _keep_history_states(self, layer: nn.Module, inputs: object, states: Tensor) -> None:
+        self._history_states = states if self.loss_weights.motion_history else None
 
     def freeze_all_but(self, groups: tuple[str, ...]) -> None:
-        """Leaves gradients to the named groups, adapters and the heads alone."""
+        """Freezes all weights but those of the named groups, of adapters and of the auxiliary heads."""
         for name, parameter in self.model.named_parameters():
             parameter.requires_grad_(group_of(name) in groups or "lora_" in name)
-        for name in HEADS:
-            part = getattr(self.weights, name.removesuffix("_head"))
-            self.get_submodule(name).requires_grad_(part > 0)
+        for name in AUXILIARY_HEADS:
+            weight = getattr(self.loss_weights, name.removesuffix("_head"))
+            self.get_submodule(name).requires_grad_(weight > 0)
 
     def train(self, mode: bool = True) -> "TrainingModule":
-        """As of any module, but batch norms of the vision encoder keep their statistics outside the dense stage."""
+        """As nn.Module.train, but batch norms of the vision encoder keep their statistics outside the dense stages."""
         super().train(mode)
-        if self.weights.text or not (self.weights.dense and self._sees_learning):
+        if self.loss_weights.text or not (self.loss_weights.dense and self._is_vision_trainable):
             self.model.vision.eval()
         return self
 
     @property
-    def _sees_learning(self) -> bool:
+    def _is_vision_trainable(self) -> bool:
         return any(parameter.requires_grad for parameter in self.model.vision.parameters())
 
     def forward(self, batch: Batch) -> Losses:
-        """The losses of a batch. Each part of the loss is a mean over all of the batch that it is about."""
-        features = self._look(batch.images)
+        """The losses of a batch. Each term is a mean over all positions of the batch where it is defined."""
+        features = self._encode(batch.images)
         terms: dict[str, Tensor] = {}
-        if self.weights.dense:
+        if self.loss_weights.dense:
             terms |= dense_loss(self.dense_head, features.patches, batch.dense)
-        if self.weights.gate:
+        if self.loss_weights.gate:
             log_p = cast(GatedTSelector, self.model.selector).log_probabilities(features.patches)
-            terms["gate"] = gate_loss(log_p, batch.dense.worth)
-        if self.weights.token or batch.packs is not None:
+            terms["gate"] = gate_loss(log_p, batch.dense.gate_targets)
+        if self.loss_weights.visual_token or batch.packs is not None:
             visual = self.model.visual_tokens(features)
-            if self.weights.token and visual.indices is not None:
-                terms["token"] = token_loss(
-                    self.token_head,
+            if self.loss_weights.visual_token and visual.indices is not None:
+                terms["visual_token"] = visual_token_loss(
+                    self.visual_token_head,
                     visual.tokens,
                     visual.indices,
                     batch.dense,
@@ -117,88 +121,97 @@ class TrainingModule(nn.Module):
                     self.soft,
                 )
             if batch.packs is not None:
-                terms |= self._answer(batch.packs, batch.dense, features, visual)
-        parts = [getattr(self.weights, name) * terms[name] for name in PARTS if name in terms]
-        # A batch without questions has no part where nothing else is learned.
-        total = torch.stack(parts).sum() if parts else torch.zeros((), device=batch.images.device)
+                terms |= self._packed_losses(batch.packs, batch.dense, features, visual)
+        weighted = [getattr(self.loss_weights, name) * terms[name] for name in LOSS_NAMES if name in terms]
+        # A batch without questions may have no term at all.
+        total = torch.stack(weighted).sum() if weighted else torch.zeros((), device=batch.images.device)
         return Losses(total, {name: value.detach() for name, value in terms.items()})
 
-    def _answer(
-        self, packs: Packs, dense: DenseTargets, features: VisionFeatures, visual: VisualTokens
+    def _packed_losses(
+        self, packs: PackedQuestions, dense: DenseTargets, features: VisionFeatures, visual: VisualTokens
     ) -> dict[str, Tensor]:
-        """The mean of each loss of what is asked."""
+        """The mean of each loss of packed questions."""
         regions = self.model.region_tokens(features, packs.regions) if packs.regions else None
         sums: dict[str, Tensor] = {}
         counts: dict[str, int] = {}
         for rows in packs.split(SPLITS):
-            for name, (value, count) in self._ask(rows, dense, features, visual, regions).items():
+            for name, (value, count) in self._question_losses(rows, dense, features, visual, regions).items():
                 sums[name] = sums[name] + value if name in sums else value
                 counts[name] = counts.get(name, 0) + count
         return {name: value / max(1, counts[name]) for name, value in sums.items()}
 
-    def _look(self, images: Tensor) -> VisionFeatures:
+    def _encode(self, images: Tensor) -> VisionFeatures:
         model = self.model
         levels = () if model.region is None else model.region.levels
-        with torch.set_grad_enabled(self._sees_learning and torch.is_grad_enabled()):
+        with torch.set_grad_enabled(self._is_vision_trainable and torch.is_grad_enabled()):
             features: VisionFeatures = model.vision(
                 normalise(images), levels=levels, attention=model.selector.needs_attention
             )
         return features
 
-    def _ask(
-        self, packs: Packs, dense: DenseTargets, features: VisionFeatures, visual: VisualTokens, regions: Tensor | None
+    def _question_losses(
+        self,
+        packs: PackedQuestions,
+        dense: DenseTargets,
+        features: VisionFeatures,
+        visual: VisualTokens,
+        regions: Tensor | None,
     ) -> dict[str, tuple[Tensor, int]]:
         model = self.model
         embeds = embed(model, packs, visual.tokens, regions)
-        weights = self.weights
-        is_taught = visual.indices is not None and any(getattr(weights, name) for name in LOOKS)
-        attend = PackedAttention(packs.segments, self.plan.layers if is_taught else ())
+        weights = self.loss_weights
+        is_supervised = visual.indices is not None and any(getattr(weights, name) for name in ATTENTION_LOSSES)
+        attend = PackedAttention(packs.segments, self.plan.layers if is_supervised else ())
         hidden = model.language.hidden_states(embeds, attend, packs.positions)
-        asked = packs.labels != IGNORE
-        labels, is_number = packs.labels[asked], packs.is_number[asked]
-        logits = model.language.lm_head(hidden[asked])  # (L, V): only where something is asked
+        is_labelled = packs.labels != IGNORE
+        labels, is_number = packs.labels[is_labelled], packs.is_number[is_labelled]
+        logits = model.language.lm_head(hidden[is_labelled])  # (L, V): only where there is a label
         is_text = ~is_number
         numbers = int(is_number.sum())
         sums = {
             "text": (text_loss(logits[is_text], labels[is_text]), len(labels) - numbers),
-            "number": (number_loss(logits[is_number], labels[is_number], self.number_ids, self.soft), numbers),
+            "coordinate": (coordinate_loss(logits[is_number], labels[is_number], self.number_ids, self.soft), numbers),
         }
-        if self.weights.pointer and len(packs.pointers):
+        if self.loss_weights.pointer and len(packs.pointers):
             rows, columns, frames = packs.pointers.unbind(1)
             logits = self.pointer_head(hidden[rows, columns], features.patches, frames)
             sums["pointer"] = (pointer_loss(logits, packs.pointer_targets), len(frames))
-        if self._gathered is not None and visual.indices is not None:
+        if self._history_states is not None and visual.indices is not None:
             is_visual = packs.visual >= 0
-            pasts = dense.pasts.gather(1, visual.indices[..., None].expand(-1, -1, dense.pasts.shape[2])).flatten(0, 1)
-            sums["past"] = past_loss(self.past_head, self._gathered[is_visual], pasts[packs.visual[is_visual]])
+            index = visual.indices[..., None].expand(-1, -1, dense.motion_history.shape[2])
+            targets = dense.motion_history.gather(1, index).flatten(0, 1)
+            sums["motion_history"] = motion_history_loss(
+                self.motion_history_head, self._history_states[is_visual], targets[packs.visual[is_visual]]
+            )
         if visual.indices is not None and attend.heads:
-            sums |= self._look_losses(packs, attend.heads, visual.indices, dense)
+            sums |= self._attention_losses(packs, attend.heads, visual.indices, dense)
         return sums
 
-    def _look_losses(
-        self, packs: Packs, heads: dict[int, Heads], indices: Tensor, dense: DenseTargets
+    def _attention_losses(
+        self, packs: PackedQuestions, heads: dict[int, QueriesKeys], indices: Tensor, dense: DenseTargets
     ) -> dict[str, tuple[Tensor, int]]:
-        def loss(layer: int, looks: Looks, *, last_heads: bool = False) -> Tensor:
-            return attention_loss(heads[layer], packs.segments, looks, last_heads=last_heads)
+        def loss(layer: int, targets: AttentionTargets, *, last_heads: bool = False) -> Tensor:
+            return attention_loss(heads[layer], packs.segments, targets, last_heads=last_heads)
 
-        of_words = looks_of_words(packs, self.words, shown_attributes(dense, indices))
-        at_words = looks_at_words(packs, self.words)
-        to_copy = looks_to_copy(packs)
-        back, at_past = looks_back(packs, to_copy), looks_at_past(packs, indices, dense.owners)
-        first, between, copies = self.plan.words, self.plan.objects, self.plan.copies
-        at_objects = [looks_at_objects(packs, indices, step, len(between)) for step in range(len(between))]
+        attributes = attribute_word_targets(packs, self.words, visual_token_attributes(dense, indices))
+        question = question_word_targets(packs, self.words)
+        copied = copy_targets(packs)
+        previous = previous_token_targets(packs, copied)
+        history = first_appearance_targets(packs, indices, dense.object_ids)
+        first, middle, copies = self.plan.words, self.plan.objects, self.plan.copies
+        objects = [object_targets(packs, indices, step, len(middle)) for step in range(len(middle))]
         return {
-            "word_look": (loss(first, of_words), len(of_words.rows)),
-            "answer_look": (loss(first, at_words, last_heads=True), len(at_words.rows)),
-            "object_look": (
-                torch.stack([loss(layer, looks) for layer, looks in zip(between, at_objects, strict=True)]).sum(),
-                sum(len(looks.rows) for looks in at_objects),
+            "attribute_attention": (loss(first, attributes), len(attributes.rows)),
+            "question_attention": (loss(first, question, last_heads=True), len(question.rows)),
+            "object_attention": (
+                torch.stack([loss(layer, targets) for layer, targets in zip(middle, objects, strict=True)]).sum(),
+                sum(len(targets.rows) for targets in objects),
             ),
-            "past_look": (loss(self.plan.pasts, at_past, last_heads=True), len(at_past.rows)),
-            "copy_look": (
-                torch.stack([loss(layer, to_copy, last_heads=True) for layer in copies]).sum()
-                + loss(first, back, last_heads=True),
-                len(to_copy.rows) * len(copies) + len(back.rows),
+            "history_attention": (loss(self.plan.history, history, last_heads=True), len(history.rows)),
+            "copy_attention": (
+                torch.stack([loss(layer, copied, last_heads=True) for layer in copies]).sum()
+                + loss(first, previous, last_heads=True),
+                len(copied.rows) * len(copies) + len(previous.rows),
             ),
         }
 

@@ -22,13 +22,13 @@ import torch
 
 from engines.kernels.compile import FATBIN
 from engines.kernels.launch import Launcher, open_launcher
-from engines.kernels.selector import MOST_PATCHES, TYPES, VECTOR, Arguments
+from engines.kernels.selector import MAX_PATCHES, TYPES, VECTOR, Arguments
 from vitron_ros.errors import EngineError
 
 NAME, NAMESPACE, VERSION = "TSelector", "vitron", "1"
 KEPT = "kept"  # the one field: K
 RTX_LIBRARY = "libtensorrt_rtx.so"
-# From the gather's indices back to the scores, as torch's exporter writes two sorts of `gather_top`.
+# From the gather's indices back to the scores, as torch's exporter writes two sorts of `top_patches`.
 CHAIN = ("Expand", "Unsqueeze", "TopK", "Slice", "TopK")
 
 _creators: dict[str, Any] = {}  # of each library: the registry holds no reference to them
@@ -144,9 +144,9 @@ def _selection(gather: Any) -> list[Any] | None:
 
 def _check_sizes(onnx: Path, shape: Sequence[Any], kept: Any) -> None:
     _, patches, channels = shape
-    if not (isinstance(patches, int) and kept <= patches <= MOST_PATCHES) or channels % VECTOR:
+    if not (isinstance(patches, int) and kept <= patches <= MAX_PATCHES) or channels % VECTOR:
         raise EngineError(
-            f"{onnx} keeps {kept} of {patches} patches of {channels}; the T-Selector kernel takes up to {MOST_PATCHES} "
+            f"{onnx} keeps {kept} of {patches} patches of {channels}; the T-Selector kernel takes up to {MAX_PATCHES} "
             f"of a multiple of {VECTOR}; set no plugin"
         )
 

@@ -18,7 +18,7 @@ from engines.kernels.launch import Launcher
 from vitron_ros.errors import EngineError
 from vitron_ros.model.token_selector import GatedTSelector, PublishedTSelector, Selected
 
-MOST_PATCHES, MOST_HIDDEN, ROWS = 1024, 256, 64
+MAX_PATCHES, MAX_HIDDEN, ROWS = 1024, 256, 64
 TYPES = {torch.float32: 0, torch.float16: 1, torch.bfloat16: 2}
 VECTOR = 8  # channels come in multiples of this
 
@@ -126,10 +126,10 @@ class TSelectorKernel:
 
     def _checked(self, patches: Tensor, logits: Tensor | None) -> tuple[Tensor, Tensor | None]:
         frames, count, channels = patches.shape if patches.dim() == 3 else (0, 0, 0)
-        if frames == 0 or not self.count <= count <= MOST_PATCHES or channels % VECTOR:
+        if frames == 0 or not self.count <= count <= MAX_PATCHES or channels % VECTOR:
             raise EngineError(
                 f"patches are {tuple(patches.shape)}; the T-Selector kernel takes (frames, {self.count} to "
-                f"{MOST_PATCHES}, a multiple of {VECTOR})"
+                f"{MAX_PATCHES}, a multiple of {VECTOR})"
             )
         if patches.dtype != self._dtype or patches.device.type != self._device.type:
             raise EngineError(
@@ -156,8 +156,8 @@ class TSelectorKernel:
         norm, first, _, second = (layer for layer in selector.gate)
         assert isinstance(norm, nn.LayerNorm) and isinstance(first, nn.Linear) and isinstance(second, nn.Linear)
         hidden = -(-first.out_features // 16) * 16
-        if hidden > MOST_HIDDEN:
-            raise EngineError(f"the gate has {first.out_features} hidden channels; the kernel takes {MOST_HIDDEN}")
+        if hidden > MAX_HIDDEN:
+            raise EngineError(f"the gate has {first.out_features} hidden channels; the kernel takes {MAX_HIDDEN}")
         with torch.no_grad():
             padding = (0, hidden - first.out_features)
             weight = first.weight.float() * norm.weight.float()

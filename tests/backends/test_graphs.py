@@ -1,4 +1,4 @@
-"""Parts of a model as graphs: they compute what the model computes."""
+"""ModelBackends of a model as graphs: they compute what the model computes."""
 
 from dataclasses import replace
 

@@ -108,7 +108,7 @@ def test_models_that_it_does_not_take(changes, words):
 
 
 def test_weights_beyond_one_file(languages, monkeypatch):
-    monkeypatch.setattr(onnx_llama, "MOST_BYTES", 1000)
+    monkeypatch.setattr(onnx_llama, "MAX_BYTES", 1000)
     with pytest.raises(EngineError, match="are too many for one ONNX graph; decode with torch"):
         OnnxLanguage(languages[0])
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from bags.demo_scene import ACTORS, FPS, FRAMES, SIDE, draw
+from bags.demo_scene import FPS, FRAMES, OBJECTS, SIDE, draw
 from bags.make_demo import images_and_truth
 from training.worlds.clip import Clip
 from training.worlds.facts import MAYBE, SceneView, image_view, seen, video_view
@@ -45,8 +45,8 @@ def newest_frames(text: str) -> range:
     return range(first, first + round(PATIENCE_S * FPS) + 1, 3)
 
 
-def actor(index: int | None):
-    return None if index is None else ACTORS[index]
+def item(index: int | None):
+    return None if index is None else OBJECTS[index]
 
 
 def test_the_bag_is_small_and_complete():
@@ -74,14 +74,14 @@ def test_the_script_makes_what_is_in_the_bag(clip):
 
 
 def test_nothing_in_it_is_of_a_kind_that_the_model_never_saw():
-    assert not any(is_held_out_pair(one.spec.colour, one.spec.shape) for one in ACTORS)
+    assert not any(is_held_out_pair(one.spec.colour, one.spec.shape) for one in OBJECTS)
 
 
 def test_one_object_is_the_small_red_ring_and_others_are_nearly(clip):
     ring = Kind(shape="ring", colour="red", size="small")
     for newest in newest_frames("small red ring"):
         view = video_view(cut(clip, newest))
-        assert actor(only_match(ring.truth(view))).id == command("small red ring").target
+        assert item(only_match(ring.truth(view))).id == command("small red ring").target
         for alike in (Kind(shape="ring", colour="red"), Kind(shape="ring", size="small")):
             assert (alike.truth(view) > 0).sum() == 2
 
@@ -90,7 +90,7 @@ def test_one_object_is_a_purple_mug_that_hides_twice_after_it_was_asked_for(clip
     mug = Kind(shape="mug", colour="purple")
     for newest in newest_frames("purple mug"):
         match = only_match(mug.truth(image_view(clip, newest)))
-        assert actor(match).id == command("purple mug").target
+        assert item(match).id == command("purple mug").target
     assert times_hidden(clip, command("purple mug")) == 2
 
 
@@ -120,7 +120,7 @@ def test_one_object_comes_back_after_hiding_and_is_seen_again_when_asked_for(cli
     for newest in newest_frames("comes back after hiding"):
         shown = cut(clip, newest)
         match = only_match(returning.truth(video_view(shown)))
-        assert actor(match).id == command("comes back after hiding").target
+        assert item(match).id == command("comes back after hiding").target
         assert shown.visible[-1, match] == 1
 
 
@@ -132,7 +132,7 @@ def test_one_object_is_the_green_star_and_all_of_it_is_in_sight(clip):
     wish = command("green star")
     for newest in newest_frames("green star"):
         match = only_match(Kind(shape="star", colour="green").truth(image_view(clip, newest)))
-        assert actor(match).id == wish.target
+        assert item(match).id == wish.target
         assert clip.visible[newest, match] == 1
         assert (Kind(shape="star").truth(image_view(clip, newest)) > 0).sum() == 2
     assert (wish.module, wish.instruction) == (Module.IMAGE_SEGMENTATION, "segmentation: green star")

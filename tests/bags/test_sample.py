@@ -56,11 +56,11 @@ def test_a_frame_is_the_same_each_time(scene):
 def test_a_box_holds_just_the_pixels_that_its_object_changes(scene, monkeypatch, index):
     """The mug is taken out of the scene: what looks different then is the mug."""
     monkeypatch.setattr(scene, "_cast_shadow", lambda canvas, opacity: None)
-    monkeypatch.setattr(scene, "THINGS", tuple(thing for thing in scene.THINGS if thing.label != "blue toy car"))
+    monkeypatch.setattr(scene, "TOYS", tuple(thing for thing in scene.TOYS if thing.label != "blue toy car"))
     with_mug, truths = scene.render(index)
     mug = next(true for true in truths if true.label == "red mug")
-    rest = tuple(thing for thing in scene.THINGS if thing.label != "red mug")
-    monkeypatch.setattr(scene, "THINGS", rest)
+    rest = tuple(thing for thing in scene.TOYS if thing.label != "red mug")
+    monkeypatch.setattr(scene, "TOYS", rest)
     without_mug, _ = scene.render(index)
     rows, columns = np.nonzero(np.abs(with_mug.astype(int) - without_mug).sum(axis=-1) > 60)
     changed = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]

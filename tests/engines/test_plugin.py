@@ -22,7 +22,7 @@ from vitron_ros.backends.graphs import build_graph
 from vitron_ros.backends.onnx_export import OPSET, export_onnx
 from vitron_ros.backends.tensorrt_runner import device_target
 from vitron_ros.errors import EngineError
-from vitron_ros.model.token_selector import gather_top
+from vitron_ros.model.token_selector import top_patches
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
 pytest.importorskip("onnxscript", reason="onnxscript is not installed")
@@ -38,7 +38,7 @@ class Selection(nn.Module):
         self.count = count
 
     def forward(self, patches, scores):
-        kept = gather_top(patches, scores, self.count)
+        kept = top_patches(patches, scores, self.count)
         return 2 * kept.tokens, kept.indices
 
 

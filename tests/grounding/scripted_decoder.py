@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from vitron_ros.model.decoding import Decoded, Decoder, Finish, Request
+from vitron_ros.model.decoding import Decoded, Decoder, FinishReason, Request
 
-Line = str | tuple[str, Finish] | Exception
+Line = str | tuple[str, FinishReason] | Exception
 
 
 class ScriptedDecoder(Decoder):

@@ -320,12 +320,12 @@ def test_a_prompt_of_just_the_context_does_no_harm_either(checkpoint):
 
 
 def test_a_model_that_takes_no_regions_says_so(checkpoint, tmp_path):
-    from training.tiny import fresh
+    from training.tiny import new_checkpoint
 
     config = replace(checkpoint.model.config, region=RegionConfig(kind="none"))
     path = tmp_path / "model.json"
     path.write_text(config.to_json())
-    plain = fresh(str(path), seed=0, tokenizer_clips=2)
+    plain = new_checkpoint(str(path), seed=0, tokenizer_clips=2)
     reply = Grounder(plain).reply([ask("What is this?", regions=(Region.from_point(5, 5),))])[0]
     assert reply.status is ReplyStatus.FAILED
     assert "takes no regions; give the box as text" in reply.message

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vitron_ros.images.draw import Overlay, colour_of, draw_tracks, shade_dropped
+from vitron_ros.images.draw import Overlay, colour_of, draw_tracks, shade_unselected
 from vitron_ros.tracking.track import TrackState
 
 GREY = np.full((120, 160, 3), 128, np.uint8)
@@ -120,7 +120,7 @@ def test_dropped_patches_are_dark_and_grey_and_kept_ones_as_they_were():
     rgb[:] = (200, 100, 50)
     kept = np.zeros((4, 4), bool)
     kept[1, 2] = True
-    shaded = shade_dropped(rgb, kept)
+    shaded = shade_unselected(rgb, kept)
     inside = np.zeros((96, 128), bool)
     inside[24:48, 64:96] = True
     assert (shaded[inside] == (200, 100, 50)).all()

@@ -109,7 +109,7 @@ def test_an_unknown_profile_lists_the_known():
 
 @given(st.floats(1e-9, 1.0), st.integers(1, 2000))
 def test_any_share_keeps_between_one_and_all(alpha, patches):
-    assert 1 <= SelectorConfig(kind="pool", alpha=alpha).kept(patches) <= patches
+    assert 1 <= SelectorConfig(kind="pool", alpha=alpha).num_selected(patches) <= patches
 
 
 def test_the_published_numbers():

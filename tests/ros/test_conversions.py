@@ -15,7 +15,7 @@ from vitron_msgs.action import TrackObject
 
 from vitron_ros.errors import ImageError, RegionError
 from vitron_ros.images.codec import encode_png
-from vitron_ros.images.window import ValueWindow
+from vitron_ros.images.intensity_window import IntensityWindow
 from vitron_ros.ros import conversions
 from vitron_ros.ros.conversions import frame_from_message, request_from_goal
 
@@ -33,7 +33,7 @@ def image(encoding="rgb8", step=48, rgb=RGB, **header) -> Image:
 @pytest.mark.parametrize("stamp", NO_TIMES)
 def test_a_stamp_that_is_no_time_is_refused_on_an_image_and_in_a_goal(stamp):
     with pytest.raises(ImageError, match="is no time; mend the camera's clock"):
-        frame_from_message(image(stamp=stamp), "", ValueWindow())
+        frame_from_message(image(stamp=stamp), "", IntensityWindow())
     with pytest.raises(RegionError, match=r"the region's image: its stamp, .* is no time"):
         request_from_goal(TrackObject.Goal(prompt="the mug", region_stamp=stamp))
 
@@ -42,11 +42,11 @@ def test_a_compressed_image_has_the_colours_that_its_format_says():
     swapped = encode_png(RGB[..., ::-1])
     for format, data in {"png": encode_png(RGB), "rgb8; png compressed ": swapped}.items():
         message = CompressedImage(format=format, data=array("B", data))
-        assert np.array_equal(frame_from_message(message, "", ValueWindow()).rgb, RGB)
+        assert np.array_equal(frame_from_message(message, "", IntensityWindow()).rgb, RGB)
 
 
 def test_16_bit_images_of_a_camera_share_its_window():
-    window = ValueWindow()
+    window = IntensityWindow()
     words = np.linspace(0, 4000, 12 * 16).astype("<u2").reshape(12, 16)
     bright = frame_from_message(image("mono16", 32, words), "", window).rgb
     dark = frame_from_message(image("mono16", 32, words // 16), "", window).rgb
@@ -65,8 +65,8 @@ class Bridge:
 
 def test_cv_bridge_is_asked_only_for_encodings_that_are_not_ours(monkeypatch):
     monkeypatch.setattr(conversions, "CvBridge", Bridge)
-    assert np.array_equal(frame_from_message(image("32FC3"), "", ValueWindow()).rgb, RGB)
+    assert np.array_equal(frame_from_message(image("32FC3"), "", IntensityWindow()).rgb, RGB)
     with pytest.raises(ImageError, match=r"encoding 'nv24' is unknown.* \(cv_bridge, asked next: Unrecognized"):
-        frame_from_message(image("nv24"), "", ValueWindow())
+        frame_from_message(image("nv24"), "", IntensityWindow())
     with pytest.raises(ImageError, match=r"^step is 0, but a row of 16 pixels in rgb8 has 48 bytes$"):
-        frame_from_message(image(step=0), "", ValueWindow())
+        frame_from_message(image(step=0), "", IntensityWindow())

@@ -17,7 +17,7 @@ from vitron_ros.offline.command_script import Command
 from vitron_ros.recordings.bags import TrueBox
 from vitron_ros.region import Region
 from vitron_ros.ros.conversions import region_message, time_from_ns
-from vitron_ros.ros_tools.demo.film import story_at
+from vitron_ros.ros_tools.demo.film import panel_at
 from vitron_ros.ros_tools.demo.scoring import judge, measure
 from vitron_ros.ros_tools.demo.session import CommandRun, DemoRecording, DemoScene, read_scene
 
@@ -254,8 +254,8 @@ def test_without_a_model_there_is_no_model_latency():
 def test_the_film_tells_no_outcome_before_it_was_known():
     heard = recording(tracking(), asking(QUESTION, reply="a red ring"), boxes=FROM_THREE)
     verdicts = judge(heard, scene(RING, QUESTION))
-    moods = [[line.mood for line in story_at(verdicts, played(index), None, "").lines] for index in range(6)]
-    assert moods == [
+    statuses = [[row.status for row in panel_at(verdicts, played(index), None, "").commands] for index in range(6)]
+    assert statuses == [
         ["waiting", "waiting"],
         ["running", "waiting"],
         ["running", "running"],
@@ -263,14 +263,14 @@ def test_the_film_tells_no_outcome_before_it_was_known():
         ["right", "right"],
         ["right", "right"],
     ]
-    assert story_at(verdicts, played(3), None, "").answer == "thinking ..."
-    story = story_at(verdicts, played(4), None, "")
-    assert (story.question, story.answer) == ("what is it?", '"a red ring"')
+    assert panel_at(verdicts, played(3), None, "").answer == "thinking ..."
+    panel = panel_at(verdicts, played(4), None, "")
+    assert (panel.question, panel.answer) == ("what is it?", '"a red ring"')
 
 
 def test_a_command_that_is_never_answered_stays_open_in_the_film():
     verdicts = judge(recording(tracking()), scene(RING))
-    assert story_at(verdicts, played(9), None, "").lines[0].mood == "running"
+    assert panel_at(verdicts, played(9), None, "").commands[0].status == "running"
 
 
 def test_a_scene_without_the_commanded_target_or_too_short_is_refused(tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ import torch
 from tiny_training import write_model
 
 from training import ablation
-from training.tiny import fresh
+from training.tiny import new_checkpoint
 from vitron_ros.model.checkpoint import load_checkpoint, save_pretrained
 from vitron_ros.model.config import SelectorConfig
 
@@ -19,7 +19,7 @@ KINDS = (
 
 @pytest.fixture
 def base(tmp_path):
-    checkpoint = fresh(write_model(tmp_path), seed=0, tokenizer_clips=5)
+    checkpoint = new_checkpoint(write_model(tmp_path), seed=0, tokenizer_clips=5)
     folder = tmp_path / "base"
     save_pretrained(checkpoint.model, folder, tokenizer=checkpoint.tokenizer, prompt_profile=checkpoint.prompts.profile)
     return folder

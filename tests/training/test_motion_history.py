@@ -7,9 +7,9 @@ import pytest
 import torch
 from tiny_training import VIDEOS, stage
 
-from training.config import WeightsConfig
+from training.config import LossWeightsConfig
 from training.data import Batches
-from training.motion_history import MotionHistoryHead, past_loss, pasts_of
+from training.motion_history import MotionHistoryHead, motion_history_loss, motion_history_targets
 from training.trainer import Trainer
 from training.worlds import make_clip
 
@@ -32,37 +32,37 @@ def passing(visible: list[float], x: list[float], pan: float = 0.0):
 
 
 def test_a_way_is_that_since_the_first_sight():
-    pasts = pasts_of(passing([0.0, 1.0, 1.0, 0.0, 1.0], [6, 12, 18, 24, 30], pan=-6))[:, 0]
-    assert np.isnan(pasts[:2]).tolist() == [[True] * 6, [False] * 6]  # not seen yet; seen for the first time
-    assert pasts[1:, 0].tolist() == pytest.approx([0, 6 / SIDE, 12 / SIDE, 18 / SIDE])
-    assert pasts[1:, 1].tolist() == [0.0] * 4
-    assert pasts[1:, 2].tolist() == pytest.approx([0.0] * 4, abs=1e-7)  # it stands still, the camera goes
-    assert pasts[1:, 4].tolist() == [1.0] * 4  # was not there at first
-    assert pasts[1:, 5].tolist() == [0.0, 0.0, 1.0, 1.0]  # hidden in frame 3
+    motion_history = motion_history_targets(passing([0.0, 1.0, 1.0, 0.0, 1.0], [6, 12, 18, 24, 30], pan=-6))[:, 0]
+    assert np.isnan(motion_history[:2]).tolist() == [[True] * 6, [False] * 6]  # not seen yet; seen for the first time
+    assert motion_history[1:, 0].tolist() == pytest.approx([0, 6 / SIDE, 12 / SIDE, 18 / SIDE])
+    assert motion_history[1:, 1].tolist() == [0.0] * 4
+    assert motion_history[1:, 2].tolist() == pytest.approx([0.0] * 4, abs=1e-7)  # it stands still, the camera goes
+    assert motion_history[1:, 4].tolist() == [1.0] * 4  # was not there at first
+    assert motion_history[1:, 5].tolist() == [0.0, 0.0, 1.0, 1.0]  # hidden in frame 3
 
 
 def test_who_is_there_from_the_start_came_not_late_and_the_first_frame_has_no_past():
-    pasts = pasts_of(passing([1.0, 0.2, 1.0], [6, 7, 8]))[:, 0]
-    assert np.isnan(pasts[0]).all()
-    assert pasts[1:, 4:].tolist() == [[0.0, 0.0]] * 2  # half hidden is not gone
+    motion_history = motion_history_targets(passing([1.0, 0.2, 1.0], [6, 7, 8]))[:, 0]
+    assert np.isnan(motion_history[0]).all()
+    assert motion_history[1:, 4:].tolist() == [[0.0, 0.0]] * 2  # half hidden is not gone
 
 
 def test_unknown_pasts_do_not_count():
     torch.manual_seed(0)
     head, states = MotionHistoryHead(8), torch.randn(5, 8)
-    pasts = torch.rand(5, 6).round()
-    whole, count = past_loss(head, states, pasts)
+    motion_history = torch.rand(5, 6).round()
+    whole, count = motion_history_loss(head, states, motion_history)
     assert count == 5
-    pasts[3:] = float("nan")
-    part, count = past_loss(head, states, pasts)
+    motion_history[3:] = float("nan")
+    part, count = motion_history_loss(head, states, motion_history)
     assert count == 3
     assert 0 < part.item() < whole.item()
-    rest, count = past_loss(head, states[3:], pasts[3:])
+    rest, count = motion_history_loss(head, states[3:], motion_history[3:])
     assert (rest.item(), count) == (0.0, 0)
 
 
 def test_the_first_layers_learn_it_and_the_loss_falls(tmp_path):
-    none = WeightsConfig(text=0, number=0, pointer=0, past=1)
+    none = LossWeightsConfig(text=0, number=0, pointer=0, motion_history=1)
     config = stage(tmp_path, weights=none, clips=(replace(VIDEOS, frames=4),), steps=26, learning_rate=1e-2)
     trainer = Trainer(config, "cpu")
     model = trainer.checkpoint.model

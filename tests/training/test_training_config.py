@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from training.config import load_stages
-from training.reach import check_reach
+from training.gradient_coverage import check_gradient_coverage
 from training.tiny import read_model
 from vitron_ros.errors import ConfigError
 
@@ -17,7 +17,7 @@ GOOD = "out: x\nclips: [{frames: 1, tasks: [rec]}]\n"
     ("text", "words"),
     [
         ("stpes: 3\n", ["no key stpes", "steps"]),
-        ("weights: {txet: 1}\n", ["weights", "no key txet"]),
+        ("loss_weights: {txet: 1}\n", ["loss_weights", "no key txet"]),
         ("clips: [{frames: 1, tusks: [rec]}]\n", ["clips[0]", "no key tusks"]),
         ("clips: [{tasks: [rek]}]\n", ["clips[0]", "rek"]),
         ("steps: many\n", ["steps", "'many'", "whole number"]),
@@ -25,13 +25,13 @@ GOOD = "out: x\nclips: [{frames: 1, tasks: [rec]}]\n"
         ("steps: 1000000000000\n", ["steps", "at most"]),
         ("steps: true\n", ["steps", "True"]),
         ("steps: 0\n", ["steps is 0", "at least 1"]),
-        ("train: vision\n", ["train", "must be a list"]),
-        ("train: [eyes]\n", ["eyes", "vision"]),
-        ("train: []\n", ["train is empty"]),
+        ("trainable: vision\n", ["trainable", "must be a list"]),
+        ("trainable: [eyes]\n", ["eyes", "vision"]),
+        ("trainable: []\n", ["trainable is empty"]),
         ("lora_rank: 4\n", ["lora_rank", "language"]),
         ("clips: []\n", ["clips is empty"]),
-        ("clips: [{frames: 2}]\n", ["nothing is learned"]),
-        ("clips: [{frames: 2, close_up: true}]\n", ["clips[0]", "single images"]),
+        ("clips: [{frames: 2}]\n", ["nothing is trained"]),
+        ("clips: [{frames: 2, pattern_grid: true}]\n", ["clips[0]", "single images"]),
         ("optimizer: sgd\n", ["optimizer", "sgd", "muon"]),
         ("learning_rate: .inf\n", ["learning_rate", "finite"]),
         ("learning_rate: .nan\n", ["learning_rate", "finite"]),
@@ -39,7 +39,7 @@ GOOD = "out: x\nclips: [{frames: 1, tasks: [rec]}]\n"
         ("learning_rate: 0\n", ["learning_rate", "at least"]),
         ("learning_rate: fast\n", ["learning_rate", "'fast'", "a number"]),
         ("weight_decay: .inf\n", ["weight_decay", "finite"]),
-        ("weights: {text: .inf}\n", ["weights: text", "finite"]),
+        ("loss_weights: {text: .inf}\n", ["loss_weights: text", "finite"]),
         ("seed: 10000000000000\n", ["seed", "at most"]),
         ("out: ''\n", ["out is empty"]),
         ('out: "a\\0b"\n', ["out", "one line"]),
@@ -48,7 +48,7 @@ GOOD = "out: x\nclips: [{frames: 1, tasks: [rec]}]\n"
         (f"learning_rate: {10**400}\n", ["learning_rate", "a number"]),
         ("clips: [{frames: 1, tasks: [rec, rsot]}]\n", ["clips[0]", "rsot", "two frames"]),
         ("clips: [{frames: 4, tasks: [rec]}]\n", ["clips[0]", "rec", "single images"]),
-        ("weights: {pattern: 1}\n", ["weights.pattern", "weights.dense"]),
+        ("loss_weights: {pattern: 1}\n", ["loss_weights.pattern", "loss_weights.dense"]),
         ("[1, 2]\n", ["table of settings"]),
         ("a: [\n", ["not YAML"]),
     ],
@@ -71,8 +71,8 @@ def test_a_missing_file_is_named(tmp_path):
 
 def test_a_whole_number_is_good_enough_for_a_fraction(tmp_path):
     path = tmp_path / "stage.yaml"
-    path.write_text(GOOD + "weights: {text: 2}\n")
-    assert load_stages(path)[0].weights.text == 2.0
+    path.write_text(GOOD + "loss_weights: {text: 2}\n")
+    assert load_stages(path)[0].loss_weights.text == 2.0
 
 
 def test_a_number_may_be_written_as_in_json(tmp_path):
@@ -85,14 +85,14 @@ def test_the_shipped_stages_are_a_chain_and_their_file_begins_with_its_command()
     assert SHIPPED.read_text().startswith(f"# python -m training.train {SHIPPED.as_posix()}")
     stages = load_stages(SHIPPED)
     names = (
-        "dense alignment grounding invocation looks joint words clips patterns reading comparing watching asking "
+        "dense alignment grounding invocation looks joint words clips patterns reading relational watching asking "
         "seeing noticing heads counting returning moving"
     )
     assert [stage.name for stage in stages] == names.split()
     assert [stage.out for stage in stages] == [f"out/vitron-tiny/{n}_{name}" for n, name in enumerate(names.split())]
     assert [stage.start for stage in stages] == ["", *(stage.out for stage in stages[:-1])]
     for stage in stages:
-        check_reach(stage, read_model(stage.model))
+        check_gradient_coverage(stage, read_model(stage.model))
 
 
 LIST = "out: x\ndefaults: {steps: 7, clips: [{tasks: [rec]}]}\n"

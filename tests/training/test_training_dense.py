@@ -63,16 +63,18 @@ def test_the_loss_falls_on_a_fixed_batch():
 def test_the_best_patch_of_every_object_is_worth_most():
     clip = make_clip(5, frames=3, size=64)
     shares = patch_shares(clip, 8)
-    worth = dense_targets(clip, shares).worth.numpy()
-    assert worth.shape == (3, 64)
+    gate_targets = dense_targets(clip, shares).gate_targets.numpy()
+    assert gate_targets.shape == (3, 64)
     for frame, object_ in zip(*np.nonzero(shares.max(axis=2) > 0), strict=True):
-        assert worth[frame, shares[frame, object_].argmax()] == 1
-    assert not worth[shares.max(axis=1) == 0].any()
-    assert ((worth == 0) | np.isclose(np.log2(np.where(worth > 0, worth, 1)) % 1, 0)).all()
+        assert gate_targets[frame, shares[frame, object_].argmax()] == 1
+    assert not gate_targets[shares.max(axis=1) == 0].any()
+    assert ((gate_targets == 0) | np.isclose(np.log2(np.where(gate_targets > 0, gate_targets, 1)) % 1, 0)).all()
 
 
 def test_a_gate_that_prefers_what_is_worth_keeping_has_the_least_loss():
-    worth = torch.tensor([[1.0, 0.5, 0.0, 0.5], [0.0, 0.0, 1.0, 0.0]])
-    good = (worth + 1e-4).log().log_softmax(-1)
+    gate_targets = torch.tensor([[1.0, 0.5, 0.0, 0.5], [0.0, 0.0, 1.0, 0.0]])
+    good = (gate_targets + 1e-4).log().log_softmax(-1)
     even = torch.zeros(2, 4).log_softmax(-1)
-    assert gate_loss(good, worth) < gate_loss(even, worth) < gate_loss((-good).log_softmax(-1), worth)
+    assert (
+        gate_loss(good, gate_targets) < gate_loss(even, gate_targets) < gate_loss((-good).log_softmax(-1), gate_targets)
+    )

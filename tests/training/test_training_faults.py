@@ -15,7 +15,7 @@ from torch.utils.data import get_worker_info
 
 from training import trainer as trainer_module
 from training.checkpointing import checkpoints, latest
-from training.config import ClipsConfig, WeightsConfig
+from training.config import ClipsConfig, LossWeightsConfig
 from training.data import Batches, load_batches
 from training.errors import DamagedError, TrainingError
 from training.train import main
@@ -24,7 +24,7 @@ from vitron_ros.errors import ConfigError, SourceError, VitronError
 from vitron_ros.model.config import RegionConfig, SelectorConfig
 
 ASKED = ClipsConfig(frames=1, count=1, per_task=1, tasks=("rec",))
-SHORT = {"steps": 4, "save_every": 1, "clips": (ASKED,), "weights": WeightsConfig(pointer=0)}
+SHORT = {"steps": 4, "save_every": 1, "clips": (ASKED,), "loss_weights": LossWeightsConfig(pointer=0)}
 
 
 @pytest.fixture(scope="module")
@@ -184,24 +184,24 @@ def test_weights_that_are_no_numbers_are_never_saved(tmp_path):
 
 
 LEARN_NOTHING = {
-    "regions of which nothing is asked": {"train": ("region",)},
-    "a selector that takes the first patches": {"train": ("selector",), "model": SelectorConfig(kind="pool")},
-    "the released selector": {"train": ("selector",), "model": SelectorConfig(kind="published")},
+    "regions of which nothing is asked": {"trainable": ("region",)},
+    "a selector that takes the first patches": {"trainable": ("selector",), "model": SelectorConfig(kind="pool")},
+    "the released selector": {"trainable": ("selector",), "model": SelectorConfig(kind="published")},
     "regions of a model without": {
-        "train": ("region",), "model": RegionConfig(kind="none"), "clips": (replace(ASKED, tasks=("reg",)),)
+        "trainable": ("region",), "model": RegionConfig(kind="none"), "clips": (replace(ASKED, tasks=("reg",)),)
     },
     "a language model of which nothing is asked": {
-        "train": ("language",), "clips": (replace(ASKED, tasks=()),), "weights": WeightsConfig(dense=1)
+        "trainable": ("language",), "clips": (replace(ASKED, tasks=()),), "loss_weights": LossWeightsConfig(dense=1)
     },
     "a language model under the dense loss": {
-        "train": ("language",), "weights": WeightsConfig(text=0, number=0, pointer=0, dense=1)
+        "trainable": ("language",), "loss_weights": LossWeightsConfig(text=0, coordinate=0, pointer=0, dense=1)
     },
     "numbers of answers without any": {
-        "clips": (replace(ASKED, tasks=("reg",)),), "weights": WeightsConfig(text=0, pointer=0)
+        "clips": (replace(ASKED, tasks=("reg",)),), "loss_weights": LossWeightsConfig(text=0, pointer=0)
     },
-    "pasts of single images": {"weights": WeightsConfig(text=0, number=0, pointer=0, past=1)},
-    "no weight": {"weights": WeightsConfig(text=0, number=0, pointer=0)},
-    "a vision encoder without a rate": {"train": ("vision",), "vision_rate": 0.0},
+    "motion_history of single images": {"loss_weights": LossWeightsConfig(text=0, coordinate=0, pointer=0, motion_history=1)},
+    "no weight": {"loss_weights": LossWeightsConfig(text=0, coordinate=0, pointer=0)},
+    "a vision encoder without a rate": {"trainable": ("vision",), "vision_lr_scale": 0.0},
 }  # fmt: skip
 
 
@@ -212,12 +212,12 @@ def test_a_stage_that_teaches_nothing_is_refused_before_it_runs(tmp_path, name):
     config = stage(tmp_path, **{**SHORT, **changes})
     if part is not None:
         write_model(tmp_path, replace(MODEL, **{"region" if isinstance(part, RegionConfig) else "selector": part}))
-    with pytest.raises(ConfigError, match="nothing is learned"):
+    with pytest.raises(ConfigError, match="nothing is trained"):
         Trainer(config, "cpu")
 
 
 def test_what_is_not_reached_beside_what_is_gets_a_word(tmp_path, caplog):
-    Trainer(stage(tmp_path, **{**SHORT, "train": ("language", "region")}), "cpu")
+    Trainer(stage(tmp_path, **{**SHORT, "trainable": ("language", "region")}), "cpu")
     assert "reaches region" in caplog.text
 
 
@@ -243,7 +243,7 @@ def test_an_error_in_a_worker_is_the_same_sentence(tmp_path, monkeypatch):
 
 
 REFUSED = {
-    "an adapter of too high a rank": {"train": (), "lora_rank": 49},
+    "an adapter of too high a rank": {"trainable": (), "lora_rank": 49},
     "clips longer than the model's": {"clips": (replace(VIDEOS, frames=9),)},
     "a start that is no checkpoint": {"start": "/nowhere"},
     "a start whose name is too long": {"start": "n" * 300},

@@ -8,8 +8,8 @@ from tiny_training import IMAGES, VIDEOS, tiny_checkpoint
 from training.data import normalise
 from training.dense import patch_shares
 from training.packed_attention import PackedAttention
-from training.packing import IGNORE, Packer, Packs, PackSizes, embed, misread_boxes
-from training.questions import Question, answer_text, word_question
+from training.packing import IGNORE, PackedQuestions, Packer, PackSizes, add_box_noise, embed
+from training.questions import Question, answer_text, make_question
 from training.worlds import Clip, make_clip, make_samples
 from vitron_ros.errors import ConfigError
 from vitron_ros.model.parsing import ParseStatus, parse_reply
@@ -17,7 +17,7 @@ from vitron_ros.model.parsing import ParseStatus, parse_reply
 SIZES = PackSizes(tokens_per_frame=9, tokens_per_region=2, max_positions=512)
 
 
-def ask(kind, seeds, sizes=SIZES, misread=None) -> tuple[list[Clip], list[list[Question]], Packs]:
+def ask(kind, seeds, sizes=SIZES, box_noise=None) -> tuple[list[Clip], list[list[Question]], PackedQuestions]:
     """Clips of a kind, their questions, and these packed."""
     builder = tiny_checkpoint().prompts
     packer, clips, asked = Packer(builder, sizes), [], []
@@ -25,12 +25,12 @@ def ask(kind, seeds, sizes=SIZES, misread=None) -> tuple[list[Clip], list[list[Q
         clip = make_clip(seed, frames=kind.frames, size=48)
         rng = np.random.Generator(np.random.PCG64(seed))
         worded = [
-            word_question(clip, sample, builder.profile, rng, takes_regions=True)
+            make_question(clip, sample, builder.profile, rng, takes_regions=True)
             for sample in make_samples(clip, seed, per_task=3, tasks=kind.tasks)
             if len(sample.frames) == kind.frames
         ]
         questions = [question for question in worded if question]
-        packer.add_clip(questions, index * kind.frames, patch_shares(clip, 6), misread)
+        packer.add_clip(questions, index * kind.frames, patch_shares(clip, 6), box_noise)
         clips.append(clip)
         asked.append(questions)
     packs = packer.packs()
@@ -38,7 +38,7 @@ def ask(kind, seeds, sizes=SIZES, misread=None) -> tuple[list[Clip], list[list[Q
     return clips, asked, packs
 
 
-def answers(packs: Packs) -> list[tuple[int, list[int]]]:
+def answers(packs: PackedQuestions) -> list[tuple[int, list[int]]]:
     """Row and columns that are asked of every question, in the order of the rows."""
     found = []
     for row in range(len(packs.token_ids)):
@@ -80,7 +80,7 @@ def test_logits_in_a_pack_equal_those_alone(kind):
 
 def test_an_answer_goes_on_from_boxes_with_errors_and_is_asked_for_right_ones():
     _, _, right = ask(VIDEOS, (1, 2, 5))
-    _, _, wrong = ask(VIDEOS, (1, 2, 5), misread=lambda boxes: np.minimum(boxes + 3, 100))
+    _, _, wrong = ask(VIDEOS, (1, 2, 5), box_noise=lambda boxes: np.minimum(boxes + 3, 100))
     scale = tiny_checkpoint().tokenizer.number_scale()
     assert torch.equal(wrong.labels, right.labels)
     assert torch.equal(wrong.is_number, right.is_number)
@@ -97,7 +97,7 @@ def test_an_answer_goes_on_from_boxes_with_errors_and_is_asked_for_right_ones():
 def test_errors_of_boxes_wander_and_stay_on_the_scale():
     rng = np.random.default_rng(0)
     said = np.full((8, 4), 50)
-    errors = np.stack([misread_boxes(said, 6.0, rng) - said for _ in range(3000)])
+    errors = np.stack([add_box_noise(said, 6.0, rng) - said for _ in range(3000)])
     assert abs(errors.mean()) < 0.2
     assert 2.5 < np.abs(errors).mean() < 6
     assert 0.01 < (np.abs(errors) > 15).mean() < 0.1
@@ -108,7 +108,7 @@ def test_errors_of_boxes_wander_and_stay_on_the_scale():
     assert alike(errors[:, :, 0], errors[:, :, 2]) > 0.8  # a box moves as a whole
     assert alike(errors[:, 1:, 0], errors[:, :-1, 0]) > 0.5  # and the next is where it was
     assert abs(alike(errors[:, :, 0], errors[:, :, 1])) < 0.1
-    for boxes in (misread_boxes(rng.integers(0, 101, (99, 4)), 50.0, rng), misread_boxes(2 * said, 1.0, rng)):
+    for boxes in (add_box_noise(rng.integers(0, 101, (99, 4)), 50.0, rng), add_box_noise(2 * said, 1.0, rng)):
         assert boxes.min() >= 0
         assert boxes.max() <= 100
 
@@ -174,8 +174,8 @@ def test_split_packs_hold_every_row_once(count):
                     *(getattr(packs, name)[row, :size].tolist() for name in ("token_ids", "visual", "labels")),
                     packs.pointers[mine, 1:].tolist(),
                     packs.pointer_targets[mine].tolist(),
-                    packs.stops[packs.stops[:, 0] == row, 1:].tolist(),
-                    packs.stop_targets[packs.stops[:, 0] == row].tolist(),
+                    packs.chain[packs.chain[:, 0] == row, 1:].tolist(),
+                    packs.chain_targets[packs.chain[:, 0] == row].tolist(),
                 )
             )
         return found

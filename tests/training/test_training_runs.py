@@ -17,7 +17,7 @@ from tiny_training import IMAGES, MODEL, VIDEOS, stage, tiny_checkpoint, write_m
 from torch import nn
 
 from training.checkpointing import latest, read_record
-from training.config import GROUPS, ClipsConfig, WeightsConfig
+from training.config import GROUPS, ClipsConfig, LossWeightsConfig
 from training.data import Batches, load_batches, normalise
 from training.train import main
 from training.trainer import Trainer
@@ -80,7 +80,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path):
 
 def test_what_is_frozen_does_not_move_and_what_learns_does(tmp_path):
     start = Trainer(stage(tmp_path, "start", steps=1), "cpu").run()
-    config = stage(tmp_path, "next", start=str(tmp_path / "start"), train=("selector", "projector", "embeddings"))
+    config = stage(tmp_path, "next", start=str(tmp_path / "start"), trainable=("selector", "projector", "embeddings"))
     after = from_pretrained(Trainer(config, "cpu").run())
     before = dict(from_pretrained(start).named_parameters())
     moved = dict.fromkeys(GROUPS, False)
@@ -148,7 +148,7 @@ def test_the_command_names_what_is_wrong(tmp_path, capsys):
 
 
 def test_all_losses_fall_on_a_fixed_batch(tmp_path):
-    trainer = Trainer(stage(tmp_path, steps=30, warmup=3, learning_rate=5e-3), "cpu")
+    trainer = Trainer(stage(tmp_path, steps=30, warmup_steps=3, learning_rate=5e-3), "cpu")
     batch = next(load_batches(batches(trainer.config, trainer.checkpoint), 0, 0))
     terms = []
     for trainer.step in range(30):
@@ -158,7 +158,7 @@ def test_all_losses_fall_on_a_fixed_batch(tmp_path):
 
 
 def test_accumulated_batches_are_the_mean_of_their_gradients(tmp_path):
-    trainer = Trainer(stage(tmp_path, clip_norm=1e9), "cpu")
+    trainer = Trainer(stage(tmp_path, max_grad_norm=1e9), "cpu")
     trainer.module.eval()  # no noise
     stream = load_batches(batches(trainer.config, trainer.checkpoint), 0, 0)
     pair = [next(stream), next(stream)]
@@ -169,8 +169,8 @@ def test_accumulated_batches_are_the_mean_of_their_gradients(tmp_path):
 def test_adapters_alone_move_and_are_merged(tmp_path):
     start = Trainer(stage(tmp_path, "start", steps=1), "cpu").run()
     config = stage(
-        tmp_path, "lora", start=str(start), steps=4, save_every=2, lora_rank=2, train=("projector",),
-        weights=WeightsConfig(pointer=0.5),
+        tmp_path, "lora", start=str(start), steps=4, save_every=2, lora_rank=2, trainable=("projector",),
+        loss_weights=LossWeightsConfig(pointer=0.5),
     )  # fmt: skip
     done = Trainer(config, "cpu").run()
     before, after = from_pretrained(start), from_pretrained(done)
@@ -202,7 +202,7 @@ def test_batches_are_the_same_from_any_number_of_workers_and_any_start(tmp_path)
 def test_close_ups_come_beside_ordinary_clips(tmp_path):
     ordinary, both = (
         batches(stage(tmp_path, clips=kinds), tiny_checkpoint())[0]
-        for kinds in ((IMAGES,), (IMAGES, ClipsConfig(frames=1, count=5, close_up=True)))
+        for kinds in ((IMAGES,), (IMAGES, ClipsConfig(frames=1, count=5, pattern_grid=True)))
     )
     count = len(ordinary.images)
     assert len(both.images) == count + 5
@@ -220,7 +220,7 @@ def test_pixels_are_those_of_the_model():
 
 
 def test_query_and_key_projections_have_a_rate_of_their_own(tmp_path):
-    config = stage(tmp_path, look_rate=0.0, steps=2)
+    config = stage(tmp_path, qk_lr_scale=0.0, steps=2)
     before = {name: weight.detach().clone() for name, weight in Trainer(config).checkpoint.model.named_parameters()}
     after = dict(from_pretrained(Trainer(config).run()).named_parameters())
     for name in before:
@@ -230,7 +230,7 @@ def test_query_and_key_projections_have_a_rate_of_their_own(tmp_path):
 
 
 def test_the_vision_encoder_has_a_rate_of_its_own(tmp_path):
-    config = stage(tmp_path, steps=1, warmup=0, weight_decay=0.0, learning_rate=1e-3, vision_rate=0.1)
+    config = stage(tmp_path, steps=1, warmup_steps=0, weight_decay=0.0, learning_rate=1e-3, vision_lr_scale=0.1)
     trainer = Trainer(config, "cpu")
     before = {name: weight.clone() for name, weight in trainer.module.model.named_parameters()}
     trainer.run()
@@ -244,7 +244,7 @@ def test_the_vision_encoder_has_a_rate_of_its_own(tmp_path):
 
 @pytest.mark.parametrize(("text", "dense", "learns"), [(0.0, 0.1, True), (1.0, 0.1, False), (1.0, 0.0, False)])
 def test_batch_norms_take_new_statistics_in_the_dense_stage_alone(tmp_path, text, dense, learns):
-    config = stage(tmp_path, weights=WeightsConfig(text=text, dense=dense))
+    config = stage(tmp_path, loss_weights=LossWeightsConfig(text=text, dense=dense))
     write_model(tmp_path, replace(MODEL, vision=replace(MODEL.vision, stem="convolutions")))
     norms = [part for part in Trainer(config, "cpu").module.modules() if isinstance(part, nn.BatchNorm2d)]
     assert norms
@@ -252,7 +252,7 @@ def test_batch_norms_take_new_statistics_in_the_dense_stage_alone(tmp_path, text
 
 
 def test_by_muon_hidden_matrices_turn_in_all_directions_and_nothing_else_does(tmp_path):
-    config = stage(tmp_path, optimizer="muon", steps=1, warmup=0, weight_decay=0.0, learning_rate=1e-3)
+    config = stage(tmp_path, optimizer="muon", steps=1, warmup_steps=0, weight_decay=0.0, learning_rate=1e-3)
     model = Trainer(config, "cpu").checkpoint.model
     before = {name: weight.detach().clone() for name, weight in model.named_parameters()}
     after = dict(from_pretrained(Trainer(config, "cpu").run()).named_parameters())

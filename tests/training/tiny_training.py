@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
-from training.config import ClipsConfig, TrainConfig, WeightsConfig
-from training.tiny import fresh
+from training.config import ClipsConfig, LossWeightsConfig, TrainConfig
+from training.tiny import new_checkpoint
 from vitron_ros.model.checkpoint import Checkpoint
 from vitron_ros.model.config import LanguageConfig, ModelConfig, RegionConfig, SelectorConfig, VisionConfig
 
@@ -42,8 +42,8 @@ def write_model(folder: Path, model: ModelConfig = MODEL) -> str:
 def stage(folder: Path, out: str = "out", **changes) -> TrainConfig:
     """A stage of six steps on images and videos, all losses on."""
     config = TrainConfig(
-        name="test", out=str(folder / out), model=write_model(folder), steps=6, warmup=2, learning_rate=2e-3,
-        tokenizer_clips=6, save_every=100, log_every=1, weights=WeightsConfig(dense=0.1), clips=(IMAGES, VIDEOS),
+        name="test", out=str(folder / out), model=write_model(folder), steps=6, warmup_steps=2, learning_rate=2e-3,
+        tokenizer_clips=6, save_every=100, log_every=1, loss_weights=LossWeightsConfig(dense=0.1), clips=(IMAGES, VIDEOS),
     )  # fmt: skip
     return replace(config, **changes)
 
@@ -54,4 +54,4 @@ def tiny_checkpoint() -> Checkpoint:
     import tempfile
 
     with torch.inference_mode(False), tempfile.TemporaryDirectory() as folder:
-        return fresh(write_model(Path(folder)), seed=0, tokenizer_clips=10)
+        return new_checkpoint(write_model(Path(folder)), seed=0, tokenizer_clips=10)

@@ -1,12 +1,12 @@
-"""Generated worlds: seed in, clip out, with exact truth and language.
+"""The generator of training clips: seed in, clip out, with exact ground truth and language.
 
 `python -m training.worlds preview --out sheet.png` shows them, `python -m training.worlds speed` times them.
 """
 
 from training.worlds.clip import Clip, DialogueTurn, ObjectSpec, Sample, Task
-from training.worlds.close_ups import make_close_up
 from training.worlds.clutter import draw_clutter
 from training.worlds.config import WorldConfig
+from training.worlds.pattern_grid import make_pattern_grid
 from training.worlds.render import make_clip
 from training.worlds.samples import TASKS, make_samples
 
@@ -20,6 +20,6 @@ __all__ = [
     "WorldConfig",
     "draw_clutter",
     "make_clip",
-    "make_close_up",
+    "make_pattern_grid",
     "make_samples",
 ]

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from training.images import read_images
 from training.worlds.preview import contact_sheet
-from training.worlds.sheet import write_shapes_pdf
+from training.worlds.printable_shapes import shapes_pdf
 from training.worlds.speed import measure
 from training.worlds.suite import Suite, render_suite, suite_sheet, summary
 from vitron_ros.cli.exit_code import exit_code
@@ -27,7 +27,9 @@ T = TypeVar("T", int, float)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m training.worlds", description="Looks at the generated worlds.")
+    parser = argparse.ArgumentParser(
+        prog="python -m training.worlds", description="Previews, times and renders the generated clips."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     preview = commands.add_parser("preview", help="draw a contact sheet of images and clips with their language")
     preview.add_argument("--out", type=Path, required=True, help="PNG to write")
@@ -38,11 +40,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     preview.add_argument("--background", type=Path, help="folder of real frames to draw the objects into")
     speed = commands.add_parser("speed", help="print frames a second on one core")
     speed.add_argument("--clips", type=whole(1), default=40)
-    shapes = commands.add_parser("shapes", help="write the sheet of shapes to print")
+    shapes = commands.add_parser("shapes", help="write a sheet of all shapes for printing")
     shapes.add_argument("--out", type=Path, required=True, help="PDF to write")
-    suite = commands.add_parser("suite", help="render long unseen clips with the truth, for `vitron eval stream`")
+    suite = commands.add_parser("suite", help="render long held-out clips with ground truth, for `vitron eval stream`")
     suite.add_argument("kind", choices=("streaming",))
-    suite.add_argument("--out", type=Path, required=True, help="folder; a suite that was broken off there goes on")
+    suite.add_argument("--out", type=Path, required=True, help="folder; an interrupted suite there is completed")
     suite.add_argument("--clips", type=whole(1), default=Suite().clips)
     suite.add_argument("--seed", type=whole(0), default=Suite().seed)
     suite.add_argument("--size", default="256x192", help="width x height in pixels")
@@ -64,13 +66,13 @@ def _run(arguments: argparse.Namespace) -> int:
         for size, frames in ((128, 8), (128, 1), (160, 8), (224, 8)):
             result = measure(size, frames, arguments.clips)
             print(
-                f"{size:4d} px, {frames} frames a clip: {result.render_fps:6.0f} frames/s of processor time, "
+                f"{size:4d} px, {frames} frames a clip: {result.render_fps:6.0f} frames/s of CPU time, "
                 f"{result.render_wall_fps:6.0f} of wall time, {result.with_samples_fps:6.0f} with language"
             )
     elif arguments.command == "suite":
         _suite(arguments)
     else:
-        write_bytes(arguments.out, write_shapes_pdf())
+        write_bytes(arguments.out, shapes_pdf())
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The data types that leave the generator: a clip with its exact truth, and the samples spoken about it."""
+"""The output types of the generator: a clip with its exact ground truth, and samples of language about it."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -16,7 +16,7 @@ Task = Literal[
 
 @dataclass(frozen=True, slots=True)
 class ObjectSpec:
-    """What an object is for the whole clip. Every value is a word of the vocabulary."""
+    """The attributes of an object, constant over a clip. Every value is a word of the vocabulary."""
 
     shape: str
     colour: str
@@ -26,19 +26,19 @@ class ObjectSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Clip:
-    """A rendered clip of N objects with its exact truth. Letters: T frames, N objects, H and W pixels.
+    """A rendered clip of N objects with its exact ground truth. Shapes: T frames, N objects, H and W pixels.
 
     Attributes:
         frames: (T, H, W, 3) uint8, RGB.
         objects: the N objects.
         instances: (T, H, W) uint8, 1 + the index of the object that a pixel shows; 0 for everything else.
-        boxes_xyxy: (T, N, 4) px, the tight box of the visible part; NaN where nothing of the object is seen.
-        full_boxes_xyxy: (T, N, 4) px, the tight box of the whole object, with what is hidden or outside the image.
-        visible: (T, N) in [0, 1], the share of the whole object's pixels that is seen.
-        depth: (N,) rank of each object, 0 nearest to the camera; a nearer object hides a farther one.
+        boxes_xyxy: (T, N, 4) px, the tight box of the visible part; NaN where the object is invisible.
+        full_boxes_xyxy: (T, N, 4) px, the tight box of the whole object, including occluded parts and those outside the image.
+        visible: (T, N) in [0, 1], the share of the whole object's pixels that is visible.
+        depth: (N,) rank of each object, 0 nearest to the camera; a nearer object occludes a farther one.
         scales: (T, N) px, the apparent size: side of the square with the area of the upright object's box.
         world_centers: (T, N, 2) in shorter sides of the image, position against the background (camera motion removed).
-        split: what the clip was made for.
+        split: training or validation.
         seed: the seed that made it.
     """
 
@@ -56,7 +56,7 @@ class Clip:
 
     @property
     def masks(self) -> NDArray[np.bool_]:
-        """(T, N, H, W) bool, the visible pixels of every object; made anew on every call."""
+        """(T, N, H, W) bool, the visible pixels of every object; computed on every call."""
         numbers = np.arange(1, len(self.objects) + 1, dtype=np.uint8)
         return np.equal(self.instances[:, None], numbers[None, :, None, None])
 
@@ -71,7 +71,7 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class DialogueTurn:
-    """An earlier exchange of a conversation: what was said, the answer, and the object it was about."""
+    """An earlier turn of a conversation: the user's text, the reply, and the object it is about."""
 
     user: str
     reply: str
@@ -80,23 +80,23 @@ class DialogueTurn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One task about a clip, as pure data. Prompts are worded elsewhere.
+    """One task about a clip, as pure data. `training.questions` makes the prompt.
 
     Attributes:
         task: the task.
-        kind: what is asked for, such as "attribute", "ordinal" or "count"; for break-downs.
+        kind: finer than the task, such as "attribute", "ordinal" or "count"; for analysis.
         frames: indices of the frames that the task shows, one for an image task.
-        expression: the phrase to be found (REC, RSOT), or the right description (REG, Video-REG).
-        target: index of the object that is meant; None where the right answer is "none" or no object is meant.
-        absent: whether the expression is known to fit no object.
+        expression: the referring expression (REC, RSOT), or the true description (REG, Video-REG).
+        target: index of the referent; None where the answer is "none" or there is no referent.
+        absent: whether the expression matches no object.
         region: index of the object that the request marks with a box or mask; None without a mark.
         question, answer: of a question, a caption (empty question) or an invocation (request and reply text).
-        attributes: the words that a description must hold to be right (REG, Video-REG).
+        attributes: the words that a correct description contains (REG, Video-REG).
         spans: grounded captions and answers: (start, end, object) for every phrase of the answer that names an object.
         module, instructions: letter and instructions of an invocation.
-        way: objects that one comes by on the way to the target, each with a frame of the clip that shows it.
+        chain: intermediate objects of a multi-step reference, each with a frame of the clip that shows it.
         history: earlier turns, for pronouns.
-        template: the template in use, before filling.
+        template: the template, not filled.
         held_out_template: whether training never uses this template.
     """
 
@@ -113,7 +113,7 @@ class Sample:
     spans: tuple[tuple[int, int, int], ...] = ()
     module: str = ""
     instructions: tuple[str, ...] = ()
-    way: tuple[tuple[int, int], ...] = ()
+    chain: tuple[tuple[int, int], ...] = ()
     history: tuple[DialogueTurn, ...] = ()
     template: str = ""
     held_out_template: bool = False

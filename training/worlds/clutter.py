@@ -1,4 +1,4 @@
-"""Cluttered backgrounds: many things of no name, large and small, in front of each other, as a real street or room has.
+"""Cluttered backgrounds: many unnamed things of all sizes that occlude each other, as in a real street or room.
 
 The dead-leaves model of natural images (Lee, Mumford and Huang, Int. J. Computer Vision 41, 2001): opaque things whose
 sizes follow a power law. Outlines are irregular, so that none is a shape of the vocabulary.
@@ -21,7 +21,7 @@ def draw_clutter(width: int, height: int, rng: np.random.Generator) -> Image:
     canvas = draw_background(width, height, rng)
     side = min(width, height)
     surfaces = [draw_surface(width, height, rng) for _ in range(3)]
-    vivid = rng.uniform(0, 0.5)  # share of things that are not dull
+    vivid = rng.uniform(0, 0.5)  # share of saturated things
     radii = SMALLEST / (1 - rng.random(int(rng.integers(8, 70))) * (1 - SMALLEST / LARGEST))
     for radius in sorted(radii, reverse=rng.random() < 0.5):
         mask = np.zeros((height, width), np.uint8)
@@ -36,13 +36,13 @@ def draw_clutter(width: int, height: int, rng: np.random.Generator) -> Image:
         shade = 1 + dx * np.linspace(-1, 1, w, dtype=np.float32) + dy * np.linspace(-1, 1, h, dtype=np.float32)[:, None]
         thing = (colour * (1 - share) + surface * share) * shade[..., None]
         canvas[window] = canvas[window] * (1 - alpha) + thing * alpha
-    if rng.random() < 0.5:  # what is far is out of focus
+    if rng.random() < 0.5:  # the background is out of focus
         canvas = cv2.GaussianBlur(canvas, (0, 0), float(rng.uniform(0.5, 2.0)) * side / 128)
     return np.clip(canvas, 0, 255).astype(np.uint8)
 
 
 def _outline(radius: float, width: int, height: int, rng: np.random.Generator) -> NDArray[np.int32]:
-    """Corners of an irregular thing: a closed curve of random waves about a centre, stretched and turned."""
+    """Corners of an irregular thing: a closed curve of random waves about a centre, resized_square and turned."""
     angles = np.linspace(0, 2 * np.pi, CORNERS, endpoint=False)
     waves = np.arange(2, 6)
     sizes = rng.normal(0, 1, 4) * rng.uniform(0.05, 0.4) / waves**0.5

@@ -1,4 +1,4 @@
-"""What a real camera does to a picture: light, cast, shadow, blur, noise, compression."""
+"""Image degradation of a real camera: exposure, colour cast, shadow, blur, noise, compression."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -15,7 +15,7 @@ _BANK_SIDE = 640
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Degradation:
-    """How a clip's frames are spoilt.
+    """How a clip's frames are degraded.
 
     Attributes:
         tables: (T, 1, 256, 3) uint8, response of each channel: exposure, light change, cast and gamma.
@@ -23,7 +23,7 @@ class Degradation:
         blur: px, sigma of the lens; 0: sharp.
         noise: sigma of the sensor, grey levels.
         jpeg: quality, or 0 for none.
-        shutter: share of the frame time that the shutter is open; motion blur is so long.
+        shutter: share of the frame time that the shutter is open; the length of motion blur.
     """
 
     tables: Image
@@ -85,7 +85,7 @@ def _noise_bank() -> Pixels:
 
 
 def apply_degradation(pixels: Pixels, frame: int, degradation: Degradation, rng: np.random.Generator) -> Image:
-    """The picture as the camera gives it. pixels (H, W, 3) float32 in 0..255, RGB; returns uint8 of that shape."""
+    """The degraded image. pixels (H, W, 3) float32 in 0..255, RGB; returns uint8 of that shape."""
     if degradation.shade is not None:
         pixels = pixels * degradation.shade
     if degradation.blur > 0.2:

@@ -9,17 +9,17 @@ import numpy as np
 
 from training.worlds.clip import Clip, DialogueTurn, Sample
 from training.worlds.facts import NO, UNSEEN, YES, SceneView, image_view, video_view
-from training.worlds.proposals import (
+from training.worlds.queries import Beside, Kind, Moving, Query, is_absent, only_match
+from training.worlds.query_sampling import (
     DIRECTIONS,
     describe_kind,
-    draw_family,
-    propose,
-    propose_kind,
+    sample_family,
+    sample_kind,
+    sample_query,
 )
-from training.worlds.queries import Beside, Kind, Moving, Query, is_absent, only_match
+from training.worlds.reference_chain import reference_chain
+from training.worlds.templates import AT_THE_START, article, kind_name, pick_template, verbalize, verbalize_kind
 from training.worlds.vocabulary import Split
-from training.worlds.ways import way_to
-from training.worlds.wording import AT_THE_START, article, kind_name, pick, say, say_kind
 
 ABSENT_SHARE = 0.2
 PRONOUN_SHARE = 0.1
@@ -29,20 +29,20 @@ FIND = ("Find the {kind}.", "Where is the {kind}?", "Look at the {kind}.", "Show
 IT = ("it", "that object", "the same object")
 
 
-def rec_sample(clip: Clip, frame: int, rng: np.random.Generator, comparing: float = 0.0) -> Sample | None:
-    """An expression and its object in a frame, or an expression that fits none. comparing: as of `make_samples`."""
+def rec_sample(clip: Clip, frame: int, rng: np.random.Generator, relational: float = 0.0) -> Sample | None:
+    """A referring expression and its object in a frame, or one that matches none. relational: see `make_samples`."""
     view = image_view(clip, frame)
     if rng.random() < PRONOUN_SHARE:
         return _pronoun_sample(view, frame, clip.split, rng)
     wants_absent = rng.random() < ABSENT_SHARE
-    family = draw_family(is_clip=False, comparing=comparing, rng=rng)
+    family = sample_family(is_clip=False, relational=relational, rng=rng)
     for _ in range(TRIES):
-        query = propose(family, view, clip.split, rng, change=wants_absent)
+        query = sample_query(family, view, clip.split, rng, change=wants_absent)
         truth = query.truth(view)
         target = only_match(truth)
         if not (is_absent(truth) if wants_absent else target is not None):
             continue
-        phrase = say(query, clip.split, rng)
+        phrase = verbalize(query, clip.split, rng)
         return Sample(
             task="rec",
             kind=family,
@@ -50,7 +50,7 @@ def rec_sample(clip: Clip, frame: int, rng: np.random.Generator, comparing: floa
             expression=phrase.text,
             target=target,
             absent=target is None,
-            way=() if target is None else tuple((index, frame) for index in way_to(query, view)),
+            chain=() if target is None else tuple((index, frame) for index in reference_chain(query, view)),
             template=phrase.template,
             held_out_template=phrase.is_held_out,
         )
@@ -58,7 +58,7 @@ def rec_sample(clip: Clip, frame: int, rng: np.random.Generator, comparing: floa
 
 
 def _pronoun_sample(view: SceneView, frame: int, split: Split, rng: np.random.Generator) -> Sample | None:
-    """A second turn that points back at the object of the first: "it", "the star left of it"."""
+    """A second turn that refers back to the object of the first: "it", "the star left of it"."""
     there = np.flatnonzero(view.present == YES)
     if not len(there):
         return None
@@ -66,38 +66,38 @@ def _pronoun_sample(view: SceneView, frame: int, split: Split, rng: np.random.Ge
     anchor = describe_kind(view, index, rng)
     if anchor is None:
         return None
-    opening = pick(FIND, split, rng).text.format(kind=say_kind(anchor, rng))
-    phrase, target = pick(IT, split, rng), index
-    way: tuple[tuple[int, int], ...] = ()
+    opening = pick_template(FIND, split, rng).text.format(kind=verbalize_kind(anchor, rng))
+    phrase, target = pick_template(IT, split, rng), index
+    chain: tuple[tuple[int, int], ...] = ()
     if rng.random() < 0.6:
-        query = Beside(propose_kind(view, split, rng, keep=0.4), DIRECTIONS[int(rng.integers(4))], anchor)
+        query = Beside(sample_kind(view, split, rng, keep=0.4), DIRECTIONS[int(rng.integers(4))], anchor)
         found = only_match(query.truth(view))
         if found is not None:
-            phrase, target, way = say(query, split, rng, anchor="it"), found, ((index, frame),)
+            phrase, target, chain = verbalize(query, split, rng, anchor="it"), found, ((index, frame),)
     return Sample(
         task="rec",
         kind="pronoun",
         frames=(frame,),
         expression=phrase.text,
         target=target,
-        way=way,
+        chain=chain,
         history=(DialogueTurn(opening, "", index),),
         template=phrase.template,
         held_out_template=phrase.is_held_out,
     )
 
 
-def rsot_sample(clip: Clip, rng: np.random.Generator, comparing: float = 0.0) -> Sample | None:
-    """An expression and its object through the clip, or an expression that fits none at any time.
+def rsot_sample(clip: Clip, rng: np.random.Generator, relational: float = 0.0) -> Sample | None:
+    """A referring expression and its object through a clip, or one that matches none at any time.
 
-    Positions hold in the first frame. They are said without " at the start" only where they hold throughout: no other
-    object fits in any later frame. comparing: as of `make_samples`.
+    Positions refer to the first frame. They are stated without " at the start" only where they hold throughout: no other
+    object matches in any later frame. relational: see `make_samples`.
     """
     view = video_view(clip)
     wants_absent = rng.random() < ABSENT_SHARE
-    family = draw_family(is_clip=True, comparing=comparing, rng=rng)
+    family = sample_family(is_clip=True, relational=relational, rng=rng)
     for _ in range(TRIES):
-        query = propose(family, view, clip.split, rng, change=wants_absent)
+        query = sample_query(family, view, clip.split, rng, change=wants_absent)
         truth = query.truth(view)
         target = only_match(truth)
         if not (is_absent(truth) if wants_absent else target is not None):
@@ -105,8 +105,8 @@ def rsot_sample(clip: Clip, rng: np.random.Generator, comparing: float = 0.0) ->
         holds = _holds_throughout(query, clip, target)
         if not holds and (target is None or isinstance(query, Kind)):
             continue
-        phrase = say(query, clip.split, rng)
-        text = phrase.text if holds else phrase.text + pick(AT_THE_START, clip.split, rng).text
+        phrase = verbalize(query, clip.split, rng)
+        text = phrase.text if holds else phrase.text + pick_template(AT_THE_START, clip.split, rng).text
         return Sample(
             task="rsot",
             kind=family,
@@ -114,22 +114,22 @@ def rsot_sample(clip: Clip, rng: np.random.Generator, comparing: float = 0.0) ->
             expression=text,
             target=target,
             absent=target is None,
-            way=() if target is None else _way_in_clip(query, clip, view, target),
+            chain=() if target is None else _reference_chain_in_clip(query, clip, view, target),
             template=phrase.template,
             held_out_template=phrase.is_held_out,
         )
     return None
 
 
-def _way_in_clip(query: Query, clip: Clip, view: SceneView, target: int) -> tuple[tuple[int, int], ...]:
-    """What an object does is known in the last frame that shows it; all else is of the first frame."""
+def _reference_chain_in_clip(query: Query, clip: Clip, view: SceneView, target: int) -> tuple[tuple[int, int], ...]:
+    """Motion is known in the last frame that shows the object; all else refers to the first frame."""
     if isinstance(query, Moving):
         return ((target, int(np.flatnonzero(clip.visible[:, target] > UNSEEN)[-1])),)
-    return tuple((index, 0) for index in way_to(query, view))
+    return tuple((index, 0) for index in reference_chain(query, view))
 
 
 def _holds_throughout(query: Query, clip: Clip, target: int | None) -> bool:
-    """Whether no other object than the target may fit a query, whichever frame positions refer to."""
+    """Whether no object but the target can match a query, whichever frame positions refer to."""
     if isinstance(query, Moving) and query.kind.size is None:
         return True
     for frame in range(1, len(clip.frames)):
@@ -148,7 +148,7 @@ def _marked(view: SceneView, rng: np.random.Generator) -> int | None:
 
 
 def attributes(view: SceneView, index: int) -> tuple[str, ...] | None:
-    """Size, pattern, colour and shape of an object, as words; None where its size cannot be told."""
+    """Size, pattern, colour and shape of an object, as words; None where its size is ambiguous."""
     spec = view.objects[index]
     if Kind(size=spec.size).truth(view)[index] != YES:
         return None
@@ -168,7 +168,7 @@ def reg_sample(clip: Clip, frame: int, rng: np.random.Generator) -> Sample | Non
 
 
 def motion_word(view: SceneView, index: int) -> str | None:
-    """How an object moves, as a word of the vocabulary; None where that is not plain."""
+    """How an object moves, as a word of the vocabulary; None where that is ambiguous."""
     for direction in DIRECTIONS:
         if view.motions[direction][index] == YES:
             return f"moving {direction}"
@@ -176,7 +176,7 @@ def motion_word(view: SceneView, index: int) -> str | None:
 
 
 def video_reg_sample(clip: Clip, rng: np.random.Generator) -> Sample | None:
-    """The description of an object marked in the first frame, with its motion where that is plain."""
+    """The description of an object marked in the first frame, with its motion."""
     view = video_view(clip)
     index = _marked(view, rng)
     words = None if index is None else attributes(view, index)
@@ -196,7 +196,7 @@ def video_reg_sample(clip: Clip, rng: np.random.Generator) -> Sample | None:
 
 
 def sot_sample(clip: Clip, rng: np.random.Generator) -> Sample | None:
-    """An object marked in the first frame, to be followed."""
+    """An object marked in the first frame, to be tracked."""
     index = _marked(video_view(clip), rng)
     if index is None:
         return None
@@ -204,7 +204,7 @@ def sot_sample(clip: Clip, rng: np.random.Generator) -> Sample | None:
 
 
 def caption_sample(clip: Clip, frame: int | None, *, grounded: bool) -> Sample | None:
-    """All objects from left to right, of a frame or (None) of a clip with their motion; None where that is unclear.
+    """All objects from left to right, of a frame or (None) of a clip with their motion; None where that is ambiguous.
 
     A grounded caption holds the span of each phrase in the text.
     """

@@ -1,17 +1,17 @@
-"""What is certainly true of a clip, certainly false, or too close to call.
+"""Three-valued predicates about a clip: certainly true, certainly false, or too close to call.
 
-Truth is one of NO < MAYBE < YES, so "and" is a minimum and "or" a maximum. Language is made of certainties alone: an
+Truth is one of NO < MAYBE < YES, so "and" is a minimum and "or" a maximum. Language states certainties alone: an
 expression is used only where one object is YES and all others NO, or where all are NO. The rules, with side = the
-shorter side of the image, centres those of whole (also hidden) boxes in the picture, and sizes the apparent ones:
+shorter side of the image, centres of whole boxes (occluded parts included) in the image, and apparent sizes:
 
-present     YES from 40 % of the object seen, NO up to 2 %.
+present     YES from 40 % of the object visible, NO up to 2 %.
 size        small below 0.175 of side, medium 0.185-0.275, large from 0.285; and as the object was made.
 position    two objects differ along an axis from 0.06 of side; nearer than that is MAYBE.
 left of     centre farther left by 0.08 of side and by 0.6 of the vertical distance; NO if not left at all.
 largest     1.15 times as large as any other of its kind.
-moves left  by 0.10 of side in the picture and against the background, at least twice as far as up or down, and on the
-            whole way (90 % of the path); not moving: within 0.03 of side of the first place against the background.
-            Motion is MAYBE for objects that are seen in less than half the frames.
+moves left  by 0.10 of side in the image and relative to the background, at least twice as far as up or down, and on the
+            whole path (90 % of its length); not moving: within 0.03 of side of the first position relative to the background.
+            Motion is MAYBE for objects that are visible in less than half the frames.
 comes back  seen, then gone, then seen again; leaves: seen at first, gone at the end; appears: the reverse.
 """
 
@@ -39,12 +39,12 @@ AXIS_OF = {"left": (0, -1), "right": (0, 1), "up": (1, -1), "down": (1, 1)}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SceneView:
-    """What an expression is judged by.
+    """What an expression is evaluated on.
 
     Attributes:
         objects: the N objects.
-        present: (N,) whether each is there to be spoken of.
-        placed: (N,) whether each is seen in the frame that positions refer to; equals `present` in an image.
+        present: (N,) whether each can be referred to.
+        placed: (N,) whether each is visible in the frame that positions refer to; equals `present` in an image.
         centres: (N, 2) in sides, in that frame.
         sizes: (N,) in sides, in that frame.
         motions: truth (N,) of every direction, "still", "returns", "leaves" and "appears"; empty for an image.
@@ -59,7 +59,7 @@ class SceneView:
 
     @property
     def is_settled(self) -> bool:
-        """Whether it is clear of every object if it is there."""
+        """Whether the presence of every object is certain."""
         return not bool((self.present == MAYBE).any())
 
 
@@ -69,7 +69,7 @@ def graded(yes: NDArray[np.bool_], no: NDArray[np.bool_]) -> Truth:
 
 
 def seen(visible: Array) -> Truth:
-    """Truth of "is seen" by the visible share."""
+    """Truth of "is visible" by the visible share."""
     return graded(visible >= SEEN, visible <= UNSEEN)
 
 
@@ -80,7 +80,7 @@ def image_view(clip: Clip, frame: int) -> SceneView:
 
 
 def video_view(clip: Clip, frame: int = 0) -> SceneView:
-    """A clip; positions and sizes refer to one frame, the first unless told."""
+    """A clip; positions and sizes refer to one frame, the by default the first."""
     present = seen(clip.visible.max(axis=0))
     placed = seen(clip.visible[frame])
     return SceneView(clip.objects, present, placed, _centres(clip)[frame], _sizes(clip)[frame], _motions(clip))
@@ -101,22 +101,22 @@ def _sizes(clip: Clip) -> Array:
 
 def _motions(clip: Clip) -> dict[str, Truth]:
     shown, gone = clip.visible >= SEEN, clip.visible <= UNSEEN
-    watched = shown.mean(axis=0) >= 0.5
+    is_mostly_visible = shown.mean(axis=0) >= 0.5
     picture, world = _centres(clip), clip.world_centers
     result = {}
     for direction, (axis, sign) in AXIS_OF.items():
-        verdicts = []
+        truths = []
         for path in (picture, world):
-            way = path[-1] - path[0]
-            ahead, aside = way[:, axis] * sign, np.abs(way[:, 1 - axis])
+            displacement = path[-1] - path[0]
+            ahead, aside = displacement[:, axis] * sign, np.abs(displacement[:, 1 - axis])
             length = np.abs(np.diff(path[..., axis], axis=0)).sum(axis=0)
             yes = (ahead >= MOVE_MIN) & (ahead >= 2 * aside) & (ahead >= PATH_SHARE * length)
             no = (ahead <= 0) & ((np.diff(path[..., axis], axis=0) * sign).max(axis=0) <= STILL_MAX / 3)
-            verdicts.append(graded(yes, no))
-        both = graded((verdicts[0] == YES) & (verdicts[1] == YES), (verdicts[0] == NO) & (verdicts[1] == NO))
-        result[direction] = np.where(watched, both, MAYBE).astype(np.int8)
+            truths.append(graded(yes, no))
+        both = graded((truths[0] == YES) & (truths[1] == YES), (truths[0] == NO) & (truths[1] == NO))
+        result[direction] = np.where(is_mostly_visible, both, MAYBE).astype(np.int8)
     reach = np.linalg.norm(world - world[0], axis=-1).max(axis=0)
-    result["still"] = np.where(watched, graded(reach <= STILL_MAX, reach >= MOVE_MIN), MAYBE).astype(np.int8)
+    result["still"] = np.where(is_mostly_visible, graded(reach <= STILL_MAX, reach >= MOVE_MIN), MAYBE).astype(np.int8)
     first, last = seen(clip.visible[0]), seen(clip.visible[-1])
     result["leaves"] = np.minimum(first, YES - last).astype(np.int8)
     result["appears"] = np.minimum(YES - first, last).astype(np.int8)

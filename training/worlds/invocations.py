@@ -11,12 +11,12 @@ import numpy as np
 from training.worlds.clip import Clip, DialogueTurn, Sample
 from training.worlds.expressions import FIND
 from training.worlds.facts import NO, YES, SceneView, image_view, video_view
-from training.worlds.proposals import describe_kind, propose_kind
 from training.worlds.queries import is_absent
+from training.worlds.query_sampling import describe_kind, sample_kind
 from training.worlds.scene import sample_pair
 from training.worlds.splits import is_held_out_pair
+from training.worlds.templates import article, kind_name, pick_template, plural, verbalize_kind
 from training.worlds.vocabulary import COLOURS, Split
-from training.worlds.wording import article, kind_name, pick, plural, say_kind
 
 CUT_OUT = (
     "Cut out {the}.", "Segment {the}.", "Give me a mask of {the}.", "Outline {the} exactly.",
@@ -83,8 +83,8 @@ MODULES_OF_VIDEOS = ("D", "E", "F", "E", "F")
 
 
 @dataclass(frozen=True, slots=True)
-class Pointer:
-    """How a request points at an object, and the name that the instruction uses for it."""
+class Referent:
+    """How a request refers to an object, and the name that the instruction uses for it."""
 
     index: int
     text: str
@@ -97,25 +97,25 @@ def _one_of(values: tuple[str, ...], rng: np.random.Generator) -> str:
     return values[int(rng.integers(len(values)))]
 
 
-def _point(view: SceneView, split: Split, rng: np.random.Generator) -> Pointer | None:
-    """By a name, by "it" after an earlier turn, or by a mark; None where nothing has a name of its own."""
+def _refer(view: SceneView, split: Split, rng: np.random.Generator) -> Referent | None:
+    """By a name, by "it" after an earlier turn, or by a mark; None where no object has a unique name."""
     there = np.flatnonzero(np.minimum(view.present, view.placed) == YES)
     if not len(there):
         return None
     index = int(there[int(rng.integers(len(there)))])
-    way = rng.random()
-    if way < 0.2:
+    choice = rng.random()
+    if choice < 0.2:
         spec = view.objects[index]
         name = f"{spec.colour} {spec.shape}"
-        return Pointer(index, _one_of(("this object", "this", "the marked object"), rng), name, region=index)
+        return Referent(index, _one_of(("this object", "this", "the marked object"), rng), name, region=index)
     kind = describe_kind(view, index, rng)
     if kind is None:
         return None
-    spoken = say_kind(kind, rng)
-    if way < 0.3:
-        opening = pick(FIND, split, rng).template.format(kind=spoken)
-        return Pointer(index, "it", kind_name(kind), history=(DialogueTurn(opening, "", index),))
-    return Pointer(index, f"the {spoken}", kind_name(kind))
+    expression = verbalize_kind(kind, rng)
+    if choice < 0.3:
+        opening = pick_template(FIND, split, rng).template.format(kind=expression)
+        return Referent(index, "it", kind_name(kind), history=(DialogueTurn(opening, "", index),))
+    return Referent(index, f"the {expression}", kind_name(kind))
 
 
 def _thing(split: Split, rng: np.random.Generator) -> str:
@@ -145,26 +145,26 @@ def _colour_for(shape: str, current: str, split: Split, rng: np.random.Generator
 
 
 def invocation_sample(clip: Clip, frame: int | None, rng: np.random.Generator) -> Sample | None:
-    """A request about a frame, or (None) about the whole clip; None where no clear case came up."""
+    """A request about a frame, or (None) about the whole clip; None where every case was ambiguous."""
     view = video_view(clip) if frame is None else image_view(clip, frame)
     frames = tuple(range(len(clip.frames))) if frame is None else (frame,)
     module = _one_of(MODULES_OF_VIDEOS if frame is None else MODULES_OF_IMAGES, rng)
     if module in "BCEF" and rng.random() < ABSENT_SHARE:
         return _absent(view, frames, module, clip.split, rng)
-    pointer = _point(view, clip.split, rng) if module in "BCEF" else None
-    if pointer is None and module in "BCEF":
+    referent = _refer(view, clip.split, rng) if module in "BCEF" else None
+    if referent is None and module in "BCEF":
         return None
-    family, instructions, values = _request(module, pointer, view, clip.split, rng)
-    phrase = pick(family, clip.split, rng)
+    family, instructions, values = _request(module, referent, view, clip.split, rng)
+    phrase = pick_template(family, clip.split, rng)
     return Sample(
         task="invocation",
         kind=module,
         frames=frames,
         question=phrase.template.format(**values),
         answer=REPLIES[module],
-        target=pointer.index if pointer else None,
-        region=pointer.region if pointer else None,
-        history=pointer.history if pointer else (),
+        target=referent.index if referent else None,
+        region=referent.region if referent else None,
+        history=referent.history if referent else (),
         module=module,
         instructions=instructions,
         template=phrase.template,
@@ -173,46 +173,50 @@ def invocation_sample(clip: Clip, frame: int | None, rng: np.random.Generator) -
 
 
 def _request(
-    module: str, pointer: Pointer | None, view: SceneView, split: Split, rng: np.random.Generator
+    module: str, referent: Referent | None, view: SceneView, split: Split, rng: np.random.Generator
 ) -> tuple[tuple[str, ...], tuple[str, ...], dict[str, str]]:
     """Templates, instructions and what fills the templates."""
-    if pointer is None:
+    if referent is None:
         if module == "G":
             action = f"the {_thing(split, rng)} {_one_of(ACTIONS, rng)}"
             return ANIMATE, (f"animate: {action}",), {"action": action}
         scene = _scene(split, rng)
         return (DRAW if module == "A" else FILM), (f"generate: {scene}",), {"scene": scene}
     if module in "BE":
-        return (CUT_OUT if module == "B" else CUT_OUT_VIDEO), (f"segmentation: {pointer.name}",), {"the": pointer.text}
-    choice, spec = rng.random(), view.objects[pointer.index]
+        return (
+            (CUT_OUT if module == "B" else CUT_OUT_VIDEO),
+            (f"segmentation: {referent.name}",),
+            {"the": referent.text},
+        )
+    choice, spec = rng.random(), view.objects[referent.index]
     if choice < 0.4:
-        return (REMOVE if module == "C" else REMOVE_VIDEO), (f"remove: {pointer.name}",), {"the": pointer.text}
+        return (REMOVE if module == "C" else REMOVE_VIDEO), (f"remove: {referent.name}",), {"the": referent.text}
     if choice < 0.7:
         colour = _colour_for(spec.shape, spec.colour, split, rng)
         family = RECOLOUR if module == "C" else RECOLOUR_VIDEO
-        return family, (f"recolour: {pointer.name} to {colour}",), {"the": pointer.text, "colour": colour}
+        return family, (f"recolour: {referent.name} to {colour}",), {"the": referent.text, "colour": colour}
     new = article(_thing(split, rng))
     if module == "C":
-        return REPLACE, (f"replace: {pointer.name} with {new}",), {"the": pointer.text, "new": new}
+        return REPLACE, (f"replace: {referent.name} with {new}",), {"the": referent.text, "new": new}
     place = _one_of(PLACES, rng)
-    values = {"the": pointer.text, "new": new, "place": place}
-    return RESTYLE_VIDEO, (f"foreground: {pointer.name} to {new}", f"background: {place}"), values
+    values = {"the": referent.text, "new": new, "place": place}
+    return RESTYLE_VIDEO, (f"foreground: {referent.name} to {new}", f"background: {place}"), values
 
 
 def _absent(
     view: SceneView, frames: tuple[int, ...], module: str, split: Split, rng: np.random.Generator
 ) -> Sample | None:
     """A request about an object that is not there: the answer says so and calls nothing."""
-    kind = propose_kind(view, split, rng, change=True)
+    kind = sample_kind(view, split, rng, change=True)
     if not is_absent(kind.truth(view)) or (view.present != NO).sum() == 0:
         return None
     family = {"B": CUT_OUT, "C": REMOVE, "E": CUT_OUT_VIDEO, "F": REMOVE_VIDEO}[module]
-    phrase = pick(family, split, rng)
+    phrase = pick_template(family, split, rng)
     return Sample(
         task="invocation",
         kind="absent",
         frames=frames,
-        question=phrase.template.format(the=f"the {say_kind(kind, rng)}"),
+        question=phrase.template.format(the=f"the {verbalize_kind(kind, rng)}"),
         answer=f"There is no {kind_name(kind)}.",
         absent=True,
         template=phrase.template,

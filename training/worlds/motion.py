@@ -58,12 +58,12 @@ def camera_path(frames: int, moving: bool, strength: float, rng: np.random.Gener
     return CameraPath(pan, zoom, roll, tilt)
 
 
-COMINGS: tuple[MotionKind, ...] = ("leaving", "entering", "returning")
+OUT_OF_VIEW: tuple[MotionKind, ...] = ("leaving", "entering", "returning")
 
 
-def pick_motion(rng: np.random.Generator, comings: float = 0.0) -> MotionKind:
-    """A kind of motion, by its weight; with probability `comings` one through the edge of the view."""
-    kinds: tuple[MotionKind, ...] = COMINGS if comings and rng.random() < comings else tuple(MOTION_WEIGHTS)
+def sample_motion(rng: np.random.Generator, out_of_view: float = 0.0) -> MotionKind:
+    """A kind of motion, by its weight; with probability `out_of_view` one through the edge of the view."""
+    kinds: tuple[MotionKind, ...] = OUT_OF_VIEW if out_of_view and rng.random() < out_of_view else tuple(MOTION_WEIGHTS)
     weights = np.cumsum([MOTION_WEIGHTS[kind] for kind in kinds])
     return kinds[int(np.searchsorted(weights, rng.random() * weights[-1], side="right"))]
 

@@ -1,4 +1,4 @@
-"""Expressions as logic: what they mean, apart from how they are worded."""
+"""Queries: the meaning of expressions as predicates, apart from their language."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -24,20 +24,20 @@ from training.worlds.splits import is_held_out_pair
 
 
 class Query(Protocol):
-    """A condition that objects fulfil or not."""
+    """A predicate over the objects of a view."""
 
     def truth(self, view: SceneView) -> Truth:
         """(N,) NO, MAYBE or YES for every object."""
 
 
 def only_match(truth: Truth) -> int | None:
-    """Index of the only object that fulfils a condition, where that is certain; else None."""
+    """Index of the only object that matches, where that is certain; else None."""
     matches = np.flatnonzero(truth == YES)
     return int(matches[0]) if len(matches) == 1 and not (truth == MAYBE).any() else None
 
 
 def is_absent(truth: Truth) -> bool:
-    """Whether certainly no object fulfils a condition."""
+    """Whether certainly no object matches."""
     return bool((truth == NO).all())
 
 
@@ -59,8 +59,8 @@ class Kind:
                 result[index] = NO
             elif self.size is not None:
                 low, high = SIZE_LIMITS[self.size]
-                looks, made = low <= view.sizes[index] < high, spec.size == self.size
-                result[index] = min(result[index], YES if looks and made else MAYBE if looks or made else NO)
+                appears, is_made = low <= view.sizes[index] < high, spec.size == self.size
+                result[index] = min(result[index], YES if appears and is_made else MAYBE if appears or is_made else NO)
         return result
 
     @property
@@ -99,10 +99,10 @@ class Nth:
         axis, sign = AXIS_OF[self.direction]
         ahead = view.centres[:, axis] * sign
         lead = ahead[None, :] - ahead[:, None]  # (N, N): how much farther to the side j is than i
-        surely = ((lead >= POSITION_MARGIN) & (base == YES)[None, :]).sum(axis=1)
-        perhaps = ((lead > -POSITION_MARGIN) & (base != NO)[None, :] & ~np.eye(len(ahead), dtype=bool)).sum(axis=1)
+        certain = ((lead >= POSITION_MARGIN) & (base == YES)[None, :]).sum(axis=1)
+        possible = ((lead > -POSITION_MARGIN) & (base != NO)[None, :] & ~np.eye(len(ahead), dtype=bool)).sum(axis=1)
         wanted = self.number - 1
-        rank = graded((surely == wanted) & (perhaps == wanted), (surely > wanted) | (perhaps < wanted))
+        rank = graded((certain == wanted) & (possible == wanted), (certain > wanted) | (possible < wanted))
         return np.minimum(base, rank).astype(np.int8)
 
 
@@ -126,8 +126,8 @@ class Extreme:
 def beside(view: SceneView, direction: str, anchor: int) -> Truth:
     """(N,) which objects are left of, right of, above ("up") or below ("down") an object; NO for itself."""
     axis, sign = AXIS_OF[direction]
-    way = view.centres - view.centres[anchor]
-    ahead, aside = way[:, axis] * sign, np.abs(way[:, 1 - axis])
+    offset = view.centres - view.centres[anchor]
+    ahead, aside = offset[:, axis] * sign, np.abs(offset[:, 1 - axis])
     result = graded((ahead >= RELATION_MARGIN) & (ahead >= RELATION_SLOPE * aside), ahead <= 0)
     result[anchor] = NO
     return np.minimum(result, view.placed).astype(np.int8)
@@ -137,7 +137,7 @@ def beside(view: SceneView, direction: str, anchor: int) -> Truth:
 class Beside:
     """Those of a kind that are left of, right of, above or below the only object of another kind.
 
-    Where that other object is not there, none fulfils it; where it is not the only one, it is MAYBE for all.
+    Where the anchor is absent, no object matches; where it is not unique, the result is MAYBE for all.
     """
 
     kind: Kind
@@ -180,7 +180,7 @@ class Closest:
 
 @dataclass(frozen=True, slots=True)
 class Moving:
-    """Those of a kind that move to a side, stay "still", or "leaves", "appears", "returns"."""
+    """Those of a kind with a motion: a direction, "still", "leaves", "appears" or "returns"."""
 
     kind: Kind
     motion: str

@@ -6,7 +6,7 @@ import numpy as np
 
 from training.worlds.clip import ObjectSpec
 from training.worlds.config import WorldConfig
-from training.worlds.motion import Array, CameraPath, camera_path, object_path, pick_motion
+from training.worlds.motion import Array, CameraPath, camera_path, object_path, sample_motion
 from training.worlds.shapes import silhouette
 from training.worlds.splits import is_held_out_pair
 from training.worlds.vocabulary import COLOURS, PATTERNS, SHAPES, SIZES, Split
@@ -69,7 +69,7 @@ def sample_spec(split: Split, config: WorldConfig, rng: np.random.Generator) -> 
     return ObjectSpec(shape, colour, SIZES[_pick(SIZE_WEIGHTS, rng)], PATTERNS[_pick(PATTERN_WEIGHTS, rng)])
 
 
-def look_alike(spec: ObjectSpec, split: Split, config: WorldConfig, rng: np.random.Generator) -> ObjectSpec:
+def distractor(spec: ObjectSpec, split: Split, config: WorldConfig, rng: np.random.Generator) -> ObjectSpec:
     """An object that differs from another in one attribute, or in none."""
     other = sample_spec(split, config, rng)
     choice = rng.random()
@@ -88,9 +88,9 @@ def look_alike(spec: ObjectSpec, split: Split, config: WorldConfig, rng: np.rand
 def _sample_specs(count: int, split: Split, config: WorldConfig, rng: np.random.Generator) -> list[ObjectSpec]:
     specs = [sample_spec(split, config, rng)]
     while len(specs) < count:
-        copied = rng.random() < config.look_alike
+        copied = rng.random() < config.distractor
         spec = (
-            look_alike(specs[int(rng.integers(len(specs)))], split, config, rng)
+            distractor(specs[int(rng.integers(len(specs)))], split, config, rng)
             if copied
             else sample_spec(split, config, rng)
         )
@@ -139,7 +139,7 @@ def sample_scene(
         if has_post and index == 0:
             centres = _behind(post_x, frames, start, half, side, rng)
         else:
-            motion = pick_motion(rng, config.comings) if frames > 1 else "still"
+            motion = sample_motion(rng, config.out_of_view) if frames > 1 else "still"
             centres = object_path(motion, frames, start, half, side, pace, rng)
         drawing = silhouette(spec.shape)
         lean = rng.normal(0, 0.14) if drawing.upright else rng.uniform(-np.pi, np.pi)

@@ -1,8 +1,8 @@
-"""What is kept out of training by construction, by name alone: some colour-shape pairs and some templates."""
+"""What is held out of training by construction: some colour-shape pairs and some templates."""
 
 import zlib
 
-from training.worlds.taught import INSTEAD
+from training.worlds.substitute_templates import SUBSTITUTES
 from training.worlds.vocabulary import COLOURS, SHAPES, Split
 
 PAIR_PERIOD = 8  # one colour-shape pair of this many is held out
@@ -30,11 +30,11 @@ def held_out_templates(family: tuple[str, ...]) -> frozenset[str]:
 
 
 def templates_for(family: tuple[str, ...], split: Split) -> tuple[str, ...]:
-    """The templates of a family that a split may use: validation uses all; training those not held out, and others
-    that teach the words of those that are.
+    """The templates of a family that a split may use: validation uses all; training those not held out, and
+    substitutes with the words of those that are.
     """
     if split == "val":
         return family
     held_out = held_out_templates(family)
-    said = tuple(text for text in family if text not in held_out)
-    return said + tuple(text for template in family if template in held_out for text in INSTEAD.get(template, ()))
+    shown = tuple(text for text in family if text not in held_out)
+    return shown + tuple(text for template in family if template in held_out for text in SUBSTITUTES.get(template, ()))

@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 
 from training.worlds.clip import Clip
 from training.worlds.config import WorldConfig
-from training.worlds.courses import CoursePlan, long_scene, plan_of, scene_at
 from training.worlds.degrade import sample_degradation
 from training.worlds.facts import YES, SceneView, image_view
-from training.worlds.proposals import QueryFamily, propose
+from training.worlds.long_scene import ScenePlan, long_scene, plan_of, scene_at
 from training.worlds.queries import Kind, Query, only_match
+from training.worlds.query_sampling import QueryFamily, sample_query
 from training.worlds.render import draw_scene
 from training.worlds.scene import Scene
-from training.worlds.wording import kind_name, say
+from training.worlds.templates import kind_name, verbalize
 from vitron_ros.errors import ConfigError, SourceError
 from vitron_ros.evaluation.stream_clips import (
     FRAME_NAME,
@@ -80,7 +80,7 @@ class SuiteClip:
 
     scene: Scene
     clip: Clip
-    plan: CoursePlan
+    plan: ScenePlan
     targets: tuple[StreamTarget, ...]
 
 
@@ -137,8 +137,8 @@ def truth_of(made: SuiteClip, fps: float) -> StreamTruth:
     )
 
 
-def hidings(made: SuiteClip, fps: float) -> list[dict[str, Any]]:
-    """Every time that a target is out of sight: its object, first and last frame, and what hides it.
+def occlusions(made: SuiteClip, fps: float) -> list[dict[str, Any]]:
+    """Every time that a target is out of sight: its object, first and last frame, and what occlusion_kinds it.
 
     "exit": outside the image; "object": behind another; "post": behind the post.
     """
@@ -146,7 +146,7 @@ def hidings(made: SuiteClip, fps: float) -> list[dict[str, Any]]:
     for target in made.targets:
         for first, last in hidden_spans(clip.visible[:, target.object], fps):
             frame = (first + last) // 2
-            result.append({"object": target.object, "first": first, "last": last, "by": _hider(clip, target, frame)})
+            result.append({"object": target.object, "first": first, "last": last, "by": _cause(clip, target, frame)})
     return result
 
 
@@ -156,8 +156,8 @@ def summary(folder: Path, suite: Suite) -> dict[str, Any]:
         json.loads((folder / clip_name(index) / TRUTH_FILE).read_text("utf-8")) for index in range(suite.clips)
     ]
 
-    def clips_hidden(by: str) -> int:
-        return sum(any(hiding["by"] == by for hiding in document["hidings"]) for document in documents)
+    def clips_occluded(by: str) -> int:
+        return sum(any(occlusion["by"] == by for occlusion in document["occlusions"]) for document in documents)
 
     frames = [len(document["objects"][0]["visible"]) for document in documents]
     return {
@@ -165,12 +165,12 @@ def summary(folder: Path, suite: Suite) -> dict[str, Any]:
         "seconds": round(sum(frames) / suite.fps, 1),
         "frames": sum(frames),
         "targets": sum(len(document["targets"]) for document in documents),
-        "hidings": sum(len(document["hidings"]) for document in documents),
-        "clips_with_a_hiding": sum(bool(document["hidings"]) for document in documents),
-        "clips_behind_post": clips_hidden("post"),
-        "clips_behind_object": clips_hidden("object"),
-        "clips_with_exit": clips_hidden("exit"),
-        "clips_with_look_alike": sum(document["plan"]["has_look_alike"] for document in documents),
+        "occlusions": sum(len(document["occlusions"]) for document in documents),
+        "clips_with_occlusion": sum(bool(document["occlusions"]) for document in documents),
+        "clips_behind_post": clips_occluded("post"),
+        "clips_behind_object": clips_occluded("object"),
+        "clips_with_exit": clips_occluded("exit"),
+        "clips_with_distractor": sum(document["plan"]["has_distractor"] for document in documents),
         "clips_with_moving_camera": sum(document["plan"]["camera_moves"] for document in documents),
         "phrases_that_last": sum(target["lasts"] for document in documents for target in document["targets"]),
     }
@@ -216,10 +216,10 @@ def _draw(suite: Suite, scene: Scene, seed: int) -> Clip:
     return draw_scene(scene, degradation, size=suite.size[::-1], split="val", seed=seed)
 
 
-def _targets(start: Clip, plan: CoursePlan, rng: np.random.Generator) -> tuple[StreamTarget, ...]:
+def _targets(start: Clip, plan: ScenePlan, rng: np.random.Generator) -> tuple[StreamTarget, ...]:
     """A phrase for each lead that has one; none at all without one for the first."""
     found: list[StreamTarget] = []
-    for lead in range(plan.leads):
+    for lead in range(plan.targets):
         target = _phrase(start, lead, rng)
         if target is not None and target.phrase not in [other.phrase for other in found]:
             found.append(target)
@@ -233,17 +233,17 @@ def _phrase(start: Clip, index: int, rng: np.random.Generator) -> StreamTarget |
     views = [image_view(start, frame) for frame in range(len(start.frames))]
     family = list(FAMILIES)[int(rng.choice(len(FAMILIES), p=list(FAMILIES.values())))]
     for _ in range(PHRASE_TRIES):
-        query = propose(family, views[0], "val", rng)
+        query = sample_query(family, views[0], "val", rng)
         if any(only_match(query.truth(view)) != index for view in views):
             continue
         lasts = isinstance(query, Kind) and only_match(query.truth(_all_in_view(views[0]))) == index
         if lasts or not isinstance(query, Kind):
-            return StreamTarget(phrase=_say(query, rng), object=index, kind=family, lasts=lasts)
+            return StreamTarget(phrase=_verbalize(query, rng), object=index, kind=family, lasts=lasts)
     return None
 
 
-def _say(query: Query, rng: np.random.Generator) -> str:
-    return say(query, "val", rng).text
+def _verbalize(query: Query, rng: np.random.Generator) -> str:
+    return verbalize(query, "val", rng).text
 
 
 def _all_in_view(view: SceneView) -> SceneView:
@@ -252,7 +252,7 @@ def _all_in_view(view: SceneView) -> SceneView:
     return SceneView(view.objects, everywhere, everywhere, view.centres, view.sizes, {})
 
 
-def _hider(clip: Clip, target: StreamTarget, frame: int) -> str:
+def _cause(clip: Clip, target: StreamTarget, frame: int) -> str:
     x0, y0, x1, y1 = clip.full_boxes_xyxy[frame, target.object]
     left, top = max(0, int(x0)), max(0, int(y0))
     right, bottom = min(clip.width, int(x1)), min(clip.height, int(y1))
@@ -291,5 +291,7 @@ def _render(folder: Path, suite: Suite, index: int) -> str:
     for number, image in enumerate(made.clip.frames):
         write_bytes(place / "frames" / FRAME_NAME.format(number), encode_jpeg(image, QUALITY))
     marks = _marks(suite, index)
-    write_truth(place, truth_of(made, suite.fps), **marks, plan=asdict(made.plan), hidings=hidings(made, suite.fps))
+    write_truth(
+        place, truth_of(made, suite.fps), **marks, plan=asdict(made.plan), occlusions=occlusions(made, suite.fps)
+    )
     return clip_name(index)

@@ -1,4 +1,4 @@
-"""The names that the worlds know. Order is part of the data format: indices are class numbers of the dense stage."""
+"""The vocabulary of the worlds. Its order is part of the data format: indices are class numbers of the dense targets."""
 
 from typing import Literal
 

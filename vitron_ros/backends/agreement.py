@@ -9,7 +9,7 @@ from torch import Tensor
 # Largest difference of one value, in root mean squares of its tensor, by the coarser dtype of the two backends.
 TOLERANCE = {torch.float32: 1e-3, torch.float16: 0.05, torch.bfloat16: 0.8, torch.int8: 2.0}
 # Share of kept patches that must be the same: rounding may exchange two patches of nearly the same score.
-LEAST_SHARED = {torch.float32: 1.0, torch.float16: 0.95, torch.bfloat16: 0.8, torch.int8: 0.7}
+MIN_SHARED = {torch.float32: 1.0, torch.float16: 0.95, torch.bfloat16: 0.8, torch.int8: 0.7}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ def compare(
         elif not expected.dtype.is_floating_point:
             assert aligned is not None or name != "indices"
             shared = float((expected == got).float().mean()) if name != "indices" else _share(expected, got)
-            is_within = shared >= LEAST_SHARED[precision]
+            is_within = shared >= MIN_SHARED[precision]
             differences.append(
                 Difference(name=name, largest=0, relative=1 - shared, shared=shared, is_within=is_within)
             )

@@ -30,9 +30,13 @@ from vitron_ros.model.vision import VisionEncoder
 from vitron_ros.model.vitron import VitronModel
 
 Part = Literal["frames", "vision", "region", "prefill", "decode"]
-MOST_ROWS = 64
-MOST_REGIONS = 256
-MIXING = ("concat", "cross_attention", "pool")  # selectors whose tokens are no patches, so that there are no indices
+MAX_ROWS = 64
+MAX_REGIONS = 256
+MIXING_SELECTORS = (
+    "concat",
+    "cross_attention",
+    "pool",
+)  # selectors whose tokens are no patches, so that there are no indices
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -116,7 +120,7 @@ def _frames(model: VitronModel, levels: bool) -> Graph:
     grid, width, size = config.vision.num_patches, config.vision.hidden_size, config.vision.image_size
     seen, count = model.vision.dtype, config.tokens_per_frame
     outputs = [TensorSpec(name="tokens", shape=("frames", count, config.language.hidden_size), dtype=model.dtype)]
-    if config.selector.kind not in MIXING:
+    if config.selector.kind not in MIXING_SELECTORS:
         outputs.append(TensorSpec(name="indices", shape=("frames", count), dtype=torch.int64))
     if levels:
         names = ["patches", *(f"level.{level}" for level in config.region_levels)]
@@ -212,7 +216,7 @@ def _region(model: VitronModel) -> Graph:
         module=module,
         inputs=inputs,
         outputs=(TensorSpec(name="tokens", shape=tokens, dtype=dtype),),
-        limits={"regions": (1, MOST_REGIONS), "clip": (1, config.max_frames)},
+        limits={"regions": (1, MAX_REGIONS), "clip": (1, config.max_frames)},
     )
 
 
@@ -301,7 +305,7 @@ def _language(model: VitronModel, part: Literal["prefill", "decode"]) -> Graph:
     language, config, dtype = model.language, model.config.language, model.dtype
     lengths = TensorSpec(name="lengths", shape=("rows",), dtype=torch.int64, below="slots")
     most = config.max_positions
-    limits = {"rows": (1, MOST_ROWS), "tokens": (1, most), "slots": (1, most + 1)}
+    limits = {"rows": (1, MAX_ROWS), "tokens": (1, most), "slots": (1, most + 1)}
     module: CachedPass
     if part == "prefill":
         module, taken, limits["taken"] = Prefill(language), "taken", (1, most)

@@ -17,7 +17,7 @@ from vitron_ros.model.files import is_file, quoted, read_json, shortened
 
 SUFFIX = ".json"
 CHUNK = 1 << 20
-PLAIN: dict[str, tuple[type, ...]] = {
+SCALAR_FIELDS: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(
         ("model", "part", "weights", "graph", "library", "version", "precision", "sha256", "source", "rebuild"), (str,)
     ),
@@ -26,7 +26,7 @@ PLAIN: dict[str, tuple[type, ...]] = {
     "build_s": (int, float),
 }
 DTYPES = ("float32", "float16", "bfloat16", "int8", "int32", "int64", "bool")
-MAKERS = ("graphs", "onnx_export")
+GRAPH_MODULES = ("graphs", "onnx_export")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +94,7 @@ def read_manifest(engine: Path) -> Manifest:
         known = {item.name for item in fields(Manifest)}
         if set(values) != known:
             raise ValueError(f"its fields differ by {shortened(sorted(set(values) ^ known))}")
-        for name, kinds in PLAIN.items():
+        for name, kinds in SCALAR_FIELDS.items():
             if type(values[name]) not in kinds:
                 raise ValueError(f"{name} is {quoted(values[name])}")
         lists = {
@@ -190,7 +190,10 @@ def sha256(path: Path) -> str:
 def code_hash() -> str:
     """Hash of the code that graphs are made of."""
     package = Path(__file__).parents[1]
-    files = [*sorted((package / "model").glob("*.py")), *(package / "backends" / f"{name}.py" for name in MAKERS)]
+    files = [
+        *sorted((package / "model").glob("*.py")),
+        *(package / "backends" / f"{name}.py" for name in GRAPH_MODULES),
+    ]
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.read_bytes())

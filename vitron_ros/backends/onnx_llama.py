@@ -20,7 +20,7 @@ from torch import Tensor
 from vitron_ros.errors import EngineError
 from vitron_ros.model.language import LanguageModel, Layer, rotary_table
 
-MOST_BYTES = 1_900_000_000  # one protobuf ends at 2 GiB
+MAX_BYTES = 1_900_000_000  # one protobuf ends at 2 GiB
 HEAD_STEP = 16
 OPSETS = {"": 20, "com.microsoft": 1}
 IR_VERSION = 10
@@ -44,7 +44,7 @@ def language_graph(language: LanguageModel) -> bytes:
             f"{language.config.head_dim}; decode with torch"
         )
     size = sum(weight.nbytes for weight in language.state_dict().values())
-    if size > MOST_BYTES:
+    if size > MAX_BYTES:
         raise EngineError(f"{size / 1e9:.1f} GB of weights are too many for one ONNX graph; decode with torch")
     return _Writer(language).serialised()
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from vitron_ros.boxes import Boxes, xyxy_from_ltwh
 from vitron_ros.errors import ImageError, SourceError
 from vitron_ros.frame import Frame
-from vitron_ros.images.window import ValueWindow
+from vitron_ros.images.intensity_window import IntensityWindow
 from vitron_ros.natural_sort import natural_sorted
 from vitron_ros.recordings.image_files import image_files, read_image
 
@@ -52,7 +52,7 @@ class Sequence:
         Raises:
             SourceError: a file cannot be decoded.
         """
-        window = ValueWindow()
+        window = IntensityWindow()
         for index, path in enumerate(self.paths):
             try:
                 rgb = read_image(path, window)

@@ -22,7 +22,7 @@ from vitron_ros.boxes import Boxes
 from vitron_ros.errors import ImageError, SourceError
 from vitron_ros.evaluation.datasets import Sequence
 from vitron_ros.frame import Frame
-from vitron_ros.images.window import ValueWindow
+from vitron_ros.images.intensity_window import IntensityWindow
 from vitron_ros.natural_sort import natural_sorted
 from vitron_ros.recordings.image_files import image_files, read_image
 from vitron_ros.recordings.sources import stamp_ns
@@ -101,7 +101,7 @@ class StreamClip:
         Raises:
             SourceError: a file cannot be decoded.
         """
-        window = ValueWindow()
+        window = IntensityWindow()
         for index, path in enumerate(self.paths):
             try:
                 rgb = read_image(path, window)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vitron_ros.backends.choice import Parts, choose_parts
+from vitron_ros.backends.backend_selection import ModelBackends, select_backends
 from vitron_ros.config import ModelRun
 from vitron_ros.errors import ModelError, RegionError
 from vitron_ros.frame import Frame
@@ -42,7 +42,7 @@ from vitron_ros.model.device import dtype_on, find_device
 from vitron_ros.model.kv_cache import CacheKind
 from vitron_ros.model.parsing import ParsedReply, parse_reply
 from vitron_ros.model.prompts import Prompt, Turn
-from vitron_ros.model.quantise import Kind, quantise
+from vitron_ros.model.quantise import QuantisedType, quantise
 from vitron_ros.model.region import MarkedRegion, RegionEncoder
 
 logger = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ class Grounder:
         *,
         vocabulary: Vocabulary | None = None,
         ood_detector: OutOfDistributionDetector | None = None,
-        parts: Parts | None = None,
+        parts: ModelBackends | None = None,
         rows: int = ROWS,
         cache: CacheKind = "full",
         compiled: bool = False,
@@ -155,9 +155,9 @@ class Grounder:
         directory = find_checkpoint(source)
         checkpoint, vocabulary, ood_detector = load_files(directory, device=device, dtype=dtype_on(device))
         if run.weights != "full":
-            quantise(checkpoint.model, cast(Kind, run.weights))
+            quantise(checkpoint.model, cast(QuantisedType, run.weights))
         is_small = run.weights != "full" or run.cache != "full"
-        parts = choose_parts(checkpoint.model.eval(), run.backend, torch_decodes=is_small)
+        parts = select_backends(checkpoint.model.eval(), run.backend, torch_decodes=is_small)
         if compiled:
             parts = replace(parts, language=checkpoint.model.language)
         return cls(

@@ -9,7 +9,7 @@ from vitron_ros.boxes import Boxes, xyxy_from_norm
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.request import IN_WORDS, ReplyStatus, Task
 from vitron_ros.model.answers import Box
-from vitron_ros.model.decoding import Finish
+from vitron_ros.model.decoding import FinishReason
 from vitron_ros.model.parsing import TAG, ParsedReply
 from vitron_ros.model.parsing import ParseStatus as Reading
 
@@ -26,7 +26,7 @@ def boxes_of(reply: ParsedReply, frames: Sequence[Frame]) -> Boxes:
     return np.stack([missing if box is None else pixels(box, frame) for box, frame in zip(found, frames, strict=True)])
 
 
-def status_of(task: Task, finish: Finish, reply: ParsedReply, frames: int) -> ReplyStatus:
+def status_of(task: Task, finish: FinishReason, reply: ParsedReply, frames: int) -> ReplyStatus:
     """How a request ended whose answer ended in this way and reads like this."""
     if finish == "cancelled":
         return ReplyStatus.CANCELLED

@@ -10,14 +10,14 @@ from vitron_ros.errors import ImageError
 from vitron_ros.frame import Image
 from vitron_ros.images.decode import Buffer, decode_image
 from vitron_ros.images.headers import read_header
-from vitron_ros.images.window import ValueWindow
+from vitron_ros.images.intensity_window import IntensityWindow
 
 _AS_STORED = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
 _NO_PICTURE = re.compile(r"(32|64)[sf]c\d|16sc\d")
 _VIDEO = re.compile(r"h\.?26[45]|hevc|avc1?|av1|vp[89]|mpeg-?[1-4]\w*|theora")
 
 
-def decode_file(data: Buffer, window: ValueWindow | None = None) -> Image:
+def decode_file(data: Buffer, window: IntensityWindow | None = None) -> Image:
     """The picture in an image file, (H, W, 3) uint8, upright: an orientation in EXIF data is applied.
 
     Args:
@@ -28,10 +28,10 @@ def decode_file(data: Buffer, window: ValueWindow | None = None) -> Image:
             size. JPEG has no checksum, so damage inside the coded picture that is still readable shows and raises
             nothing.
     """
-    return _rgb(_decode(data, _AS_STORED), window or ValueWindow(), is_rgb=False)
+    return _rgb(_decode(data, _AS_STORED), window or IntensityWindow(), is_rgb=False)
 
 
-def decode_compressed(format: str, data: Buffer, window: ValueWindow | None = None) -> Image:
+def decode_compressed(format: str, data: Buffer, window: IntensityWindow | None = None) -> Image:
     """The picture in a sensor_msgs/CompressedImage, (H, W, 3) uint8, as image_transport's subscriber would give it.
 
     The bytes say whether they are JPEG, PNG or TIFF, since publishers fill `format` in many ways. What it says of the
@@ -41,7 +41,7 @@ def decode_compressed(format: str, data: Buffer, window: ValueWindow | None = No
     - "rgb8; jpeg compressed ", "bgr8; png compressed rgb8": a colour encoding whose STORED is not bgr was coded with
       red and blue exchanged, as old publishers did, and is exchanged back. A TIFF is coded in the order of ENCODING.
     - "bayer_rggb8; png compressed ": the mosaic itself was coded, and is demosaiced; "... compressed mono8" is grey.
-    - "mono16; png compressed ": 16 bits go through the window, see `ValueWindow`.
+    - "mono16; png compressed ": 16 bits go through the window, see `IntensityWindow`.
 
     An orientation in EXIF data is not applied: pixels stay where camera_info has them.
 
@@ -61,7 +61,7 @@ def decode_compressed(format: str, data: Buffer, window: ValueWindow | None = No
             raise ImageError(f"{format!r} is video, which needs its own decoder; publish raw or JPEG images") from error
         raise
     stored = coding.partition("compressed")[2].strip()
-    window = window or ValueWindow()
+    window = window or IntensityWindow()
     if encoding.startswith("bayer_") and separator and stored in ("", encoding) and image.ndim == 2:
         return _demosaiced(encoding, image, window)
     return _rgb(image, window, is_rgb=bool(separator) and _is_rgb(encoding, coding, stored))
@@ -90,7 +90,7 @@ def _decode(data: Buffer, flags: int) -> NDArray[np.uint8 | np.uint16]:
     return np.asarray(image)
 
 
-def _rgb(image: NDArray[np.uint8 | np.uint16], window: ValueWindow, *, is_rgb: bool) -> Image:
+def _rgb(image: NDArray[np.uint8 | np.uint16], window: IntensityWindow, *, is_rgb: bool) -> Image:
     is_grey = image.ndim == 2
     if image.dtype == np.uint16:
         words = np.asarray(image, np.uint16).reshape(len(image), -1)
@@ -100,7 +100,7 @@ def _rgb(image: NDArray[np.uint8 | np.uint16], window: ValueWindow, *, is_rgb: b
     return np.asarray(image if is_rgb else cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image), np.uint8)
 
 
-def _demosaiced(encoding: str, image: NDArray[np.uint8 | np.uint16], window: ValueWindow) -> Image:
+def _demosaiced(encoding: str, image: NDArray[np.uint8 | np.uint16], window: IntensityWindow) -> Image:
     """A mosaic that was coded as a grey file, of as many bits as that has."""
     pattern, bits = encoding.rstrip("0123456789"), 8 * image.itemsize
     height, width = image.shape

@@ -2,7 +2,7 @@
 
 - 8UC1 is read as mono8, 8UC3 as bgr8 and 8UC4 as bgra8, OpenCV's own order.
 - 16-bit values (mono16, 16UC1, rgb16, bgr16, rgba16, bgra16, bayer_*16) are intensities, shown through the window of
-  their stream (`window.ValueWindow`): the high byte, or for a sensor of 10 to 14 bits its upper 8. A depth image in
+  their stream (`window.IntensityWindow`): the high byte, or for a sensor of 10 to 14 bits its upper 8. A depth image in
   16UC1 decodes as well, but its millimetres are no picture: depth sensors are not cameras here.
 - yuv422 (uyvy) and yuv422_yuy2 (yuyv), nv12 and nv21 are BT.601 with video range (16..235), as OpenCV converts it.
   The last two have 3/2 H rows of `step` bytes: luma first, then interleaved chroma of half the height.
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from vitron_ros.errors import ImageError
 from vitron_ros.frame import Image
 from vitron_ros.images.headers import check_size
-from vitron_ros.images.window import ValueWindow
+from vitron_ros.images.intensity_window import IntensityWindow
 
 Buffer: TypeAlias = bytes | bytearray | memoryview | NDArray[np.uint8]
 """One-dimensional bytes; array.array("B"), the type of a received message, does as well."""
@@ -87,7 +87,7 @@ def decode_image(
     step: int,
     is_bigendian: bool,
     data: Buffer,
-    window: ValueWindow | None = None,
+    window: IntensityWindow | None = None,
 ) -> Image:
     """The picture in a sensor_msgs/Image, (H, W, 3) uint8.
 
@@ -127,7 +127,7 @@ def decode_image(
         words = np.ascontiguousarray(lines).view(">u2" if is_bigendian else "<u2").astype(np.uint16, copy=False)
         colours = words if layout.channels == 1 else words.reshape(rows, width, layout.channels)[..., :3]
         is_grey = layout.code == cv2.COLOR_GRAY2RGB
-        lines = (window or ValueWindow()).to_8_bits(
+        lines = (window or IntensityWindow()).to_8_bits(
             np.ascontiguousarray(colours).reshape(rows, -1), keeps_zero=not is_grey
         )
     channels = lines.shape[1] // width

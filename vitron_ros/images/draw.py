@@ -22,7 +22,7 @@ _MAX_LETTERS = 36
 _MASK_OPACITY = 0.4
 _STATUS_OPACITY = 0.6
 _TRAJECTORY_WIDTH = 2  # px
-_DROPPED_BRIGHTNESS = 0.3
+_UNSELECTED_BRIGHTNESS = 0.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -90,12 +90,12 @@ def draw_tracks(rgb: Image, overlays: Sequence[Overlay], status: str = "") -> Im
     return canvas
 
 
-def shade_dropped(rgb: Image, kept: NDArray[np.bool_]) -> Image:
+def shade_unselected(rgb: Image, kept: NDArray[np.bool_]) -> Image:
     """A copy of the image in which the patches that are not kept, of a grid (G, G), are dark and grey."""
     height, width = rgb.shape[:2]
     mask = cv2.resize(kept.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
     grey = cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2GRAY)
-    shaded = np.repeat((grey * _DROPPED_BRIGHTNESS).astype(np.uint8)[..., None], 3, axis=-1)
+    shaded = np.repeat((grey * _UNSELECTED_BRIGHTNESS).astype(np.uint8)[..., None], 3, axis=-1)
     return np.where(mask[..., None] > 0, rgb, shaded)
 
 

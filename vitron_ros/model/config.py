@@ -13,8 +13,8 @@ from vitron_ros.errors import ConfigError
 from vitron_ros.model.files import quoted, shortened
 
 # Beyond these nobody builds models, and products of sizes no longer fit in 64 bits.
-WIDEST, DEEPEST, MOST_HEADS = 1 << 18, 1 << 10, 1 << 12
-LARGEST_WHOLE = 1 << 53  # as a float
+MAX_WIDTH, MAX_LAYERS, MAX_HEADS = 1 << 18, 1 << 10, 1 << 12
+MAX_INTEGER = 1 << 53  # as a float
 LONGEST_TEXT = 1024  # characters
 
 
@@ -29,10 +29,10 @@ class VisionConfig(Checked):
         "from pixels to patches: patch (CLIP's one linear map) or convolutions (arXiv 2106.14881)",
         choices=("patch", "convolutions"),
     )
-    hidden_size: int = setting(1024, "channels", low=1, high=WIDEST)
-    intermediate_size: int = setting(4096, "channels inside a feed-forward block", low=1, high=WIDEST)
-    num_layers: int = setting(24, "layers of the whole CLIP model", low=1, high=DEEPEST)
-    num_heads: int = setting(16, "attention heads", low=1, high=MOST_HEADS)
+    hidden_size: int = setting(1024, "channels", low=1, high=MAX_WIDTH)
+    intermediate_size: int = setting(4096, "channels inside a feed-forward block", low=1, high=MAX_WIDTH)
+    num_layers: int = setting(24, "layers of the whole CLIP model", low=1, high=MAX_LAYERS)
+    num_heads: int = setting(16, "attention heads", low=1, high=MAX_HEADS)
     layer: int = setting(-2, "hidden state that is used: -1 is the last layer's, -2 the one before", high=-1)
     activation: str = setting("quick_gelu", "of the feed-forward blocks", choices=("quick_gelu", "gelu"))
     norm_eps: float = setting(1e-5, "epsilon of the layer norms", low=0.0, high=0.1)
@@ -98,7 +98,7 @@ class SelectorConfig(Checked):
         if self.kind == "none" and self.alpha != 1:
             raise ConfigError(f"alpha is {self.alpha}; selector none keeps every token, so it must be 1")
 
-    def kept(self, num_patches: int) -> int:
+    def num_selected(self, num_patches: int) -> int:
         """Tokens kept of a frame with that many patches, at least one."""
         return max(1, round(self.alpha * num_patches))
 
@@ -144,15 +144,15 @@ class LanguageConfig(Checked):
     """A LLaMA decoder (Touvron et al., arXiv 2302.13971)."""
 
     vocab_size: int = setting(32000, "tokens", low=1, high=1 << 24)
-    hidden_size: int = setting(4096, "channels", low=1, high=WIDEST)
-    intermediate_size: int = setting(11008, "channels inside a feed-forward block", low=1, high=WIDEST)
-    num_layers: int = setting(32, "layers", low=1, high=DEEPEST)
-    num_heads: int = setting(32, "attention heads", low=1, high=MOST_HEADS)
-    num_kv_heads: int = setting(32, "heads of keys and values", low=1, high=MOST_HEADS)
+    hidden_size: int = setting(4096, "channels", low=1, high=MAX_WIDTH)
+    intermediate_size: int = setting(11008, "channels inside a feed-forward block", low=1, high=MAX_WIDTH)
+    num_layers: int = setting(32, "layers", low=1, high=MAX_LAYERS)
+    num_heads: int = setting(32, "attention heads", low=1, high=MAX_HEADS)
+    num_kv_heads: int = setting(32, "heads of keys and values", low=1, high=MAX_HEADS)
     head_dim: int = setting(128, "channels of one head, even", low=2, high=4096)
     rope_theta: float = setting(10000.0, "base of the rotary embedding", low=1.0, high=1e12)
     rms_norm_eps: float = setting(1e-5, "epsilon of the norms", low=0.0, high=0.1)
-    max_positions: int = setting(4096, "tokens of the longest context", low=1, high=LARGEST_WHOLE)
+    max_positions: int = setting(4096, "tokens of the longest context", low=1, high=MAX_INTEGER)
     tie_embeddings: bool = setting(False, "input and output embeddings share their weights")
     bos_token_id: int = setting(1, "token that begins a text", low=0)
     eos_token_id: int = setting(2, "token that ends an answer", low=0)
@@ -238,7 +238,7 @@ class ModelConfig(Checked):
 
     @property
     def tokens_per_frame(self) -> int:
-        return self.selector.kept(self.vision.num_patches)
+        return self.selector.num_selected(self.vision.num_patches)
 
     @property
     def region_levels(self) -> tuple[int, ...]:
@@ -308,7 +308,7 @@ def _typed(value: Any, default: Any, where: str) -> Any:
     """The JSON value in the type of the field's default."""
     if isinstance(default, tuple) and isinstance(value, list) and all(type(item) is int for item in value):
         return tuple(value)
-    if isinstance(default, float) and type(value) is int and abs(value) < LARGEST_WHOLE:
+    if isinstance(default, float) and type(value) is int and abs(value) < MAX_INTEGER:
         return float(value)
     if type(value) is not type(default):
         raise ConfigError(f"{where} is {quoted(value)}; it must be like {default!r}")

@@ -25,13 +25,13 @@ from vitron_ros.model.tokenizer import Tokenizer
 
 logger = logging.getLogger(__name__)
 
-Finish = Literal["stop", "length", "deadline", "cancelled", "failed"]
+FinishReason = Literal["stop", "length", "deadline", "cancelled", "failed"]
 
 # A compiled step has fixed shapes: so many new tokens, and a cache read up to a power of two of at least this.
 WIDTHS = (1, 4, 16)
-LEAST_LENGTH = 256
+MIN_LENGTH = 256
 BOX_CHOICES = 5  # a box or none, and its four numbers
-ALIKE = 5  # numbers on a scale that say almost the same
+NEAR_NUMBERS = 5  # numbers on a scale that say almost the same
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +107,7 @@ class Decoded:
 
     text: str
     token_ids: tuple[int, ...]
-    finish: Finish
+    finish: FinishReason
     passes: int
     prompt_tokens: int
     reused_tokens: int
@@ -242,7 +242,7 @@ class Decoder:
             return self._language.decode(self._padded(feeds, width), self._cache.decode(counts), self._cache)
         width = next(size for size in WIDTHS if size >= width)
         needed = max(start + count for start, count in zip(self._cache.lengths, counts, strict=False))
-        length = min(max(LEAST_LENGTH, 1 << (needed - 1).bit_length()), self._cache.capacity)
+        length = min(max(MIN_LENGTH, 1 << (needed - 1).bit_length()), self._cache.capacity)
         span = self._cache.decode(counts, width=width, length=length)
         return self._compiled(self._padded(feeds, width), span, self._cache)
 
@@ -265,7 +265,7 @@ class _Answer:
     def __init__(self, request: Request, eos_id: int, tokenizer: Tokenizer) -> None:
         self.request, self._eos_id, self._tokenizer = request, eos_id, tokenizer
         self.tokens: list[int] = []
-        self.finish: Finish | None = None
+        self.finish: FinishReason | None = None
         self.error = ""
         self.passes = self.reused = 0
         self._state, self._scale = request.grammar, frozenset(request.scale)
@@ -374,7 +374,7 @@ class _Answer:
         log_p = logits.float().log_softmax(-1)
         is_median = is_on_scale and self.request.sampling is None
         chosen = _median(log_p) if is_median else self._pick(logits)
-        reach = ALIKE if is_on_scale else 0
+        reach = NEAR_NUMBERS if is_on_scale else 0
         self._log_p.append(log_p[max(0, chosen - reach) : chosen + reach + 1].logsumexp(-1))
         return allowed[chosen]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from vitron_ros.errors import ModelError
 
-MOST_BYTES = 256 * 1024**2  # the largest tokenizers take 40 MB
+MAX_BYTES = 256 * 1024**2  # the largest tokenizers take 40 MB
 LFS_POINTER = "version https://git-lfs.github.com/spec/"
 SHOWN = 120  # characters of a value or a name
 
@@ -37,7 +37,7 @@ def read_text(path: Path) -> str:
         ModelError: it cannot be read, is too large, in another encoding, or a pointer of Git LFS.
     """
     try:
-        if (size := path.stat().st_size) > MOST_BYTES:
+        if (size := path.stat().st_size) > MAX_BYTES:
             raise ModelError(f"{path} has {size} bytes, more than any such file needs; fetch it again")
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:

@@ -15,10 +15,12 @@ from vitron_ros.model.tokenizer import Tokenizer
 State: TypeAlias = dict[int, "State"]  # next token -> the state after it; empty: the answer is over
 
 END: State = {}
-KEPT = 16  # grammars, of thousands of states each: those of one model's clips. They keep its tokenizer, and outlive it
+CACHED_GRAMMARS = (
+    16  # grammars, of thousands of states each: those of one model's clips. They keep its tokenizer, and outlive it
+)
 
 
-@lru_cache(maxsize=KEPT)
+@lru_cache(maxsize=CACHED_GRAMMARS)
 def box_grammar(tokenizer: Tokenizer) -> State:
     """First state of the answers to REC: one box of whole numbers 0..100, or "none".
 
@@ -31,7 +33,7 @@ def box_grammar(tokenizer: Tokenizer) -> State:
     return branch([*_starts(tokenizer, "[", box), *_starts(tokenizer, NONE, over)])
 
 
-@lru_cache(maxsize=KEPT)
+@lru_cache(maxsize=CACHED_GRAMMARS)
 def track_grammar(tokenizer: Tokenizer, frames: int) -> State:
     """First state of the answers to RSOT and SOT over a number of frames: in each a box or "none", or "none" at all.
 

@@ -9,9 +9,12 @@ from torch import Tensor
 from vitron_ros.errors import ModelError
 
 CacheKind = Literal["full", "int8", "fp8"]
-SMALL: dict[CacheKind, tuple[torch.dtype, float]] = {"int8": (torch.int8, 127.0), "fp8": (torch.float8_e4m3fn, 448.0)}
+QUANTISED_CACHES: dict[CacheKind, tuple[torch.dtype, float]] = {
+    "int8": (torch.int8, 127.0),
+    "fp8": (torch.float8_e4m3fn, 448.0),
+}
 """Types of a byte and the largest number that is stored in each."""
-LEAST_SCALE = 1e-6
+MIN_SCALE = 1e-6
 
 
 class Span(NamedTuple):
@@ -60,13 +63,13 @@ class KVCache:
         device: torch.device,
         kind: CacheKind = "full",
     ) -> None:
-        if kind not in ("full", *SMALL):
-            raise ModelError(f"there is no cache of kind {kind!r}; choose full, {' or '.join(SMALL)}")
+        if kind not in ("full", *QUANTISED_CACHES):
+            raise ModelError(f"there is no cache of kind {kind!r}; choose full, {' or '.join(QUANTISED_CACHES)}")
         if rows < 1 or capacity < 1:
             raise ModelError(f"a cache needs at least one row and one slot, not {rows} rows of {capacity}")
         shape = (rows, kv_heads, capacity + 1, head_dim)
         # Zeros, not empty: a NaN left in memory would pass through a masked attention weight of 0.
-        stored = dtype if kind == "full" else SMALL[kind][0]
+        stored = dtype if kind == "full" else QUANTISED_CACHES[kind][0]
         self.keys = [torch.zeros(shape, dtype=stored, device=device) for _ in range(layers)]
         self.values = [torch.zeros(shape, dtype=stored, device=device) for _ in range(layers)]
         scaled, scales = 0 if kind == "full" else layers, (*shape[:-1], 1)
@@ -97,8 +100,8 @@ class KVCache:
 
     def _exchange(self, slots: Tensor, scales: Tensor, new: Tensor, span: Span, row: int) -> Tensor:
         """Writes what is new in bytes, and gives what is to be read in the type of the scales."""
-        dtype, largest = SMALL[self._kind]
-        scale = (new.abs().amax(-1, keepdim=True) / largest).clamp(min=LEAST_SCALE)
+        dtype, largest = QUANTISED_CACHES[self._kind]
+        scale = (new.abs().amax(-1, keepdim=True) / largest).clamp(min=MIN_SCALE)
         small = new / scale
         small = (small.round() if self._kind == "int8" else small).clamp(-largest, largest).to(dtype)
         _write(span, row, (slots, small), (scales, scale))

@@ -18,9 +18,9 @@ from vitron_ros.model.kv_cache import CacheKind, KVCache, Span
 
 INITIAL_STD = 0.02  # LLaMA's
 
-Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
+AttentionFunction = Callable[[Tensor, Tensor, Tensor], Tensor]
 """Of a layer: turned queries (B, S, Hq, D) and keys, and values, (B, S, Hkv, D), to what they see (B, S, Hq, D)."""
-Memory = tuple[KVCache, int, Span, int]
+CacheSlots = tuple[KVCache, int, Span, int]
 """A cache, the layer, what one pass writes and reads of it, and the first row that it does this to."""
 
 
@@ -53,8 +53,8 @@ class Attention(nn.Module):
         x: Tensor,
         rotary: tuple[Tensor, Tensor],
         mask: Tensor | None = None,
-        memory: Memory | None = None,
-        attend: Attend | None = None,
+        memory: CacheSlots | None = None,
+        attend: AttentionFunction | None = None,
     ) -> Tensor:
         """x (B, S, C) to (B, S, C). Attention is causal, unless a mask or `attend` says who looks."""
         batch, width, _ = x.shape
@@ -108,8 +108,8 @@ class Layer(nn.Module):
         x: Tensor,
         rotary: tuple[Tensor, Tensor],
         mask: Tensor | None = None,
-        memory: Memory | None = None,
-        attend: Attend | None = None,
+        memory: CacheSlots | None = None,
+        attend: AttentionFunction | None = None,
     ) -> Tensor:
         x = x + self.self_attn(self.input_layernorm(x), rotary, mask, memory, attend)
         return x + self.mlp(self.post_attention_layernorm(x))  # type: ignore[no-any-return]
@@ -152,7 +152,9 @@ class LanguageModel(nn.Module):
         """Embeddings of token ids (B, S) int64: (B, S, C)."""
         return self.model.embed_tokens(token_ids)  # type: ignore[no-any-return]
 
-    def hidden_states(self, embeds: Tensor, attend: Attend | None = None, positions: Tensor | None = None) -> Tensor:
+    def hidden_states(
+        self, embeds: Tensor, attend: AttentionFunction | None = None, positions: Tensor | None = None
+    ) -> Tensor:
         """States after the last norm, (B, S, C), of a whole sequence of embeddings (B, S, C).
 
         Args:
@@ -167,7 +169,9 @@ class LanguageModel(nn.Module):
             embeds = layer(embeds, rotary, attend=attend)
         return self.model.norm(embeds)  # type: ignore[no-any-return]
 
-    def forward(self, embeds: Tensor, attend: Attend | None = None, positions: Tensor | None = None) -> Tensor:
+    def forward(
+        self, embeds: Tensor, attend: AttentionFunction | None = None, positions: Tensor | None = None
+    ) -> Tensor:
         """Logits (B, S, V) of a whole sequence of embeddings (B, S, C); arguments as `hidden_states`."""
         return self.lm_head(self.hidden_states(embeds, attend, positions))  # type: ignore[no-any-return]
 

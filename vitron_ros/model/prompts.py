@@ -97,8 +97,8 @@ class PromptBuilder:
         """
         if not turns:
             raise ModelError("a prompt needs at least one turn")
-        page = _Page(self)
-        page.write(self.profile.system)
+        writer = _PromptWriter(self)
+        writer.write(self.profile.system)
         for index, turn in enumerate(turns):
             is_last = index == len(turns) - 1
             if (turn.answer is None) != is_last:
@@ -107,14 +107,14 @@ class PromptBuilder:
                     if is_last
                     else f"turn {index + 1} has no answer; only the last one is to be answered"
                 )
-            page.write(self.profile.user)
-            self._turn(turn, page)
-            page.write(self.profile.assistant)
+            writer.write(self.profile.user)
+            self._turn(turn, writer)
+            writer.write(self.profile.assistant)
             if turn.answer is not None:
-                page.answer(turn.answer)
-        return page.prompt()
+                writer.answer(turn.answer)
+        return writer.prompt()
 
-    def _turn(self, turn: Turn, page: "_Page") -> None:
+    def _turn(self, turn: Turn, writer: "_PromptWriter") -> None:
         if turn.task not in TASKS:
             raise ModelError(f"there is no task {turn.task!r}; there are {', '.join(TASKS)}")
         needs = TASKS[turn.task]
@@ -129,31 +129,31 @@ class PromptBuilder:
             raise ModelError(f"{len(turn.times_s)} times do not fit {turn.images} images")
         if not 0 <= turn.paraphrase < len(templates):
             raise ModelError(f"{turn.task} has paraphrases 0 to {len(templates) - 1}, not {turn.paraphrase}")
-        self._images(turn, page)
+        self._images(turn, writer)
         regions = turn.regions
         if needs == "target" and turn.box is None:
             regions -= 1  # the template places the first
-        first = page.regions + turn.regions - regions
+        first = writer.regions + turn.regions - regions
         for index in range(regions):
-            page.fill(self.profile.region, {"region": RegionSegment(first + index)})
-        target = RegionSegment(page.regions) if turn.box is None else box_text(turn.box, self.profile.dialect)
-        page.fill(templates[turn.paraphrase], {"text": turn.text.strip(), "target": target})
-        page.regions += turn.regions
+            writer.fill(self.profile.region, {"region": RegionSegment(first + index)})
+        target = RegionSegment(writer.regions) if turn.box is None else box_text(turn.box, self.profile.dialect)
+        writer.fill(templates[turn.paraphrase], {"text": turn.text.strip(), "target": target})
+        writer.regions += turn.regions
 
-    def _images(self, turn: Turn, page: "_Page") -> None:
+    def _images(self, turn: Turn, writer: "_PromptWriter") -> None:
         markers = self.profile.markers[turn.task]
         frame = markers.image if turn.images == 1 else markers.timed_frame if turn.times_s else markers.frame
         for index in range(turn.images):
             seconds = turn.times_s[index] if turn.times_s else 0.0
-            values = {"image": ImageSegment(page.images), "number": index + 1, "seconds": seconds}
-            page.write(markers.separator if index else "")
-            page.fill(frame, values)
-            page.images += 1
-        page.write((markers.end if turn.images > 1 else markers.image_end) if turn.images else "")
+            values = {"image": ImageSegment(writer.images), "number": index + 1, "seconds": seconds}
+            writer.write(markers.separator if index else "")
+            writer.fill(frame, values)
+            writer.images += 1
+        writer.write((markers.end if turn.images > 1 else markers.image_end) if turn.images else "")
 
 
 @dataclass
-class _Page:
+class _PromptWriter:
     """A prompt while it is written."""
 
     builder: PromptBuilder

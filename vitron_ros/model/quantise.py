@@ -12,11 +12,11 @@ from torch import nn, no_grad
 from vitron_ros.errors import ModelError
 from vitron_ros.model.vitron import VitronModel
 
-Kind = Literal["int8", "int4", "fp8"]
+QuantisedType = Literal["int8", "int4", "fp8"]
 FP8_FROM = (8, 9)  # compute capability: Ada
 
 
-def quantise(model: VitronModel, kind: Kind, calibrate: Callable[[], object] | None = None) -> None:
+def quantise(model: VitronModel, kind: QuantisedType, calibrate: Callable[[], object] | None = None) -> None:
     """Replaces the weights of the language model's linear layers by small numbers with a scale, in place.
 
     The vision encoder, the projector, norms and embeddings stay as they are, and so does an output layer that shares
@@ -47,19 +47,19 @@ def quantise(model: VitronModel, kind: Kind, calibrate: Callable[[], object] | N
     config = _config(kind)
     is_tied = model.config.language.tie_embeddings
 
-    def chosen(module: nn.Module, name: str) -> bool:
+    def is_selected(module: nn.Module, name: str) -> bool:
         return isinstance(module, nn.Linear) and not (is_tied and name == "lm_head")
 
     try:
         if calibrate is None:
-            quantize_(model.language, config, filter_fn=chosen)
+            quantize_(model.language, config, filter_fn=is_selected)
         else:
-            _quantise_calibrated(model.language, config, chosen, calibrate)
+            _quantise_calibrated(model.language, config, is_selected, calibrate)
     except (ImportError, RuntimeError, AssertionError) as error:
         raise ModelError(f"torchao cannot quantise this model to {kind}: {error}") from error
 
 
-def _config(kind: Kind) -> Any:
+def _config(kind: QuantisedType) -> Any:
     from torchao.quantization import (
         Float8DynamicActivationFloat8WeightConfig,
         Int4WeightOnlyConfig,
@@ -73,13 +73,13 @@ def _config(kind: Kind) -> Any:
 
 
 def _quantise_calibrated(
-    language: nn.Module, config: Any, chosen: Callable[[nn.Module, str], bool], calibrate: Callable[[], object]
+    language: nn.Module, config: Any, is_selected: Callable[[nn.Module, str], bool], calibrate: Callable[[], object]
 ) -> None:
     from torchao.prototype.awq import AWQConfig
     from torchao.prototype.awq.core import AWQObservedLinear
     from torchao.quantization import quantize_
 
-    quantize_(language, AWQConfig(config, step="prepare"), filter_fn=chosen)
+    quantize_(language, AWQConfig(config, step="prepare"), filter_fn=is_selected)
     calibrate()
     observed = [module for module in language.modules() if isinstance(module, AWQObservedLinear)]
     if not all(module.act_obs.inputs for module in observed):

@@ -41,14 +41,14 @@ class TokenSelector(Protocol):
         ...
 
 
-def gather_top(patches: Tensor, scores: Tensor, count: int) -> Selected:
+def top_patches(patches: Tensor, scores: Tensor, count: int) -> Selected:
     """The `count` patches of the highest scores (T, N), in raster order. Which of equal ones stay is undefined."""
     order = scores.sort(dim=-1, descending=True).indices  # a stable sort has no ONNX counterpart
     indices = order[:, :count].sort(dim=-1).values
     return Selected(patches.gather(1, indices[..., None].expand(-1, -1, patches.shape[-1])), indices)
 
 
-class KeepAll(nn.Module):
+class AllPatches(nn.Module):
     """Every patch."""
 
     needs_attention = False
@@ -82,7 +82,7 @@ class PublishedTSelector(nn.Module):
 
     def forward(self, patches: Tensor, attention: Tensor | None = None) -> Selected:
         logits = self.pre_proj(patches).squeeze(-1) @ self.trans_weight + self.trans_bias  # (T, N)
-        return gather_top(patches, logits.softmax(dim=-1, dtype=torch.float32), self.count)
+        return top_patches(patches, logits.softmax(dim=-1, dtype=torch.float32), self.count)
 
 
 class GatedTSelector(nn.Module):
@@ -107,7 +107,7 @@ class GatedTSelector(nn.Module):
         scores = log_p
         if self.training and self.gumbel_noise:
             scores = log_p - self.gumbel_noise * torch.empty_like(log_p).exponential_().log()
-        kept = gather_top(patches, scores.detach(), self.count)
+        kept = top_patches(patches, scores.detach(), self.count)
         assert kept.indices is not None
         gate = log_p.gather(1, kept.indices)
         scale = (gate - gate.detach()).exp().to(patches.dtype)  # 1
@@ -134,7 +134,7 @@ class AttentionSelector(nn.Module):
     def forward(self, patches: Tensor, attention: Tensor | None = None) -> Selected:
         if attention is None:
             raise ValueError("the attention selector needs the attention of the vision encoder")
-        return gather_top(patches, attention.mean(dim=(1, 2))[:, 1:], self.count)
+        return top_patches(patches, attention.mean(dim=(1, 2))[:, 1:], self.count)
 
 
 class Concatenation(nn.Module):
@@ -212,7 +212,7 @@ def build_selector(config: ModelConfig) -> TokenSelector:
     vision, noise = config.vision, config.selector.gumbel_noise
     n, k, width = vision.num_patches, config.tokens_per_frame, vision.hidden_size
     builders: dict[str, Callable[[], TokenSelector]] = {
-        "none": KeepAll,
+        "none": AllPatches,
         "published": lambda: PublishedTSelector(n, k, width),
         "gated": lambda: GatedTSelector(k, width, noise),
         "attention": lambda: AttentionSelector(k),

@@ -14,7 +14,7 @@ from vitron_ros.errors import ImageError, SourceError
 from vitron_ros.frame import Frame, Image, ns_from_stamp
 from vitron_ros.images.compressed import decode_compressed
 from vitron_ros.images.decode import decode_image
-from vitron_ros.images.window import ValueWindow
+from vitron_ros.images.intensity_window import IntensityWindow
 from vitron_ros.interfaces import bag_types, ros1_types
 from vitron_ros.recordings.bag_files import open_storages
 from vitron_ros.recordings.bag_storage import CDR, ROS1, RawMessage, Topic
@@ -117,7 +117,7 @@ class Bag:
 
     def _frames(self, topic: str, on_bad: OnBad, warn: Callable[[str], None]) -> Iterator[Frame]:
         is_stamp_missing = False
-        window = ValueWindow(lambda text: warn(f"{self.path}: {topic}: {text}"))
+        window = IntensityWindow(lambda text: warn(f"{self.path}: {topic}: {text}"))
         for index, raw in enumerate(self.raw_messages([topic])):
             try:
                 message = deserialise(raw)
@@ -182,7 +182,7 @@ def read_ground_truth(path: Path, topic: str = GROUND_TRUTH_TOPIC) -> dict[int, 
         raise SourceError(f"{path}: true boxes on {topic} cannot be used: {error}") from error
 
 
-def decode_message(message: Any, window: ValueWindow) -> Image:
+def decode_message(message: Any, window: IntensityWindow) -> Image:
     """The picture in an Image or CompressedImage of rosbags. `window`: that of its topic.
 
     Raises:

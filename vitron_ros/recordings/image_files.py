@@ -5,7 +5,7 @@ from pathlib import Path
 from vitron_ros.errors import ImageError
 from vitron_ros.frame import Image
 from vitron_ros.images.compressed import decode_file
-from vitron_ros.images.window import ValueWindow
+from vitron_ros.images.intensity_window import IntensityWindow
 from vitron_ros.natural_sort import natural_sorted
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
@@ -27,7 +27,7 @@ def image_files(folder: Path) -> list[Path]:
     return []
 
 
-def read_image(path: Path, window: ValueWindow | None = None) -> Image:
+def read_image(path: Path, window: IntensityWindow | None = None) -> Image:
     """The picture in a file, (H, W, 3) uint8, upright: the orientation in its EXIF data is applied.
 
     Args:

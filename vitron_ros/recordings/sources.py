@@ -15,7 +15,7 @@ import numpy as np
 from vitron_ros.clock import SECOND_NS
 from vitron_ros.errors import ImageError, SourceError
 from vitron_ros.frame import Frame, Image
-from vitron_ros.images.window import ValueWindow
+from vitron_ros.images.intensity_window import IntensityWindow
 from vitron_ros.recordings.bag_files import is_bag
 from vitron_ros.recordings.bags import Bag, OnBad, log_bad_frame
 from vitron_ros.recordings.image_files import SUFFIXES, image_files, read_image
@@ -119,7 +119,7 @@ def _images_of(path: Path, fps: float, on_bad: OnBad) -> Source:
 def _images(paths: tuple[Path, ...], fps: float, on_bad: OnBad) -> Iterator[Frame]:
     """The images that can be decoded; time begins with the first of them."""
     first: int | None = None
-    window = ValueWindow()
+    window = IntensityWindow()
     for index, path in enumerate(paths):
         try:
             rgb = read_image(path, window)

@@ -16,7 +16,7 @@ from vitron_ros.config import PerceptionConfig
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.request import ModelReply, ModelRequest
 from vitron_ros.images.draw import draw_tracks
-from vitron_ros.images.window import ValueWindow
+from vitron_ros.images.intensity_window import IntensityWindow
 from vitron_ros.ros import qos
 from vitron_ros.ros.conversions import frame_from_message, header_of, image_message, track_array
 from vitron_ros.streaming.load_shedding import LoadSheddingLevel
@@ -106,7 +106,7 @@ class CameraPort:
             camera=self.name,
             model_frames=self._model_frames,
         )
-        window = ValueWindow(lambda text: self._node.get_logger().info(f"camera {self.name!r}: {text}"))
+        window = IntensityWindow(lambda text: self._node.get_logger().info(f"camera {self.name!r}: {text}"))
         self._worker = CameraWorker(
             pipeline,
             decode=lambda message: frame_from_message(message, self.name, window),

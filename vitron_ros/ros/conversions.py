@@ -19,7 +19,7 @@ from vitron_ros.frame import Frame, ns_from_stamp
 from vitron_ros.frame import Image as Rgb
 from vitron_ros.images.compressed import decode_compressed
 from vitron_ros.images.decode import ENCODINGS, decode_image
-from vitron_ros.images.window import ValueWindow
+from vitron_ros.images.intensity_window import IntensityWindow
 from vitron_ros.region import Region, RegionKind
 from vitron_ros.streaming.goals import GoalResult, TrackRequest
 from vitron_ros.tracking.track import TrackEvent, TrackSnapshot
@@ -38,7 +38,7 @@ def ns_from_time(stamp: Time) -> int:
     return int(stamp.sec) * SECOND_NS + int(stamp.nanosec)
 
 
-def frame_from_message(message: Image | CompressedImage, camera: str, window: ValueWindow) -> Frame:
+def frame_from_message(message: Image | CompressedImage, camera: str, window: IntensityWindow) -> Frame:
     """The decoded image with its own stamp. `window`: the camera's, for images of 16 bits.
 
     Raises:
@@ -52,7 +52,7 @@ def frame_from_message(message: Image | CompressedImage, camera: str, window: Va
     return Frame(rgb=rgb, stamp_ns=stamp_ns, camera=camera, frame_id=message.header.frame_id)
 
 
-def _decode_raw(message: Image, window: ValueWindow) -> Rgb:
+def _decode_raw(message: Image, window: IntensityWindow) -> Rgb:
     try:
         return decode_image(
             message.encoding,

@@ -1,4 +1,4 @@
-"""The suite's clips: what is on disk is true, unseen, the same on every run, and hides what it should."""
+"""The suite's clips: what is on disk is true, unseen, the same on every run, and occlusion_kinds what it should."""
 
 import json
 from pathlib import Path
@@ -8,8 +8,8 @@ import pytest
 
 from training.worlds.__main__ import main
 from training.worlds.config import WorldConfig
-from training.worlds.courses import MAX_PAN, long_scene, plan_of, scene_at
-from training.worlds.suite import Suite, clip_name, compose, hidings, render_suite, summary
+from training.worlds.long_scene import MAX_PAN, long_scene, plan_of, scene_at
+from training.worlds.suite import Suite, clip_name, compose, occlusions, render_suite, summary
 from training.worlds.vocabulary import COLOURS, PATTERNS, SHAPES, SIZES, SYNONYMS
 from vitron_ros.errors import ConfigError
 from vitron_ros.evaluation.stream_clips import TRUTH_FILE, StreamClip, load_clips
@@ -76,9 +76,11 @@ def test_hidings_are_those_of_the_metrics_and_have_a_cause(clips: list[StreamCli
     for clip in clips:
         document = json.loads((folder / clip.name / TRUTH_FILE).read_text())
         for target in clip.truth.targets:
-            spans = [(item["first"], item["last"]) for item in document["hidings"] if item["object"] == target.object]
+            spans = [
+                (item["first"], item["last"]) for item in document["occlusions"] if item["object"] == target.object
+            ]
             assert spans == hidden_spans(clip.truth.visible[:, target.object], SMALL.fps)
-        causes |= {item["by"] for item in document["hidings"]}
+        causes |= {item["by"] for item in document["occlusions"]}
     assert causes <= {"post", "object", "exit"}
     assert len(causes) >= 2
 
@@ -87,7 +89,7 @@ def test_what_is_said_to_be_outside_is_outside() -> None:
     found = 0
     for index in range(8):
         made = compose(SMALL, index)
-        for item in hidings(made, SMALL.fps):
+        for item in occlusions(made, SMALL.fps):
             x0, y0, x1, y1 = made.clip.full_boxes_xyxy[(item["first"] + item["last"]) // 2, item["object"]]
             is_outside = x1 <= 0 or y1 <= 0 or x0 >= 96 or y0 >= 72
             if is_outside:
@@ -102,9 +104,9 @@ def test_the_summary_counts_the_clips(folder: Path) -> None:
     counts = summary(folder, SMALL)
     documents = [json.loads((folder / clip_name(index) / TRUTH_FILE).read_text()) for index in range(4)]
     assert counts["clips"] == 4
-    assert counts["hidings"] == sum(len(document["hidings"]) for document in documents)
+    assert counts["occlusions"] == sum(len(document["occlusions"]) for document in documents)
     assert counts["targets"] == sum(len(document["targets"]) for document in documents)
-    assert 0 < counts["clips_with_a_hiding"] <= 4
+    assert 0 < counts["clips_with_occlusion"] <= 4
 
 
 def test_a_clip_is_the_same_on_every_run_and_other_seeds_give_others() -> None:
@@ -162,8 +164,8 @@ def test_any_four_plans_in_a_row_have_something_to_hide_behind_and_up_to_four_le
     plans = [plan_of(index, np.random.default_rng(0)) for index in range(60)]
     for start in range(57):
         assert any(plan.has_post for plan in plans[start : start + 4])
-        assert any(plan.has_blocker for plan in plans[start : start + 4])
-    assert {plan.leads for plan in plans} == {1, 2, 3, 4}
+        assert any(plan.has_occluder for plan in plans[start : start + 4])
+    assert {plan.targets for plan in plans} == {1, 2, 3, 4}
 
 
 def test_some_frames_of_a_scene_are_those_frames() -> None:

@@ -6,7 +6,7 @@ import cv2
 import pytest
 
 from training.worlds.__main__ import main
-from training.worlds.sheet import write_shapes_pdf
+from training.worlds.printable_shapes import shapes_pdf
 from training.worlds.vocabulary import COLOURS, SHAPES
 
 ROOT = Path(__file__).parents[3]
@@ -29,14 +29,14 @@ def test_speed_prints_frames_a_second_of_each_size(capsys: pytest.CaptureFixture
 
 def test_the_sheet_in_the_documentation_shows_every_shape_in_every_colour() -> None:
     written = (ROOT / "docs" / "shapes.pdf").read_bytes()
-    assert written == write_shapes_pdf(), "write it anew: python -m training.worlds shapes --out docs/shapes.pdf"
+    assert written == shapes_pdf(), "write it anew: python -m training.worlds shapes --out docs/shapes.pdf"
     for shape in SHAPES:
         for colour in COLOURS:
             assert f"({colour} {shape})".encode() in written
 
 
 def test_the_sheet_is_a_pdf_whose_index_points_at_its_objects() -> None:
-    file = write_shapes_pdf()
+    file = shapes_pdf()
     start = int(file.rsplit(b"startxref\n", 1)[1].split()[0])
     entries = file[start:].split(b" 00000 n")[:-1]
     for number, entry in enumerate(entries, 1):

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.worlds import TASKS, Clip, Sample, Task, WorldConfig, make_clip, make_samples, questions, wording
+from training.worlds import TASKS, Clip, Sample, Task, WorldConfig, make_clip, make_samples, question_samples, templates
 from training.worlds import invocations as requests
 from training.worlds.expressions import FIND
-from training.worlds.proposals import COMPARING, HAPPENING, QueryFamily
+from training.worlds.query_sampling import RELATIONAL_FAMILIES, RELATIONAL_VIDEO_FAMILIES, QueryFamily
 from training.worlds.splits import held_out_templates, is_held_out_pair, templates_for
-from training.worlds.taught import INSTEAD
+from training.worlds.substitute_templates import SUBSTITUTES
 from training.worlds.vocabulary import COLOURS, MODULES, PATTERNS, SHAPES, SIZES
 
 SEEDS = st.integers(0, 10**6)
@@ -71,21 +71,21 @@ def regex(template: str) -> str:
 
 def says(template: str, family: tuple[str, ...]) -> bool:
     """Whether a template is one of a family, or said in training instead of one."""
-    return template in family or any(template in INSTEAD.get(held_out, ()) for held_out in family)
+    return template in family or any(template in SUBSTITUTES.get(held_out, ()) for held_out in family)
 
 
 def read(sample: Sample, world: World) -> set[int]:
     """The objects that the sample's expression names, in the plainest reading."""
     text = sample.expression
-    for suffix in wording.AT_THE_START:
+    for suffix in templates.AT_THE_START:
         text = text.removesuffix(suffix)
     match = re.fullmatch(regex(sample.template), text)
     assert match, (sample.template, text)
     part = match.groupdict()
     template = sample.template
-    if says(template, wording.KIND):
+    if says(template, templates.KIND):
         return world.members(part["kind"])
-    if says(template, wording.FARTHEST) or says(template, wording.NTH):
+    if says(template, templates.FARTHEST) or says(template, templates.NTH):
         edge = part.get("edge") or FARTHEST[part["farthest"]]
         number = int(part.get("number") or 1)
         if "nth" in part:
@@ -93,14 +93,14 @@ def read(sample: Sample, world: World) -> set[int]:
         axis, sign = EDGES[edge]
         line = sorted(world.members(part["kind"], seen_now=True), key=lambda index: sign * world.centre(index)[axis])
         return set(line[number - 1 : number])
-    if says(template, wording.LARGEST) or says(template, wording.SMALLEST):
+    if says(template, templates.LARGEST) or says(template, templates.SMALLEST):
         members = world.members(part["kind"], seen_now=True)
-        choose = max if says(template, wording.LARGEST) else min
+        choose = max if says(template, templates.LARGEST) else min
         return {choose(members, key=lambda index: world.clip.scales[world.frame, index])} if members else set()
-    for motion, family in wording.MOTION.items():
+    for motion, family in templates.MOTION.items():
         if says(template, family):
             return {index for index in world.members(part["kind"]) if does(world.clip, index, motion)}
-    if says(template, wording.DIRECTION):
+    if says(template, templates.DIRECTION):
         return {index for index in world.members(part["kind"]) if does(world.clip, index, part["way"])}
     anchors = world.members(part["anchor"])
     if not anchors:
@@ -108,10 +108,10 @@ def read(sample: Sample, world: World) -> set[int]:
     assert len(anchors) == 1, f"{part['anchor']} is {anchors}"
     (anchor,) = anchors
     members = world.members(part["kind"], seen_now=True) - {anchor}
-    if says(template, wording.CLOSEST):
+    if says(template, templates.CLOSEST):
         distance = {index: np.hypot(*(world.centre(index) - world.centre(anchor))) for index in members}
         return {min(distance, key=distance.__getitem__)} if distance else set()
-    (side,) = [side for side, family in wording.BESIDE.items() if says(template, family)]
+    (side,) = [side for side, family in templates.BESIDE.items() if says(template, family)]
     axis, sign = SIDES[side]
     return {index for index in members if sign * (world.centre(index) - world.centre(anchor))[axis] > 0}
 
@@ -155,7 +155,7 @@ def test_an_expression_about_an_image_fits_its_object_alone_or_none(seed: int, s
 def test_an_expression_about_a_clip_fits_its_object_alone_or_none(seed: int, split: str) -> None:
     clip, samples = spoken(seed, split, 8, ("rsot",))
     for sample in samples:
-        at_the_start = sample.expression.endswith(wording.AT_THE_START)
+        at_the_start = sample.expression.endswith(templates.AT_THE_START)
         for frame in (0,) if at_the_start else range(8):
             for threshold in (0.03, 0.39):
                 found = read(sample, World(clip, frame, threshold, is_video=True))
@@ -178,7 +178,7 @@ def test_a_pronoun_points_back_at_the_object_of_the_first_turn(seed: int) -> Non
             anchor = sample.history[0].target
             world = World(clip, sample.frames[0], 0.2, is_video=False)
             assert anchor is not None
-            sides = [side for side, family in wording.BESIDE.items() if sample.template in family]
+            sides = [side for side, family in templates.BESIDE.items() if sample.template in family]
             axis, sign = SIDES[sides[0]]
             assert sign * (world.centre(sample.target) - world.centre(anchor))[axis] > 0
 
@@ -198,7 +198,7 @@ def test_answers_are_true(seed: int, frames: int) -> None:
             assert match
             plural = match["kinds"]
             noun = plural.split()[-1]
-            single = {wording.plural(name): name for name in (*SHAPES, "object")}[noun]
+            single = {templates.plural(name): name for name in (*SHAPES, "object")}[noun]
             assert int(sample.answer) == len(world.members(plural.removesuffix(noun) + single))
         elif sample.kind == "exists":
             match = re.fullmatch("(?i)" + regex(sample.template), sample.question)
@@ -212,7 +212,7 @@ def test_answers_are_true(seed: int, frames: int) -> None:
             assert spec is not None
             assert sample.answer.split()[1:] == [spec.colour, spec.shape]
         elif sample.kind == "event":
-            (event,) = [name for name, family in questions.EVENT_QUESTIONS.items() if sample.template in family]
+            (event,) = [name for name, family in question_samples.EVENT_QUESTIONS.items() if sample.template in family]
             assert sample.target is not None
             assert (sample.answer == "yes") == does(clip, sample.target, event)
         elif sample.kind == "motion" and sample.answer.startswith("moving"):
@@ -277,7 +277,7 @@ def test_training_texts_never_name_a_held_out_pair_nor_use_a_held_out_template()
 
 FAMILIES = [
     (module.__name__, name, value)
-    for module in (wording, questions, requests)
+    for module in (templates, question_samples, requests)
     for name, holder in vars(module).items()
     if name.isupper() and isinstance(holder, tuple | dict)
     for value in (holder.values() if isinstance(holder, dict) else (holder,))
@@ -290,7 +290,7 @@ def test_a_family_of_templates_is_split_without_overlap(module: str, name: str, 
     held_out = held_out_templates(family)
     assert held_out
     assert held_out.isdisjoint(templates_for(family, "train"))
-    taught = {text for template in held_out for text in INSTEAD.get(template, ())}
+    taught = {text for template in held_out for text in SUBSTITUTES.get(template, ())}
     assert taught.isdisjoint(family)
     assert set(templates_for(family, "train")) == (set(family) - held_out) | taught
     assert set(templates_for(family, "val")) == set(family)
@@ -303,12 +303,12 @@ def words_of(template: str) -> set[str]:
 
 
 def test_what_is_held_out_is_said_in_words_that_training_knows() -> None:
-    families = [family for _, _, family in FAMILIES] + list(questions.WHO.values())
+    families = [family for _, _, family in FAMILIES] + list(question_samples.WHO.values())
     known = {word for family in families for text in templates_for(family, "train") for word in words_of(text)}
     for family in families:
         for template in held_out_templates(family):
             assert words_of(template) <= known, template
-    assert set(INSTEAD) <= {template for family in families for template in held_out_templates(family)}
+    assert set(SUBSTITUTES) <= {template for family in families for template in held_out_templates(family)}
 
 
 def test_each_colour_and_each_shape_is_seen_in_training() -> None:
@@ -329,17 +329,21 @@ def test_the_same_seed_gives_the_same_samples_and_tasks_do_not_disturb_each_othe
     assert make_samples(clip, 4, tasks=("rsot",)) == [sample for sample in everything if sample.task == "rsot"]
 
 
-@pytest.mark.parametrize(("task", "frames", "families"), [("rec", 1, COMPARING), ("rsot", 5, HAPPENING)])
+@pytest.mark.parametrize(
+    ("task", "frames", "families"), [("rec", 1, RELATIONAL_FAMILIES), ("rsot", 5, RELATIONAL_VIDEO_FAMILIES)]
+)
 def test_more_phrases_compare_objects_where_that_is_asked_for(
     task: Task, frames: int, families: dict[QueryFamily, float]
 ) -> None:
     clips = [make_clip(seed, frames=frames, size=64) for seed in range(25)]
 
-    def share(comparing: float, of: dict[QueryFamily, float] = families) -> float:
-        kinds = [s.kind for c in clips for s in make_samples(c, c.seed, per_task=4, tasks=(task,), comparing=comparing)]
+    def share(relational: float, of: dict[QueryFamily, float] = families) -> float:
+        kinds = [
+            s.kind for c in clips for s in make_samples(c, c.seed, per_task=4, tasks=(task,), relational=relational)
+        ]
         return sum(kind in of for kind in kinds) / len(kinds)
 
-    assert share(0.0, COMPARING) < 0.6
+    assert share(0.0, RELATIONAL_FAMILIES) < 0.6
     assert share(0.5) > share(0.0) + 0.1
     assert share(1.0) > 0.85
 

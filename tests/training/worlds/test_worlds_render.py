@@ -127,9 +127,10 @@ def test_motion_is_smooth_accelerating_and_abrupt() -> None:
 
 
 def test_more_comes_and_goes_where_that_is_asked_for() -> None:
-    def share_out_of_sight(comings: float) -> float:
+    def share_out_of_sight(out_of_view: float) -> float:
         clips = [
-            make_clip(seed, frames=8, size=32, config=WorldConfig(comings=comings, post=0.0)) for seed in range(40)
+            make_clip(seed, frames=8, size=32, config=WorldConfig(out_of_view=out_of_view, post=0.0))
+            for seed in range(40)
         ]
         return float(np.concatenate([(clip.visible == 0).any(axis=0) for clip in clips]).mean())
 
@@ -198,7 +199,7 @@ def test_what_does_not_fit_is_refused(settings_: dict[str, object], word: str) -
         {"max_objects": 9},
         {"min_objects": 5, "max_objects": 3},
         {"post": 1.5},
-        {"comings": -0.1},
+        {"out_of_view": -0.1},
         {"degrade": -1},
     ],
 )

@@ -17,8 +17,8 @@ from vitron_msgs.msg import TrackArray
 
 from vitron_ros.frame import Frame, Image
 from vitron_ros.images.codec import encode_jpeg
-from vitron_ros.images.draw import Overlay, draw_tracks, shade_dropped
-from vitron_ros.images.storyboard import Line, Mood, Story, draw_story
+from vitron_ros.images.command_panel import CommandPanel, CommandRow, CommandStatus, draw_command_panel
+from vitron_ros.images.draw import Overlay, draw_tracks, shade_unselected
 from vitron_ros.offline.selected_patches import SelectedPatches
 from vitron_ros.recordings.bag_writer import BagWriter
 from vitron_ros.recordings.bags import read_images
@@ -72,7 +72,7 @@ def write_film(
         overlays += [overlay for verdict in verdicts for overlay in _region(verdict, played_ns)]
         past = bisect_right(starts, played_ns)
         inset = insets[past - 1] if past else None
-        return draw_story(draw_tracks(frame.rgb, overlays), story_at(verdicts, played_ns, inset, status))
+        return draw_command_panel(draw_tracks(frame.rgb, overlays), panel_at(verdicts, played_ns, inset, status))
 
     sheet = drawn(first)
     with VideoWriter(path, scene.fps, (sheet.shape[1], sheet.shape[0])) as film:
@@ -103,11 +103,11 @@ def _region(verdict: Assessment, played_ns: int) -> list[Overlay]:
     return [Overlay(id=REGION_ID, box_xyxy=verdict.box_xyxy, label=label, state="region", score=1.0)]
 
 
-def story_at(verdicts: list[Assessment], played_ns: int, inset: Inset | None, note: str) -> Story:
+def panel_at(verdicts: list[Assessment], played_ns: int, inset: Inset | None, note: str) -> CommandPanel:
     """What stands around the image with a stamp as played."""
     said = [verdict for verdict in verdicts if verdict.exchange.sent_ns <= played_ns]
-    return Story(
-        lines=[_line(verdict, played_ns) for verdict in verdicts],
+    return CommandPanel(
+        commands=[_command_row(verdict, played_ns) for verdict in verdicts],
         question=said[-1].exchange.command.spoken if said else "",
         answer=_answer(said[-1], played_ns) if said else "",
         inset=inset.rgb if inset else None,
@@ -122,21 +122,21 @@ def _answer(verdict: Assessment, played_ns: int) -> str:
     return f"following it as #{verdict.track_ids[0]}" if verdict.track_ids else verdict.words
 
 
-def _line(verdict: Assessment, played_ns: int) -> Line:
+def _command_row(verdict: Assessment, played_ns: int) -> CommandRow:
     """A command as it stands at a time, judged by what there is until then."""
     spoken = verdict.exchange.command.spoken
     if played_ns < verdict.exchange.sent_ns:
-        return Line(spoken, "", "waiting")
+        return CommandRow(spoken, "", "waiting")
     if played_ns < verdict.settled_ns:
-        return Line(spoken, "thinking ...", "running")
+        return CommandRow(spoken, "thinking ...", "running")
     if verdict.seconds is None:
-        return Line(spoken, verdict.words, "wrong")
+        return CommandRow(spoken, verdict.words, "wrong")
     mean = verdict.mean_iou(played_ns)
     is_track = verdict.exchange.command.kind == "track"
     is_right = verdict.is_right if not is_track or mean is None else is_right_track(verdict.track_ids, mean)
-    mood: Mood = "right" if is_right else "wrong"
+    status: CommandStatus = "right" if is_right else "wrong"
     share = "" if mean is None else f", IoU {mean:.2f}"
-    return Line(spoken, f"{mood}{share}, after {verdict.seconds:.1f} s", mood)
+    return CommandRow(spoken, f"{status}{share}, after {verdict.seconds:.1f} s", status)
 
 
 def _insets(
@@ -156,7 +156,7 @@ def _insets(
         if frame.stamp_ns in wanted:
             patches = kept(frame.rgb)
             title = f"the model keeps {np.count_nonzero(patches)} of {patches.size} patches"
-            made.append(Inset(wanted[frame.stamp_ns], shade_dropped(frame.rgb, patches), title))
+            made.append(Inset(wanted[frame.stamp_ns], shade_unselected(frame.rgb, patches), title))
     return sorted(made, key=lambda inset: inset.from_ns)
 
 

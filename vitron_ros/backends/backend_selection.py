@@ -26,22 +26,22 @@ from vitron_ros.model.language import LanguageModel
 from vitron_ros.model.vitron import VitronModel
 
 # Of ViT-L/14 at 336 px, 0.3 billion weights, ONNX Runtime needed 1.07 times torch's time (docs/engines.md).
-LARGE = 100_000_000
+LARGE_MODEL = 100_000_000
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Parts:
+class ModelBackends:
     """What encodes a model's frames and what decodes its answers."""
 
     encoder: FrameEncoder
     language: LanguageModel
 
 
-def choose_parts(
+def select_backends(
     model: VitronModel, backend: str = "auto", *, folder: Path | None = None, torch_decodes: bool = False
-) -> Parts:
+) -> ModelBackends:
     """The parts of a model in evaluation mode. What auto chose and why is logged; a way that fails is warned of.
 
     Args:
@@ -55,7 +55,7 @@ def choose_parts(
     """
     folder = engine_folder() if folder is None else folder
     if backend == "torch":
-        return _by_torch(model)
+        return _torch_backends(model)
     if backend == "onnx":
         is_cpu = model.device.type == "cpu"
         if is_cpu and torch_decodes:
@@ -63,30 +63,30 @@ def choose_parts(
                 "ONNX Runtime decodes with full weights and a full cache; set the backend to auto, or both to full"
             )
         encoder = build_frame_encoder(model, "onnxruntime", folder=folder)
-        return Parts(encoder=encoder, language=_onnx_language(model) if is_cpu else model.language)
+        return ModelBackends(encoder=encoder, language=_onnx_language(model) if is_cpu else model.language)
     if backend == "tensorrt":
-        return Parts(encoder=_tensorrt_encoder(model, folder), language=model.language)
+        return ModelBackends(encoder=_tensorrt_encoder(model, folder), language=model.language)
     if backend != "auto":
         raise ConfigError(f"backend is {backend!r}; it must be one of {', '.join(BACKENDS)}")
     if model.device.type == "cpu" and model.dtype == torch.float32:
         count = sum(weight.numel() for weight in model.parameters())
-        if count > LARGE:
+        if count > LARGE_MODEL:
             logger.info("%s runs on torch: of %.0f million weights it is as fast", model.config.name, count / 1e6)
-            return _by_torch(model)
+            return _torch_backends(model)
         try:
             require_onnxruntime()
         except EngineError as error:
             logger.warning("%s runs on torch, which is slower here: %s", model.config.name, error)
-            return _by_torch(model)
+            return _torch_backends(model)
     encoder = build_frame_encoder(model, "auto", folder=folder)
-    return Parts(encoder=encoder, language=model.language if torch_decodes else _choose_language(model))
+    return ModelBackends(encoder=encoder, language=model.language if torch_decodes else _select_language(model))
 
 
-def _by_torch(model: VitronModel) -> Parts:
-    return Parts(encoder=TorchFrameEncoder(model), language=model.language)
+def _torch_backends(model: VitronModel) -> ModelBackends:
+    return ModelBackends(encoder=TorchFrameEncoder(model), language=model.language)
 
 
-def _choose_language(model: VitronModel) -> LanguageModel:
+def _select_language(model: VitronModel) -> LanguageModel:
     if model.device.type != "cpu" or model.dtype != torch.float32:
         logger.info("answers are decoded by torch: on %s with %s weights", model.device.type, model.dtype)
         return model.language

@@ -22,7 +22,7 @@ Rgb = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Truth:
+class GroundTruth:
     """One object in one frame: box (4,) px of all of it, clipped to the image, and the share of it that is in sight."""
 
     id: int
@@ -31,16 +31,16 @@ class Truth:
     visibility: float
 
 
-def write_bag(directory: Path, fps: float, quality: int, frames: Iterable[tuple[Rgb, list[Truth]]]) -> None:
+def write_bag(directory: Path, fps: float, quality: int, frames: Iterable[tuple[Rgb, list[GroundTruth]]]) -> None:
     """Write a bag of JPEG images; an older one at this place is replaced."""
     shutil.rmtree(directory, ignore_errors=True)
     with BagWriter(directory) as bag:
-        for index, (rgb, truths) in enumerate(frames):
+        for index, (rgb, ground_truths) in enumerate(frames):
             now_ns, size = stamp_ns(index, fps), (rgb.shape[1], rgb.shape[0])
             image = bag_messages.compressed_image(_jpeg(rgb, quality), now_ns, FRAME_ID)
             bag.write(IMAGE_TOPIC, image, now_ns)
             bag.write(INFO_TOPIC, bag_messages.camera_info(*size, now_ns, FRAME_ID), now_ns)
-            tracks = [_true_track(truth, now_ns, stamp_ns(0, fps)) for truth in truths]
+            tracks = [_ground_truth_track(truth, now_ns, stamp_ns(0, fps)) for truth in ground_truths]
             bag.write(GROUND_TRUTH_TOPIC, bag_messages.track_array(tracks, now_ns, size, frame_id=FRAME_ID), now_ns)
 
 
@@ -50,7 +50,7 @@ def _jpeg(rgb: Rgb, quality: int) -> bytes:
     return bytes(cv2.imencode(".jpg", np.ascontiguousarray(rgb[..., ::-1]), settings)[1])
 
 
-def _true_track(truth: Truth, now_ns: int, start_ns: int) -> TrackSnapshot:
+def _ground_truth_track(truth: GroundTruth, now_ns: int, start_ns: int) -> TrackSnapshot:
     return TrackSnapshot(
         id=truth.id,
         phrase="",

@@ -6,8 +6,8 @@ import math
 import pytest
 import torch
 
-from engines import quantised
-from engines.quantised import box_error, distance, few_layers, main, random_layers
+from engines import quantisation
+from engines.quantisation import box_error, distance, few_layers, main, random_layers
 from training.evaluate import Case
 from training.questions import Question
 from vitron_ros.errors import EngineError
@@ -73,6 +73,6 @@ def test_the_bundled_model(capsys):
 def test_layers_that_are_not_there(capsys, monkeypatch):
     with pytest.raises(EngineError, match="--layers is 33; it must be from 1 to 32, or 0"):
         few_layers("elysium-7b", 33)
-    monkeypatch.setattr(quantised, "answers", lambda *_: {})
+    monkeypatch.setattr(quantisation, "answers", lambda *_: {})
     assert main(["--layers", "40"]) == 1
-    assert capsys.readouterr().err.startswith("quantised: --layers is 40")
+    assert capsys.readouterr().err.startswith("quantisation: --layers is 40")

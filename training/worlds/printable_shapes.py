@@ -16,7 +16,7 @@ COLUMNS = 5
 FILL_SHARE = 0.72  # of a cell that a shape takes
 
 
-def write_shapes_pdf() -> bytes:
+def shapes_pdf() -> bytes:
     """The PDF file. Page 1: every shape, large, in colours that differ. Then all colours of all shapes, small."""
     pages = [_large_page(), *(_table_page(SHAPES[start : start + 8]) for start in range(0, len(SHAPES), 8))]
     return _pdf(pages)

@@ -1,4 +1,4 @@
-"""What one comes by on the way to the object of an expression, so that each step is one that can be seen at once."""
+"""Reference chains: the intermediate objects of a multi-step reference, in the order in which they are resolved."""
 
 import numpy as np
 
@@ -6,10 +6,9 @@ from training.worlds.facts import AXIS_OF, YES, SceneView
 from training.worlds.queries import Beside, Closest, Nth, Query, only_match
 
 
-def way_to(query: Query, view: SceneView) -> tuple[int, ...]:
-    """Objects in the order in which they are come by, without the one that is meant.
-
-    To the third from the left leads the first and then the second, to what is beside an object that object.
+def reference_chain(query: Query, view: SceneView) -> tuple[int, ...]:
+    """Intermediate objects, without the referent itself: for the third from the left the first and the second, for a
+    relation its anchor.
     """
     if isinstance(query, Nth):
         axis, sign = AXIS_OF[query.direction]

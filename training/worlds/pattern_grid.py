@@ -1,7 +1,7 @@
-"""Close-ups: a few patterned objects side by side, near and apart, with little else to look at.
+"""Pattern grids: images of a 2 x 2 grid of large patterned objects.
 
-What an ordinary image hides from a vision encoder that learns, which of the patterns an object has, is what these are
-about: each object shows one, over many pixels.
+In ordinary scenes patterns cover too few pixels for a vision encoder to learn them; here each object shows one over
+many pixels.
 """
 
 import numpy as np
@@ -14,16 +14,16 @@ from training.worlds.scene import SIZE_RANGES, Scene, SceneObject, sample_pair
 from training.worlds.shapes import silhouette
 from training.worlds.vocabulary import PATTERNS, SIZES
 
-CLOSE_UP_SEED = 1 << 43  # surfaces and shades of no other clip
-SIDE = 2  # objects in a row, and rows
-STRENGTH = 0.5  # of blur, noise and light
-TURNED = 0.3  # share of objects that lean as they like
+PATTERN_GRID_SEED = 1 << 43  # shares no surface or shade with other clips
+SIDE = 2  # objects per row, and rows
+STRENGTH = 0.5  # of blur, noise and lighting
+ROTATED = 0.3  # share of objects at any angle
 
 
-def make_close_up(seed: int, size: tuple[int, int]) -> Clip:
-    """The close-up of a seed: a training image of (height, width) px, four objects, medium or large, none plain."""
+def make_pattern_grid(seed: int, size: tuple[int, int]) -> Clip:
+    """The grid of a seed: a training image of (height, width) px, four objects, medium or large, none plain."""
     height, width = size
-    rng = np.random.Generator(np.random.PCG64([CLOSE_UP_SEED, seed]))
+    rng = np.random.Generator(np.random.PCG64([PATTERN_GRID_SEED, seed]))
     cell = np.array([width, height]) / min(width, height) / SIDE
     objects = []
     for index in range(SIDE * SIDE):
@@ -33,11 +33,11 @@ def make_close_up(seed: int, size: tuple[int, int]) -> Clip:
         side = float(rng.uniform(*SIZE_RANGES[name]))
         middle = (np.array([index % SIDE, index // SIDE]) - (SIDE - 1) / 2) * cell
         room = np.maximum(cell / 2 - side * 0.55, 0)
-        angle = rng.uniform(-np.pi, np.pi) if rng.random() < TURNED else rng.normal(0, 0.14)
+        angle = rng.uniform(-np.pi, np.pi) if rng.random() < ROTATED else rng.normal(0, 0.14)
         centre = middle + rng.uniform(-room, room)
         mirrored = silhouette(shape).mirrored and bool(rng.random() < 0.5)
         objects.append(SceneObject(spec, centre[None], side, np.full(1, angle), mirrored))
     camera = camera_path(1, False, STRENGTH, rng)
     scene = Scene(tuple(objects), tuple(range(len(objects))), camera, None)
     degradation = sample_degradation(1, width, height, STRENGTH, 0.2, rng)
-    return draw_scene(scene, degradation, size=size, split="train", seed=CLOSE_UP_SEED + seed)
+    return draw_scene(scene, degradation, size=size, split="train", seed=PATTERN_GRID_SEED + seed)

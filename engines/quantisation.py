@@ -44,13 +44,13 @@ from vitron_ros.cli.numbers import whole
 from vitron_ros.errors import EngineError
 from vitron_ros.model.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
 from vitron_ros.model.config import LanguageConfig, profile
-from vitron_ros.model.kv_cache import SMALL
+from vitron_ros.model.kv_cache import QUANTISED_CACHES
 from vitron_ros.model.language import LanguageModel
 from vitron_ros.model.parsing import parse_reply
 from vitron_ros.model.quantise import quantise
 
 EPILOG = """example:
-  python -m engines.quantised --checkpoint vitron-tiny --clips 30 --layers-of elysium-7b --layers 1 --json"""
+  python -m engines.quantisation --checkpoint vitron-tiny --clips 30 --layers-of elysium-7b --layers 1 --json"""
 TASKS: tuple[Task, ...] = ("rec", "rsot", "sot")
 GROUPS = (128, 64, 32)  # of int4: the largest that divides every row
 EXAMPLES = 4  # questions of each task that calibrate
@@ -59,7 +59,7 @@ POSITIONS = 64  # of random input
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m engines.quantised",
+        prog="python -m engines.quantisation",
         description=__doc__,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print the figures as one line of JSON, too")
     arguments = parser.parse_args(argv)
     torch.set_num_threads(arguments.threads)
-    return exit_code("quantised", lambda: _run(arguments))
+    return exit_code("quantisation", lambda: _run(arguments))
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -108,7 +108,7 @@ def answers(checkpoint: Path, clips: int) -> dict[str, dict[str, float]]:
         exact = exact or replies
         table[name] = {"perplexity": round(perplexity(loaded, asked), 4), **_beside(asked, replies, exact)}
     loaded = _load(checkpoint)
-    for kind in SMALL:
+    for kind in QUANTISED_CACHES:
         table[f"{kind} cache"] = _beside(asked, ModelPredictor(loaded, cache=kind)(asked), exact)
     with TemporaryDirectory() as folder, closing(int8_frames(loaded, Path(folder))) as encoder:
         table["int8 frames"] = _beside(asked, ModelPredictor(loaded, encoder=encoder)(asked), exact)
@@ -243,17 +243,17 @@ def _quantise(language: LanguageModel, way: str) -> str:
     except ImportError as error:
         raise EngineError("this needs torchao: pip install 'vitron_ros[quantise]'") from error
 
-    def chosen(module: nn.Module, name: str) -> bool:
+    def is_selected(module: nn.Module, name: str) -> bool:
         return isinstance(module, nn.Linear) and not (language.config.tie_embeddings and name == "lm_head")
 
     if way in ("int8", "fp8"):
         config = Int8WeightOnlyConfig() if way == "int8" else Float8WeightOnlyConfig()
-        quantize_(language, config, filter_fn=chosen)
+        quantize_(language, config, filter_fn=is_selected)
         return way
     widths = [module.in_features for module in language.modules() if isinstance(module, nn.Linear)]
     group = next(size for size in GROUPS if all(width % size == 0 for width in widths))
     config = IntxWeightOnlyConfig(weight_dtype=getattr(torch, "int4"), granularity=PerGroup(group))  # noqa: B009
-    quantize_(language, config, filter_fn=chosen)
+    quantize_(language, config, filter_fn=is_selected)
     return f"int4/{group}"
 
 

@@ -13,7 +13,7 @@ _STRIDE = 5  # of the sample: shares no factor with 2 (a mosaic's period), 3 or 
 _WHOLE = 10_000  # values, up to which all are looked at
 
 
-class ValueWindow:
+class IntensityWindow:
     """The values of one image stream that are shown as black to white. Not for several threads.
 
     A word of 16 bits does not say how many of them the sensor fills: the high byte of a 12-bit image has 16 grey

@@ -1,4 +1,4 @@
-"""Taught attention: goals are what they are said to be, the loss is that of the attention a layer really pays, and
+"""Taught attention: attended are what they are said to be, the loss is that of the attention a layer really pays, and
 lessening it moves that attention."""
 
 import copy
@@ -10,28 +10,28 @@ import torch
 from test_training_packing import ask
 from tiny_training import IMAGES, VIDEOS, tiny_checkpoint
 
-from training.attention import (
+from training.attention_supervision import (
     AttentionPlan,
     AttributeWords,
     attention_loss,
-    looks_at_objects,
-    looks_at_past,
-    looks_at_words,
-    looks_back,
-    looks_of_words,
-    looks_to_copy,
-    shown_attributes,
+    attribute_word_targets,
+    copy_targets,
+    first_appearance_targets,
+    object_targets,
+    previous_token_targets,
+    question_word_targets,
+    visual_token_attributes,
 )
 from training.config import ClipsConfig
 from training.data import normalise
 from training.dense import ATTRIBUTES, IGNORE, DenseTargets, dense_targets, patch_shares
 from training.packed_attention import PackedAttention
-from training.packing import Packs, PackSizes, embed
+from training.packing import PackedQuestions, PackSizes, embed
 from vitron_ros.model.language import rotate
 
 
 class Seen:
-    """Packed questions about three clips, their visual tokens, embeddings and all looks."""
+    """Packed questions about three clips, their visual tokens, embeddings and all targets."""
 
     def __init__(self, kind):
         model = tiny_checkpoint().model.eval()
@@ -45,16 +45,16 @@ class Seen:
         self.embeds = embed(model, self.packs, visual.tokens, marked)
         parts = [dense_targets(clip, patch_shares(clip, 6)) for clip in self.clips]
         dense = DenseTargets(*(torch.cat([vars(part)[name] for part in parts]) for name in vars(parts[0])))
-        self.shown = shown_attributes(dense, self.indices)
-        self.owners = dense.owners
+        self.shown = visual_token_attributes(dense, self.indices)
+        self.object_ids = dense.object_ids
         self.words = AttributeWords(tiny_checkpoint().tokenizer)
-        self.looks = {
-            "of words": looks_of_words(self.packs, self.words, self.shown),
-            "at words": looks_at_words(self.packs, self.words),
-            "at objects": looks_at_objects(self.packs, self.indices),
-            "to copy": looks_to_copy(self.packs),
+        self.targets = {
+            "of words": attribute_word_targets(self.packs, self.words, self.shown),
+            "at words": question_word_targets(self.packs, self.words),
+            "at objects": object_targets(self.packs, self.indices),
+            "to copy": copy_targets(self.packs),
         }
-        self.looks["back"] = looks_back(self.packs, self.looks["to copy"])
+        self.targets["back"] = previous_token_targets(self.packs, self.targets["to copy"])
 
         self.open = open_places(self.packs)
 
@@ -69,7 +69,7 @@ class Seen:
         return tiny_checkpoint().tokenizer.decode([int(self.packs.token_ids[row, column])]).strip()
 
 
-def open_places(packs: Packs) -> torch.Tensor:
+def open_places(packs: PackedQuestions) -> torch.Tensor:
     """(R, S, S) bool, whether row may look at column: at the prefix and its own question, not ahead."""
     rows, columns = packs.segments[:, :, None], packs.segments[:, None, :]
     causal = torch.ones(columns.shape[2], columns.shape[2], dtype=torch.bool).tril()
@@ -83,52 +83,52 @@ def seen(request):
 
 
 def test_every_look_has_a_goal_that_its_row_may_see(seen):
-    for name, looks in seen.looks.items():
-        assert len(looks.rows) > 0, name
-        assert looks.goals.any(dim=1).all(), name
-        allowed = seen.open[looks.rows, looks.columns]
-        assert not (looks.goals & ~allowed).any(), name
+    for name, targets in seen.targets.items():
+        assert len(targets.rows) > 0, name
+        assert targets.attended.any(dim=1).all(), name
+        allowed = seen.open[targets.rows, targets.columns]
+        assert not (targets.attended & ~allowed).any(), name
 
 
 def test_words_look_at_tokens_that_show_what_they_name(seen):
-    looks = seen.looks["of words"]
+    targets = seen.targets["of words"]
     names = {name: (index, names.index(name)) for index, names in enumerate(ATTRIBUTES.values()) for name in names}
-    for row, column, goals in zip(looks.rows.tolist(), looks.columns.tolist(), looks.goals, strict=True):
+    for row, column, attended in zip(targets.rows.tolist(), targets.columns.tolist(), targets.attended, strict=True):
         attribute, value = names[seen.spelled(row, column)]
         shown = seen.shown.flatten(0, 1)[:, attribute]
         places = seen.packs.visual[row].tolist()
         wanted = [place >= 0 and int(shown[place]) == value for place in places]
         if not any(wanted):
             wanted[0] = True  # the first token of all
-        assert goals.tolist() == wanted
+        assert attended.tolist() == wanted
 
 
 def test_answers_look_at_the_attributes_in_their_own_question(seen):
-    looks = seen.looks["at words"]
+    targets = seen.targets["at words"]
     known = {name for names in ATTRIBUTES.values() for name in names}
-    for row, column, goals in zip(looks.rows.tolist(), looks.columns.tolist(), looks.goals, strict=True):
-        for goal in goals.nonzero().flatten().tolist():
+    for row, column, attended in zip(targets.rows.tolist(), targets.columns.tolist(), targets.attended, strict=True):
+        for goal in attended.nonzero().flatten().tolist():
             assert goal < column
             assert seen.packs.segments[row, goal] == seen.packs.segments[row, column]
             assert seen.spelled(row, goal) in known
 
 
 def test_places_look_at_the_object_in_the_frame_that_is_pointed_at(seen):
-    looks, packs = seen.looks["at objects"], seen.packs
+    targets, packs = seen.targets["at objects"], seen.packs
     kept = seen.indices.shape[1]
     meant = {tuple(at): place for place, at in enumerate(packs.pointers.tolist())}
     looked = set()
     absent = {(row, column) for row, column in packs.absent.tolist()}
-    for row, column, goals in zip(looks.rows.tolist(), looks.columns.tolist(), looks.goals, strict=True):
+    for row, column, attended in zip(targets.rows.tolist(), targets.columns.tolist(), targets.attended, strict=True):
         if (row, column) in absent:
-            assert goals.nonzero().flatten().tolist() == [0]
+            assert attended.nonzero().flatten().tolist() == [0]
             continue
-        frames = {int(packs.visual[row, goal]) // kept for goal in goals.nonzero().flatten()}
+        frames = {int(packs.visual[row, goal]) // kept for goal in attended.nonzero().flatten()}
         assert len(frames) == 1
         at = (row, column, frames.pop())
         looked.add(at)
         pointer = meant[at]
-        for goal in goals.nonzero().flatten().tolist():
+        for goal in attended.nonzero().flatten().tolist():
             place = int(packs.visual[row, goal])
             assert packs.pointer_targets[pointer, seen.indices[place // kept, place % kept]] > 0
     for at in set(meant) - looked:  # no kept patch shows these
@@ -142,21 +142,23 @@ def test_answers_come_to_their_object_by_its_way():
     indices = torch.arange(36).expand(len(clips), -1)
     targets = {tuple(at): share for at, share in zip(packs.pointers.tolist(), packs.pointer_targets, strict=True)}
     ways = {
-        (*at, place): share for (*at, place, _), share in zip(packs.stops.tolist(), packs.stop_targets, strict=True)
+        (*at, place): share for (*at, place, _), share in zip(packs.chain.tolist(), packs.chain_targets, strict=True)
     }
-    counts = {(row, column, frame): count for row, column, frame, _, count in packs.stops.tolist()}
+    counts = {(row, column, frame): count for row, column, frame, _, count in packs.chain.tolist()}
     assert set(counts.values()) == {1, 2, 3}
     expected = {0: "....", 1: "00..", 2: "001.", 3: "012."}
     for step in range(5):
-        looks = looks_at_objects(packs, indices, step, 4)
-        present = looks.goals[:, 0].logical_not()
+        targets = object_targets(packs, indices, step, 4)
+        present = targets.attended[:, 0].logical_not()
         assert int(present.sum()) == len(targets)  # of each place once
-        for row, column, goals in zip(looks.rows[present], looks.columns[present], looks.goals[present], strict=True):
-            place, frame = (int(row), int(column)), int(packs.visual[row][goals][0]) // 36
+        for row, column, attended in zip(
+            targets.rows[present], targets.columns[present], targets.attended[present], strict=True
+        ):
+            place, frame = (int(row), int(column)), int(packs.visual[row][attended][0]) // 36
             count = counts.get((*place, frame), 0)
             stop = expected[count][step] if step < 4 else "."
             wanted = targets[(*place, frame)] if stop == "." else ways[(*place, frame, int(stop))]
-            assert set((packs.visual[row][goals] % 36).tolist()) == set(
+            assert set((packs.visual[row][attended] % 36).tolist()) == set(
                 (wanted >= wanted.max() / 2).nonzero()[:, 0].tolist()
             )
 
@@ -166,8 +168,8 @@ def test_visual_tokens_look_back_at_the_first_sight_of_their_object():
     clips, _, packs = ask(VIDEOS, (1, 2, 5), PackSizes(tokens_per_frame=kept, tokens_per_region=2, max_positions=512))
     frames = [(clip, frame) for clip in clips for frame in range(len(clip.frames))]
     shares = [patch_shares(clip, 6) for clip in clips]
-    owners = torch.cat([dense_targets(clip, share).owners for clip, share in zip(clips, shares, strict=True)])
-    looks = looks_at_past(packs, torch.arange(kept).expand(len(owners), -1), owners)
+    object_ids = torch.cat([dense_targets(clip, share).object_ids for clip, share in zip(clips, shares, strict=True)])
+    targets = first_appearance_targets(packs, torch.arange(kept).expand(len(object_ids), -1), object_ids)
 
     def shown(place):
         """The clip's object that a visual token shows, and the frame."""
@@ -176,8 +178,8 @@ def test_visual_tokens_look_back_at_the_first_sight_of_their_object():
         return int(share.argmax()) if share.max() >= 0.15 else None, frame
 
     found = 0
-    assert not (looks.goals & ~open_places(packs)[looks.rows, looks.columns]).any()
-    for row, column, goals in zip(looks.rows.tolist(), looks.columns.tolist(), looks.goals, strict=True):
+    assert not (targets.attended & ~open_places(packs)[targets.rows, targets.columns]).any()
+    for row, column, attended in zip(targets.rows.tolist(), targets.columns.tolist(), targets.attended, strict=True):
         places = packs.visual[row].tolist()
         object_, frame = shown(places[column])
         same = {at: shown(place) for at, place in enumerate(places) if place >= 0}
@@ -186,7 +188,7 @@ def test_visual_tokens_look_back_at_the_first_sight_of_their_object():
             continue  # in some frame it is but a small part of its only patch
         found += 1
         assert frame > 0
-        goal = set(goals.nonzero().flatten().tolist())
+        goal = set(attended.nonzero().flatten().tolist())
         assert certain <= goal
         assert all(same[at] in ((object_, 0), (None, 0)) for at in goal)
     assert found > 20
@@ -195,13 +197,13 @@ def test_visual_tokens_look_back_at_the_first_sight_of_their_object():
 def test_a_single_image_has_no_past():
     with torch.no_grad():
         seen = Seen(IMAGES)
-    assert len(looks_at_past(seen.packs, seen.indices, seen.owners).rows) == 0
+    assert len(first_appearance_targets(seen.packs, seen.indices, seen.object_ids).rows) == 0
 
 
 def test_what_an_answer_takes_from_its_question_is_looked_up_there(seen):
-    looks, packs = seen.looks["to copy"], seen.packs
-    for row, column, goals in zip(looks.rows.tolist(), looks.columns.tolist(), looks.goals, strict=True):
-        places = goals.nonzero().flatten()
+    targets, packs = seen.targets["to copy"], seen.packs
+    for row, column, attended in zip(targets.rows.tolist(), targets.columns.tolist(), targets.attended, strict=True):
+        places = attended.nonzero().flatten()
         assert (packs.token_ids[row, places] == packs.labels[row, column]).all()
         assert (packs.segments[row, places] == packs.segments[row, column]).all()
         assert (packs.labels[row, places] == IGNORE).all(), "a place in the answer"
@@ -212,28 +214,28 @@ def test_what_an_answer_takes_from_its_question_is_looked_up_there(seen):
 def test_commands_are_copied_word_by_word():
     tokenizer = tiny_checkpoint().tokenizer
     _, _, packs = ask(ClipsConfig(frames=1, count=1, tasks=("invocation",)), range(12))
-    looks = looks_to_copy(packs)
-    said = [tokenizer.decode([int(token)]).strip() for token in packs.labels[looks.rows, looks.columns]]
+    targets = copy_targets(packs)
+    said = [tokenizer.decode([int(token)]).strip() for token in packs.labels[targets.rows, targets.columns]]
     assert len(set(said) & {name for names in ATTRIBUTES.values() for name in names}) >= 5
 
 
 def test_what_is_copied_looks_at_the_token_before_it(seen):
-    copied, back = seen.looks["to copy"], seen.looks["back"]
-    goals = {
+    copied, back = seen.targets["to copy"], seen.targets["back"]
+    attended = {
         (row, int(place))
-        for row, one in zip(copied.rows.tolist(), copied.goals, strict=True)
+        for row, one in zip(copied.rows.tolist(), copied.attended, strict=True)
         for place in one.nonzero()
     }
     places = list(zip(back.rows.tolist(), back.columns.tolist(), strict=True))
-    assert set(places) <= goals
+    assert set(places) <= attended
     assert len(places) == len(set(places))
-    assert (back.goals.nonzero()[:, 1] == back.columns - 1).all()
+    assert (back.attended.nonzero()[:, 1] == back.columns - 1).all()
 
 
 def test_what_is_absent_is_looked_for_at_the_first_token(seen):
     asked = [(row, column) for row, column in seen.packs.absent.tolist()]
-    looks = seen.looks["at objects"]
-    looking = list(zip(looks.rows.tolist(), looks.columns.tolist(), strict=True))
+    targets = seen.targets["at objects"]
+    looking = list(zip(targets.rows.tolist(), targets.columns.tolist(), strict=True))
     assert asked
     assert set(asked) <= set(looking)
     said = {int(seen.packs.labels[row, column]) for row, column in asked}
@@ -263,11 +265,11 @@ def test_the_loss_is_that_of_the_attention_that_is_paid(seen):
     torch.testing.assert_close(states[is_token], expected[is_token], atol=1e-4, rtol=1e-4)
     assert sorted(packed.heads) == [0, 1]
     for layer, paid in enumerate(shares[:2]):
-        for looks in seen.looks.values():
-            first, last = paid[looks.rows, :, looks.columns].chunk(2, dim=1)
+        for targets in seen.targets.values():
+            first, last = paid[targets.rows, :, targets.columns].chunk(2, dim=1)
             for is_last, half in ((False, first), (True, last)):
-                loss = attention_loss(packed.heads[layer], packs.segments, looks, last_heads=is_last)
-                wanted = -(half * looks.goals[:, None]).sum(-1).log().mean(1).sum()
+                loss = attention_loss(packed.heads[layer], packs.segments, targets, last_heads=is_last)
+                wanted = -(half * targets.attended[:, None]).sum(-1).log().mean(1).sum()
                 assert float(loss) == pytest.approx(float(wanted), rel=1e-4)
 
 
@@ -276,7 +278,7 @@ def test_following_its_gradient_moves_attention_to_the_object(seen):
     optimizer = torch.optim.Adam(layer.parameters(), lr=0.01)
     losses = []
     for _ in range(20):
-        loss = attention_loss(seen.heads(layer, seen.packs), seen.packs.segments, seen.looks["at objects"])
+        loss = attention_loss(seen.heads(layer, seen.packs), seen.packs.segments, seen.targets["at objects"])
         losses.append(float(loss.detach()))
         optimizer.zero_grad()
         loss.backward()
@@ -286,8 +288,8 @@ def test_following_its_gradient_moves_attention_to_the_object(seen):
 
 def test_a_question_without_attributes_asks_for_no_looks(seen):
     silent = replace(seen.packs, token_ids=torch.zeros_like(seen.packs.token_ids))
-    assert len(looks_of_words(silent, seen.words, seen.shown).rows) == 0
-    empty = looks_at_words(silent, seen.words)
+    assert len(attribute_word_targets(silent, seen.words, seen.shown).rows) == 0
+    empty = question_word_targets(silent, seen.words)
     heads = seen.heads(seen.language.model.layers[0], silent)
     assert float(attention_loss(heads, silent.segments, empty).detach()) == 0
 

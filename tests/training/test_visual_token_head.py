@@ -5,8 +5,8 @@ import torch
 from tiny_training import tiny_checkpoint
 
 from training.dense import ATTRIBUTES, DenseTargets
-from training.losses import soft_numbers
-from training.token_head import TokenHead, token_loss
+from training.losses import soft_coordinates
+from training.visual_token_head import VisualTokenHead, visual_token_loss
 
 FRAMES, PATCHES, KEPT, WIDTH = 6, 16, 4, 24
 SIGMA = 0.5
@@ -22,19 +22,19 @@ def scene() -> tuple[torch.Tensor, DenseTargets]:
     objectness[:, 0] = 0
     indices = torch.tensor([[0, 3, 7, 11]]).expand(FRAMES, -1)
     unknown = torch.full((FRAMES, PATCHES, 6), torch.nan)
-    owners = torch.zeros(FRAMES, PATCHES, dtype=torch.int64)
-    return indices, DenseTargets(objectness, boxes, attributes, torch.zeros(FRAMES, PATCHES), owners, unknown)
+    object_ids = torch.zeros(FRAMES, PATCHES, dtype=torch.int64)
+    return indices, DenseTargets(objectness, boxes, attributes, torch.zeros(FRAMES, PATCHES), object_ids, unknown)
 
 
 def learn(tokens: torch.Tensor, indices: torch.Tensor, targets: DenseTargets, steps: int = 150) -> float:
     torch.manual_seed(0)
     tokenizer = tiny_checkpoint().tokenizer
-    head = TokenHead(WIDTH, tokenizer)
+    head = VisualTokenHead(WIDTH, tokenizer)
     embeddings = torch.nn.Parameter(torch.randn(tokenizer.size, WIDTH) * 0.3)
     ids = torch.tensor([numbers[0] for numbers in tokenizer.number_ids()])
     optimizer = torch.optim.Adam([*head.parameters(), embeddings], lr=0.02)
     for _ in range(steps):
-        loss = token_loss(head, tokens, indices, targets, embeddings, ids, soft_numbers(SIGMA))
+        loss = visual_token_loss(head, tokens, indices, targets, embeddings, ids, soft_coordinates(SIGMA))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -45,7 +45,7 @@ def test_what_a_token_tells_is_learned_and_what_it_hides_is_not():
     indices, targets = scene()
     telling = torch.randn(FRAMES, KEPT, WIDTH, generator=torch.Generator().manual_seed(1))  # each token is another
     told, hidden = learn(telling, indices, targets), learn(torch.ones_like(telling), indices, targets)
-    floor = float(-(soft_numbers(SIGMA) * (soft_numbers(SIGMA) + 1e-12).log()).sum(-1).mean())
+    floor = float(-(soft_coordinates(SIGMA) * (soft_coordinates(SIGMA) + 1e-12).log()).sum(-1).mean())
     assert told < floor + 0.3
     assert hidden > floor + 2
 

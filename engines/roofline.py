@@ -36,8 +36,8 @@ from vitron_ros.model.quantise import quantise
 from vitron_ros.model.vitron import VitronModel
 
 EPILOG = """examples:
-  python -m engines.rehearse --profile elysium-7b                            # a GPU: all of it; a CPU: two layers
-  python -m engines.rehearse --profile elysium-7b --device cuda --weights int4"""
+  python -m engines.roofline --profile elysium-7b                            # a GPU: all of it; a CPU: two layers
+  python -m engines.roofline --profile elysium-7b --device cuda --weights int4"""
 WEIGHTS = {
     "float32": 4.0,
     "bfloat16": 2.0,
@@ -47,7 +47,7 @@ WEIGHTS = {
     "int4": 0.5,
 }  # bytes of a linear weight
 CPU_LAYERS = 2
-QUESTION = 60  # tokens of text in the prompt
+TEXT_TOKENS = 60  # tokens of text in the prompt
 WORKSPACE = 1024**3  # bytes of activations and libraries
 ACTIVATIONS = 0.15  # of the weights, likewise
 MIB = 1024**2
@@ -97,7 +97,7 @@ def make_plan(
         if not 1 <= value <= limit:
             raise EngineError(f"--{name} is {value}; it must be from 1 to {limit}")
     config = replace(config, language=replace(config.language, num_layers=layers))
-    prompt = frames * config.tokens_per_frame + QUESTION
+    prompt = frames * config.tokens_per_frame + TEXT_TOKENS
     if prompt + tokens > config.language.max_positions:
         raise EngineError(
             f"{frames} frames, the question and {tokens} tokens are {prompt + tokens}; the context is "
@@ -190,7 +190,7 @@ class GreedyStep:
 
 
 @torch.inference_mode()
-def rehearse(plan: MemoryPlan, device: torch.device, *, rounds: int, compiled: bool) -> dict[str, Any]:
+def measure_roofline(plan: MemoryPlan, device: torch.device, *, rounds: int, compiled: bool) -> dict[str, Any]:
     """Figures of every stage and its bound; prints them as a table.
 
     Raises:
@@ -244,7 +244,7 @@ def _measure(
     language, vision, size = model.language, config.vision, config.vision.image_size
     pixels = torch.randn(plan.frames, 3, size, size, device=device)
     visual = model.encode_frames(pixels)
-    text = language.embed(torch.arange(QUESTION, device=device)[None] % config.language.vocab_size)[0]
+    text = language.embed(torch.arange(TEXT_TOKENS, device=device)[None] % config.language.vocab_size)[0]
     embeds = torch.cat([visual.flatten(0, 1), text])
     cache = language.new_cache(rows=1, capacity=plan.prompt + plan.tokens, kind=plan.cache)
     step = GreedyStep(language, cache, compiled=compiled, captured=device.type == "cuda")
@@ -291,7 +291,7 @@ def _measure(
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m engines.rehearse",
+        prog="python -m engines.roofline",
         description=__doc__,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -308,7 +308,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--compile", action="store_true", help="compile the step of an answer; int8 is slow without")
     arguments = parser.parse_args(argv)
     torch.set_num_threads(arguments.threads)
-    return exit_code("rehearse", lambda: _run(arguments))
+    return exit_code("roofline", lambda: _run(arguments))
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -326,7 +326,7 @@ def _run(arguments: argparse.Namespace) -> int:
         tokens=arguments.tokens,
         cache=arguments.cache,
     )
-    figures = rehearse(plan, device, rounds=arguments.rounds, compiled=arguments.compile)
+    figures = measure_roofline(plan, device, rounds=arguments.rounds, compiled=arguments.compile)
     synchronise(device)
     print(json.dumps({**figures, "seconds": round(time.monotonic() - start, 1)}))
     return 0

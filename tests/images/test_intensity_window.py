@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vitron_ros.images.decode import decode_image
-from vitron_ros.images.window import ValueWindow
+from vitron_ros.images.intensity_window import IntensityWindow
 
 
 def ramp(low, high, shape=(40, 60)) -> np.ndarray:
@@ -28,7 +28,7 @@ SENSORS = {
 
 @pytest.mark.parametrize(("low", "high", "start", "bits"), SENSORS.values(), ids=SENSORS.keys())
 def test_a_sensor_has_its_grey_levels(low, high, start, bits):
-    window, words = ValueWindow(), ramp(low, high)
+    window, words = IntensityWindow(), ramp(low, high)
     grey = window.to_8_bits(words, keeps_zero=False)
     assert (window.low, window.bits) == (start, bits)
     assert np.array_equal(grey, (words - window.low) >> (window.bits - 8))
@@ -37,7 +37,7 @@ def test_a_sensor_has_its_grey_levels(low, high, start, bits):
 
 
 def test_what_comes_into_view_does_not_change_the_rest():
-    window, background = ValueWindow(), ramp(300, 3000)
+    window, background = IntensityWindow(), ramp(300, 3000)
     before = window.to_8_bits(background, keeps_zero=False)
     for value in (0, 1500, 4000):
         image = background.copy()
@@ -48,7 +48,7 @@ def test_what_comes_into_view_does_not_change_the_rest():
 
 
 def test_dead_pixels_do_not_count():
-    window, image = ValueWindow(), ramp(7000, 7500, (200, 300))
+    window, image = IntensityWindow(), ramp(7000, 7500, (200, 300))
     image[7, 9], image[50, 60] = 0, 65535
     grey = window.to_8_bits(image, keeps_zero=False)
     assert (window.low, window.bits) == (6656, 10)
@@ -56,7 +56,7 @@ def test_dead_pixels_do_not_count():
 
 
 def test_a_stream_changes_four_times_at_most_and_never_back():
-    window, seen = ValueWindow(), []
+    window, seen = IntensityWindow(), []
     generator = np.random.default_rng(3)
     for low in (*range(0, 60000, 700), *range(60000, 0, -900)):
         window.to_8_bits(ramp(low, low + int(generator.integers(1, 4000))), keeps_zero=False)
@@ -70,7 +70,7 @@ def test_a_stream_changes_four_times_at_most_and_never_back():
 
 def test_colours_keep_their_ratios():
     """0 stays black in every channel, or a red would lose its blue."""
-    window = ValueWindow()
+    window = IntensityWindow()
     window.to_8_bits(ramp(7000, 8000), keeps_zero=True)
     assert (window.low, window.bits) == (0, 14)
 
@@ -88,10 +88,10 @@ def test_12_bit_colour_is_as_bright_as_8_bit_colour(encoding, channels, is_bigen
 
 def test_it_is_told_once_and_not_of_a_full_range():
     told: list[str] = []
-    window = ValueWindow(told.append)
+    window = IntensityWindow(told.append)
     window.to_8_bits(ramp(7000, 7400), keeps_zero=False)
     window.to_8_bits(ramp(2000, 9000), keeps_zero=False)
     assert len(told) == 1
     assert "between 7000 and 7399" in told[0]
-    ValueWindow(told.append).to_8_bits(ramp(0, 65000), keeps_zero=False)
+    IntensityWindow(told.append).to_8_bits(ramp(0, 65000), keeps_zero=False)
     assert len(told) == 1

@@ -1,4 +1,4 @@
-"""Questions with one right answer, decided by the rules of `facts`: VQA about an image, video QA about a clip."""
+"""Samples of questions with one true answer, by the predicates of `facts`: VQA about images, video QA about clips."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,10 +8,10 @@ import numpy as np
 from training.worlds.clip import Clip, DialogueTurn, Sample
 from training.worlds.expressions import FIND, attributes, motion_word
 from training.worlds.facts import MAYBE, YES, SceneView, image_view, video_view
-from training.worlds.proposals import DIRECTIONS, propose_kind
 from training.worlds.queries import Kind, Moving, beside, is_absent, only_match
+from training.worlds.query_sampling import DIRECTIONS, sample_kind
+from training.worlds.templates import BESIDE_WORDS, article, kind_name, pick_template, plural, verbalize_kind
 from training.worlds.vocabulary import Split
-from training.worlds.wording import BESIDE_WORDS, article, kind_name, pick, plural, say_kind
 
 COUNT = (
     "How many {kinds} are there?",
@@ -62,14 +62,18 @@ WHICH_HEIGHT = (
     "Does {the} lie above or below {anchor}?",
 )
 WHAT_IS_THIS = ("What is this?", "Describe this object.", "What do you see here?", "Tell me what this is.")
-WAY = (
+DIRECTION = (
     "Which way does {the} move?",
     "Where does {the} go?",
     "In which direction does {the} move?",
     "How does {the} move?",
 )
 DOES_MOVE = ("Does {the} move?", "Is {the} moving?", "Is {the} in motion?")
-RETURNS = ("Does {the} come back after hiding?", "Does {the} disappear and come back?", "Does {the} hide and return?")
+RETURNS = (
+    "Does {the} come back after hiding?",
+    "Does {the} disappear and come back?",
+    "Does {the} hide and return?",
+)
 LEAVES = ("Does {the} leave?", "Does {the} go out of view?", "Does {the} go away?")
 APPEARS = ("Does {the} appear later?", "Does {the} come into view?", "Does {the} turn up later?")
 WHO = {
@@ -86,14 +90,14 @@ WHO = {
     "up": ("Which object moves up?", "What moves up?", "Which object goes up?", "What is heading up?"),
     "down": ("Which object moves down?", "What moves down?", "Which object goes down?", "What is heading down?"),
 }
-SIDES_SOUGHT = 0.7  # share of training's questions about a side that ask for one where something is
+NONEMPTY_SIDE_SHARE = 0.7  # share of training's relation questions whose answer is an object
 NOTHING = "nothing"
 EVENT_QUESTIONS = {"returns": RETURNS, "leaves": LEAVES, "appears": APPEARS}
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """How a question points at an object: by a name, by "it" after an earlier turn, or by a mark."""
+    """How a question refers to an object: by a name, by "it" after an earlier turn, or by a marked region."""
 
     index: int
     text: str
@@ -103,7 +107,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scope:
-    """What is asked about: a view, the frames it shows, the split and the source of choices."""
+    """The context of a question: a view, its frames, the split and the random generator."""
 
     view: SceneView
     frames: tuple[int, ...]
@@ -119,11 +123,11 @@ class Scope:
         *,
         about: Reference | None = None,
         target: int | None = None,
-        way: tuple[tuple[int, int], ...] = (),
+        chain: tuple[tuple[int, int], ...] = (),
         **values: str,
     ) -> Sample:
         """A question from a family of templates, filled with the reference and the values."""
-        phrase = pick(family, self.split, self.rng)
+        phrase = pick_template(family, self.split, self.rng)
         if about is not None:
             values["the"] = about.text
             target = about.index if target is None else target
@@ -136,24 +140,24 @@ class Scope:
             answer=answer,
             target=target,
             region=about.region if about else None,
-            way=way,
+            chain=chain,
             history=about.history if about else (),
             template=phrase.template,
             held_out_template=phrase.is_held_out,
         )
 
-    def one_in_sight(self) -> int | None:
-        """Any object that is surely there and seen, or None."""
+    def visible_object(self) -> int | None:
+        """Any object that is certainly present and visible, or None."""
         there = np.flatnonzero(np.minimum(self.view.present, self.view.placed) == YES)
         return int(there[int(self.rng.integers(len(there)))]) if len(there) else None
 
     def refer(self, *hidden: str, plain: bool = False) -> Reference | None:
-        """A reference to an object that tells none of the hidden attributes; `plain`: by its name alone."""
-        index = self.one_in_sight()
+        """A reference to an object that reveals none of the hidden attributes; `plain`: by its name alone."""
+        index = self.visible_object()
         if index is None:
             return None
-        way = 1.0 if plain else self.rng.random()
-        if way < 0.15:
+        choice = 1.0 if plain else self.rng.random()
+        if choice < 0.15:
             return Reference(
                 index, ("this object", "this", "the marked object")[int(self.rng.integers(3))], region=index
             )
@@ -167,10 +171,10 @@ class Scope:
             }
             kind = Kind(**words)
             if words and only_match(kind.truth(self.view)) == index:
-                name = say_kind(kind, self.rng)
-                if way > 0.25:
+                name = verbalize_kind(kind, self.rng)
+                if choice > 0.25:
                     return Reference(index, f"the {name}")
-                opening = pick(FIND, self.split, self.rng).template.format(kind=name)
+                opening = pick_template(FIND, self.split, self.rng).template.format(kind=name)
                 return Reference(index, "it", history=(DialogueTurn(opening, "", index),))
         return None
 
@@ -186,7 +190,7 @@ def a_kind(view: SceneView, index: int) -> str:
 
 def ask_count(scope: Scope) -> Sample | None:
     """How many of a kind there are, from 0."""
-    kind = propose_kind(scope.view, scope.split, scope.rng, keep=0.5, change=scope.rng.random() < 0.3)
+    kind = sample_kind(scope.view, scope.split, scope.rng, keep=0.5, change=scope.rng.random() < 0.3)
     if scope.rng.random() < 0.2:
         kind = Kind()
     truth = kind.truth(scope.view)
@@ -213,12 +217,14 @@ def ask_attribute(scope: Scope) -> Sample | None:
 def ask_exists(scope: Scope) -> Sample | None:
     """Whether there is one of a kind."""
     change = bool(scope.rng.random() < 0.6)
-    kind = propose_kind(scope.view, scope.split, scope.rng, change=change)
+    kind = sample_kind(scope.view, scope.split, scope.rng, change=change)
     truth = kind.truth(scope.view)
     if is_absent(truth):
-        return scope.sample("exists", EXISTS, "no", a=article(say_kind(kind, scope.rng)))
+        return scope.sample("exists", EXISTS, "no", a=article(verbalize_kind(kind, scope.rng)))
     if (truth == YES).any() and not (change and scope.rng.random() < 0.5):
-        return scope.sample("exists", EXISTS, "yes", a=article(say_kind(kind, scope.rng)), target=only_match(truth))
+        return scope.sample(
+            "exists", EXISTS, "yes", a=article(verbalize_kind(kind, scope.rng)), target=only_match(truth)
+        )
     return None
 
 
@@ -227,16 +233,18 @@ def ask_beside(scope: Scope) -> Sample | None:
     about = scope.refer()
     if about is None or not scope.view.is_settled:
         return None
-    # Two sides in three are empty. A model that learns that says so of all that it does not see at once.
-    seeks = scope.split == "train" and bool(scope.rng.random() < SIDES_SOUGHT)
-    for direction in scope.rng.permutation(DIRECTIONS).tolist() if seeks else scope.rng.choice(DIRECTIONS, 1).tolist():
+    # Two sides in three are empty; a model that learns this prior answers "nothing" too often.
+    wants_nonempty = scope.split == "train" and bool(scope.rng.random() < NONEMPTY_SIDE_SHARE)
+    for direction in (
+        scope.rng.permutation(DIRECTIONS).tolist() if wants_nonempty else scope.rng.choice(DIRECTIONS, 1).tolist()
+    ):
         truth = np.minimum(beside(scope.view, direction, about.index), scope.view.present)
         side, found = BESIDE_WORDS[direction], only_match(truth)
         if found is not None:
-            way = ((about.index, scope.frames[0]),)
+            chain = ((about.index, scope.frames[0]),)
             answer = a_kind(scope.view, found)
-            return scope.sample("relation", BESIDE, answer, about=about, target=found, way=way, side=side)
-        if is_absent(truth) and not seeks:
+            return scope.sample("relation", BESIDE, answer, about=about, target=found, chain=chain, side=side)
+        if is_absent(truth) and not wants_nonempty:
             return scope.sample("relation", BESIDE, NOTHING, about=about, side=side)
     return None
 
@@ -257,22 +265,22 @@ def ask_side(scope: Scope) -> Sample | None:
 
 def ask_what_is_this(scope: Scope) -> Sample | None:
     """The description of a marked object."""
-    index = scope.one_in_sight()
+    index = scope.visible_object()
     words = None if index is None else attributes(scope.view, index)
     if index is None or words is None:
         return None
     return scope.sample("describe", WHAT_IS_THIS, article(" ".join(words)), about=Reference(index, "", region=index))
 
 
-def ask_way(scope: Scope) -> Sample | None:
-    """Which way an object moves."""
+def ask_direction(scope: Scope) -> Sample | None:
+    """The direction in which an object moves."""
     about = scope.refer()
     motion = None if about is None else motion_word(scope.view, about.index)
     if motion is None:
         return None
     if scope.rng.random() < 0.25:
         return scope.sample("motion", DOES_MOVE, "no" if motion == "not moving" else "yes", about=about)
-    return scope.sample("motion", WAY, motion, about=about)
+    return scope.sample("motion", DIRECTION, motion, about=about)
 
 
 def ask_event(scope: Scope) -> Sample | None:
@@ -287,7 +295,7 @@ def ask_event(scope: Scope) -> Sample | None:
     return scope.sample("event", EVENT_QUESTIONS[event], "yes" if happens else "no", about=about)
 
 
-def ask_who(scope: Scope) -> Sample | None:
+def ask_object(scope: Scope) -> Sample | None:
     """Which object does something, or that none does."""
     motion = tuple(WHO)[int(scope.rng.integers(len(WHO)))]
     truth = Moving(Kind(), motion).truth(scope.view)
@@ -306,8 +314,8 @@ IMAGE_QUESTIONS: tuple[tuple[Ask, float], ...] = (
     (ask_what_is_this, 0.10),
 )
 VIDEO_QUESTIONS: tuple[tuple[Ask, float], ...] = (
-    (ask_way, 0.30),
-    (ask_who, 0.24),
+    (ask_direction, 0.30),
+    (ask_object, 0.24),
     (ask_event, 0.16),
     (ask_attribute, 0.15),
     (ask_count, 0.08),
@@ -316,7 +324,7 @@ VIDEO_QUESTIONS: tuple[tuple[Ask, float], ...] = (
 
 
 def question_sample(clip: Clip, frame: int | None, rng: np.random.Generator) -> Sample | None:
-    """A question about a frame, or (None) about the whole clip; None where no clear case came up."""
+    """A question about a frame, or (None) about the whole clip; None where every case was ambiguous."""
     view = video_view(clip) if frame is None else image_view(clip, frame)
     frames = tuple(range(len(clip.frames))) if frame is None else (frame,)
     scope = Scope(view, frames, frame is None, clip.split, rng)

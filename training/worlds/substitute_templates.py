@@ -1,9 +1,9 @@
-"""What training says instead of templates that are held out and have words of their own.
+"""Training templates with the words that otherwise only held-out templates have.
 
-Held out are ways to say something, not words: who never read "swap" cannot guess what it means, in whatever sentence.
+Templates are held out, words are not: a model that never read "swap" cannot know what it means in any sentence.
 """
 
-INSTEAD: dict[str, tuple[str, ...]] = {
+SUBSTITUTES: dict[str, tuple[str, ...]] = {
     "the first {kind} from the {edge}": ("the {kind} that comes first from the {edge}",),
     "the {kind} of the greatest size": ("the {kind} whose size is greatest",),
     "the {kind} of the least size": ("the {kind} whose size is least",),

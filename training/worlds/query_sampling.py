@@ -1,4 +1,4 @@
-"""Queries worth asking about a view: near the truth, so that a wrong guess is tempting."""
+"""Sampling of queries about a view: close to the truth, so that wrong answers are plausible."""
 
 from typing import Literal
 
@@ -17,15 +17,15 @@ VIDEO_FAMILIES: dict[QueryFamily, float] = {
     "attribute": 0.34, "superlative": 0.08, "ordinal": 0.09, "size": 0.03, "relation": 0.12, "closest": 0.03,
     "motion": 0.21, "event": 0.10,
 }  # fmt: skip
-COMPARING: dict[QueryFamily, float] = {
+RELATIONAL_FAMILIES: dict[QueryFamily, float] = {
     "superlative": 0.20, "ordinal": 0.22, "level": 0.14, "size": 0.13, "relation": 0.22, "closest": 0.09,
 }  # fmt: skip
-"""What is said of one object among others. An ordinal counts from any side, a level from above or below."""
-HAPPENING: dict[QueryFamily, float] = {
+"""Families of relational expressions. An ordinal counts from any side, a level from above or below."""
+RELATIONAL_VIDEO_FAMILIES: dict[QueryFamily, float] = {
     "superlative": 0.10, "ordinal": 0.10, "level": 0.06, "size": 0.05, "relation": 0.10, "closest": 0.04,
     "motion": 0.25, "event": 0.30,
 }  # fmt: skip
-"""What is said of one object of a clip among others, mostly of what it does."""
+"""Families of relational expressions about clips, mostly about motion and events."""
 DIRECTIONS = ("left", "right", "up", "down")
 EVENTS = ("returns", "leaves", "appears")
 
@@ -34,20 +34,20 @@ def _one_of(values: tuple[str, ...], rng: np.random.Generator) -> str:
     return values[int(rng.integers(len(values)))]
 
 
-def pick_family(families: dict[QueryFamily, float], rng: np.random.Generator) -> QueryFamily:
+def weighted_family(families: dict[QueryFamily, float], rng: np.random.Generator) -> QueryFamily:
     """A family by its weight."""
     edges = np.cumsum(list(families.values()))
     return list(families)[int(np.searchsorted(edges, rng.random() * edges[-1], side="right"))]
 
 
-def draw_family(*, is_clip: bool, comparing: float, rng: np.random.Generator) -> QueryFamily:
-    """A family of an image or a clip; with probability `comparing` one that tells objects from one another."""
-    if comparing and rng.random() < comparing:
-        return pick_family(HAPPENING if is_clip else COMPARING, rng)
-    return pick_family(VIDEO_FAMILIES if is_clip else IMAGE_FAMILIES, rng)
+def sample_family(*, is_clip: bool, relational: float, rng: np.random.Generator) -> QueryFamily:
+    """A family of an image or a clip; with probability `relational` a relational one."""
+    if relational and rng.random() < relational:
+        return weighted_family(RELATIONAL_VIDEO_FAMILIES if is_clip else RELATIONAL_FAMILIES, rng)
+    return weighted_family(VIDEO_FAMILIES if is_clip else IMAGE_FAMILIES, rng)
 
 
-def propose_kind(
+def sample_kind(
     view: SceneView, split: Split, rng: np.random.Generator, *, keep: float = 1.0, change: bool = False
 ) -> Kind:
     """A kind after the attributes of an object in view.
@@ -84,13 +84,13 @@ def propose_kind(
     return kind
 
 
-def propose(
+def sample_query(
     family: QueryFamily, view: SceneView, split: Split, rng: np.random.Generator, *, change: bool = False
 ) -> Query:
     """A query of a family about a view, true or not. `change` asks for one that is likely to fit nothing."""
     if family == "attribute":
-        return propose_kind(view, split, rng, change=change)
-    group = propose_kind(view, split, rng, keep=0.35, change=change and rng.random() < 0.5)
+        return sample_kind(view, split, rng, change=change)
+    group = sample_kind(view, split, rng, keep=0.35, change=change and rng.random() < 0.5)
     if rng.random() < 0.2:
         group = Kind()
     if family == "superlative":
@@ -105,7 +105,7 @@ def propose(
         return Moving(group, _one_of((*DIRECTIONS, *DIRECTIONS, "still"), rng))
     if family == "event":
         return Moving(Kind() if rng.random() < 0.4 else group, _one_of(EVENTS, rng))
-    anchor = propose_kind(view, split, rng, change=change and rng.random() < 0.3)
+    anchor = sample_kind(view, split, rng, change=change and rng.random() < 0.3)
     if family == "closest":
         return Closest(group, anchor)
     return Beside(group, _one_of(DIRECTIONS, rng), anchor)

@@ -1,4 +1,4 @@
-"""How a query is said. Families of templates; the first of each is the plainest."""
+"""Language templates of queries, in families; the first of each is the plainest."""
 
 from dataclasses import dataclass
 
@@ -80,14 +80,14 @@ AT_THE_START = (" at the start", " at first", " in the first frame")
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """A worded query: its text, its template, and whether training never uses that template."""
+    """A verbalised query: its text, its template, and whether training never uses that template."""
 
     text: str
     template: str
     is_held_out: bool
 
 
-def pick(family: tuple[str, ...], split: Split, rng: np.random.Generator) -> Phrase:
+def pick_template(family: tuple[str, ...], split: Split, rng: np.random.Generator) -> Phrase:
     """A template of a family that the split may use, not filled yet. The plainest is taken more often."""
     allowed = templates_for(family, split)
     template = allowed[0] if rng.random() < 0.25 else allowed[int(rng.integers(len(allowed)))]
@@ -113,21 +113,21 @@ def kind_name(kind: Kind) -> str:
     return " ".join(words) + (f" that is not {kind.other_than}" if kind.other_than else "")
 
 
-def say_kind(kind: Kind, rng: np.random.Generator) -> str:
-    """A name of a kind, perhaps with a synonym, or with the pattern behind: "red cup with stripes"."""
+def verbalize_kind(kind: Kind, rng: np.random.Generator) -> str:
+    """A name of a kind, perhaps with a synonym, or with the pattern after the noun: "red cup with stripes"."""
     noun = kind.shape or ("thing" if rng.random() < 0.15 else "object")
     synonyms = SYNONYMS.get(noun, ())
     if synonyms and rng.random() < 0.35:
         noun = synonyms[int(rng.integers(len(synonyms)))]
-    behind = kind.pattern in PATTERN_NOUNS and rng.random() < 0.35
-    words = [word for word in (kind.size, None if behind else kind.pattern, kind.colour) if word] + [noun]
+    is_postfix = kind.pattern in PATTERN_NOUNS and rng.random() < 0.35
+    words = [word for word in (kind.size, None if is_postfix else kind.pattern, kind.colour) if word] + [noun]
     text = " ".join(words)
-    if behind and kind.pattern is not None:
+    if is_postfix and kind.pattern is not None:
         text += f" with {PATTERN_NOUNS[kind.pattern]}"
     return text + (f" that is not {kind.other_than}" if kind.other_than else "")
 
 
-def say(query: Query, split: Split, rng: np.random.Generator, *, anchor: str | None = None) -> Phrase:
+def verbalize(query: Query, split: Split, rng: np.random.Generator, *, anchor: str | None = None) -> Phrase:
     """A query in words. `anchor` stands for the other object of a relation, such as "it".
 
     Raises:
@@ -147,12 +147,12 @@ def say(query: Query, split: Split, rng: np.random.Generator, *, anchor: str | N
         family, values = (LARGEST if query.is_largest else SMALLEST), {}
     elif isinstance(query, Beside | Closest):
         family = BESIDE[query.direction] if isinstance(query, Beside) else CLOSEST
-        values = {"anchor": anchor or "the " + say_kind(query.anchor, rng)}
+        values = {"anchor": anchor or "the " + verbalize_kind(query.anchor, rng)}
     elif isinstance(query, Moving):
         family, values = MOTION.get(query.motion, DIRECTION), {"way": query.motion}
     else:
-        raise TypeError(f"no wording for {type(query).__name__}")
-    phrase = pick(family, split, rng)
-    values["kind"] = say_kind(query if isinstance(query, Kind) else query.kind, rng)
+        raise TypeError(f"no templates for {type(query).__name__}")
+    phrase = pick_template(family, split, rng)
+    values["kind"] = verbalize_kind(query if isinstance(query, Kind) else query.kind, rng)
     text = phrase.template.replace("the {anchor}", "{anchor}").format(**values)
     return Phrase(text, phrase.template, phrase.is_held_out)

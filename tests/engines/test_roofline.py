@@ -5,8 +5,8 @@ import json
 import pytest
 import torch
 
-from engines import rehearse as rehearse_module
-from engines.rehearse import MIB, GreedyStep, main, make_plan
+from engines import roofline as rehearse_module
+from engines.roofline import MIB, GreedyStep, main, make_plan
 from tests.backends.small_models import GATED, small_model
 from vitron_ros.errors import EngineError
 from vitron_ros.model.config import profile

@@ -6,7 +6,7 @@ import pytest
 from training.worlds import make_clip, make_samples
 from training.worlds.facts import AXIS_OF, NO, UNSEEN, image_view
 from training.worlds.queries import Beside, Closest, Extreme, Farthest, Kind, Nth, only_match
-from training.worlds.ways import way_to
+from training.worlds.reference_chain import reference_chain
 
 SEEDS = range(40)
 
@@ -23,7 +23,7 @@ def test_who_counts_comes_by_those_before(direction):
                 target = only_match(query.truth(view))
                 if target is None:
                     continue
-                way = [*way_to(query, view), target]
+                way = [*reference_chain(query, view), target]
                 assert len(way) == number
                 assert (np.diff(view.centres[way, axis]) * sign <= 0).all()
                 for place, index in enumerate(way):  # perhaps beside another
@@ -40,8 +40,8 @@ def test_a_relation_begins_at_its_anchor():
             anchor = Kind(spec.shape, spec.colour)
             if only_match(anchor.truth(view)) != index:
                 continue
-            assert way_to(Closest(Kind(), anchor), view) == (index,)
-            assert way_to(Beside(Kind(), "left", anchor), view) == (index,)
+            assert reference_chain(Closest(Kind(), anchor), view) == (index,)
+            assert reference_chain(Beside(Kind(), "left", anchor), view) == (index,)
             found += 1
     assert found > 40
 
@@ -49,7 +49,7 @@ def test_a_relation_begins_at_its_anchor():
 def test_what_is_seen_at_once_has_no_way():
     view = image_view(make_clip(1, size=48), 0)
     for query in (Kind(), Farthest(Kind(), "left"), Extreme(Kind(), is_largest=True)):
-        assert way_to(query, view) == ()
+        assert reference_chain(query, view) == ()
 
 
 @pytest.mark.parametrize("frames", (1, 8))
@@ -58,10 +58,10 @@ def test_ways_of_samples_are_in_sight_and_only_of_present_targets(frames):
     for seed in SEEDS:
         clip = make_clip(seed, frames=frames, size=48)
         for sample in make_samples(clip, seed, per_task=8, tasks=("rec", "vqa") if frames == 1 else ("rsot",)):
-            if sample.way:
+            if sample.chain:
                 kinds.add(sample.kind)
                 assert sample.target is not None
-            for index, frame in sample.way:
+            for index, frame in sample.chain:
                 assert frame in sample.frames
                 assert clip.visible[frame, index] > UNSEEN
                 if sample.kind in ("motion", "event"):  # known when it was seen for the last time

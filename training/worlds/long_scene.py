@@ -13,54 +13,54 @@ import numpy as np
 from training.worlds.clip import ObjectSpec
 from training.worlds.config import WorldConfig
 from training.worlds.motion import MOTION_WEIGHTS, Array, CameraPath, MotionKind, object_path
-from training.worlds.scene import SIZE_RANGES, Post, Scene, SceneObject, look_alike, sample_spec
+from training.worlds.scene import SIZE_RANGES, Post, Scene, SceneObject, distractor, sample_spec
 from training.worlds.shapes import silhouette
 
 LEG_S = 1.75  # of a training clip
 LEG_RANGE_S = (1.2, 2.4)
 FREE_MOTIONS: tuple[MotionKind, ...] = ("still", "steady", "accelerating", "curved", "abrupt")
-CALM_START_S = (1.8, 3.2)  # before a target hides for the first time
+VISIBLE_START_S = (1.8, 3.2)  # before a target occlusion_kinds for the first time
 DWELL_S = (0.5, 1.6)  # out of sight
-BLOCKER_SHAPES = ("circle", "square", "house")  # without holes or gaps
-COVERED = 0.68  # of a blocker's side that a target's may have at most, to be hidden by it
+OCCLUDER_SHAPES = ("circle", "square", "house")  # without holes or gaps
+MAX_OCCLUDED_SIDE = 0.68  # of a occluder's side that a target's may have at most, to be hidden by it
 MAX_PAN, MAX_ZOOM = 0.28, 0.14
 SHAKE_HZ = 8.0
-LEAN_NODES_S = 1.75
+LEAN_PERIOD_S = 1.75
 
-Hide = Literal["post", "object", "exit"]
+Occlusion = Literal["post", "object", "exit"]
 
 
 @dataclass(frozen=True, slots=True)
-class CoursePlan:
+class ScenePlan:
     """What a clip is to show.
 
     Attributes:
-        leads: the objects that hide now and then; they are numbers 0, 1, ... of the scene.
-        has_post, has_blocker: what there is to hide behind.
-        has_look_alike: an object differs from the first in one attribute at most.
+        targets: the objects that hide now and then; they are numbers 0, 1, ... of the scene.
+        has_post, has_occluder: what there is to hide behind.
+        has_distractor: an object differs from the first in one attribute at most.
         camera_moves: the camera pans, zooms or shakes.
     """
 
-    leads: int
+    targets: int
     has_post: bool
-    has_blocker: bool
-    has_look_alike: bool
+    has_occluder: bool
+    has_distractor: bool
     camera_moves: bool
 
 
-def plan_of(index: int, rng: np.random.Generator) -> CoursePlan:
+def plan_of(index: int, rng: np.random.Generator) -> ScenePlan:
     """The plan of the clip of that number: any four in a row have all there is."""
-    return CoursePlan(
-        leads=(1, 2, 1, 3, 1, 2, 1, 4)[index % 8],
+    return ScenePlan(
+        targets=(1, 2, 1, 3, 1, 2, 1, 4)[index % 8],
         has_post=index % 2 == 0,
-        has_blocker=index % 4 in (1, 2),
-        has_look_alike=bool(rng.random() < 0.6),
+        has_occluder=index % 4 in (1, 2),
+        has_distractor=bool(rng.random() < 0.6),
         camera_moves=bool(rng.random() < 0.7),
     )
 
 
 @dataclass(slots=True)
-class _Stage:
+class _TrajectorySampler:
     """Where objects are led: made for one clip and dropped."""
 
     frames: int
@@ -69,27 +69,27 @@ class _Stage:
     camera: CameraPath
     pace: float
     post_x: float | None
-    blocker: tuple[Array, float] | None  # where it stands and its side
+    occluder: tuple[Array, float] | None  # where it stands and its side
     rng: np.random.Generator
 
-    def hides(self, side: float) -> list[Hide]:
+    def occlusion_kinds(self, side: float) -> list[Occlusion]:
         """The ways in which an object of that side can get out of sight."""
-        ways: list[Hide] = ["exit"]
+        ways: list[Occlusion] = ["exit"]
         if self.post_x is not None:
             ways += ["post", "post"]
-        if self.blocker is not None and side <= COVERED * self.blocker[1]:
+        if self.occluder is not None and side <= MAX_OCCLUDED_SIDE * self.occluder[1]:
             ways += ["object", "object"]
         return ways
 
-    def course(self, start: Array, side: float, ways: list[Hide], often: float) -> Array:
-        """A path of legs, (T, 2); `often`: probability that a hiding follows a free leg, 0 before the calm is over."""
-        path, calm = start[None], self._frames(*CALM_START_S)
+    def trajectory(self, start: Array, side: float, ways: list[Occlusion], often: float) -> Array:
+        """A path of legs, (T, 2); `often`: probability that a occlusion follows a free leg, 0 before the visible_start is over."""
+        path, visible_start = start[None], self._frames(*VISIBLE_START_S)
         while len(path) < self.frames:
             leg = self._free(path[-1], side)
             path = np.concatenate([path, leg])
-            if ways and len(path) >= calm and self.rng.random() < often:
+            if ways and len(path) >= visible_start and self.rng.random() < often:
                 way = ways[int(self.rng.integers(len(ways)))]
-                path = np.concatenate([path, self._hide(way, path[-1], side, len(path))])
+                path = np.concatenate([path, self._occlude(way, path[-1], side, len(path))])
         return path[: self.frames]
 
     def _frames(self, low_s: float, high_s: float) -> int:
@@ -103,7 +103,7 @@ class _Stage:
         pace = self.pace * count / self.fps / LEG_S
         return object_path(kind, count + 1, start, self.half, side, pace, self.rng)[1:]
 
-    def _hide(self, way: Hide, start: Array, side: float, now: int) -> Array:
+    def _occlude(self, way: Occlusion, start: Array, side: float, now: int) -> Array:
         """To a hidden place, a rest there, and out of it again, without the first point."""
         dwell = self._frames(*DWELL_S)
         if way == "exit":
@@ -143,57 +143,57 @@ class _Stage:
         outside[axis] = (low, high)[int(end)][axis]
         return np.asarray(outside)
 
-    def _behind(self, way: Hide, start: Array, side: float) -> tuple[Array, float]:
+    def _behind(self, way: Occlusion, start: Array, side: float) -> tuple[Array, float]:
         """The hidden place, and how far beyond it an object is in full view again."""
         if way == "post":
             assert self.post_x is not None
             room = self.half[1] - side * 0.5
             y = float(np.clip(start[1] + self.rng.normal(0, 0.06), -room, room))
             return np.array([self.post_x, y]), side * 1.75 + 0.1
-        assert self.blocker is not None
-        place, blocker_side = self.blocker
-        return place + self.rng.normal(0, 0.01, 2), (side + blocker_side) * 0.62 + 0.05
+        assert self.occluder is not None
+        place, occluder_side = self.occluder
+        return place + self.rng.normal(0, 0.01, 2), (side + occluder_side) * 0.62 + 0.05
 
 
 def long_scene(
-    frames: int, fps: float, size: tuple[int, int], plan: CoursePlan, config: WorldConfig, rng: np.random.Generator
+    frames: int, fps: float, size: tuple[int, int], plan: ScenePlan, config: WorldConfig, rng: np.random.Generator
 ) -> Scene:
-    """A validation scene for so many frames of a (width, height) px. Objects 0, 1, ... are the plan's leads."""
+    """A validation scene for so many frames of a (width, height) px. Objects 0, 1, ... are the plan's targets."""
     half = np.array(size) / min(size) / 2
     specs = _specs(plan, config, rng)
     sides = [float(rng.uniform(*SIZE_RANGES[spec.size])) for spec in specs]
-    blocker = len(specs) - 1 if plan.has_blocker else None
+    occluder = len(specs) - 1 if plan.has_occluder else None
     post_x = float(rng.uniform(-0.3, 0.3) * half[0]) if plan.has_post else None
-    starts = _places(sides, half, blocker, post_x, rng)
+    starts = _places(sides, half, occluder, post_x, rng)
     camera = _camera(frames, fps, plan.camera_moves, min(config.degrade, 1.0), rng)
     pace = float(np.exp(rng.uniform(np.log(0.18), np.log(0.7))))
-    stage = _Stage(
+    stage = _TrajectorySampler(
         frames,
         fps,
         half,
         camera,
         pace,
         post_x,
-        None if blocker is None else (starts[blocker], sides[blocker]),
+        None if occluder is None else (starts[occluder], sides[occluder]),
         rng,
     )
     objects = []
     for index, (spec, side, start) in enumerate(zip(specs, sides, starts, strict=True)):
-        if index == blocker:
+        if index == occluder:
             centres = np.repeat(start[None], frames, axis=0)
-        elif index < plan.leads:
-            centres = stage.course(start, side, stage.hides(side), 0.6 if index == 0 else 0.3)
+        elif index < plan.targets:
+            centres = stage.trajectory(start, side, stage.occlusion_kinds(side), 0.6 if index == 0 else 0.3)
         else:
-            centres = stage.course(start, side, ["exit"], 0.08)
+            centres = stage.trajectory(start, side, ["exit"], 0.08)
         drawing = silhouette(spec.shape)
         lean = rng.normal(0, 0.14) if drawing.upright else rng.uniform(-np.pi, np.pi)
-        angles = lean + (_wander(frames, fps, LEAN_NODES_S, 0.07, rng) if rng.random() < 0.4 else np.zeros(frames))
+        angles = lean + (_wander(frames, fps, LEAN_PERIOD_S, 0.07, rng) if rng.random() < 0.4 else np.zeros(frames))
         objects.append(SceneObject(spec, centres, side, angles, drawing.mirrored and bool(rng.random() < 0.5)))
-    order = _order(len(specs), plan.leads, blocker, rng)
+    order = _order(len(specs), plan.targets, occluder, rng)
     post = None
     if post_x is not None:
-        breadth = max(sides[: plan.leads]) * 1.35 + 0.06
-        nearer = 0 if order[0] < plan.leads else 1 if order[0] == blocker else int(rng.integers(2))
+        breadth = max(sides[: plan.targets]) * 1.35 + 0.06
+        nearer = 0 if order[0] < plan.targets else 1 if order[0] == occluder else int(rng.integers(2))
         post = Post(post_x - breadth / 2, post_x + breadth / 2, nearer)
     return Scene(tuple(objects), order, camera, post)
 
@@ -206,18 +206,18 @@ def scene_at(scene: Scene, frames: list[int]) -> Scene:
     return Scene(tuple(objects), scene.order, seen, scene.post)
 
 
-def _specs(plan: CoursePlan, config: WorldConfig, rng: np.random.Generator) -> list[ObjectSpec]:
-    """What there is: the leads, small or medium; a look-alike of the first; others; the blocker last."""
-    specs = [_no_larger(sample_spec("val", config, rng), rng) for _ in range(plan.leads)]
-    if plan.has_look_alike:
-        specs.append(_no_larger(look_alike(specs[0], "val", config, rng), rng))
+def _specs(plan: ScenePlan, config: WorldConfig, rng: np.random.Generator) -> list[ObjectSpec]:
+    """What there is: the targets, small or medium; a look-alike of the first; others; the occluder last."""
+    specs = [_no_larger(sample_spec("val", config, rng), rng) for _ in range(plan.targets)]
+    if plan.has_distractor:
+        specs.append(_no_larger(distractor(specs[0], "val", config, rng), rng))
     wanted = int(rng.integers(max(config.min_objects, len(specs)), config.max_objects + 1))
-    while len(specs) < wanted - plan.has_blocker:
-        copied = rng.random() < config.look_alike
+    while len(specs) < wanted - plan.has_occluder:
+        copied = rng.random() < config.distractor
         spec = specs[int(rng.integers(len(specs)))] if copied else sample_spec("val", config, rng)
-        specs.append(_no_larger(look_alike(spec, "val", config, rng) if copied else spec, rng))
-    if plan.has_blocker:
-        shape = BLOCKER_SHAPES[int(rng.integers(len(BLOCKER_SHAPES)))]
+        specs.append(_no_larger(distractor(spec, "val", config, rng) if copied else spec, rng))
+    if plan.has_occluder:
+        shape = OCCLUDER_SHAPES[int(rng.integers(len(OCCLUDER_SHAPES)))]
         specs.append(replace(sample_spec("val", config, rng), shape=shape, size="large"))
     return specs
 
@@ -228,16 +228,16 @@ def _no_larger(spec: ObjectSpec, rng: np.random.Generator) -> ObjectSpec:
 
 
 def _places(
-    sides: list[float], half: Array, blocker: int | None, post_x: float | None, rng: np.random.Generator
+    sides: list[float], half: Array, occluder: int | None, post_x: float | None, rng: np.random.Generator
 ) -> list[Array]:
-    """Starting points clear of each other, of the post and of what the blocker hides, as far as that can be."""
+    """Starting points clear of each other, of the post and of what the occluder occlusion_kinds, as far as that can be."""
     placed: dict[int, Array] = {}
     indices = list(range(len(sides)))
-    if blocker is not None:
-        indices.insert(0, indices.pop(blocker))
+    if occluder is not None:
+        indices.insert(0, indices.pop(occluder))
     for index in indices:
         room, best, best_gap = half - sides[index] * 0.55, np.zeros(2), -np.inf
-        if index == blocker:
+        if index == occluder:
             room = room * 0.6
         for _ in range(60):
             point = rng.uniform(-room, room)
@@ -253,12 +253,12 @@ def _places(
     return [placed[index] for index in range(len(sides))]
 
 
-def _order(count: int, leads: int, blocker: int | None, rng: np.random.Generator) -> tuple[int, ...]:
-    """Nearest first: the blocker, then what is not followed, and the leads somewhere in the farther half."""
-    others = [index for index in rng.permutation(count).tolist() if index >= leads and index != blocker]
-    order = [blocker] if blocker is not None else []
+def _order(count: int, targets: int, occluder: int | None, rng: np.random.Generator) -> tuple[int, ...]:
+    """Nearest first: the occluder, then what is not followed, and the targets somewhere in the farther half."""
+    others = [index for index in rng.permutation(count).tolist() if index >= targets and index != occluder]
+    order = [occluder] if occluder is not None else []
     near = others[: len(others) // 2 + 1]
-    far = [*others[len(near) :], *range(leads)]
+    far = [*others[len(near) :], *range(targets)]
     return tuple(order + near + [far[int(index)] for index in rng.permutation(len(far))])
 
 
