@@ -1,7 +1,7 @@
-"""A scene of the worlds that the bundled model knows, composed for its commands; no training clip shows it.
+"""A hand-composed scene of the kind that the bundled model is trained on; it is not in the training set.
 
-A small red ring among look-alikes, a blue square with one thing left of it, a mug that passes behind a post and comes
-back the same way, and a green star beside another star. World units are shorter sides of the image from its middle.
+A small red ring among distractors, a blue square with one object left of it, a mug that passes behind a post and back,
+and a green star beside another star. World units are shorter sides of the image from its middle.
 """
 
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ from training.worlds.scene import Post, Scene, SceneObject
 
 SIDE, FPS, FRAMES = 480, 30, 375
 SEED = 40_415
-OCCLUDED_AT_S = (6.6, 9.6)  # middles of the two passes behind the post
-PASS_S = 1.9  # from one end of a pass to the other
+OCCLUDED_AT_S = (6.6, 9.6)  # middles of the two occlusions by the post
+OCCLUSION_S = 1.9  # from one side of the post to the other
 POST_X, POST_WIDTH = 0.11, 0.26
 LENS_BLUR = 1.2  # px, sigma
 SHUTTER = 0.3  # share of the frame time that it is open
@@ -29,7 +29,7 @@ Waypoints = tuple[tuple[float, float, float], ...]  # time in s, x, y
 
 @dataclass(frozen=True)
 class ScriptedObject:
-    """An object and its way: it rests before the first and after the last of its waypoints."""
+    """An object and its path: it rests before the first and after the last waypoint."""
 
     id: int
     spec: ObjectSpec
@@ -48,10 +48,11 @@ OBJECTS = (
     ScriptedObject(5, ObjectSpec("heart", "yellow", "medium", "plain"), 0.220, ((0.0, -0.36, 0.01),), angle=-0.08),
     ScriptedObject(6, ObjectSpec("mug", "purple", "small", "plain"), 0.150, ()),
     ScriptedObject(7, ObjectSpec("star", "green", "medium", "plain"), 0.225, ((0.0, -0.02, 0.36),), turn=0.15),
-    ScriptedObject(8, ObjectSpec("star", "orange", "medium", "striped"), 0.215, ((0.0, 0.36, 0.03),), angle=0.1, turn=-0.12),
+    ScriptedObject(8, ObjectSpec("star", "orange", "medium", "striped"), 0.215, ((0.0, 0.36, 0.03),), angle=0.1,
+                   turn=-0.12),
 )  # fmt: skip
 OCCLUDED_ID = 6
-NEAREST_FIRST = (1, 3, 8, 7, 2, 4, 5, 6)  # ids; all but the hider are nearer than the post
+NEAREST_FIRST = (1, 3, 8, 7, 2, 4, 5, 6)  # ids; all but the occluded one are nearer than the post
 OCCLUDED_RIGHT, OCCLUDED_LEFT, OCCLUDED_Y = 0.385, -0.165, -0.36
 
 
@@ -75,7 +76,7 @@ def compose() -> Scene:
 
 
 def draw() -> Clip:
-    """The rendered scene with its exact truth; the same on every run."""
+    """The rendered scene with its exact ground truth; the same on every run."""
     light = 1 + 0.04 * np.sin(2 * np.pi * np.arange(FRAMES) / FPS / 9)
     tables = np.clip(np.round(np.arange(256)[:, None] * light[:, None, None]), 0, 255)
     tables = np.repeat(tables[:, None], 3, axis=-1).astype(np.uint8)  # (T, 1, 256, 3)
@@ -98,8 +99,8 @@ def _path(waypoints: Waypoints, time_s: Array) -> Array:
 
 
 def _occluded_path(time_s: Array) -> Array:
-    """To the other side of the post and back, dwelling behind it, as the worlds' own hiding objects do. (T, 2)."""
-    there, back = (np.clip((time_s - middle) / PASS_S * 2 * 1.35, -1, 1) for middle in OCCLUDED_AT_S)
+    """To the other side of the post and back, dwelling behind it, as in the training clips. (T, 2)."""
+    there, back = (np.clip((time_s - middle) / OCCLUSION_S * 2 * 1.35, -1, 1) for middle in OCCLUDED_AT_S)
     along = np.where(time_s < sum(OCCLUDED_AT_S) / 2, there, -back)  # -1 right, 1 left
     reach = np.where(along < 0, OCCLUDED_RIGHT, OCCLUDED_LEFT) - POST_X
     x = POST_X + reach * np.abs(along) ** 1.6

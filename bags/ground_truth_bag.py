@@ -1,4 +1,4 @@
-"""How the sample bags are written: images, the camera's size, and what is true in each image."""
+"""How the sample bags are written: images, camera info, and ground truth."""
 
 import shutil
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ Rgb = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class GroundTruth:
-    """One object in one frame: box (4,) px of all of it, clipped to the image, and the share of it that is in sight."""
+    """One object in one frame: box (4,) px of the whole object, clipped to the image, and its visible share."""
 
     id: int
     label: str

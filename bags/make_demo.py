@@ -19,7 +19,7 @@ QUALITY = 50  # keeps the bag below 4 MB
 
 
 def images_and_truth(clip: Clip) -> Iterator[tuple[Rgb, list[GroundTruth]]]:
-    """Every image of the clip with what is true in it, without things wholly outside."""
+    """Every image of the clip with its ground truth, without objects entirely outside."""
     labels = [kind_name(Kind(item.spec.shape, item.spec.colour, item.spec.size)) for item in OBJECTS]
     boxes = np.clip(clip.full_boxes_xyxy, 0, SIDE)
     for rgb, places, shares in zip(clip.frames, boxes, clip.visible, strict=True):

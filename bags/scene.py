@@ -1,7 +1,7 @@
 """A generated scene with exact boxes: toys move on a table while the camera moves too.
 
 Everything follows from the time, so the same frame always comes out the same. World coordinates are pixels of the image
-that the camera at rest sees; x right, y down.
+of the camera at rest; x right, y down.
 """
 
 import math
@@ -16,17 +16,17 @@ from numpy.typing import NDArray
 from bags.ground_truth_bag import GroundTruth, Rgb
 
 WIDTH, HEIGHT, FPS, FRAMES = 640, 480, 30, 240
-MARGIN = 200  # px around the image in which things are still drawn, to know how much of them lies outside
+MARGIN = 200  # px around the image in which objects are still drawn, to measure the part outside
 HORIZON = 210  # world y where the wall meets the table
-PAINT_SCALE = 4  # sprites are painted larger than they are shown, for smooth edges
-STORED_SCALE = 2  # and kept at this size
+PAINT_SCALE = 4  # sprites are painted at this scale, for smooth edges
+STORED_SCALE = 2  # and stored at this one
 
 Sprite = NDArray[np.float32]  # (h, w, 4): rgb 0..255 times opacity, and opacity 0..1
 
 
 @dataclass(frozen=True)
 class Pose:
-    """Where a thing stands: the middle of its foot in world px, its size and its tilt in degrees."""
+    """The pose of a toy: the middle of its foot in world px, its size and its tilt in degrees."""
 
     x: float
     y: float
@@ -36,7 +36,7 @@ class Pose:
 
 @dataclass(frozen=True)
 class Toy:
-    """One object. Things are drawn in the order of their foot's y: what stands nearer to the camera hides the rest."""
+    """One object. Toys are drawn in the order of their foot's y: nearer ones occlude farther ones."""
 
     id: int
     label: str
@@ -45,28 +45,28 @@ class Toy:
 
 
 def render(index: int) -> tuple[Rgb, list[GroundTruth]]:
-    """The image of frame `index`, (480, 640, 3) uint8, and what is true in it, by id, without things wholly outside."""
+    """The image of frame `index`, (480, 640, 3) uint8, and its ground truth by id, without objects entirely outside."""
     t = index / FPS
     canvas = _background(t)
-    things = sorted(TOYS, key=lambda thing: thing.pose(t).y)
+    toys = sorted(TOYS, key=lambda toy: toy.pose(t).y)
     owners = np.zeros(canvas.shape[:2], np.int32)
     areas: dict[int, NDArray[np.bool_]] = {}
-    for thing in things:
-        layer = _placed(thing.sprite(t), thing.pose(t), t)
+    for toy in toys:
+        layer = _placed(toy.sprite(t), toy.pose(t), t)
         opacity = layer[..., 3:]
         _cast_shadow(canvas, opacity[..., 0])
         canvas = canvas * (1 - opacity) + layer[..., :3]
-        areas[thing.id] = opacity[..., 0] > 0.5
-        owners[areas[thing.id]] = thing.id
+        areas[toy.id] = opacity[..., 0] > 0.5
+        owners[areas[toy.id]] = toy.id
     inside = (slice(MARGIN, MARGIN + HEIGHT), slice(MARGIN, MARGIN + WIDTH))
     ground_truths = []
-    for thing in sorted(TOYS, key=lambda thing: thing.id):
-        rows, columns = np.nonzero(areas[thing.id])
+    for toy in sorted(TOYS, key=lambda toy: toy.id):
+        rows, columns = np.nonzero(areas[toy.id])
         box = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]) - MARGIN
         box = np.clip(box, 0, [WIDTH, HEIGHT, WIDTH, HEIGHT]).astype(np.float64)
         if (box[2:] - box[:2] >= 1).all():
-            seen = float(np.count_nonzero(owners[inside] == thing.id) / len(rows))
-            ground_truths.append(GroundTruth(thing.id, thing.label, box, seen))
+            seen = float(np.count_nonzero(owners[inside] == toy.id) / len(rows))
+            ground_truths.append(GroundTruth(toy.id, toy.label, box, seen))
     lens = cv2.GaussianBlur(canvas[inside], (0, 0), 0.8)
     return np.clip(np.round(lens), 0, 255).astype(np.uint8), ground_truths
 
@@ -194,7 +194,7 @@ def _at(*points: float) -> tuple[int, ...]:
 
 
 def _finished(painted: Sprite) -> Sprite:
-    """The sprite at the size in which it is kept, edges smoothed."""
+    """The sprite at its stored scale, edges smoothed."""
     painted[..., :3] *= painted[..., 3:]
     height, width = painted.shape[:2]
     size = (width * STORED_SCALE // PAINT_SCALE, height * STORED_SCALE // PAINT_SCALE)

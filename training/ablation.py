@@ -1,8 +1,8 @@
 """`python -m training.ablation --start out/vitron-tiny/5_joint --out out/ablation`: token selectors at an equal budget.
 
 After table 7 of Elysium (arXiv 2403.16558): one trained model whose selector is replaced by a new one, the same data,
-steps and seeds; only the token selector differs, and for the gated one the number of tokens and its supervision. The vision
-encoder is frozen. Finished runs are not run again.
+steps and seeds; only the token selector differs, and for the gated one the number of tokens and its supervision. The
+vision encoder is frozen. Finished runs are not run again.
 """
 
 import argparse

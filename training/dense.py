@@ -31,8 +31,8 @@ class DenseTargets:
         objectness: (F, N) int64, 1 object, 0 background, -100 neither.
         boxes: (F, N, 4) float32, the visible box of the patch's object in fractions; 0 where there is none.
         attributes: (F, N, 4) int64, colour, shape, pattern and size; -100 where there is no object.
-        gate_targets: (F, N) float32, 1 for the patch that shows most of an object, 1/2 for the second, 1/4 for the third
-            and so on: what the gate of a token selector should select.
+        gate_targets: (F, N) float32, 1 for the patch that shows most of an object, 1/2 for the second, and so on: what
+            the gate of a token selector should select.
         object_ids: (F, N) int64, the object of the clip that the patch shows; -100 where there is none.
         motion_history: (F, N, 6) float32, `motion_history_targets` of the patch's object; NaN where there is none.
     """

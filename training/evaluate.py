@@ -1,8 +1,8 @@
 """`python -m training.evaluate --checkpoint vitron_ros/assets/vitron-tiny --split val --json`: the metrics of a model.
 
-Questions about held-out clips, decoded greedily, boxes and tracks with their grammar. Baselines on the same questions: a
-box in the middle of the frame, and shuffled answers. Boxes are scored as
-in OPE (success AUC, precision normalised by the target's size) over the frames that show the target.
+Questions about held-out clips, decoded greedily, boxes and tracks with their grammar. Baselines on the same questions:
+a box in the middle of the frame, and shuffled answers. Boxes are scored as in OPE (success AUC, precision normalised by
+the target's size) over the frames that show the target.
 """
 
 import argparse

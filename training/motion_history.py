@@ -1,4 +1,4 @@
-"""Motion-history targets: an auxiliary loss at the visual tokens of a clip, about the past of the object that they show.
+"""Motion-history targets: an auxiliary loss at the visual tokens of a clip, about how their object has moved so far.
 
 A question follows the images, so it can only read what visual tokens have gathered from earlier frames. The head is
 not shipped. Shapes: F frames, N patches, M tokens, D language channels.

@@ -83,6 +83,6 @@ class Optimizers:
 
 
 def is_hidden_matrix(name: str, weight: torch.Tensor) -> bool:
-    """Whether a weight of a training module is a matrix from hidden states to hidden states: no embedding, head or adapter."""
+    """Whether a weight is a matrix between hidden states of the model: no embedding, head or adapter."""
     inside = name.startswith(("model.vision.layers.", "model.language.model.layers.", "model.projector."))
     return inside and weight.ndim == 2 and "lora_" not in name

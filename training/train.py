@@ -47,7 +47,7 @@ def _run(arguments: argparse.Namespace) -> int:
             print(trainer.run(left))
         except torch.OutOfMemoryError as error:
             raise TrainingError(
-                "the memory of the GPU is full; give each group of clips a smaller count, and use a larger gradient_accumulation"
+                "the memory of the GPU is full; lower the count of each group of clips, and raise gradient_accumulation"
             ) from error
         if trainer.step < config.steps:
             break  # the time is up

@@ -29,5 +29,5 @@ def test_a_stage_starts_from_the_mean_of_the_checkpoints_that_it_names(tmp_path)
 
 
 def test_a_mean_without_a_start_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="average goes with start"):
+    with pytest.raises(ConfigError, match="average needs start"):
         stage(tmp_path, average=("out/other",))

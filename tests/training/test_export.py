@@ -1,4 +1,4 @@
-"""A model to ship: it answers as its checkpoint does, knows its words and footage, and its card tells figures."""
+"""A model to ship: it answers as its checkpoint does, has its vocabulary and detector, and a card with figures."""
 
 import json
 
@@ -30,8 +30,8 @@ def source(tmp_path):
 
 @pytest.fixture
 def shipped(source, tmp_path, monkeypatch):
-    monkeypatch.setattr(export, "WORDS_CLIPS", 6)
-    monkeypatch.setattr(export, "FOOTAGE_CLIPS", 40)
+    monkeypatch.setattr(export, "VOCABULARY_CLIPS", 6)
+    monkeypatch.setattr(export, "OOD_CLIPS", 40)
     out = tmp_path / "shipped"
     (tmp_path / "val.json").write_text(json.dumps(VAL))
     assert export.main(["--checkpoint", str(source), "--out", str(out), "--val", str(tmp_path / "val.json")]) == 0
@@ -63,8 +63,8 @@ def test_the_card_tells_the_figures_and_the_stages(shipped):
 
 
 def test_weights_are_the_mean_of_the_checkpoints_that_are_named(source, tmp_path, monkeypatch):
-    monkeypatch.setattr(export, "WORDS_CLIPS", 6)
-    monkeypatch.setattr(export, "FOOTAGE_CLIPS", 40)
+    monkeypatch.setattr(export, "VOCABULARY_CLIPS", 6)
+    monkeypatch.setattr(export, "OOD_CLIPS", 40)
     other, out = tmp_path / "step-0000030", tmp_path / "mean"
     checkpoint = load_checkpoint(source, dtype=torch.float32)
     with torch.no_grad():

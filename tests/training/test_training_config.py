@@ -85,8 +85,8 @@ def test_the_shipped_stages_are_a_chain_and_their_file_begins_with_its_command()
     assert SHIPPED.read_text().startswith(f"# python -m training.train {SHIPPED.as_posix()}")
     stages = load_stages(SHIPPED)
     names = (
-        "dense alignment grounding invocation looks joint words clips patterns reading relational watching asking "
-        "seeing noticing heads counting returning moving"
+        "dense alignment grounding invocation attention joint language long_clips patterns clutter relational "
+        "box_noise held_out_words joint_vision disappearance dense_head motion_history averaged video"
     )
     assert [stage.name for stage in stages] == names.split()
     assert [stage.out for stage in stages] == [f"out/vitron-tiny/{n}_{name}" for n, name in enumerate(names.split())]

@@ -199,7 +199,9 @@ LEARN_NOTHING = {
     "numbers of answers without any": {
         "clips": (replace(ASKED, tasks=("reg",)),), "loss_weights": LossWeightsConfig(text=0, pointer=0)
     },
-    "motion_history of single images": {"loss_weights": LossWeightsConfig(text=0, coordinate=0, pointer=0, motion_history=1)},
+    "motion history of single images": {
+        "loss_weights": LossWeightsConfig(text=0, coordinate=0, pointer=0, motion_history=1)
+    },
     "no weight": {"loss_weights": LossWeightsConfig(text=0, coordinate=0, pointer=0)},
     "a vision encoder without a rate": {"trainable": ("vision",), "vision_lr_scale": 0.0},
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Soft numbers, smooth embeddings, and losses that mean what they say."""
+"""Soft targets, smooth embeddings, and losses."""
 
 import pytest
 import torch

@@ -153,7 +153,7 @@ def test_all_losses_fall_on_a_fixed_batch(tmp_path):
     terms = []
     for trainer.step in range(30):
         terms.append(trainer._update([batch]))
-    for name in ("text", "number", "pointer", "dense"):
+    for name in ("text", "coordinate", "pointer", "dense"):
         assert terms[-1][name] < 0.75 * terms[0][name], (name, terms[0][name], terms[-1][name])
 
 
@@ -199,7 +199,7 @@ def test_batches_are_the_same_from_any_number_of_workers_and_any_start(tmp_path)
     assert not torch.equal(alone[0].images, alone[1].images)
 
 
-def test_close_ups_come_beside_ordinary_clips(tmp_path):
+def test_pattern_grids_come_beside_ordinary_clips(tmp_path):
     ordinary, both = (
         batches(stage(tmp_path, clips=kinds), tiny_checkpoint())[0]
         for kinds in ((IMAGES,), (IMAGES, ClipsConfig(frames=1, count=5, pattern_grid=True)))

@@ -43,7 +43,8 @@ def stage(folder: Path, out: str = "out", **changes) -> TrainConfig:
     """A stage of six steps on images and videos, all losses on."""
     config = TrainConfig(
         name="test", out=str(folder / out), model=write_model(folder), steps=6, warmup_steps=2, learning_rate=2e-3,
-        tokenizer_clips=6, save_every=100, log_every=1, loss_weights=LossWeightsConfig(dense=0.1), clips=(IMAGES, VIDEOS),
+        tokenizer_clips=6, save_every=100, log_every=1, clips=(IMAGES, VIDEOS),
+        loss_weights=LossWeightsConfig(dense=0.1),
     )  # fmt: skip
     return replace(config, **changes)
 

@@ -33,7 +33,7 @@ class Clip:
         objects: the N objects.
         instances: (T, H, W) uint8, 1 + the index of the object that a pixel shows; 0 for everything else.
         boxes_xyxy: (T, N, 4) px, the tight box of the visible part; NaN where the object is invisible.
-        full_boxes_xyxy: (T, N, 4) px, the tight box of the whole object, including occluded parts and those outside the image.
+        full_boxes_xyxy: (T, N, 4) px, the tight box of the whole object, occluded or outside parts included.
         visible: (T, N) in [0, 1], the share of the whole object's pixels that is visible.
         depth: (N,) rank of each object, 0 nearest to the camera; a nearer object occludes a farther one.
         scales: (T, N) px, the apparent size: side of the square with the area of the upright object's box.

@@ -90,8 +90,8 @@ def _pronoun_sample(view: SceneView, frame: int, split: Split, rng: np.random.Ge
 def rsot_sample(clip: Clip, rng: np.random.Generator, relational: float = 0.0) -> Sample | None:
     """A referring expression and its object through a clip, or one that matches none at any time.
 
-    Positions refer to the first frame. They are stated without " at the start" only where they hold throughout: no other
-    object matches in any later frame. relational: see `make_samples`.
+    Positions refer to the first frame. They are stated without " at the start" only where they hold throughout: no
+    other object matches in any later frame. relational: see `make_samples`.
     """
     view = video_view(clip)
     wants_absent = rng.random() < ABSENT_SHARE

@@ -10,9 +10,10 @@ position    two objects differ along an axis from 0.06 of side; nearer than that
 left of     centre farther left by 0.08 of side and by 0.6 of the vertical distance; NO if not left at all.
 largest     1.15 times as large as any other of its kind.
 moves left  by 0.10 of side in the image and relative to the background, at least twice as far as up or down, and on the
-            whole path (90 % of its length); not moving: within 0.03 of side of the first position relative to the background.
+            whole path (90 % of its length); not moving: within 0.03 of side of the first position, relative to the
+            background.
             Motion is MAYBE for objects that are visible in less than half the frames.
-comes back  seen, then gone, then seen again; leaves: seen at first, gone at the end; appears: the reverse.
+comes back  visible, then not, then visible again; leaves: visible at first, not at the end; appears: the reverse.
 """
 
 from dataclasses import dataclass

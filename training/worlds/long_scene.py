@@ -1,8 +1,8 @@
-"""Scenes for long clips: objects and a camera that move as in the training clips, leg after leg, for 10 to 20 s.
+"""Scenes for clips of 10 to 20 s: objects and camera move as in the training clips, segment after segment.
 
-A training clip of 8 frames stands for keyframes 0.25 s apart, so its paths take 1.75 s. Here such paths follow one
-another, each from where the last one ended, and some legs lead a target behind a post, behind a larger object that
-stands still, or out of the view and back. World units are shorter sides of the image, as everywhere in the worlds.
+A training clip of 8 frames stands for keyframes 0.25 s apart, so its paths take 1.75 s. Here such paths are chained,
+and in some segments a target passes behind a post, behind a larger object that stands still, or out of the view and
+back. World units are shorter sides of the image, as everywhere in the worlds.
 """
 
 from dataclasses import dataclass, replace
@@ -16,13 +16,13 @@ from training.worlds.motion import MOTION_WEIGHTS, Array, CameraPath, MotionKind
 from training.worlds.scene import SIZE_RANGES, Post, Scene, SceneObject, distractor, sample_spec
 from training.worlds.shapes import silhouette
 
-LEG_S = 1.75  # of a training clip
-LEG_RANGE_S = (1.2, 2.4)
+SEGMENT_S = 1.75  # of a training clip
+SEGMENT_RANGE_S = (1.2, 2.4)
 FREE_MOTIONS: tuple[MotionKind, ...] = ("still", "steady", "accelerating", "curved", "abrupt")
-VISIBLE_START_S = (1.8, 3.2)  # before a target occlusion_kinds for the first time
-DWELL_S = (0.5, 1.6)  # out of sight
+VISIBLE_START_S = (1.8, 3.2)  # before the first occlusion of a target
+DWELL_S = (0.5, 1.6)  # occluded
 OCCLUDER_SHAPES = ("circle", "square", "house")  # without holes or gaps
-MAX_OCCLUDED_SIDE = 0.68  # of a occluder's side that a target's may have at most, to be hidden by it
+MAX_OCCLUDED_SIDE = 0.68  # largest target that an occluder hides, relative to its side
 MAX_PAN, MAX_ZOOM = 0.28, 0.14
 SHAKE_HZ = 8.0
 LEAN_PERIOD_S = 1.75
@@ -32,11 +32,11 @@ Occlusion = Literal["post", "object", "exit"]
 
 @dataclass(frozen=True, slots=True)
 class ScenePlan:
-    """What a clip is to show.
+    """What a clip contains.
 
     Attributes:
-        targets: the objects that hide now and then; they are numbers 0, 1, ... of the scene.
-        has_post, has_occluder: what there is to hide behind.
+        targets: number of objects with occlusions; they come first in the scene.
+        has_post, has_occluder: what targets can be occluded by.
         has_distractor: an object differs from the first in one attribute at most.
         camera_moves: the camera pans, zooms or shakes.
     """
@@ -49,7 +49,7 @@ class ScenePlan:
 
 
 def plan_of(index: int, rng: np.random.Generator) -> ScenePlan:
-    """The plan of the clip of that number: any four in a row have all there is."""
+    """The plan of the clip of that number: any four in a row have all of it."""
     return ScenePlan(
         targets=(1, 2, 1, 3, 1, 2, 1, 4)[index % 8],
         has_post=index % 2 == 0,
@@ -61,7 +61,7 @@ def plan_of(index: int, rng: np.random.Generator) -> ScenePlan:
 
 @dataclass(slots=True)
 class _TrajectorySampler:
-    """Where objects are led: made for one clip and dropped."""
+    """Samples the trajectories of one clip's objects."""
 
     frames: int
     fps: float
@@ -69,62 +69,61 @@ class _TrajectorySampler:
     camera: CameraPath
     pace: float
     post_x: float | None
-    occluder: tuple[Array, float] | None  # where it stands and its side
+    occluder: tuple[Array, float] | None  # its centre and side
     rng: np.random.Generator
 
     def occlusion_kinds(self, side: float) -> list[Occlusion]:
-        """The ways in which an object of that side can get out of sight."""
-        ways: list[Occlusion] = ["exit"]
+        """How an object of that side can be occluded, with repetitions as weights."""
+        kinds: list[Occlusion] = ["exit"]
         if self.post_x is not None:
-            ways += ["post", "post"]
+            kinds += ["post", "post"]
         if self.occluder is not None and side <= MAX_OCCLUDED_SIDE * self.occluder[1]:
-            ways += ["object", "object"]
-        return ways
+            kinds += ["object", "object"]
+        return kinds
 
-    def trajectory(self, start: Array, side: float, ways: list[Occlusion], often: float) -> Array:
-        """A path of legs, (T, 2); `often`: probability that a occlusion follows a free leg, 0 before the visible_start is over."""
+    def trajectory(self, start: Array, side: float, kinds: list[Occlusion], probability: float) -> Array:
+        """A path of segments, (T, 2), with that probability of an occlusion after each, but not in the first seconds."""
         path, visible_start = start[None], self._frames(*VISIBLE_START_S)
         while len(path) < self.frames:
-            leg = self._free(path[-1], side)
-            path = np.concatenate([path, leg])
-            if ways and len(path) >= visible_start and self.rng.random() < often:
-                way = ways[int(self.rng.integers(len(ways)))]
-                path = np.concatenate([path, self._occlude(way, path[-1], side, len(path))])
+            path = np.concatenate([path, self._free(path[-1], side)])
+            if kinds and len(path) >= visible_start and self.rng.random() < probability:
+                kind = kinds[int(self.rng.integers(len(kinds)))]
+                path = np.concatenate([path, self._occlude(kind, path[-1], side, len(path))])
         return path[: self.frames]
 
     def _frames(self, low_s: float, high_s: float) -> int:
         return max(1, round(float(self.rng.uniform(low_s, high_s)) * self.fps))
 
     def _free(self, start: Array, side: float) -> Array:
-        """A leg of a training clip's kind, without its first point."""
+        """A segment like a training clip's, without its first point."""
         weights = np.array([MOTION_WEIGHTS[kind] for kind in FREE_MOTIONS])
         kind = FREE_MOTIONS[int(self.rng.choice(len(FREE_MOTIONS), p=weights / weights.sum()))]
-        count = self._frames(*LEG_RANGE_S)
-        pace = self.pace * count / self.fps / LEG_S
+        count = self._frames(*SEGMENT_RANGE_S)
+        pace = self.pace * count / self.fps / SEGMENT_S
         return object_path(kind, count + 1, start, self.half, side, pace, self.rng)[1:]
 
-    def _occlude(self, way: Occlusion, start: Array, side: float, now: int) -> Array:
-        """To a hidden place, a rest there, and out of it again, without the first point."""
+    def _occlude(self, kind: Occlusion, start: Array, side: float, now: int) -> Array:
+        """To a hidden place, a rest there, and out of it, without the first point."""
         dwell = self._frames(*DWELL_S)
-        if way == "exit":
+        if kind == "exit":
             hidden = self._outside(start, side, now)
             out = self._inside(side) if self.rng.random() < 0.5 else start
         else:
-            hidden, reach = self._behind(way, start, side)
+            hidden, reach = self._behind(kind, start, side)
             ahead = 1.0 if hidden[0] >= start[0] else -1.0
-            direction = ahead if self.rng.random() < 0.6 else -ahead  # on the same way, or back
+            direction = ahead if self.rng.random() < 0.6 else -ahead  # onwards, or back
             out = hidden + np.array([direction * reach, float(self.rng.normal(0, 0.05))])
             out = np.clip(out, -self.half + side * 0.45, self.half - side * 0.45)
             if abs(out[0] - hidden[0]) < reach * 0.8:  # no room at this end of the view
                 out = hidden + np.array([-direction * reach, 0.0])
         return np.concatenate(
-            [self._way(start, hidden), np.repeat(hidden[None], dwell, axis=0), self._way(hidden, out)]
+            [self._line(start, hidden), np.repeat(hidden[None], dwell, axis=0), self._line(hidden, out)]
         )
 
-    def _way(self, start: Array, stop: Array) -> Array:
-        """Straight, at about the clip's pace, slower towards a place where one rests. Without the first point."""
+    def _line(self, start: Array, stop: Array) -> Array:
+        """A straight path at about the clip's pace, without its first point."""
         distance = float(np.linalg.norm(stop - start))
-        seconds = float(np.clip(distance / self.pace * LEG_S * self.rng.uniform(0.7, 1.1), 0.5, 2.2))
+        seconds = float(np.clip(distance / self.pace * SEGMENT_S * self.rng.uniform(0.7, 1.1), 0.5, 2.2))
         share = np.linspace(0, 1, max(2, round(seconds * self.fps)) + 1)[1:, None]
         return np.asarray(start + (stop - start) * share)
 
@@ -143,9 +142,9 @@ class _TrajectorySampler:
         outside[axis] = (low, high)[int(end)][axis]
         return np.asarray(outside)
 
-    def _behind(self, way: Occlusion, start: Array, side: float) -> tuple[Array, float]:
-        """The hidden place, and how far beyond it an object is in full view again."""
-        if way == "post":
+    def _behind(self, kind: Occlusion, start: Array, side: float) -> tuple[Array, float]:
+        """The hidden place, and how far beyond it an object is fully visible again."""
+        if kind == "post":
             assert self.post_x is not None
             room = self.half[1] - side * 0.5
             y = float(np.clip(start[1] + self.rng.normal(0, 0.06), -room, room))
@@ -167,7 +166,7 @@ def long_scene(
     starts = _places(sides, half, occluder, post_x, rng)
     camera = _camera(frames, fps, plan.camera_moves, min(config.degrade, 1.0), rng)
     pace = float(np.exp(rng.uniform(np.log(0.18), np.log(0.7))))
-    stage = _TrajectorySampler(
+    sampler = _TrajectorySampler(
         frames,
         fps,
         half,
@@ -182,9 +181,9 @@ def long_scene(
         if index == occluder:
             centres = np.repeat(start[None], frames, axis=0)
         elif index < plan.targets:
-            centres = stage.trajectory(start, side, stage.occlusion_kinds(side), 0.6 if index == 0 else 0.3)
+            centres = sampler.trajectory(start, side, sampler.occlusion_kinds(side), 0.6 if index == 0 else 0.3)
         else:
-            centres = stage.trajectory(start, side, ["exit"], 0.08)
+            centres = sampler.trajectory(start, side, ["exit"], 0.08)
         drawing = silhouette(spec.shape)
         lean = rng.normal(0, 0.14) if drawing.upright else rng.uniform(-np.pi, np.pi)
         angles = lean + (_wander(frames, fps, LEAN_PERIOD_S, 0.07, rng) if rng.random() < 0.4 else np.zeros(frames))
@@ -199,15 +198,15 @@ def long_scene(
 
 
 def scene_at(scene: Scene, frames: list[int]) -> Scene:
-    """The same scene at some of its frames alone."""
+    """The scene at some of its frames."""
     camera = scene.camera
     objects = (replace(obj, centres=obj.centres[frames], angles=obj.angles[frames]) for obj in scene.objects)
-    seen = CameraPath(camera.pan[frames], camera.zoom[frames], camera.roll[frames], camera.tilt)
-    return Scene(tuple(objects), scene.order, seen, scene.post)
+    path = CameraPath(camera.pan[frames], camera.zoom[frames], camera.roll[frames], camera.tilt)
+    return Scene(tuple(objects), scene.order, path, scene.post)
 
 
 def _specs(plan: ScenePlan, config: WorldConfig, rng: np.random.Generator) -> list[ObjectSpec]:
-    """What there is: the targets, small or medium; a look-alike of the first; others; the occluder last."""
+    """The targets, small or medium; a distractor of the first; others; the occluder last."""
     specs = [_no_larger(sample_spec("val", config, rng), rng) for _ in range(plan.targets)]
     if plan.has_distractor:
         specs.append(_no_larger(distractor(specs[0], "val", config, rng), rng))
@@ -223,14 +222,14 @@ def _specs(plan: ScenePlan, config: WorldConfig, rng: np.random.Generator) -> li
 
 
 def _no_larger(spec: ObjectSpec, rng: np.random.Generator) -> ObjectSpec:
-    """Large ones would fill the view; they are shrunk."""
+    """Small or medium; large ones would fill the view."""
     return replace(spec, size="small" if rng.random() < 0.45 else "medium") if spec.size == "large" else spec
 
 
 def _places(
     sides: list[float], half: Array, occluder: int | None, post_x: float | None, rng: np.random.Generator
 ) -> list[Array]:
-    """Starting points clear of each other, of the post and of what the occluder occlusion_kinds, as far as that can be."""
+    """Starting points clear of each other, of the post and of the occluder, as far as possible."""
     placed: dict[int, Array] = {}
     indices = list(range(len(sides)))
     if occluder is not None:
@@ -254,7 +253,7 @@ def _places(
 
 
 def _order(count: int, targets: int, occluder: int | None, rng: np.random.Generator) -> tuple[int, ...]:
-    """Nearest first: the occluder, then what is not followed, and the targets somewhere in the farther half."""
+    """Nearest first: the occluder, then other objects, and the targets somewhere in the farther half."""
     others = [index for index in rng.permutation(count).tolist() if index >= targets and index != occluder]
     order = [occluder] if occluder is not None else []
     near = others[: len(others) // 2 + 1]
@@ -263,7 +262,7 @@ def _order(count: int, targets: int, occluder: int | None, rng: np.random.Genera
 
 
 def _camera(frames: int, fps: float, moves: bool, strength: float, rng: np.random.Generator) -> CameraPath:
-    """As in the training clips, with a new aim every leg; shaking is a wobble of the hand."""
+    """As in the training clips, with a new goal every segment; shaking like a hand's."""
     pan, zoom = np.zeros((frames, 2)), np.full(frames, rng.uniform(0.95, 1.05))
     roll = np.full(frames, rng.normal(0, 0.03) * strength)
     tilt = rng.uniform(-0.14, 0.14, 2) * strength
@@ -271,7 +270,7 @@ def _camera(frames: int, fps: float, moves: bool, strength: float, rng: np.rando
     if moves and (pans or not (zooms or shakes)):
         pan += _pan(frames, fps, rng)
     if moves and zooms:
-        zoom = zoom * (1 + np.clip(_wander(frames, fps, LEG_S, 0.08, rng), -MAX_ZOOM, MAX_ZOOM))
+        zoom = zoom * (1 + np.clip(_wander(frames, fps, SEGMENT_S, 0.08, rng), -MAX_ZOOM, MAX_ZOOM))
     if moves and shakes:
         size = float(rng.uniform(0.003, 0.014))
         pan += np.stack([_wander(frames, fps, 1 / SHAKE_HZ, size, rng) for _ in range(2)], axis=-1)
@@ -280,20 +279,20 @@ def _camera(frames: int, fps: float, moves: bool, strength: float, rng: np.rando
 
 
 def _pan(frames: int, fps: float, rng: np.random.Generator) -> Array:
-    """From aim to aim, (T, 2), resting at some, starting at the middle."""
+    """From goal to goal, (T, 2), resting at some, starting at the middle."""
     path = np.zeros((1, 2))
     while len(path) < frames:
         angle, reach = rng.uniform(0, 2 * np.pi), rng.uniform(0.05, 0.28)
-        aim = path[-1] + reach * np.array([np.cos(angle), np.sin(angle)])
-        if rng.random() < 0.25 or np.linalg.norm(aim) > MAX_PAN:
-            aim = path[-1] if rng.random() < 0.5 else path[-1] * 0.3
-        share = np.linspace(0, 1, max(2, round(float(rng.uniform(*LEG_RANGE_S)) * fps)) + 1)[1:, None]
-        path = np.concatenate([path, path[-1] + (aim - path[-1]) * share])
+        goal = path[-1] + reach * np.array([np.cos(angle), np.sin(angle)])
+        if rng.random() < 0.25 or np.linalg.norm(goal) > MAX_PAN:
+            goal = path[-1] if rng.random() < 0.5 else path[-1] * 0.3
+        share = np.linspace(0, 1, max(2, round(float(rng.uniform(*SEGMENT_RANGE_S)) * fps)) + 1)[1:, None]
+        path = np.concatenate([path, path[-1] + (goal - path[-1]) * share])
     return path[:frames]
 
 
 def _wander(frames: int, fps: float, node_s: float, size: float, rng: np.random.Generator) -> Array:
-    """Normal numbers of that deviation every `node_s`, joined by half cosines, from 0. (T,)."""
+    """Normal random numbers of that standard deviation every `node_s`, joined by half cosines, from 0. (T,)."""
     nodes = np.concatenate([[0.0], rng.normal(0, size, int(frames / fps / node_s) + 2)])
     place = np.arange(frames) / fps / node_s
     left = place.astype(int)

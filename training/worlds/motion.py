@@ -41,7 +41,7 @@ class CameraPath:
 
 
 def camera_path(frames: int, moving: bool, strength: float, rng: np.random.Generator) -> CameraPath:
-    """A camera that rests or pans, zooms and shakes; always with a small lean and tilt of its own."""
+    """A camera that rests or pans, zooms and shakes; always with a small roll and tilt."""
     time = np.linspace(0, 1, frames)
     pan, zoom = np.zeros((frames, 2)), np.full(frames, rng.uniform(0.95, 1.05))
     roll = np.full(frames, rng.normal(0, 0.03) * strength)
@@ -58,12 +58,14 @@ def camera_path(frames: int, moving: bool, strength: float, rng: np.random.Gener
     return CameraPath(pan, zoom, roll, tilt)
 
 
-OUT_OF_VIEW: tuple[MotionKind, ...] = ("leaving", "entering", "returning")
+OUT_OF_VIEW_MOTIONS: tuple[MotionKind, ...] = ("leaving", "entering", "returning")
 
 
 def sample_motion(rng: np.random.Generator, out_of_view: float = 0.0) -> MotionKind:
-    """A kind of motion, by its weight; with probability `out_of_view` one through the edge of the view."""
-    kinds: tuple[MotionKind, ...] = OUT_OF_VIEW if out_of_view and rng.random() < out_of_view else tuple(MOTION_WEIGHTS)
+    """A kind of motion, by its weight; with probability `out_of_view` one that crosses the edge of the view."""
+    kinds: tuple[MotionKind, ...] = (
+        OUT_OF_VIEW_MOTIONS if out_of_view and rng.random() < out_of_view else tuple(MOTION_WEIGHTS)
+    )
     weights = np.cumsum([MOTION_WEIGHTS[kind] for kind in kinds])
     return kinds[int(np.searchsorted(weights, rng.random() * weights[-1], side="right"))]
 
@@ -76,7 +78,7 @@ def object_path(
     Args:
         kind: how it moves.
         frames: T.
-        start: (2,), where it is at first (at last for "entering").
+        start: (2,), its first position (the last for "entering").
         half: (2,), half width and half height of the view.
         size: its side.
         pace: about how far it goes in the clip.

@@ -1,4 +1,4 @@
-"""A contact sheet: frames with the boxes that are meant, and what is said about them."""
+"""A contact sheet: frames with the boxes of target and region, and their language."""
 
 from collections.abc import Sequence
 

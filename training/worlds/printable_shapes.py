@@ -1,6 +1,6 @@
-"""The sheet to print: every shape in every colour, as vector drawings in a PDF of A4 pages.
+"""Printable shapes: every shape in every colour, as vector drawings in a PDF of A4 pages.
 
-Hold one page, or cut-out shapes, before a camera. The colours are the middles of the ranges that the worlds use.
+For holding in front of a camera, as pages or cut out. The colours are the middles of the ranges that the worlds use.
 """
 
 import cv2
@@ -61,7 +61,7 @@ def _path(points: Points, x: float, y: float, side: float) -> str:
 
 
 def _shape(shape: str, colour: str, x: float, y: float, side: float) -> str:
-    """A silhouette with its details; a thin grey rim shows white on white."""
+    """A silhouette with its details; a thin grey rim keeps white visible on white."""
     drawing, rgb = silhouette(shape), middle_colour(colour)
     side /= float(np.ptp(np.concatenate(drawing.contours), axis=0).max())
     lines = [f"{rgb[0]:.3f} {rgb[1]:.3f} {rgb[2]:.3f} rg 0.45 G 0.6 w"]

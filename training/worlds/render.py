@@ -1,4 +1,4 @@
-"""From a scene to frames and exact truth."""
+"""Rendering: a scene to frames and exact ground truth."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -42,9 +42,9 @@ def make_clip(
         frames: T; 1 is a single image.
         size: side in pixels, or (height, width); at least 32.
         split: "train" never shows a held-out colour-shape pair; "val" shows both.
-        config: what the worlds hold.
+        config: what the clip may contain.
         background: real frames (h, w, 3) uint8 to draw the objects into, cut to the middle and resized: one that the
-            camera moves over, or as many as T, in which case the camera rests and motion is judged in the picture.
+            camera moves over, or as many as T, in which case the camera rests and motion refers to the image.
             None: a generated background.
 
     Raises:
@@ -57,7 +57,7 @@ def make_clip(
     if background is not None and len(background) not in (1, frames):
         raise ConfigError(f"a clip of {frames} frames needs 1 or {frames} background frames, not {len(background)}")
     if background is not None and len(background) > 1:
-        config = replace(config, camera_motion=0.0)  # the real camera moves already, nobody knows how
+        config = replace(config, camera_motion=0.0)  # the real camera moves, by an unknown amount
     scene_rng, look_rng = (
         np.random.Generator(np.random.PCG64([seed, 0 if split == "train" else 1, stream])) for stream in range(2)
     )
@@ -68,7 +68,7 @@ def make_clip(
 
 
 def draw_scene(scene: Scene, degradation: Degradation, *, size: tuple[int, int], split: Split, seed: int) -> Clip:
-    """The clip of a scene that was composed by hand, of (height, width) px; the seed chooses surfaces and shades."""
+    """The clip of a hand-composed scene, of (height, width) px; the seed chooses surfaces and shades."""
     height, width = size
     rng = np.random.Generator(np.random.PCG64([seed, 0 if split == "train" else 1, 1]))
     return _Painter(scene, len(scene.camera.zoom), width, height, degradation, None, rng).paint(split, seed)
@@ -76,7 +76,7 @@ def draw_scene(scene: Scene, degradation: Degradation, *, size: tuple[int, int],
 
 @dataclass(slots=True)
 class _Painter:
-    """Draws one scene. Made for one clip and dropped."""
+    """Renders one scene, once."""
 
     scene: Scene
     frames: int
@@ -164,7 +164,7 @@ class _Painter:
         edge = float(self.rng.choice([-0.75, 0.8])) if self.rng.random() < 0.25 else 0.0
         sprites = []
         for obj in self.scene.objects:
-            # A dark or white body may lie on its like: it always has a rim of the other tone.
+            # A black or white object may lie on its own colour, so it has a rim of another tone.
             rim = {"black": 0.55, "white": -0.6}.get(obj.spec.colour, 0.0) if self.rng.random() < 0.8 else 0.0
             texture_side = int(np.ceil(obj.side * side * 2 * HALF_EXTENT * 1.15)) + 2
             sprites.append(draw_sprite(obj.spec, texture_side, edge or rim, self.rng))
@@ -248,7 +248,7 @@ def _draw_object(
     step: Array,
     cast_shadow: tuple[float, float, float] | None,
 ) -> tuple[float, Array]:
-    """Draws an object over what is there; returns its whole area in pixels and its whole tight box."""
+    """Draws an object over the canvas; gives its whole area in pixels and its whole tight box."""
     corners = _project(pose, _CORNERS)
     (left, top), (right, bottom) = (
         np.floor(corners.min(axis=0)).astype(int),
@@ -284,7 +284,7 @@ def _draw_object(
 def _draw_cast_shadow(
     canvas: Pixels, alpha: Pixels, left: int, top: int, cast_shadow: tuple[float, float, float]
 ) -> None:
-    """Darkens what lies behind an object, a little aside."""
+    """Draws the shadow of an object, slightly offset."""
     strength, dx, dy = cast_shadow
     left, top = left + round(dx), top + round(dy)
     height, width = canvas.shape[:2]
@@ -295,7 +295,7 @@ def _draw_cast_shadow(
 
 
 def _visible_parts(instances: Image, full_boxes: Array) -> tuple[Array, Array]:
-    """Tight boxes (T, N, 4), NaN where nothing is seen, and pixel counts (T, N) of what is seen."""
+    """Tight boxes (T, N, 4), NaN where invisible, and visible pixel counts (T, N)."""
     frames, height, width = instances.shape
     boxes, counts = np.tile(_INVISIBLE, (*full_boxes.shape[:2], 1)), np.zeros(full_boxes.shape[:2])
     clipped = np.clip(full_boxes, 0, [width, height, width, height]).astype(int)

@@ -1,4 +1,4 @@
-"""The scene: what is where when, before a pixel is drawn."""
+"""Scenes: objects, camera and their motion, before rendering."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ COUNT_WEIGHTS = (1.0, 1.6, 1.8, 1.8, 1.4, 1.0, 0.8, 0.6)  # of 1..8 objects
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SceneObject:
-    """One object's life: centres (T, 2) and side in world units, angle (T,) in radians, mirrored or not."""
+    """One object: centres (T, 2) and side in world units, angle (T,) in radians, mirrored or not."""
 
     spec: ObjectSpec
     centres: Array
@@ -32,7 +32,7 @@ class SceneObject:
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """A tall foreground thing that hides what passes behind it: world x of its edges, how many objects are nearer."""
+    """A tall foreground occluder: world x of its edges, how many objects are nearer."""
 
     left: float
     right: float
@@ -55,7 +55,7 @@ def _pick(weights: tuple[float, ...], rng: np.random.Generator) -> int:
 
 
 def sample_pair(split: Split, held_out_share: float, rng: np.random.Generator) -> tuple[str, str]:
-    """A colour and a shape that go together in this split."""
+    """A colour-shape pair of this split."""
     wanted = split == "val" and rng.random() < held_out_share
     while True:
         colour, shape = COLOURS[int(rng.integers(len(COLOURS)))], SHAPES[int(rng.integers(len(SHAPES)))]
@@ -102,7 +102,7 @@ def _sample_specs(count: int, split: Split, config: WorldConfig, rng: np.random.
 
 
 def _place(sides: list[float], half: Array, rng: np.random.Generator) -> list[Array]:
-    """Starting points that mostly keep clear of each other."""
+    """Starting points that mostly do not overlap."""
     placed: list[Array] = []
     for index, side in enumerate(sides):
         room = half - side * 0.45

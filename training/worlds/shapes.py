@@ -1,4 +1,4 @@
-"""Silhouettes: closed outlines in a unit box, with a few inner details that make them everyday objects.
+"""Silhouettes: closed outlines in a unit box, with a few inner details that make them recognisable.
 
 Coordinates are x right, y down, centred on the outline's bounding box and scaled so that the box has an area of 1:
 the size of an object is then the side of a square of the area of its box, whatever its shape.

@@ -1,4 +1,4 @@
-"""Sprites: one object's look, drawn once a clip and warped into every frame."""
+"""Sprites: the appearance of an object, drawn once per clip and warped into every frame."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ Pixels = NDArray[np.float32]
 SUPERSAMPLING = 4
 _SHIFT = 4  # fractional bits of OpenCV's polygon corners
 
-# Hue in degrees, saturation, value: ranges that do not touch, even after a mild cast and exposure change.
+# Hue in degrees, saturation, value: ranges that stay disjoint under a mild colour cast and exposure change.
 COLOUR_RANGES: dict[str, tuple[tuple[float, float], tuple[float, float], tuple[float, float]]] = {
     "red": ((-6, 6), (0.80, 1.0), (0.68, 0.95)),
     "orange": ((24, 32), (0.85, 1.0), (0.92, 1.0)),
@@ -31,7 +31,7 @@ COLOUR_RANGES: dict[str, tuple[tuple[float, float], tuple[float, float], tuple[f
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sprite:
-    """An object's look.
+    """An object's appearance.
 
     Attributes:
         rgba: (S, S, 4) float32 in 0..255, colour multiplied by alpha; covers [-HALF_EXTENT, HALF_EXTENT] of the shape.
@@ -43,14 +43,14 @@ class Sprite:
 
 
 def sample_colour(colour: str, rng: np.random.Generator) -> Pixels:
-    """A shade that everyone calls by this name. (3,) float32, RGB in 0..255."""
+    """A shade of that colour. (3,) float32, RGB in 0..255."""
     hue, saturation, value = (rng.uniform(low, high) for low, high in COLOUR_RANGES[colour])
     hsv = np.array([[[hue % 360, saturation, value]]], np.float32)
     return np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0] * 255, np.float32)
 
 
 def second_shade(rgb: Pixels, rng: np.random.Generator) -> Pixels:
-    """The other shade of a pattern: a lighter or darker tone of the same colour, far enough to be seen."""
+    """The other shade of a pattern: a lighter or darker tone of the same colour, far enough to be visible."""
     brightness = float(rgb.mean()) / 255
     lighter = rgb * 0.22 + 255 * 0.78
     if brightness < 0.15:
@@ -96,7 +96,7 @@ def _fill(contours: tuple[Points, ...], side: int, holes: tuple[Points, ...] = (
 
 
 def draw_sprite(spec: ObjectSpec, side: int, outline: float, rng: np.random.Generator) -> Sprite:
-    """The look of an object in a texture of side x side pixels.
+    """The appearance of an object in a texture of side x side pixels.
 
     Args:
         spec: what to draw.

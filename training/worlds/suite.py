@@ -1,8 +1,8 @@
-"""The streaming suite: long unseen clips on disk, with the truth and phrases, for `vitron eval stream`.
+"""The streaming suite: long held-out clips on disk, with ground truth and phrases, for `vitron eval stream`.
 
-Every clip follows from the suite's seed and its own number; the scenes come from streams of random numbers that neither
-training nor validation clips use. What makes a clip (its number, seed, size and rate) is kept in its truth.json, so
-that a suite which was broken off goes on where it ended, and another suite in the same folder is refused.
+Every clip is determined by the suite's seed and its own number; the random streams are those of neither training nor
+validation clips. The parameters of a clip (number, seed, size and rate) are in its truth.json, so that an interrupted
+suite is completed, and another suite in the same folder is refused.
 """
 
 import json
@@ -41,9 +41,9 @@ from vitron_ros.evaluation.stream_metrics import hidden_spans
 from vitron_ros.images.codec import encode_jpeg
 from vitron_ros.recordings.output import write_bytes
 
-SUITE_STREAM = 2  # of the random numbers: training has 0 and validation 1
-LOOK_SEED = 1 << 42  # surfaces and shades of no clip of training or validation
-START_KEYFRAMES = 8  # 0.25 s apart: while they last, a phrase fits its target alone
+SUITE_STREAM = 2  # random stream: training has 0 and validation 1
+APPEARANCE_SEED = 1 << 42  # shares no surface or shade with training or validation
+START_KEYFRAMES = 8  # 0.25 s apart: in these a phrase matches its target alone
 KEYFRAME_S = 0.25
 QUALITY = 92
 FAMILIES: dict[QueryFamily, float] = {"attribute": 0.7, "superlative": 0.1, "relation": 0.12, "size": 0.08}
@@ -54,7 +54,7 @@ CONFIG = WorldConfig(min_objects=4, max_objects=7)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suite:
-    """What makes a suite.
+    """Parameters of a suite.
 
     Attributes:
         size: width and height, px.
@@ -76,7 +76,7 @@ class Suite:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SuiteClip:
-    """A clip before it is on disk."""
+    """A clip that is not yet on disk."""
 
     scene: Scene
     clip: Clip
@@ -85,7 +85,7 @@ class SuiteClip:
 
 
 def render_suite(folder: Path, suite: Suite, *, workers: int = 1) -> Iterator[str]:
-    """Render what is not there yet; the name of each clip once it is there.
+    """Renders missing clips; yields the name of each clip once it is complete.
 
     Raises:
         ConfigError: the folder holds clips of another suite.
@@ -108,19 +108,19 @@ def compose(suite: Suite, index: int) -> SuiteClip:
     """The clip of that number, rendered.
 
     Raises:
-        ConfigError: no scene of that seed begins with something that words can tell from the rest.
+        ConfigError: no scene of that seed begins with an object that a phrase identifies.
     """
     for attempt in range(SCENE_TRIES):
         rng = np.random.Generator(np.random.PCG64([suite.seed, SUITE_STREAM, index, attempt]))
         plan = plan_of(index, rng)
         frames = round(float(rng.uniform(*suite.seconds)) * suite.fps)
         scene = long_scene(frames, suite.fps, suite.size, plan, CONFIG, rng)
-        seed = LOOK_SEED + suite.seed * 1_000_003 + index
+        seed = APPEARANCE_SEED + suite.seed * 1_000_003 + index
         start = _draw(suite, scene_at(scene, _start_frames(suite.fps)), seed)
         targets = _targets(start, plan, rng)
         if targets:
             return SuiteClip(scene=scene, clip=_draw(suite, scene, seed), plan=plan, targets=targets)
-    raise ConfigError(f"clip {index} of seed {suite.seed} has no phrase that fits one object; take another seed")
+    raise ConfigError(f"clip {index} of seed {suite.seed} has no phrase that matches one object only; use another seed")
 
 
 def truth_of(made: SuiteClip, fps: float) -> StreamTruth:
@@ -151,7 +151,7 @@ def occlusions(made: SuiteClip, fps: float) -> list[dict[str, Any]]:
 
 
 def summary(folder: Path, suite: Suite) -> dict[str, Any]:
-    """What is in a rendered suite, in counts of clips."""
+    """Counts over a rendered suite."""
     documents = [
         json.loads((folder / clip_name(index) / TRUTH_FILE).read_text("utf-8")) for index in range(suite.clips)
     ]
@@ -179,7 +179,7 @@ def summary(folder: Path, suite: Suite) -> dict[str, Any]:
 def suite_sheet(folder: Path, clips: int, *, columns: int = 10, width: int = 128) -> NDArray[np.uint8]:
     """A row of pictures for each of the first clips, evenly over its time, (H, W, 3) uint8 RGB.
 
-    The visible part of each target is framed; the phrase of the first is written below.
+    The visible part of each target has a box; the phrase of the first is below.
     """
     rows = []
     colours = ((255, 0, 255), (0, 255, 255), (255, 255, 0), (0, 255, 0))
@@ -190,7 +190,7 @@ def suite_sheet(folder: Path, clips: int, *, columns: int = 10, width: int = 128
         for frame in np.linspace(0, len(clip) - 1, columns).round().astype(int):
             picture = cv2.imread(str(clip.paths[frame]), cv2.IMREAD_COLOR_RGB)
             if picture is None:
-                raise SourceError(f"{clip.paths[frame]} is damaged; remove its clip, and it is rendered again")
+                raise SourceError(f"{clip.paths[frame]} is damaged; remove its clip, to render it again")
             image = cv2.resize(np.asarray(picture, np.uint8), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
             for target, colour in zip(clip.truth.targets, colours, strict=False):
                 box = clip.truth.boxes_xyxy[frame, target.object] * scale
@@ -217,19 +217,19 @@ def _draw(suite: Suite, scene: Scene, seed: int) -> Clip:
 
 
 def _targets(start: Clip, plan: ScenePlan, rng: np.random.Generator) -> tuple[StreamTarget, ...]:
-    """A phrase for each lead that has one; none at all without one for the first."""
+    """A phrase for each target that has one; none at all without one for the first."""
     found: list[StreamTarget] = []
-    for lead in range(plan.targets):
-        target = _phrase(start, lead, rng)
+    for index in range(plan.targets):
+        target = _phrase(start, index, rng)
         if target is not None and target.phrase not in [other.phrase for other in found]:
             found.append(target)
-        elif lead == 0:
+        elif index == 0:
             return ()
     return tuple(found)
 
 
 def _phrase(start: Clip, index: int, rng: np.random.Generator) -> StreamTarget | None:
-    """Words that fit this object alone in each of the first keyframes; by attributes only if they always will."""
+    """A phrase that matches this object alone in the first keyframes; by attributes only if it does so throughout."""
     views = [image_view(start, frame) for frame in range(len(start.frames))]
     family = list(FAMILIES)[int(rng.choice(len(FAMILIES), p=list(FAMILIES.values())))]
     for _ in range(PHRASE_TRIES):
@@ -247,7 +247,7 @@ def _verbalize(query: Query, rng: np.random.Generator) -> str:
 
 
 def _all_in_view(view: SceneView) -> SceneView:
-    """As if every object were seen, those that come later too; sizes as they are in this view."""
+    """As if every object were visible, including later ones; sizes as in this view."""
     everywhere = np.full(len(view.objects), YES, np.int8)
     return SceneView(view.objects, everywhere, everywhere, view.centres, view.sizes, {})
 
@@ -263,8 +263,8 @@ def _cause(clip: Clip, target: StreamTarget, frame: int) -> str:
     return "object" if float((shown > 0).mean()) > 0.5 else "post"
 
 
-def _marks(suite: Suite, index: int) -> dict[str, Any]:
-    """What must agree for a clip on disk to be this one. The number of clips does not matter: a suite may grow."""
+def _parameters(suite: Suite, index: int) -> dict[str, Any]:
+    """Parameters that must agree for a clip on disk to be this one. The number of clips may grow."""
     numbers = {"seed": suite.seed, "size": list(suite.size), "fps": suite.fps, "seconds": list(suite.seconds)}
     return {"number": index, "suite": numbers}
 
@@ -276,9 +276,9 @@ def _is_there(folder: Path, suite: Suite, index: int) -> bool:
     try:
         document = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise SourceError(f"{path} cannot be read: {error}; remove {path.parent}, and it is rendered again") from error
-    marks = _marks(suite, index)
-    if not isinstance(document, dict) or {key: document.get(key) for key in marks} != marks:
+        raise SourceError(f"{path} cannot be read: {error}; remove {path.parent}, to render it again") from error
+    parameters = _parameters(suite, index)
+    if not isinstance(document, dict) or {key: document.get(key) for key in parameters} != parameters:
         raise ConfigError(f"{path.parent} is a clip of another suite; choose an empty folder, or remove it")
     return True
 
@@ -287,11 +287,11 @@ def _render(folder: Path, suite: Suite, index: int) -> str:
     cv2.setNumThreads(1)
     made = compose(suite, index)
     place = folder / clip_name(index)
-    shutil.rmtree(place, ignore_errors=True)  # of a run that was broken off in the middle of this clip
+    shutil.rmtree(place, ignore_errors=True)  # of an interrupted run
     for number, image in enumerate(made.clip.frames):
         write_bytes(place / "frames" / FRAME_NAME.format(number), encode_jpeg(image, QUALITY))
-    marks = _marks(suite, index)
+    parameters = _parameters(suite, index)
     write_truth(
-        place, truth_of(made, suite.fps), **marks, plan=asdict(made.plan), occlusions=occlusions(made, suite.fps)
+        place, truth_of(made, suite.fps), **parameters, plan=asdict(made.plan), occlusions=occlusions(made, suite.fps)
     )
     return clip_name(index)

@@ -1,4 +1,4 @@
-"""The vocabulary of the worlds. Its order is part of the data format: indices are class numbers of the dense targets."""
+"""The vocabulary of the worlds. The order is part of the format: indices are the classes of the dense targets."""
 
 from typing import Literal
 

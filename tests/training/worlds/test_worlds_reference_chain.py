@@ -1,4 +1,4 @@
-"""What is come by on the way to an object is in order, of the kind that is counted, and in sight where it is sought."""
+"""Reference chains are in order, of the kind that is counted, and visible in their frames."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ SEEDS = range(40)
 
 
 @pytest.mark.parametrize("direction", AXIS_OF)
-def test_who_counts_comes_by_those_before(direction):
+def test_an_ordinal_counts_through_those_before(direction):
     axis, sign = AXIS_OF[direction]
     found = 0
     for seed in SEEDS:
@@ -23,10 +23,10 @@ def test_who_counts_comes_by_those_before(direction):
                 target = only_match(query.truth(view))
                 if target is None:
                     continue
-                way = [*reference_chain(query, view), target]
-                assert len(way) == number
-                assert (np.diff(view.centres[way, axis]) * sign <= 0).all()
-                for place, index in enumerate(way):  # perhaps beside another
+                chain = [*reference_chain(query, view), target]
+                assert len(chain) == number
+                assert (np.diff(view.centres[chain, axis]) * sign <= 0).all()
+                for place, index in enumerate(chain):  # perhaps beside another
                     assert Nth(kind, place + 1, direction).truth(view)[index] != NO
                 found += 1
     assert found > 40
@@ -46,14 +46,14 @@ def test_a_relation_begins_at_its_anchor():
     assert found > 40
 
 
-def test_what_is_seen_at_once_has_no_way():
+def test_one_step_references_have_no_chain():
     view = image_view(make_clip(1, size=48), 0)
     for query in (Kind(), Farthest(Kind(), "left"), Extreme(Kind(), is_largest=True)):
         assert reference_chain(query, view) == ()
 
 
 @pytest.mark.parametrize("frames", (1, 8))
-def test_ways_of_samples_are_in_sight_and_only_of_present_targets(frames):
+def test_chains_of_samples_are_visible_and_only_of_present_targets(frames):
     kinds = set()
     for seed in SEEDS:
         clip = make_clip(seed, frames=frames, size=48)
@@ -64,7 +64,7 @@ def test_ways_of_samples_are_in_sight_and_only_of_present_targets(frames):
             for index, frame in sample.chain:
                 assert frame in sample.frames
                 assert clip.visible[frame, index] > UNSEEN
-                if sample.kind in ("motion", "event"):  # known when it was seen for the last time
+                if sample.kind in ("motion", "event"):  # known in its last visible frame
                     assert index == sample.target
                     assert (clip.visible[frame + 1 :, index] <= UNSEEN).all()
                 else:
