@@ -1,13 +1,13 @@
-"""Measure every backend of one model on this machine, in one run.
+"""Benchmark every backend of one model on this machine, in one run.
 
     encoder    ms a frame at batch 1 and 8: vision encoder, selector and projector
     selector   ms a frame: the model's own, and the CUDA kernel where there is a GPU
     prefill    ms a token of a prompt
     decode     ms a token behind that prompt, at batch 1
-    grounding  ms for a phrase in a clip of 8 frames, from images to boxes, each way all through
+    grounding  ms for a phrase in a clip of 8 frames, from images to boxes, end to end
 
-Figures are medians of interleaved rounds. On a shared machine only ratios within one run mean something: each stage is
-given next to torch eager. Backends that are not here are listed with the reason.
+Figures are medians of interleaved rounds. On a shared machine only ratios within one run are meaningful: each stage is
+compared with torch eager. Unavailable backends are listed with the reason.
 """
 
 import argparse
@@ -47,7 +47,7 @@ EPILOG = """examples:
   python -m engines.bench --checkpoint vitron-tiny --json
   python -m engines.bench --profile elysium-7b --encoder-only   # ViT-L/14 at 336 px with random weights"""
 BATCHES = (1, 8)
-TEXT_TOKENS = 60  # tokens of text in the prompt, beside those of 8 frames
+TEXT_TOKENS = 60  # tokens of text in the prompt, besides those of 8 frames
 PHRASE = "the red square"
 Runs = dict[str, Callable[[], object]]
 
@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--checkpoint", help="directory, bundled name or hub id (default: vitron-tiny)")
     source.add_argument("--profile", help="model profile, with random weights")
-    parser.add_argument("--rounds", type=whole(1), default=15, help="times each way is measured (default: 15)")
+    parser.add_argument("--rounds", type=whole(1), default=15, help="rounds of measurement (default: 15)")
     parser.add_argument("--threads", type=whole(1, 1024), default=1, help="CPU threads (default: 1)")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (default: cpu)")
     parser.add_argument("--encoder-only", action="store_true", help="leave out the language model: it is not loaded")
@@ -153,7 +153,7 @@ class Bench:
         self._note("decode", "token", decodes, 1)
 
     def measure_grounding(self, checkpoint: str) -> None:
-        """The whole way of a request, by each backend that the runtime offers here."""
+        """End-to-end grounding on each backend of the runtime."""
         grounders = {}
         ways = [("torch", "torch", False), ("torch, drafts", "torch", True), ("onnx, drafts", "onnx", True)]
         ways += [("tensorrt, drafts", "tensorrt", True)] if self._device.type == "cuda" else []
@@ -173,7 +173,7 @@ class Bench:
         print(f"{len(replies[0])} clips, {'the same' if self.figures['grounding_equal'] else 'NOT THE SAME'} answers")
 
     def _note(self, stage: str, unit: str, runs: Runs, count: int) -> None:
-        """Measures, keeps and prints one stage: ms a unit, and how many times as fast as torch eager."""
+        """Measures, records and prints one stage: ms per unit, and speed-up over torch eager."""
         seconds = interleaved(runs, self._rounds, self._device)
         self.figures[stage] = {}
         for name, each in seconds.items():
@@ -203,7 +203,7 @@ class Bench:
         return runs
 
     def _language_runs(self, prompt: int) -> tuple[Runs, Runs]:
-        """Ways to read a prompt, and ways to write one token behind it."""
+        """Variants of prefill, and of decoding one token."""
         model, language = self._model, self._model.language
         embeds = 0.1 * torch.randn(prompt, model.config.language.hidden_size, device=model.device, dtype=model.dtype)
         ids = torch.zeros(1, 1, dtype=torch.long, device=model.device)
@@ -248,7 +248,7 @@ class Bench:
 
 
 class Clips:
-    """Clips of a moving square, another one in every run; what is answered to each is kept."""
+    """Clips of a moving square, a new one in every run; collects the replies."""
 
     def __init__(self, grounder: Grounder) -> None:
         self.replies: list[tuple[ReplyStatus, str]] = []

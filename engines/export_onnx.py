@@ -1,6 +1,6 @@
 """Write a part of a model as an ONNX file.
 
-frames   the vision encoder, the token selector and the projector as one graph: pixels to tokens and kept patches
+frames   the vision encoder, the token selector and the projector as one graph: pixels to tokens and selected patches
 vision   the vision encoder alone
 region   the region encoder
 prefill  the language model over a prompt's embeddings, keys and values as inputs and outputs

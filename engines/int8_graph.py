@@ -1,4 +1,4 @@
-"""Products in int8: an ONNX graph with quantisation written into it, from images like those that it will see.
+"""Post-training quantisation of an ONNX graph to int8 products, calibrated on images like those of its use.
 
 ONNX Runtime's static quantisation puts a pair of QuantizeLinear and DequantizeLinear before every matrix product and
 convolution; TensorRT fuses them into int8 kernels. All else, sums and biases too, stays in float32.
@@ -19,12 +19,12 @@ from training.worlds import make_clip
 from vitron_ros.errors import EngineError
 from vitron_ros.frame import Image
 
-IMAGES = 64  # that calibrate
+IMAGES = 64  # for calibration
 PRODUCTS = ["MatMul", "Gemm", "Conv"]
 
 
 def calibration_images(source: str, size: int) -> list[Image]:
-    """Images of a folder, evenly chosen, or `worlds`: pictures of size x size px of the generated worlds.
+    """Images of a folder, evenly sampled, or `worlds`: generated images of size x size px.
 
     Raises:
         ConfigError: the folder has none.

@@ -3,10 +3,10 @@
 model: vitron-tiny            # checkpoint: bundled name or directory; with weights random: a model profile
 weights: checkpoint           # or random
 part: frames                  # frames, vision, region, prefill, decode
-levels: true                  # hidden states too, for regions; false where nobody points at things
+levels: true                  # hidden states too, for regions; false without regions
 library: tensorrt_rtx         # tensorrt (on the device itself), tensorrt_rtx, onnxruntime
-precision: float16            # of weights and arithmetic; int8: of the products of a part that sees
-calibration: worlds           # with int8 alone: a folder of images, or the pictures of training
+precision: float16            # of weights and arithmetic; int8: of the products of frames and vision
+calibration: worlds           # int8 only: a folder of images, or generated training images
 selector: plugin              # only frames by TensorRT: the T-Selector kernel, kernels/plugin.py; may be left out
 targets: [SM86, SM89]         # GPUs; [CURRENT] for tensorrt, [cpu] for onnxruntime
 sizes:                        # one entry an optimisation profile

@@ -1,7 +1,7 @@
-"""What few bits cost in accuracy: a trained model's answers, and the distributions of large random layers.
+"""Accuracy of quantised weights and caches: a trained model's answers, and the output of large random layers.
 
     int8    one scale a row, as `vitron_ros.model.quantise` makes it; awq: calibrated on other questions
-    int4    one scale a group of weights; accuracy only: the fast kernels for it are a GPU's
+    int4    one scale a group of weights; accuracy only: its fast kernels need a GPU
     fp8     floats of 8 bits, one scale a row; accuracy of the weights only, a GPU multiplies in 8 bits as well
     cache   keys and values of the decoder in 8 bits, a scale for each head of a token
     frames  the products of the frames' graph in int8, calibrated on pictures of the worlds, by ONNX Runtime on the CPU
@@ -10,7 +10,7 @@ Of a trained model, over validation questions of the generated worlds (rec, rsot
 
     perplexity      of the right answers, given one token after the other; of weights alone
     box_error       distance of the corners from the truth, in hundredths of the image, where both have a box
-    exact_match     answers that are those of float32, to the letter
+    exact_match     answers equal to those of float32
 
 Of random layers, beside float32 on the same input: error of the logits over their spread, Kullback-Leibler divergence
 of the next token in nats, and how often the first choice is the same. Random weights have no outliers, which trained

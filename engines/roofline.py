@@ -1,10 +1,10 @@
-"""Run a model of full size with random weights: what a robot will spend, beside what its hardware allows.
+"""Roofline of a full-size model with random weights: measured times next to what the hardware allows.
 
-Speed does not depend on the weights. The memory that is needed is announced first, and held to on a GPU. Then one clip
-goes through: encoder, prompt, answer. Each stage stands next to its bound:
+Speed does not depend on the weights. The memory requirement is estimated first, and enforced on a GPU. Then one clip is
+processed: encoder, prefill, decoding. Each stage is compared with its bound:
 
-    encoder, prefill   operations / the rate of a large matrix product: bound by arithmetic
-    decode             bytes of weights and cache / the rate at which a buffer of that size is read: bound by memory
+    encoder, prefill   operations / the rate of a large matrix product: compute bound
+    decode             bytes of weights and cache / the rate at which a buffer of that size is read: memory bound
 
 Without a GPU the same code runs with few layers of the language model, in float32, and says so: its figures are of that
 model alone.
@@ -49,13 +49,13 @@ WEIGHTS = {
 CPU_LAYERS = 2
 TEXT_TOKENS = 60  # tokens of text in the prompt
 WORKSPACE = 1024**3  # bytes of activations and libraries
-ACTIVATIONS = 0.15  # of the weights, likewise
+ACTIVATIONS = 0.15  # share of the weights, likewise
 MIB = 1024**2
 
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryPlan:
-    """What will be run.
+    """The run and its memory.
 
     Attributes:
         config: with the layers that are run.
@@ -82,7 +82,7 @@ class MemoryPlan:
 def make_plan(
     config: ModelConfig, *, weights: str, layers: int | None, frames: int, tokens: int, cache: CacheKind = "full"
 ) -> MemoryPlan:
-    """The plan of a rehearsal.
+    """The run of a config.
 
     Raises:
         EngineError: a number is out of range, or the clip and its answer exceed the context.
@@ -107,7 +107,7 @@ def make_plan(
     sizes = footprint(config)
     language = sizes.parameters["language"]
     embeddings = 0 if config.language.tie_embeddings else config.language.vocab_size * config.language.hidden_size
-    rest = language - embeddings - sizes.int8_parameters  # norms: kept in full
+    rest = language - embeddings - sizes.int8_parameters  # norms: not quantised
     read = int(WEIGHTS[weights] * sizes.int8_parameters) + dtype.itemsize * rest
     cache_bytes = sizes.cache_bytes_per_token * dtype.itemsize // 2
     if cache != "full":
@@ -121,7 +121,7 @@ def make_plan(
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes that can be had."""
+    """Bytes of free memory."""
     if device.type == "cuda":
         free: int = torch.cuda.mem_get_info(device)[0]
         return free
@@ -131,7 +131,7 @@ def free_memory(device: torch.device) -> int:
 
 
 def build_model(plan: MemoryPlan, device: torch.device) -> VitronModel:
-    """The model with random weights, made in its own dtype on its device: never twice in memory."""
+    """The model with random weights, built in its own dtype on its device: never twice in memory."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(plan.dtype)
     torch.manual_seed(0)
@@ -147,7 +147,7 @@ def build_model(plan: MemoryPlan, device: torch.device) -> VitronModel:
 
 
 class GreedyStep:
-    """One greedy token after another over fixed memory, so that a GPU replays it as one captured graph."""
+    """Greedy decoding over fixed memory, so that a GPU can replay a step as one CUDA graph."""
 
     def __init__(self, language: LanguageModel, cache: KVCache, *, compiled: bool, captured: bool) -> None:
         device, length = language.device, cache.capacity
@@ -194,7 +194,7 @@ def measure_roofline(plan: MemoryPlan, device: torch.device, *, rounds: int, com
     """Figures of every stage and its bound; prints them as a table.
 
     Raises:
-        EngineError: the announced memory is not free, or was not enough.
+        EngineError: the estimated memory is not free, or was not enough.
     """
     figures: dict[str, Any] = {
         "profile": plan.config.name,
@@ -206,7 +206,7 @@ def measure_roofline(plan: MemoryPlan, device: torch.device, *, rounds: int, com
         "frames": plan.frames,
         "prompt_tokens": plan.prompt,
         "tokens": plan.tokens,
-        "announced_mb": plan.peak_bytes // MIB,
+        "estimated_mb": plan.peak_bytes // MIB,
     }
     free = free_memory(device)
     print(f"needs at most {plan.peak_bytes / MIB:.0f} MB; {free / MIB:.0f} MB are free", flush=True)
@@ -220,14 +220,14 @@ def measure_roofline(plan: MemoryPlan, device: torch.device, *, rounds: int, com
     try:
         _measure(plan, device, rounds, compiled, bandwidth, rate, figures)
     except torch.OutOfMemoryError as error:
-        raise EngineError(f"more than the announced {plan.peak_bytes // MIB} MB would be needed: {error}") from error
+        raise EngineError(f"more than the estimated {plan.peak_bytes // MIB} MB would be needed: {error}") from error
     peak = (
         torch.cuda.max_memory_reserved(device)
         if device.type == "cuda"
         else 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     )
     figures["peak_mb"] = peak // MIB
-    print(f"memory        {figures['peak_mb']} MB at most, {figures['announced_mb']} MB announced")
+    print(f"memory        {figures['peak_mb']} MB at most, {figures['estimated_mb']} MB estimated")
     return figures
 
 
@@ -263,13 +263,13 @@ def _measure(
     seconds = interleaved(
         {"encoder": lambda: model.encode_frames(pixels), "prefill": prefill, "decode": decode}, rounds, device
     )
-    seen = sum(weight.numel() for weight in model.vision.layers.parameters()) * vision.num_patches
-    spoken = footprint(config).int8_parameters * plan.prompt
+    encoder_weights = sum(weight.numel() for weight in model.vision.layers.parameters()) * vision.num_patches
+    language_weights = footprint(config).int8_parameters * plan.prompt
     context = plan.prompt + plan.tokens // 2
     read = plan.weight_bytes + plan.cache_bytes * context
     bounds = {
-        "encoder": 2 * plan.frames * seen / rate,
-        "prefill": 2 * spoken / rate,
+        "encoder": 2 * plan.frames * encoder_weights / rate,
+        "prefill": 2 * language_weights / rate,
         "decode": (plan.tokens - 1) * read / bandwidth,
     }
     for name, bound in bounds.items():
@@ -279,9 +279,7 @@ def _measure(
             "bound_ms": round(1e3 * bound, 2),
             "share": round(share, 3),
         }
-        print(
-            f"{name:<10}{1e3 * seconds[name]:12.1f} ms a clip, bound {1e3 * bound:10.1f} ms: {share:6.1%} of it reached"
-        )
+        print(f"{name:<10}{1e3 * seconds[name]:12.1f} ms a clip, bound {1e3 * bound:10.1f} ms: {share:6.1%} of it")
     figures["tokens_per_s"] = round((plan.tokens - 1) / seconds["decode"], 2)
     figures["bound_tokens_per_s"] = round(bandwidth / read, 2)
     figures["ms_per_clip"] = round(1e3 * sum(seconds.values()), 1)

@@ -37,8 +37,7 @@ def read_precision(name: str) -> torch.dtype:
 def load_model(*, checkpoint: str | Path | None, profile_name: str | None, part: str) -> VitronModel:
     """A model in evaluation mode, in float32 on the CPU, as far as a part needs it.
 
-    The language model is most of a large one: for the parts that see, it is not loaded, and stays without memory or
-    with one layer.
+    The language model is most of a large one: for the vision parts it is not loaded: without memory, or with one layer.
 
     Args:
         checkpoint: directory, bundled name or hub id.

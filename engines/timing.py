@@ -1,4 +1,4 @@
-"""Times on a machine that others use, too: ways take turns, so that a busy moment hits all alike."""
+"""Timing on a shared machine: runs are interleaved, so that load from others affects all alike."""
 
 import statistics
 import time

@@ -1,6 +1,6 @@
 """Compare an engine's graph with torch on the same inputs: ONNX Runtime on the CPU, TensorRT where there is a GPU.
 
-The reference is the model in float32. Tolerances follow the precision of the engine. Of the parts that see, every
+The reference is the model in float32. Tolerances follow the precision of the engine. Of the vision parts, every
 layer of the vision encoder is compared as well; of the language model, the new keys and values of every layer: the
 worst come first, and are named.
 """

@@ -26,7 +26,7 @@ from engines.kernels.selector import MAX_PATCHES, TYPES, VECTOR, Arguments
 from vitron_ros.errors import EngineError
 
 NAME, NAMESPACE, VERSION = "TSelector", "vitron", "1"
-KEPT = "kept"  # the one field: K
+SELECTED = "selected"  # the plugin's only field: K
 RTX_LIBRARY = "libtensorrt_rtx.so"
 # From the gather's indices back to the scores, as torch's exporter writes two sorts of `top_patches`.
 CHAIN = ("Expand", "Unsqueeze", "TopK", "Slice", "TopK")
@@ -104,16 +104,16 @@ def write_plugin_graph(onnx: Path, target: Path) -> Path:
     if len(found) != 1:
         raise EngineError(
             f"{onnx} has {len(found)} selections of patches by score, and the plugin takes the place of one; it is "
-            "for the part frames of a model whose selector keeps patches, exported anew"
+            "for the part frames of a model whose selector selects patches, exported anew"
         )
     gather, (_, _, ascending, _, best) = found[0]
-    features, scores, kept = gather.inputs[0], best.inputs[0], ascending.outputs[0].shape[1]
-    _check_sizes(onnx, features.shape, kept)
+    features, scores, selected = gather.inputs[0], best.inputs[0], ascending.outputs[0].shape[1]
+    _check_sizes(onnx, features.shape, selected)
     if scores.dtype != ir.DataType.FLOAT:
         cast = ir.node("Cast", [scores], {"to": ir.DataType.FLOAT}, name="selector.scores")
         graph.insert_before(gather, cast)
         scores = cast.outputs[0]
-    attributes = {KEPT: kept, "plugin_namespace": NAMESPACE, "plugin_version": VERSION}
+    attributes = {SELECTED: selected, "plugin_namespace": NAMESPACE, "plugin_version": VERSION}
     node = ir.node(NAME, [features, scores], attributes, domain=NAMESPACE, num_outputs=2, name="selector.plugin")
     graph.insert_before(gather, node)
     for old, new in zip((gather.outputs[0], ascending.outputs[0]), node.outputs, strict=True):
@@ -142,12 +142,12 @@ def _selection(gather: Any) -> list[Any] | None:
     return chain
 
 
-def _check_sizes(onnx: Path, shape: Sequence[Any], kept: Any) -> None:
+def _check_sizes(onnx: Path, shape: Sequence[Any], selected: Any) -> None:
     _, patches, channels = shape
-    if not (isinstance(patches, int) and kept <= patches <= MAX_PATCHES) or channels % VECTOR:
+    if not (isinstance(patches, int) and selected <= patches <= MAX_PATCHES) or channels % VECTOR:
         raise EngineError(
-            f"{onnx} keeps {kept} of {patches} patches of {channels}; the T-Selector kernel takes up to {MAX_PATCHES} "
-            f"of a multiple of {VECTOR}; set no plugin"
+            f"{onnx} selects {selected} of {patches} patches of {channels}; the T-Selector kernel takes up to "
+            f"{MAX_PATCHES} of a multiple of {VECTOR}; set no plugin"
         )
 
 
@@ -159,13 +159,13 @@ def _creator(trt: Any, launcher: Launcher) -> Any:
         def __init__(self) -> None:
             trt.IPluginCreatorV3One.__init__(self)
             self.name, self.plugin_namespace, self.plugin_version = NAME, NAMESPACE, VERSION
-            field = trt.PluginField(KEPT, np.array([], np.int32), trt.PluginFieldType.INT32)
+            field = trt.PluginField(SELECTED, np.array([], np.int32), trt.PluginFieldType.INT32)
             self.field_names = trt.PluginFieldCollection([field])
             self.launcher = launcher
 
         def create_plugin(self, name: str, fields: Any, phase: Any) -> Any:
-            kept = {field.name: field for field in fields}[KEPT]
-            return plugin(int(kept.data[0]), self.launcher)
+            selected = {field.name: field for field in fields}[SELECTED]
+            return plugin(int(selected.data[0]), self.launcher)
 
     return Creator()
 
@@ -176,25 +176,25 @@ def _plugin_class(trt: Any) -> Any:
     bases: Any = (trt.IPluginV3, trt.IPluginV3OneCore, trt.IPluginV3OneBuild, trt.IPluginV3OneRuntime)
 
     class Plugin(*bases):  # type: ignore[misc]
-        def __init__(self, kept: int, launcher: Launcher) -> None:
+        def __init__(self, selected: int, launcher: Launcher) -> None:
             for base in bases:
                 base.__init__(self)
             self.plugin_name, self.plugin_namespace, self.plugin_version = NAME, NAMESPACE, VERSION
             self.num_outputs = 2
-            self.kept, self.launcher = kept, launcher
+            self.selected, self.launcher = selected, launcher
 
         def get_capability_interface(self, kind: Any) -> Any:
             return self
 
         def clone(self) -> Any:
-            return Plugin(self.kept, self.launcher)
+            return Plugin(self.selected, self.launcher)
 
         def get_output_data_types(self, input_types: Sequence[Any]) -> list[Any]:
             return [input_types[0], trt.int64]
 
         def get_output_shapes(self, inputs: Sequence[Any], shape_inputs: Sequence[Any], expressions: Any) -> list[Any]:
-            (frames, _, channels), kept = inputs[0], expressions.constant(self.kept)
-            return [trt.DimsExprs([frames, kept, channels]), trt.DimsExprs([frames, kept])]
+            (frames, _, channels), selected = inputs[0], expressions.constant(self.selected)
+            return [trt.DimsExprs([frames, selected, channels]), trt.DimsExprs([frames, selected])]
 
         def supports_format_combination(self, position: int, tensors: Sequence[Any], num_inputs: int) -> bool:
             tensor = tensors[position].desc
@@ -214,7 +214,7 @@ def _plugin_class(trt: Any) -> Any:
             return 0
 
         def get_fields_to_serialize(self) -> Any:
-            field = trt.PluginField(KEPT, np.array([self.kept], np.int32), trt.PluginFieldType.INT32)
+            field = trt.PluginField(SELECTED, np.array([self.selected], np.int32), trt.PluginFieldType.INT32)
             return trt.PluginFieldCollection([field])
 
         def attach_to_context(self, context: Any) -> Any:
@@ -239,7 +239,7 @@ def _plugin_class(trt: Any) -> Any:
                 frame_stride=patches * channels,
                 patches=patches,
                 channels=channels,
-                kept=self.kept,
+                selected=self.selected,
                 out_type=TYPES[dtype],
             )
             kernel = f"t_selector_scores_{str(dtype).removeprefix('torch.')}"

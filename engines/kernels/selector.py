@@ -1,10 +1,10 @@
-"""The T-Selector kernel in the place of a model's own selector.
+"""The T-Selector kernel in place of a model's own selector.
 
     kernel = TSelectorKernel(model.selector, open_launcher(FATBIN), dtype=torch.float16)
     selected = kernel(features.patches)        # Selected, as model.selector gives it
 
 The kernel keeps sums in float32, where torch rounds to the model's dtype between the layers of the gate; patches whose
-scores differ by less than that rounding may be kept in another's place.
+scores differ by less than that rounding may be exchanged.
 """
 
 import ctypes
@@ -33,7 +33,7 @@ class Arguments(ctypes.Structure):
         *((name, ctypes.c_void_p) for name in ("weight", "map", "map_bias", "weight_sums", "biases", "out_weight")),
         ("out_bias", ctypes.c_float),
         ("epsilon", ctypes.c_float),
-        *((name, ctypes.c_int32) for name in ("patches", "channels", "kept", "hidden", "out_type")),
+        *((name, ctypes.c_int32) for name in ("patches", "channels", "selected", "hidden", "out_type")),
     )
 
 
@@ -41,7 +41,7 @@ class TSelectorKernel:
     """A fused token selector. Its weights are a copy: build it again after they change.
 
     Args:
-        selector: GatedTSelector, PublishedTSelector; or a number of patches to keep by logits that are given.
+        selector: GatedTSelector, PublishedTSelector; or a number of patches to select by given logits.
         dtype: of the patches.
         out_dtype: of the tokens; None: as the patches.
 
@@ -81,13 +81,13 @@ class TSelectorKernel:
         self._finished = torch.zeros(0, dtype=torch.int32, device=self._device)
 
     def __call__(self, patches: Tensor, attention: Tensor | None = None) -> Selected:
-        """The kept tokens of patches (T, N, C)."""
+        """The selected tokens of patches (T, N, C)."""
         return self.select(patches)[0]
 
     def select(
         self, patches: Tensor, logits: Tensor | None = None, *, probabilities: bool = False
     ) -> tuple[Selected, Tensor | None]:
-        """The kept tokens of patches (T, N, C), and their softmax probabilities (T, K) float32 if asked for.
+        """The selected tokens of patches (T, N, C), and their softmax probabilities (T, K) float32 if asked for.
 
         Args:
             logits: (T, N) float32, of the kernel that was built without a gate.
@@ -115,7 +115,7 @@ class TSelectorKernel:
             finished=self._finished.data_ptr(),
             patches=count,
             channels=channels,
-            kept=self.count,
+            selected=self.count,
             out_type=TYPES[self._out_dtype],
             **pointers,
             **self._scalars,

@@ -1,11 +1,11 @@
 // The T-Selector of Elysium (arXiv 2403.16558) in one launch: scores of all patches, softmax, the top K in raster order,
 // their tokens gathered and cast to what the projector takes.
 //
-//   T frames, N <= 1024 patches of C channels, K <= N kept, H hidden channels of the gate.
+//   T frames, N <= 1024 patches of C channels, K <= N selected, H hidden channels of the gate.
 //
 // A block scores ROWS patches of one frame. The block that finishes a frame last selects and gathers for it, so there is
-// no second launch and no wait between blocks. Features are read from memory once; the kept rows are read again, from
-// the L2 cache. Written are the kept tokens, their indices and 4 N bytes of scores a frame.
+// no second launch and no wait between blocks. Features are read from memory once; the selected rows are read again, from
+// the L2 cache. Written are the selected tokens, their indices and 4 N bytes of scores a frame.
 //
 // Gates (one kernel each, for float, half and bfloat16):
 //   scores     logits are given: the gate ran elsewhere
@@ -39,14 +39,14 @@ struct Arguments {
     const float *out_weight;  // gated: (H,) of the second linear layer
     float out_bias;           // published: of x . w; gated: of the second linear layer
     float epsilon;            // gated: of the norm
-    int32_t patches, channels, kept, hidden; // hidden: padded, at most 256; channels: a multiple of 8
+    int32_t patches, channels, selected, hidden; // hidden: padded, at most 256; channels: a multiple of 8
     int32_t out_type;                        // 0 float, 1 half, 2 bfloat16
 };
 
 namespace {
 
-constexpr int THREADS = 256, WARPS = THREADS / 32, ROWS = 64, TILE = 16, MOST_PATCHES = 1024;
-constexpr int PER_THREAD = MOST_PATCHES / THREADS, COLUMN_TILES = 2, MOST_HIDDEN = COLUMN_TILES * WARPS * TILE;
+constexpr int THREADS = 256, WARPS = THREADS / 32, ROWS = 64, TILE = 16, MAX_PATCHES = 1024;
+constexpr int PER_THREAD = MAX_PATCHES / THREADS, COLUMN_TILES = 2, MAX_HIDDEN = COLUMN_TILES * WARPS * TILE;
 constexpr int SLOTS = 16; // partial sums of a row's logit, added in a fixed order
 constexpr unsigned ALL = 0xffffffffu;
 
@@ -84,7 +84,7 @@ template <typename T> struct Chunk { // channels that are staged in shared memor
 
 template <typename T> struct GatedMemory {
     alignas(16) T features[ROWS][Chunk<T>::PITCH];
-    alignas(16) T weights[MOST_HIDDEN][Chunk<T>::PITCH];
+    alignas(16) T weights[MAX_HIDDEN][Chunk<T>::PITCH];
     alignas(32) float tiles[WARPS][TILE][TILE];
     float partial[SLOTS][ROWS];
     float sums[THREADS], squares[THREADS];
@@ -152,7 +152,7 @@ template <typename T> struct Products {
 
 // float: plain multiplications, 4 x 16 products a thread. TF32 would keep 10 of 23 bits.
 template <> struct Products<float> {
-    static constexpr int DOWN = ROWS / 16, ACROSS = MOST_HIDDEN / 16;
+    static constexpr int DOWN = ROWS / 16, ACROSS = MAX_HIDDEN / 16;
     float sums[DOWN][ACROSS];
 
     __device__ Products() {
@@ -274,7 +274,7 @@ template <typename T> __device__ void score_published(const Arguments &a, const 
 
 // The map over the patches, in place, by the block that finishes the frame.
 template <typename T> __device__ void mix_published(const Arguments &a, float *logits) {
-    __shared__ float scores[MOST_PATCHES];
+    __shared__ float scores[MAX_PATCHES];
     const T *map = static_cast<const T *>(a.map);
     for (int i = threadIdx.x; i < a.patches; i += THREADS)
         scores[i] = __ldcg(&logits[i]);
@@ -324,7 +324,7 @@ __device__ int exclusive(int value, int *sums, int *total) {
 }
 
 struct SelectionMemory {
-    int16_t places[MOST_PATCHES];
+    int16_t places[MAX_PATCHES];
     int counts[2][WARPS];
     float values[THREADS];
 };
@@ -344,7 +344,7 @@ __device__ float block_reduce(float value, float *values, bool is_maximum) {
     return result;
 }
 
-// Fills places[0 .. kept) with the patches of the highest logits, ascending.
+// Fills places[0 .. selected) with the patches of the highest logits, ascending.
 __device__ void select(const Arguments &a, const float *logits, int frame, SelectionMemory &shared) {
     const int tid = threadIdx.x, first = tid * PER_THREAD; // a thread owns neighbours, so that its order is the raster's
     float own[PER_THREAD];
@@ -369,7 +369,7 @@ __device__ void select(const Arguments &a, const float *logits, int frame, Selec
         count = 0;
         for (int w = 0; w < WARPS; ++w)
             count += counts[w];
-        if (count >= a.kept)
+        if (count >= a.selected)
             threshold = candidate;
     }
     int greater = 0, equal = 0;
@@ -380,7 +380,7 @@ __device__ void select(const Arguments &a, const float *logits, int frame, Selec
     __syncthreads();
     int total;
     const int packed = exclusive(equal << 16 | greater, shared.counts[0], &total);
-    const int wanted = a.kept - (total & 0xffff); // of the equal ones, the first
+    const int wanted = a.selected - (total & 0xffff); // of the equal ones, the first
     int greater_before = packed & 0xffff, equal_before = packed >> 16;
     for (int i = 0; i < PER_THREAD; ++i) {
         const bool is_kept = keys[i] > threshold || (keys[i] == threshold && equal_before < wanted);
@@ -390,8 +390,8 @@ __device__ void select(const Arguments &a, const float *logits, int frame, Selec
         equal_before += keys[i] == threshold;
     }
     __syncthreads();
-    for (int k = tid; k < a.kept; k += THREADS)
-        a.indices[static_cast<int64_t>(frame) * a.kept + k] = shared.places[k];
+    for (int k = tid; k < a.selected; k += THREADS)
+        a.indices[static_cast<int64_t>(frame) * a.selected + k] = shared.places[k];
     if (a.probabilities == nullptr)
         return;
     float greatest = -INFINITY, sum = 0.0f;
@@ -403,8 +403,8 @@ __device__ void select(const Arguments &a, const float *logits, int frame, Selec
         if (first + i < a.patches)
             sum += expf(own[i] - greatest);
     sum = block_reduce(sum, shared.values, false);
-    for (int k = tid; k < a.kept; k += THREADS)
-        a.probabilities[static_cast<int64_t>(frame) * a.kept + k] =
+    for (int k = tid; k < a.selected; k += THREADS)
+        a.probabilities[static_cast<int64_t>(frame) * a.selected + k] =
             expf(__ldcg(&logits[shared.places[k]]) - greatest) / sum;
 }
 
@@ -413,8 +413,8 @@ __device__ void select(const Arguments &a, const float *logits, int frame, Selec
 template <typename T, typename Out>
 __device__ void gather(const Arguments &a, const T *frame, int index, const int16_t *places) {
     constexpr int SIZE = Pack<T>::SIZE;
-    Out *tokens = static_cast<Out *>(a.tokens) + static_cast<int64_t>(index) * a.kept * a.channels;
-    for (int k = threadIdx.x / 32; k < a.kept; k += WARPS) {
+    Out *tokens = static_cast<Out *>(a.tokens) + static_cast<int64_t>(index) * a.selected * a.channels;
+    for (int k = threadIdx.x / 32; k < a.selected; k += WARPS) {
         const T *row = frame + static_cast<int64_t>(places[k]) * a.channels;
         Out *out = tokens + static_cast<int64_t>(k) * a.channels;
         for (int c = threadIdx.x % 32 * SIZE; c < a.channels; c += 32 * SIZE) {

@@ -31,15 +31,15 @@ RTX = {"library": "tensorrt_rtx", "precision": "float32", "targets": ["SM86", "S
 
 
 class Selection(nn.Module):
-    """patches (T, N, C) and scores (T, N) to twice the kept tokens, and indices."""
+    """patches (T, N, C) and scores (T, N) to twice the selected tokens, and indices."""
 
     def __init__(self, count=5):
         super().__init__()
         self.count = count
 
     def forward(self, patches, scores):
-        kept = top_patches(patches, scores, self.count)
-        return 2 * kept.tokens, kept.indices
+        selected = top_patches(patches, scores, self.count)
+        return 2 * selected.tokens, selected.indices
 
 
 def export(path, patches, scores):
@@ -62,12 +62,12 @@ def export(path, patches, scores):
 SELECTION = """
     all = Constant<value_ints = [{patches}]>()
     zero = Constant<value_ints = [0]>()
-    kept = Constant<value_ints = [5]>()
+    selected = Constant<value_ints = [5]>()
     last = Constant<value_ints = [-1]>()
     shape = Constant<value_ints = [1, 1, {channels}]>()
     sorted, order = TopK(scores, all)
-    best = Slice(order, zero, kept, last)
-    indices, places = TopK<largest = 0>(best, kept)
+    best = Slice(order, zero, selected, last)
+    indices, places = TopK<largest = 0>(best, selected)
     column = Unsqueeze(indices, last)
     rows = Expand(column, shape)
     tokens = GatherElements<axis = 1>(patches, rows)"""
@@ -91,9 +91,9 @@ class TSelector(onnx.reference.op_run.OpRun):
 
     op_domain = NAMESPACE
 
-    def _run(self, features, logits, kept=None, plugin_namespace=None, plugin_version=None):
+    def _run(self, features, logits, selected=None, plugin_namespace=None, plugin_version=None):
         assert (plugin_namespace, plugin_version, logits.dtype) == (NAMESPACE, VERSION, np.float32)
-        indices = first_of_the_highest(torch.from_numpy(logits), kept)
+        indices = first_of_the_highest(torch.from_numpy(logits), selected)
         return gather(torch.from_numpy(features), indices).numpy(), indices.numpy()
 
 
@@ -118,8 +118,8 @@ def test_a_graph_with_the_plugin_gives_what_it_gave_before(tmp_path, dtype):
     ("nodes", "patches", "channels", "words"),
     [
         (SORTING, 20, 8, "has 0 selections of patches by score, and the plugin takes the place of one"),
-        (SELECTION, 20, 12, "keeps 5 of 20 patches of 12; the T-Selector kernel takes up to 1024 of a multiple of 8"),
-        (SELECTION, 1025, 8, "keeps 5 of 1025 patches of 8"),
+        (SELECTION, 20, 12, "selects 5 of 20 patches of 12; the T-Selector kernel takes up to 1024 of a multiple of 8"),
+        (SELECTION, 1025, 8, "selects 5 of 1025 patches of 8"),
     ],
 )
 def test_a_graph_that_the_plugin_does_not_fit(tmp_path, nodes, patches, channels, words):
@@ -134,7 +134,7 @@ def test_the_largest_size_that_the_plugin_takes(tmp_path):
     model = onnx.load(write_plugin_graph(path, tmp_path / "plugin.onnx"))
     (node,) = (node for node in model.graph.node if node.op_type == NAME)
     assert list(node.input) == ["patches", "scores"]
-    assert next(each.i for each in node.attribute if each.name == "kept") == 5
+    assert next(each.i for each in node.attribute if each.name == "selected") == 5
 
 
 @pytest.mark.gpu
@@ -166,11 +166,11 @@ class TestTensorRTForRTX:
     def library(self):
         self.trt = pytest.importorskip("tensorrt_rtx", reason="tensorrt_rtx is not installed")
 
-    def plugin(self, kept, launcher):
+    def plugin(self, selected, launcher):
         """What the library gets for a node: from its registry, by name."""
         register_plugin(self.trt, launcher)
         creator = self.trt.get_plugin_registry().get_creator(NAME, VERSION, NAMESPACE)
-        field = self.trt.PluginField("kept", np.array([kept], np.int32), self.trt.PluginFieldType.INT32)
+        field = self.trt.PluginField("selected", np.array([selected], np.int32), self.trt.PluginFieldType.INT32)
         fields = self.trt.PluginFieldCollection([field])
         return creator.create_plugin("selector", fields, self.trt.TensorRTPhase.RUNTIME)
 
@@ -196,10 +196,10 @@ class TestTensorRTForRTX:
         assert torch.equal(indices, first_of_the_highest(scores, 17))
         assert torch.equal(tokens, gather(patches, indices))
 
-    def test_a_copy_keeps_as_many(self):
+    def test_a_copy_selects_as_many(self):
         plugin = self.plugin(9, None)
         (field,) = plugin.attach_to_context(None).get_fields_to_serialize()
-        assert (field.name, field.data.tolist()) == ("kept", [9])
+        assert (field.name, field.data.tolist()) == ("selected", [9])
 
     def test_without_a_compiled_kernel_the_first_frame_says_so(self, tmp_path):
         desc = [self.desc((1, 9, 8), self.trt.float32), self.desc((1, 9), self.trt.float32)]

@@ -1,11 +1,11 @@
-"""The rehearsal: its sums, its greedy step, and what it refuses."""
+"""The roofline: its memory plan, its greedy step, and what it refuses."""
 
 import json
 
 import pytest
 import torch
 
-from engines import roofline as rehearse_module
+from engines import roofline
 from engines.roofline import MIB, GreedyStep, main, make_plan
 from tests.backends.small_models import GATED, small_model
 from vitron_ros.errors import EngineError
@@ -78,7 +78,7 @@ def test_a_step_over_fixed_memory_writes_what_the_decoder_writes():
 
 
 @pytest.mark.parametrize("cache", ["full", "int8"])
-def test_a_rehearsal_on_this_machine(cache, capsys):
+def test_a_run_on_this_machine(cache, capsys):
     small = ("--frames", "2", "--tokens", "4", "--rounds", "1", "--cache", cache)
     assert main(["--profile", "vitron-tiny", "--device", "cpu", *small]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -92,8 +92,8 @@ def test_a_rehearsal_on_this_machine(cache, capsys):
 
 
 def test_memory_that_is_not_there_is_not_taken(monkeypatch, capsys):
-    monkeypatch.setattr(rehearse_module, "free_memory", lambda device: 100 * MIB)
-    monkeypatch.setattr(rehearse_module, "build_model", lambda *_: pytest.fail("the model was built"))
+    monkeypatch.setattr(roofline, "free_memory", lambda device: 100 * MIB)
+    monkeypatch.setattr(roofline, "build_model", lambda *_: pytest.fail("the model was built"))
     assert main(["--profile", "vitron-tiny", "--device", "cpu"]) == 1
     assert "not enough memory; give fewer --layers" in capsys.readouterr().err
 
@@ -107,7 +107,7 @@ def test_a_gpu_that_is_not_there(monkeypatch, capsys):
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("weights", ["bfloat16", "int8"])
-def test_a_rehearsal_on_a_gpu_with_a_captured_step(capsys, weights):
+def test_a_run_on_a_gpu_with_a_captured_step(capsys, weights):
     assert main(["--device", "cuda", "--layers", "2", "--weights", weights, "--frames", "1", "--tokens", "8"]) == 0
     figures = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert figures["peak_mb"] <= figures["announced_mb"]
+    assert figures["peak_mb"] <= figures["estimated_mb"]

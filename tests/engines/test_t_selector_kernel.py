@@ -98,29 +98,29 @@ ODD_SCORES = st.sampled_from([0.0, -0.0, 1.0, -1.0, 1e-40, -1e-40, 3e38, -3e38, 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_tied_scores_keep_the_first(on_cpu, data):
+def test_of_tied_scores_the_first_are_selected(on_cpu, data):
     count = data.draw(st.integers(1, 80))
-    kept = data.draw(st.integers(1, count))
+    top_k = data.draw(st.integers(1, count))
     values = data.draw(st.lists(ODD_SCORES | st.floats(width=32, allow_nan=False), min_size=count, max_size=count))
     on_cpu.seed = data.draw(st.integers(0, 1000))
     logits = torch.tensor([values])
     patches = torch.randn(1, count, 8)
-    selected = TSelectorKernel(kept, on_cpu, dtype=torch.float32, device="cpu").select(patches, logits)[0]
-    assert torch.equal(selected.indices, first_of_the_highest(logits, kept))
+    selected = TSelectorKernel(top_k, on_cpu, dtype=torch.float32, device="cpu").select(patches, logits)[0]
+    assert torch.equal(selected.indices, first_of_the_highest(logits, top_k))
 
 
 @pytest.mark.parametrize("count", [1, 255, 256, 257, 576, 1023, 1024])
 @pytest.mark.parametrize("share", [0.0, 0.1875, 1.0])
 def test_any_number_of_patches_and_of_kept_ones(machine, count, share):
     launcher, device = machine
-    kept = max(1, round(share * count))
+    top_k = max(1, round(share * count))
     torch.manual_seed(count)
     logits = torch.randint(0, 50, (2, count), device=device).float()  # full of ties
     patches = torch.randn(2, count, 8, device=device)
-    kernel = TSelectorKernel(kept, launcher, dtype=torch.float32, device=device)
+    kernel = TSelectorKernel(top_k, launcher, dtype=torch.float32, device=device)
     for launcher.seed in (0, 1, 2):
         selected = kernel.select(patches, logits)[0]
-        assert torch.equal(selected.indices, first_of_the_highest(logits, kept))
+        assert torch.equal(selected.indices, first_of_the_highest(logits, top_k))
         assert torch.equal(selected.tokens, gather(patches, selected.indices))
 
 
@@ -145,10 +145,10 @@ def test_the_gate_scores_as_the_model_does(machine, dtype, width, count):
     with torch.no_grad():
         expected = selector.to(device).log_probabilities(patches.float())
     error = LOGIT_ERROR[dtype]
-    kept = expected.gather(1, selected.indices)
-    assert torch.allclose(shares.log(), kept, atol=4 * error)
+    log_p = expected.gather(1, selected.indices)
+    assert torch.allclose(shares.log(), log_p, atol=4 * error)
     assert torch.equal(selected.indices, selected.indices.sort(-1).values)
-    least, greatest_left = kept.min(1).values, expected.scatter(1, selected.indices, -torch.inf).max(1).values
+    least, greatest_left = log_p.min(1).values, expected.scatter(1, selected.indices, -torch.inf).max(1).values
     assert (least > greatest_left - 4 * error).all()
     if dtype == torch.float32:
         assert torch.equal(selected.indices, first_of_the_highest(expected, 11))

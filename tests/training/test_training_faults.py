@@ -227,7 +227,7 @@ def test_a_batch_that_happens_to_ask_nothing_is_passed_over_and_a_run_of_such_en
     trainer = Trainer(stage(tmp_path, **SHORT), "cpu")
     monkeypatch.setattr(trainer_module, "load_batches", lambda batches, *_: iter(made))
     made = [replace(batch, packs=None) for batch in load_batches(_batches(trainer), 0, 0)]
-    with pytest.raises(TrainingError, match="nothing was learned in 4 steps"):
+    with pytest.raises(TrainingError, match="nothing was trained in 4 steps"):
         trainer.run()
 
 

@@ -82,7 +82,7 @@ class _TrajectorySampler:
         return kinds
 
     def trajectory(self, start: Array, side: float, kinds: list[Occlusion], probability: float) -> Array:
-        """A path of segments, (T, 2), with that probability of an occlusion after each, but not in the first seconds."""
+        """A path of segments, (T, 2), with that probability of an occlusion after each, except in the first seconds."""
         path, visible_start = start[None], self._frames(*VISIBLE_START_S)
         while len(path) < self.frames:
             path = np.concatenate([path, self._free(path[-1], side)])

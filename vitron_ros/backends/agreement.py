@@ -1,4 +1,4 @@
-"""How far the outputs of two backends lie apart, and how far they may."""
+"""Agreement of two backends: differences of their outputs, and tolerances."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from torch import Tensor
 
 # Largest difference of one value, in root mean squares of its tensor, by the coarser dtype of the two backends.
 TOLERANCE = {torch.float32: 1e-3, torch.float16: 0.05, torch.bfloat16: 0.8, torch.int8: 2.0}
-# Share of kept patches that must be the same: rounding may exchange two patches of nearly the same score.
+# Share of selected patches that must be equal: rounding may exchange two patches of nearly the same score.
 MIN_SHARED = {torch.float32: 1.0, torch.float16: 0.95, torch.bfloat16: 0.8, torch.int8: 0.7}
 
 
@@ -19,7 +19,7 @@ class Difference:
     Attributes:
         largest: absolute difference of the worst value; NaN if either has one.
         relative: that in root mean squares of the reference.
-        shared: of indices: share of the kept patches that both keep; else 1.
+        shared: of indices: share of the patches that both select; else 1.
         is_within: whether it is small enough for its precision.
     """
 
@@ -40,7 +40,7 @@ def compare(
 ) -> list[Difference]:
     """The differences of every output from its reference, the worst first.
 
-    Tokens of frames are compared where both backends kept the same patch. A precision of int8 means products in it.
+    Tokens of frames are compared where both backends selected the same patch. A precision of int8 means products in it.
     """
     reference = {name: value.cpu() for name, value in reference.items()}
     outputs = {name: value.cpu() for name, value in outputs.items()}
@@ -76,7 +76,7 @@ def _distance(name: str, expected: Tensor, got: Tensor, tolerance: float) -> Dif
 
 
 def _common(first: Tensor, second: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """Places (frame, rank) of the patches that both (T, K) keep, in each."""
+    """Places (frame, rank) of the patches that both (T, K) select, in each."""
     same = first[:, :, None] == second[:, None, :]
     frame, here, there = same.nonzero(as_tuple=True)
     return (frame, here), (frame, there)

@@ -1,12 +1,12 @@
-"""What a model runs on: for each backend that a user can name, the parts that do its work.
+"""Backend selection: which library encodes frames and which decodes answers, for each backend that a user can name.
 
-    auto      on a CPU with float32 weights ONNX Runtime, on a GPU an engine of TensorRT; torch for what they cannot do,
-              and for large models on a CPU, where torch is as fast
+    auto      on a CPU with float32 weights ONNX Runtime, on a GPU an engine of TensorRT; torch for what they do not
+              support, and for large models on a CPU, where torch is as fast
     torch     the model's own modules
     onnx      frames on ONNX Runtime, and on a CPU answers as well
     tensorrt  frames by an engine of TensorRT or TensorRT for RTX; answers by torch
 
-Whatever is chosen was compared with torch on this machine before it is given out. The order of `auto` is fixed rather
+Every choice is compared with torch on this machine before it is returned. The order of `auto` is fixed rather
 than measured, so that the same machine gives the same numbers on every start.
 """
 
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ModelBackends:
-    """What encodes a model's frames and what decodes its answers."""
+    """The encoder of a model's frames and the decoder of its answers."""
 
     encoder: FrameEncoder
     language: LanguageModel
@@ -42,12 +42,12 @@ class ModelBackends:
 def select_backends(
     model: VitronModel, backend: str = "auto", *, folder: Path | None = None, torch_decodes: bool = False
 ) -> ModelBackends:
-    """The parts of a model in evaluation mode. What auto chose and why is logged; a way that fails is warned of.
+    """The backends of a model in evaluation mode. The choice of auto and its reason are logged; a failure is a warning.
 
     Args:
         backend: one of `config.BACKENDS`.
         folder: of engines and exported graphs; None: $VITRON_ENGINES, or else the user's cache.
-        torch_decodes: the language model's weights or its cache are in fewer bits, which torch alone can read.
+        torch_decodes: the language model's weights or its cache are in fewer bits, which only torch supports.
 
     Raises:
         ConfigError: there is no such backend.

@@ -129,10 +129,10 @@ class RunnerFrameEncoder:
 
 
 def build_frame_encoder(model: VitronModel, backend: Backend = "auto", *, folder: Path | None = None) -> FrameEncoder:
-    """A frame encoder of a model in evaluation mode, compared with torch before it is given out.
+    """A frame encoder of a model in evaluation mode, compared with torch before it is returned.
 
     auto on a GPU: an engine of TensorRT that fits, else torch. auto on a CPU: ONNX Runtime with float32 weights, its
-    graph exported once and kept, else torch. What was chosen and why is logged; a way that fails is warned of.
+    graph exported once and cached, else torch. The choice and its reason are logged; a backend that fails is a warning.
 
     Args:
         folder: of engines; None: $VITRON_ENGINES, or else the user's cache.
@@ -154,7 +154,7 @@ def build_frame_encoder(model: VitronModel, backend: Backend = "auto", *, folder
 
 
 def engine_folder() -> Path:
-    """Where engines are looked for and kept: $VITRON_ENGINES, or vitron_ros/engines in the user's cache."""
+    """The folder of engines: $VITRON_ENGINES, or vitron_ros/engines in the user's cache."""
     named = os.environ.get("VITRON_ENGINES")
     if named:
         return Path(named)
@@ -166,16 +166,16 @@ def _choose(model: VitronModel, folder: Path) -> tuple[FrameEncoder, str]:
     """An encoder, and why it."""
     chosen = "it agrees with torch, and small models are faster on it"
     if model.device.type == "cuda":
-        ways = [library for library in LIBRARIES if list(_manifests(folder, library))]
+        candidates = [library for library in LIBRARIES if list(_manifests(folder, library))]
         chosen = "an engine that fits this GPU and agrees with torch"
         reason = f"no engine of this machine in {folder}; build one with: python -m engines.build"
     elif model.dtype == torch.float32:
-        ways, reason = ["onnxruntime"], "ONNX Runtime cannot be used"
+        candidates, reason = ["onnxruntime"], "ONNX Runtime cannot be used"
     else:
-        ways, reason = [], f"on {model.device.type} with {model.dtype} weights nothing else was found faster"
-    for way in ways:
+        candidates, reason = [], f"on {model.device.type} with {model.dtype} weights nothing else was found faster"
+    for candidate in candidates:
         try:
-            return _build(model, way, folder), chosen
+            return _build(model, candidate, folder), chosen
         except EngineError as error:
             logger.warning("frames fall back to torch: %s", error)
     return TorchFrameEncoder(model), reason

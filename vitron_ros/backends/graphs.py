@@ -1,6 +1,6 @@
 """The parts of a model that can be compiled, each as one module from tensors to tensors with names for all of them.
 
-    frames    pixels -> visual tokens, kept patches, and what the region encoder needs
+    frames    pixels -> visual tokens, selected patches, and what the region encoder needs
     vision    pixels -> patches, and every layer's output on demand
     region    patches or levels, masks and boxes -> region tokens
     prefill   embeddings of a prompt, cache -> logits, new keys and values
@@ -9,7 +9,7 @@
 The weights are the model's own, not copies. Keys and values go in as the whole buffers of a `KVCache`, and only the new
 ones come out: the caller writes them where they belong, so that no pass copies the cache.
 
-Shapes: T frames, N patches, K kept tokens, C vision channels, R regions, B rows, S new tokens, P slots of the cache,
+Shapes: T frames, N patches, K selected tokens, C vision channels, R regions, B rows, S new tokens, P cache slots,
 Hq/Hkv heads, D head width, V vocabulary.
 """
 
@@ -36,7 +36,7 @@ MIXING_SELECTORS = (
     "concat",
     "cross_attention",
     "pool",
-)  # selectors whose tokens are no patches, so that there are no indices
+)  # selectors whose tokens are mixtures of patches: no indices
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -93,7 +93,7 @@ def fingerprint(module: nn.Module) -> str:
 
 
 class Frames(nn.Module):
-    """pixels (T, 3, S, S) to tokens (T, K, D), indices (T, K) where patches are kept, patches and levels (T, N, C)."""
+    """pixels (T, 3, S, S) to tokens (T, K, D), indices (T, K) of selected patches, patches and levels (T, N, C)."""
 
     def __init__(self, model: VitronModel, levels: bool) -> None:
         super().__init__()
@@ -106,8 +106,8 @@ class Frames(nn.Module):
         features = self.vision(pixels, levels=self.region_levels if self.levels else (), attention=self.needs_attention)
         selected = self.selector(features.patches, features.attention)
         tokens = self.projector(selected.tokens).to(self.dtype)
-        kept = () if selected.indices is None else (selected.indices,)
-        return (tokens, *kept, *((features.patches, *features.levels) if self.levels else ()))
+        indices = () if selected.indices is None else (selected.indices,)
+        return (tokens, *indices, *((features.patches, *features.levels) if self.levels else ()))
 
 
 def _frames(model: VitronModel, levels: bool) -> Graph:
@@ -221,10 +221,10 @@ def _region(model: VitronModel) -> Graph:
 
 
 class CachedPass(nn.Module):
-    """New tokens behind a cache: what `LanguageModel.prefill` and `decode` compute, with the cache as inputs.
+    """New tokens after a cache: what `LanguageModel.prefill` and `decode` compute, with the cache as inputs.
 
-    Row b sees its first lengths[b] slots and, of the new tokens, itself and those before it. Padding therefore goes
-    behind a row's tokens.
+    Row b attends to its first lengths[b] slots and causally to the new tokens. Padding therefore goes after a row's
+    tokens.
     """
 
     def __init__(self, language: LanguageModel) -> None:
@@ -234,9 +234,9 @@ class CachedPass(nn.Module):
         self.register_buffer("cos", cos, persistent=False)
         self.register_buffer("sin", sin, persistent=False)
 
-    def states(self, x: Tensor, lengths: Tensor, memory: tuple[Tensor, ...]) -> tuple[Tensor, list[Tensor]]:
+    def states(self, x: Tensor, lengths: Tensor, cache: tuple[Tensor, ...]) -> tuple[Tensor, list[Tensor]]:
         """States before the last norm (B, S, C), and new keys and values (B, Hkv, S, D), layer by layer."""
-        width, slots, device = x.shape[1], memory[0].shape[2], x.device
+        width, slots, device = x.shape[1], cache[0].shape[2], x.device
         steps = torch.arange(width, device=device)
         positions = (lengths[:, None] + steps).clamp(max=self.config.max_positions - 1)
         rotary = self.get_buffer("cos")[positions], self.get_buffer("sin")[positions]
@@ -244,7 +244,7 @@ class CachedPass(nn.Module):
         new_mask = _hide(steps > steps[:, None])  # (S, S)
         new = []
         for index, module in enumerate(self.language.model.layers):
-            layer, (keys, values) = cast(Layer, module), memory[2 * index : 2 * index + 2]
+            layer, (keys, values) = cast(Layer, module), cache[2 * index : 2 * index + 2]
             attended, k, v = self._attend(layer, x, rotary, keys, values, past_mask, new_mask)
             x = x + attended
             x = x + layer.mlp(layer.post_attention_layernorm(x))
@@ -288,16 +288,16 @@ def _hide(hidden: Tensor) -> Tensor:
 class Prefill(CachedPass):
     """embeds (B, S, C), take (R,) places, lengths (B,), cache to logits (B, R, V), new keys and values."""
 
-    def forward(self, embeds: Tensor, take: Tensor, lengths: Tensor, *memory: Tensor) -> tuple[Tensor, ...]:
-        x, new = self.states(embeds, lengths, memory)
+    def forward(self, embeds: Tensor, take: Tensor, lengths: Tensor, *cache: Tensor) -> tuple[Tensor, ...]:
+        x, new = self.states(embeds, lengths, cache)
         return (self.language.lm_head(self.language.model.norm(x[:, take])), *new)
 
 
 class Decode(CachedPass):
     """token_ids (B, S), lengths (B,), cache to logits (B, S, V), new keys and values."""
 
-    def forward(self, token_ids: Tensor, lengths: Tensor, *memory: Tensor) -> tuple[Tensor, ...]:
-        x, new = self.states(self.language.embed(token_ids), lengths, memory)
+    def forward(self, token_ids: Tensor, lengths: Tensor, *cache: Tensor) -> tuple[Tensor, ...]:
+        x, new = self.states(self.language.embed(token_ids), lengths, cache)
         return (self.language.lm_head(self.language.model.norm(x)), *new)
 
 
@@ -317,7 +317,7 @@ def _language(model: VitronModel, part: Literal["prefill", "decode"]) -> Graph:
         module, taken = Decode(language), "tokens"
         asked = [TensorSpec(name="token_ids", shape=("rows", "tokens"), dtype=torch.int64, below=config.vocab_size)]
 
-    def memory(prefix: str, size: str) -> list[TensorSpec]:
+    def cache_specs(prefix: str, size: str) -> list[TensorSpec]:
         shape = ("rows", config.num_kv_heads, size, config.head_dim)
         return [
             TensorSpec(name=f"{prefix}{name}.{layer}", shape=shape, dtype=dtype)
@@ -328,10 +328,10 @@ def _language(model: VitronModel, part: Literal["prefill", "decode"]) -> Graph:
     return Graph(
         part=part,
         module=module.eval(),
-        inputs=(*asked, lengths, *memory("", "slots")),
+        inputs=(*asked, lengths, *cache_specs("", "slots")),
         outputs=(
             TensorSpec(name="logits", shape=("rows", taken, config.vocab_size), dtype=dtype),
-            *memory("new_", "tokens"),
+            *cache_specs("new_", "tokens"),
         ),
         limits=limits,
     )

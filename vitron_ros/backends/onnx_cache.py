@@ -1,4 +1,4 @@
-"""ONNX files of graphs, exported once and kept until the weights, the code or torch change."""
+"""ONNX files of graphs, exported once and cached until the weights, the code or torch change."""
 
 import hashlib
 import json

@@ -1,7 +1,7 @@
 """The language model as an ONNX graph of ONNX Runtime's own fused operations, written out directly.
 
-torch's exporter knows none of them. Grouped-query attention turns queries and keys, writes the new keys and values into
-the buffers of the cache that it is given, and reads no more of them than is filled: a token costs one call.
+torch's exporter knows none of them. Grouped-query attention rotates queries and keys, writes the new keys and values
+into the buffers of the cache that it is given, and reads no more of them than is filled: a token costs one call.
 
     embeds (B, S, C), take (R,), filled (B,), total (1,), keys.L and values.L (B, Hkv, P, D)
         -> logits (B, R, V), and the same buffers
@@ -147,13 +147,13 @@ class _Writer:
             _value("take", ("taken",), "INT64"),
             _value("filled", ("rows",), "INT32"),
             _value("total", (1,), "INT32"),
-            *self._memory(""),
+            *self._cache(""),
         ]
 
     def _outputs(self) -> list[Any]:
-        return [_value("logits", ("rows", "taken", self._config.vocab_size)), *self._memory("new_")]
+        return [_value("logits", ("rows", "taken", self._config.vocab_size)), *self._cache("new_")]
 
-    def _memory(self, prefix: str) -> list[Any]:
+    def _cache(self, prefix: str) -> list[Any]:
         shape = ("rows", self._config.num_kv_heads, "slots", self._config.head_dim)
         return [
             _value(f"{prefix}{name}.{layer}", shape)

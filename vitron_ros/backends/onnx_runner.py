@@ -69,10 +69,10 @@ class OnnxRunner(EngineRunner):
         if self._session is None:
             raise EngineError(f"{self.name} is closed; make a new one")
         binding = self._session.io_binding()
-        kept = []  # memory that must live until the run ends
+        alive = []  # memory that must live until the run ends
         for spec in self.inputs:
             tensor = inputs[spec.name].detach().contiguous()
-            kept.append(tensor)
+            alive.append(tensor)
             binding.bind_input(spec.name, self.device.type, 0, _number(spec), tuple(tensor.shape), tensor.data_ptr())
         outputs = {}
         for spec in self.outputs:

@@ -14,7 +14,7 @@ from vitron_ros.backends.runner import EngineRunner, Limits, TensorSpec, check_i
 from vitron_ros.errors import EngineError
 
 LIBRARIES = ("tensorrt", "tensorrt_rtx")
-RUNTIME_CACHE = ".runtime-cache"  # beside an engine of TensorRT for RTX: kernels that were finished on this GPU
+RUNTIME_CACHE = ".runtime-cache"  # beside an engine of TensorRT for RTX: kernels compiled for this GPU
 
 logger = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ class TensorRTRunner(EngineRunner):
         self._stream.synchronize()
         if self._captures is not None:
             self._captures.clear()
-        self._keep_kernels()
+        self._save_kernels()
         self._contexts, self._config, self._engine, self._runtime = [], None, None, None
 
     def _fitting(self, sizes: Mapping[str, int]) -> int:
@@ -136,7 +136,7 @@ class TensorRTRunner(EngineRunner):
             raise EngineError(f"{self.name} failed; its reason is in the log")
 
     def _runtime_config(self) -> Any:
-        """TensorRT for RTX finishes its kernels on the device; what it made in earlier runs is taken up again."""
+        """TensorRT for RTX compiles its kernels on the device; those of earlier runs are reused."""
         if not hasattr(self._engine, "create_runtime_config"):
             return None
         config = self._engine.create_runtime_config()
@@ -144,7 +144,7 @@ class TensorRTRunner(EngineRunner):
             return None
         cache = config.create_runtime_cache()
         if self._cache_path.is_file() and not cache.deserialize(self._cache_path.read_bytes()):
-            logger.warning("%s is of another GPU or driver; kernels are made again", self._cache_path)
+            logger.warning("%s is of another GPU or driver; kernels are compiled again", self._cache_path)
         config.set_runtime_cache(cache)
         return config
 
@@ -158,13 +158,13 @@ class TensorRTRunner(EngineRunner):
             raise EngineError(f"{self.name} has no memory for profile {index}; free some, or build for smaller sizes")
         return context
 
-    def _keep_kernels(self) -> None:
+    def _save_kernels(self) -> None:
         if self._config is None:
             return
         try:
             self._cache_path.write_bytes(bytes(self._config.get_runtime_cache().serialize()))
         except OSError as error:
-            logger.warning("the kernels made for this GPU cannot be kept: %s", error)
+            logger.warning("the kernels made for this GPU cannot be saved: %s", error)
 
 
 class _EngineGraph:

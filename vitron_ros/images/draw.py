@@ -90,10 +90,10 @@ def draw_tracks(rgb: Image, overlays: Sequence[Overlay], status: str = "") -> Im
     return canvas
 
 
-def shade_unselected(rgb: Image, kept: NDArray[np.bool_]) -> Image:
-    """A copy of the image in which the patches that are not kept, of a grid (G, G), are dark and grey."""
+def shade_unselected(rgb: Image, selected: NDArray[np.bool_]) -> Image:
+    """A copy of the image in which unselected patches, of a grid (G, G), are dark and grey."""
     height, width = rgb.shape[:2]
-    mask = cv2.resize(kept.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+    mask = cv2.resize(selected.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
     grey = cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2GRAY)
     shaded = np.repeat((grey * _UNSELECTED_BRIGHTNESS).astype(np.uint8)[..., None], 3, axis=-1)
     return np.where(mask[..., None] > 0, rgb, shaded)

@@ -25,26 +25,26 @@ class IntensityWindow:
     when an image is brighter or darker than all before; no image is stretched by its own content.
 
     Args:
-        tell: takes one sentence, the first time that the window is not the whole range.
+        on_change: takes one sentence, the first time that the window is not the whole range.
     """
 
-    def __init__(self, tell: Callable[[str], None] = lambda text: None) -> None:
+    def __init__(self, on_change: Callable[[str], None] = lambda text: None) -> None:
         self.low = 0
         self.bits = 0  # no image so far
         self._seen = (1 << 16, 0)
-        self._tell: Callable[[str], None] | None = tell
+        self._on_change: Callable[[str], None] | None = on_change
 
-    def to_8_bits(self, words: NDArray[np.uint16], *, keeps_zero: bool) -> NDArray[np.uint8]:
+    def to_8_bits(self, values: NDArray[np.uint16], *, keeps_zero: bool) -> NDArray[np.uint8]:
         """The image in 8 bits, after the window has been widened to hold it; values outside become black or white.
 
         Args:
-            words: (H, W), one channel or interleaved ones.
+            values: (H, W), one channel or interleaved ones.
             keeps_zero: 0 stays black, as colours and mosaics need.
         """
-        low, high = _extent(words)
+        low, high = _extent(values)
         if self.bits == 0 or low < self.low or high >= self.low + (1 << self.bits):
             self._widen(low, high, keeps_zero)
-        above = cv2.subtract(words, self.low) if self.low else words
+        above = cv2.subtract(values, self.low) if self.low else values
         return np.asarray(cv2.convertScaleAbs(above >> (self.bits - 8)), np.uint8)  # 255 for all above
 
     def _widen(self, low: int, high: int, keeps_zero: bool) -> None:
@@ -54,17 +54,17 @@ class IntensityWindow:
             if bits > self.bits and start <= low and high < start + (1 << bits):
                 break
         self.low, self.bits = start, bits
-        if self._tell is not None and bits < 16:
-            self._tell(
+        if self._on_change is not None and bits < 16:
+            self._on_change(
                 f"16-bit values lie between {low} and {high}, so {start} to {start + (1 << bits) - 1} "
                 "are shown as black to white; brighter or darker images widen this"
             )
-            self._tell = None
+            self._on_change = None
 
 
-def _extent(words: NDArray[np.uint16]) -> tuple[int, int]:
+def _extent(values: NDArray[np.uint16]) -> tuple[int, int]:
     """The least and the greatest value, without the outermost thousandth, of a sample."""
-    sample = (words if words.size <= _WHOLE else words[::_STRIDE, ::_STRIDE]).ravel()
+    sample = (values if values.size <= _WHOLE else values[::_STRIDE, ::_STRIDE]).ravel()
     rank = len(sample) // _OUTLIERS
     ordered = np.partition(sample, (rank, len(sample) - 1 - rank))
     return int(ordered[rank]), int(ordered[len(sample) - 1 - rank])

@@ -3,9 +3,9 @@
     config.json                      ModelConfig: sizes, choices, generation
     model.safetensors                or model-00001-of-00003.safetensors, ... with model.safetensors.index.json
     tokenizer.json                   or tokenizer.model
-    prompt_profile.yaml              wording of prompts
+    prompt_profile.yaml              templates of prompts
 
-What else stands beside a model that the runtime asks: see grounding/model_files.py.
+Other files of a model: see grounding/model_files.py.
 """
 
 import json
@@ -60,7 +60,7 @@ def find_checkpoint(source: str | Path) -> Path:
         if path.is_dir():
             return path
     except (OSError, ValueError) as error:
-        raise ModelError(f"{quoted(name)} cannot be looked at: {error}; give the directory of a model") from error
+        raise ModelError(f"{quoted(name)} cannot be opened: {error}; give the directory of a model") from error
     if is_file(ASSETS / name / CONFIG):
         return ASSETS / name
     if name in PROFILES:
@@ -92,7 +92,7 @@ def save_pretrained(
     dtype: torch.dtype | None = None,
     shard_bytes: int = SHARD_BYTES,
 ) -> None:
-    """Writes a checkpoint directory; config.json comes last, so that a broken-off save cannot be loaded.
+    """Writes a checkpoint directory; config.json comes last, so that an interrupted save cannot be loaded.
 
     Args:
         tokenizer: None: it is copied in by hand.
@@ -175,7 +175,7 @@ def from_pretrained(
 def read_model(
     directory: Path, config: ModelConfig, *, device: torch.device | str = "cpu", dtype: torch.dtype | None = None
 ) -> Loaded:
-    """The model of a directory and its config. On the device meta every weight is checked, and none is kept.
+    """The model of a directory and its config. On the meta device every weight is checked, and none is loaded.
 
     Raises:
         WeightsError: the weights do not fit the config.
@@ -210,7 +210,7 @@ def read_config(directory: Path) -> ModelConfig:
     if not is_file(path):
         if is_file(directory / ADAPTER_CONFIG):
             raise ModelError(describe_adapter(directory))
-        raise ModelError(f"{directory} has no {CONFIG}; it is no checkpoint, or its saving was broken off")
+        raise ModelError(f"{directory} has no {CONFIG}; it is no checkpoint, or its saving was interrupted")
     values = read_json(path)
     if "model_type" in values:
         raise ModelError(
@@ -243,15 +243,15 @@ def read_tokenizer(directory: Path, config: ModelConfig) -> Tokenizer:
 
 
 def read_prompt_profile(directory: Path, config: ModelConfig) -> PromptProfile:
-    """The wording that a checkpoint keeps, or else the built-in one that its config names.
+    """The prompt profile of a checkpoint: its own, or the built-in one that its config names.
 
     Raises:
         ModelError: its file cannot be read.
         ConfigError: it is not there, or not valid.
     """
-    kept = directory / PROMPT_PROFILE
-    if is_file(kept):
-        return PromptProfile.read(kept)
+    own = directory / PROMPT_PROFILE
+    if is_file(own):
+        return PromptProfile.read(own)
     try:
         return PromptProfile.built_in(config.prompt_profile)
     except ConfigError as error:

@@ -85,7 +85,7 @@ class SelectorConfig(Checked):
         choices=("published", "gated", "concat", "cross_attention", "pool", "attention", "none"),
     )
     alpha: float = setting(
-        0.1875, "share of the patches that is kept, above 0 and up to 1; 1 for kind none", low=0.0, high=1.0
+        0.1875, "share of the patches that is selected, above 0 and up to 1; 1 for kind none", low=0.0, high=1.0
     )
     gumbel_noise: float = setting(
         0.0, "scale of the Gumbel noise on the gate in training; kind gated", low=0.0, high=100.0
@@ -94,12 +94,12 @@ class SelectorConfig(Checked):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.alpha == 0:
-            raise ConfigError("alpha is 0; at least one token of a frame is kept, so it lies above 0")
+            raise ConfigError("alpha is 0; at least one token of a frame is selected, so it must be above 0")
         if self.kind == "none" and self.alpha != 1:
-            raise ConfigError(f"alpha is {self.alpha}; selector none keeps every token, so it must be 1")
+            raise ConfigError(f"alpha is {self.alpha}; selector none selects every token, so it must be 1")
 
     def num_selected(self, num_patches: int) -> int:
-        """Tokens kept of a frame with that many patches, at least one."""
+        """Selected tokens of a frame with that many patches, at least one."""
         return max(1, round(self.alpha * num_patches))
 
 
@@ -207,9 +207,7 @@ class ModelConfig(Checked):
         "ordinary; published: each text between images is encoded by itself with its own BOS",
         choices=("ordinary", "published"),
     )
-    prompt_profile: str = setting(
-        "default", "name of the built-in wording of prompts, where the model keeps none of its own"
-    )
+    prompt_profile: str = setting("default", "built-in prompt profile of a checkpoint without its own")
     history: str = setting(
         "all",
         "earlier turns that a question is asked with: all that fit; antecedent: the one before, where it refers back",

@@ -1,11 +1,11 @@
 """Decoding: prompts in as embeddings, answers out as text, over one static cache.
 
-By default the likeliest token is said, and of numbers on a scale the median: the one that is off by least on average.
-Every token is chosen by the model at its own place, whatever saves passes on the way:
+By default decoding is greedy, and takes the median of coordinates: the one with the least expected error. The output is
+that of the plain model, whatever saves passes:
 
-- a prefix that the cache holds already (system text, earlier turns, another request's images) is not computed again;
-- tokens that the grammar forces are appended in the same pass as the next free place;
-- a draft of the answer is checked in one pass, and kept as far as the model agrees.
+- prefix caching: a prefix in the cache (system text, earlier turns, another request's images) is not computed again;
+- forced tokens: tokens that the grammar forces are appended in the same pass as the next free one;
+- speculative decoding: a draft of the answer is verified in one pass, and accepted as far as the model agrees.
 """
 
 import logging
@@ -30,13 +30,13 @@ FinishReason = Literal["stop", "length", "deadline", "cancelled", "failed"]
 # A compiled step has fixed shapes: so many new tokens, and a cache read up to a power of two of at least this.
 WIDTHS = (1, 4, 16)
 MIN_LENGTH = 256
-BOX_CHOICES = 5  # a box or none, and its four numbers
-NEAR_NUMBERS = 5  # numbers on a scale that say almost the same
+BOX_CHOICES = 5  # a box or none, and its four coordinates
+NEAR_NUMBERS = 5  # numbers on a scale that count as the same
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """How tokens are drawn where the answer need not be the most likely one.
+    """Sampling in place of greedy decoding.
 
     Attributes:
         temperature: above 0; logits are divided by it.
@@ -66,11 +66,11 @@ class Request:
         stop_texts: the answer ends before the first of these.
         grammar: first state of the answers allowed; None: all.
         draft: tokens that the answer may begin with, such as the box tracker's boxes.
-        propose_draft: asked before each pass where the draft is at its end: tokens that may follow those of the answer.
+        propose_draft: called before each pass once the draft is used up: tokens that may follow those of the answer.
         sampling: None: greedy.
-        is_cancelled: asked before each pass.
-        scale: tokens of numbers in ascending order, such as a box's. Where the grammar allows just these, nearness
-            counts: in what is said, and in the confidence. Empty: none.
+        is_cancelled: called before each pass.
+        scale: tokens of numbers in ascending order, such as coordinates. Where the grammar allows just these, the
+            median is taken and the confidence includes near numbers. Empty: none.
         on_text: given the text so far after each pass that added to it.
     """
 
@@ -100,9 +100,9 @@ class Decoded:
         passes: model passes, the prompt's among them.
         prompt_tokens: length of the prompt.
         reused_tokens: those of them that were in the cache already.
-        confidence: the probability that the model gave to its tokens, or to near numbers, of those that were its
-            choice; of a long answer that of as many as one box has, by the geometric mean; 1 where none was its choice.
-            Not compared: the last bits differ with the batch.
+        confidence: the joint probability of the tokens that were not forced, near numbers included; of a long answer
+            that of as many as one box has, by the geometric mean; 1 where all were forced. Not compared: the last bits
+            differ with the batch.
     """
 
     text: str
@@ -209,7 +209,7 @@ class Decoder:
         cache.advance(row, len(embeds) - reused)
         self._content[row] = embeds
         answer.passes, answer.reused = 1, reused
-        cache.advance(row, answer.take(logits, draft, cache.capacity - len(embeds)))
+        cache.advance(row, answer.verify(logits, draft, cache.capacity - len(embeds)))
 
     def _step(self, answers: Sequence["_Answer"]) -> None:
         """One pass over all rows that are not finished."""
@@ -232,7 +232,7 @@ class Decoder:
             cache.advance(row, len(pending[row]))
             room = cache.capacity - cache.lengths[row]
             own = logits[row, len(pending[row]) - 1 : len(feeds[row])]
-            cache.advance(row, answer.take(own, drafts[row], room))
+            cache.advance(row, answer.verify(own, drafts[row], room))
 
     def _run(self, feeds: list[list[int]]) -> Tensor:
         """Logits (B, Q, V) after tokens that are new in each row, padded to the longest."""
@@ -260,7 +260,7 @@ class Decoder:
 
 
 class _Answer:
-    """The answer to one request while it grows."""
+    """The answer to one request while it is decoded."""
 
     def __init__(self, request: Request, eos_id: int, tokenizer: Tokenizer) -> None:
         self.request, self._eos_id, self._tokenizer = request, eos_id, tokenizer
@@ -284,34 +284,34 @@ class _Answer:
             return True
 
     def propose(self, room: int) -> list[int]:
-        """Draft tokens for the places after those that are chosen."""
+        """Draft tokens for the next places."""
         budget = min(self.request.max_new_tokens - len(self.tokens), room)
         draft: Sequence[int] = self.request.draft[len(self.tokens) :]
         if not draft and self.request.propose_draft is not None:
             draft = self.request.propose_draft(self.tokens)
         return list(draft[: max(0, budget)])
 
-    def take(self, logits: Tensor, draft: Sequence[int], room: int) -> int:
-        """Chooses tokens from logits, (1 + len(draft), V), as far as the draft is right; then appends forced ones.
+    def verify(self, logits: Tensor, draft: Sequence[int], room: int) -> int:
+        """Verifies a draft with logits (1 + len(draft), V); appends accepted tokens, the next one, and forced ones.
 
         Args:
             room: tokens that still fit in the context.
 
         Returns:
-            How many tokens of the draft were right.
+            How many tokens of the draft were accepted.
         """
-        right = 0
+        accepted = 0
         limit = min(self.request.max_new_tokens, len(self.tokens) + room)
         while True:
-            token = self._choose(logits[right])
+            token = self._choose(logits[accepted])
             self._append(token, limit)
-            if self.finish or right == len(draft) or token != draft[right]:
+            if self.finish or accepted == len(draft) or token != draft[accepted]:
                 break
-            right += 1
+            accepted += 1
         while self.finish is None and self._state is not None and len(self._state) == 1:
             self._append(next(iter(self._state)), limit)
-        self._show()
-        return right
+        self._report()
+        return accepted
 
     def decoded(self) -> Decoded:
         assert self.finish is not None
@@ -341,8 +341,8 @@ class _Answer:
         if len(self.tokens) >= limit:
             self.finish = "length"
 
-    def _show(self) -> None:
-        """Tells the text so far, and ends it at a stop text."""
+    def _report(self) -> None:
+        """Reports the text so far, and ends it at a stop text."""
         if not self.request.stop_texts and self.request.on_text is None:
             return
         text = self._tokenizer.decode(self.tokens)
@@ -383,12 +383,12 @@ class _Answer:
         if sampling is None:
             return int(logits.argmax())
         shares, order = torch.softmax(logits.float().cpu() / sampling.temperature, -1).sort(descending=True)
-        kept = shares.cumsum(-1) - shares < sampling.top_p
-        return int(order[torch.multinomial(shares * kept, 1, generator=self._generator)])
+        nucleus = shares.cumsum(-1) - shares < sampling.top_p
+        return int(order[torch.multinomial(shares * nucleus, 1, generator=self._generator)])
 
 
 def _median(log_p: Tensor) -> int:
-    """The first place up to which there is half of the probability, of logarithms (V,) in ascending order of places."""
+    """Index of the median of log-probabilities (V,)."""
     return int((log_p.exp().cumsum(-1) < 0.5).sum())
 
 

@@ -1,5 +1,5 @@
-"""Text and JSON that stand beside a model's weights. They may be damaged, foreign or hostile: what is wrong becomes one
-sentence, and no more than a few words of a file are ever quoted.
+"""Text and JSON files of a checkpoint. They may be damaged, foreign or hostile: an error is one sentence, and quotes no
+more than a few words of a file.
 """
 
 import json

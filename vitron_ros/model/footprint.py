@@ -1,4 +1,4 @@
-"""What a model will need, from its config alone: nothing is allocated."""
+"""The memory footprint of a model, from its config alone: nothing is allocated."""
 
 from dataclasses import dataclass
 

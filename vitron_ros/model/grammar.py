@@ -1,7 +1,7 @@
 """The grammar of box answers, as a tree of tokens: in each state the tokens that may come next.
 
-Where only one may come, no model pass is needed to know it. So of `Frame 1: [23,45,46,72], ...` only the numbers,
-and whether a frame has a box or "none", are asked of the model; the rest is forced.
+Where only one may come, it is forced without a model pass. So of `Frame 1: [23,45,46,72], ...` the model decodes only
+the coordinates, and whether a frame has a box or "none".
 """
 
 from collections.abc import Iterable, Sequence

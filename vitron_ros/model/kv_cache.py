@@ -18,14 +18,14 @@ MIN_SCALE = 1e-6
 
 
 class Span(NamedTuple):
-    """Where the tokens of one pass go in the cache, and what they may look at.
+    """Where the tokens of one pass go in the cache, and what they may attend to.
 
     Attributes:
         start: the first slot, where all rows write the same run of slots; None where rows differ.
         positions: (B, Q) int64, place of each token in its row, for the rotary embedding.
         slots: (B, Q) int64, the slot each token is written to; padding goes to the scrap slot.
         length: attention reads the slots [0, length).
-        mask: (B, 1, Q, length) bool, True where a token may look; None: everywhere.
+        mask: (B, 1, Q, length) bool, True where a token may attend; None: everywhere.
     """
 
     start: int | None
@@ -47,8 +47,8 @@ class KVCache:
 
         span = cache.prefill(row, count)   # or cache.decode(counts): plan one pass
         ...                                # every layer writes and reads through `update`
-        cache.advance(row, count)          # the tokens now count
-        cache.truncate(row, length)        # or fewer of them do
+        cache.advance(row, count)          # the tokens are now valid
+        cache.truncate(row, length)        # or fewer of them are
     """
 
     def __init__(
@@ -164,7 +164,7 @@ class KVCache:
     def copy_prefix(self, source: int, target: int, length: int) -> None:
         """Makes the first `length` tokens of `source` the content of row `target`."""
         if not 0 <= length <= self.lengths[source]:
-            raise ModelError(f"row {source} holds {self.lengths[source]} tokens and cannot lend {length}")
+            raise ModelError(f"row {source} holds {self.lengths[source]} tokens, fewer than {length}")
         for tensor in self._tensors():
             tensor[target, :, :length] = tensor[source, :, :length]
         self.lengths[target] = length

@@ -19,9 +19,9 @@ from vitron_ros.model.kv_cache import CacheKind, KVCache, Span
 INITIAL_STD = 0.02  # LLaMA's
 
 AttentionFunction = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""Of a layer: turned queries (B, S, Hq, D) and keys, and values, (B, S, Hkv, D), to what they see (B, S, Hq, D)."""
+"""Of a layer: rotated queries (B, S, Hq, D) and keys, and values (B, S, Hkv, D), to the output (B, S, Hq, D)."""
 CacheSlots = tuple[KVCache, int, Span, int]
-"""A cache, the layer, what one pass writes and reads of it, and the first row that it does this to."""
+"""A cache, the layer, the slots of one pass, and the first row."""
 
 
 class RMSNorm(nn.Module):
@@ -53,22 +53,22 @@ class Attention(nn.Module):
         x: Tensor,
         rotary: tuple[Tensor, Tensor],
         mask: Tensor | None = None,
-        memory: CacheSlots | None = None,
+        slots: CacheSlots | None = None,
         attend: AttentionFunction | None = None,
     ) -> Tensor:
-        """x (B, S, C) to (B, S, C). Attention is causal, unless a mask or `attend` says who looks."""
+        """x (B, S, C) to (B, S, C). Attention is causal, unless a mask or `attend` is given."""
         batch, width, _ = x.shape
-        # Queries and keys are turned together: on a CPU a token costs more in calls than in arithmetic.
+        # Queries and keys are rotated together: on a CPU a token costs more in calls than in arithmetic.
         heads = torch.cat([self.q_proj(x), self.k_proj(x)], -1).view(batch, width, -1, self.head_dim)
         heads = rotate(heads, rotary)
         q, k = heads[:, :, : self.num_heads], heads[:, :, self.num_heads :]
         v = self.v_proj(x).view(batch, width, self.num_kv_heads, self.head_dim)
         if attend is not None:
             return self.o_proj(attend(q, k, v).reshape(batch, width, -1))  # type: ignore[no-any-return]
-        if memory is None:
+        if slots is None:
             k, v = k.transpose(1, 2), v.transpose(1, 2)
         else:
-            cache, layer, span, row = memory
+            cache, layer, span, row = slots
             k, v = cache.update(layer, k, v, span, row)
         if width == 1:  # the heads of a group stand in for queries, so that keys are not repeated for them
             q = q.reshape(batch, self.num_kv_heads, -1, self.head_dim)
@@ -108,10 +108,10 @@ class Layer(nn.Module):
         x: Tensor,
         rotary: tuple[Tensor, Tensor],
         mask: Tensor | None = None,
-        memory: CacheSlots | None = None,
+        slots: CacheSlots | None = None,
         attend: AttentionFunction | None = None,
     ) -> Tensor:
-        x = x + self.self_attn(self.input_layernorm(x), rotary, mask, memory, attend)
+        x = x + self.self_attn(self.input_layernorm(x), rotary, mask, slots, attend)
         return x + self.mlp(self.post_attention_layernorm(x))  # type: ignore[no-any-return]
 
 
@@ -159,7 +159,7 @@ class LanguageModel(nn.Module):
 
         Args:
             attend: attention in each layer, one after another; None: causal. Several questions packed behind one image
-                are given it and positions, so that each sees the image and itself.
+                need it and positions, so that each attends to the image and itself.
             positions: (B, S) int64; None: 0, 1, 2, ...
         """
         if positions is None:
@@ -241,6 +241,6 @@ def rotary_table(config: LanguageConfig, device: torch.device, dtype: torch.dtyp
 
 
 def rotate(x: Tensor, rotary: tuple[Tensor, Tensor]) -> Tensor:
-    """Turns each pair (d, d + D/2) of x (B, S, H, D) by the angle of its position."""
+    """Rotates each pair (d, d + D/2) of x (B, S, H, D) by the angle of its position."""
     cos, sin = rotary
     return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, -1), sin)

@@ -1,4 +1,4 @@
-"""Whether a model fits a machine, told before anything is allocated."""
+"""Whether a model fits in memory, checked before anything is allocated."""
 
 import os
 
@@ -22,7 +22,7 @@ def check_memory(model: VitronModel, device: torch.device | str, dtype: torch.dt
 
     Args:
         model: of any device, such as meta.
-        dtype: of the weights in memory; None: 16 bits are reckoned.
+        dtype: of the weights in memory; None: 16 bits are assumed.
 
     Raises:
         ModelError: with what each would need.

@@ -18,7 +18,7 @@ from vitron_ros.model.notations import DECIMAL, GAP, Scale, in_plain_brackets
 class ParseStatus(Enum):
     """How much of a reply could be read.
 
-    OK: all of it; plain text is always readable. PARTIAL: something, beside problems. MALFORMED: it tries to say a box
+    OK: all of it; plain text is always readable. PARTIAL: something, beside problems. MALFORMED: it attempts a box
     or an invocation, and none can be read. EMPTY: it has no text.
     """
 
@@ -44,7 +44,7 @@ class GroundedBox:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParsedReply:
-    """What a reply says.
+    """A parsed reply.
 
     Attributes:
         text: the reply without its invocation tags.
@@ -52,7 +52,7 @@ class ParsedReply:
         boxes: all other boxes, in order.
         is_absent: the whole reply is "none".
         invocation: the module that is asked for, if all that it was given could be read.
-        repairs: what was read otherwise than written.
+        repairs: deviations from the format that were repaired.
         problems: what could not be read.
     """
 
@@ -66,7 +66,7 @@ class ParsedReply:
     problems: tuple[str, ...] = ()
 
 
-# Every repetition below is bounded, so that no match looks further than a constant from where it starts.
+# Every repetition below is bounded, so that no match scans further than a constant from its start.
 _NUMBERS = rf"{DECIMAL}(?:{GAP},{GAP}{DECIMAL}){{0,7}}"
 TAG = re.compile(rf"<{GAP}(?P<close>/?){GAP}(?P<name>module|instruction|region){GAP}>", re.IGNORECASE)
 MARK = re.compile(

@@ -1,8 +1,8 @@
 """Camera images to the pixels that a vision model takes: square, resized, with CLIP's mean and deviation.
 
 The resize is torch's with antialiasing, which follows Pillow's: on the images of the test both differ by at most one
-grey level of 255. VITRON's released code resizes tensors (torchvision 0.15), which does without and keeps what bicubic
-overshoots. A mask drawn on an image goes the same way as the image, so that a region lies where its object lies.
+grey level of 255. VITRON's released code resizes tensors (torchvision 0.15): without antialiasing, and with bicubic
+overshoot. A mask is resized like its image, so that a region stays on its object.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Prompt profiles: the wording of prompts, as a YAML file that is built in or the user's own.
+"""Prompt profiles: the templates of prompts, as a YAML file that is built in or the user's own.
 
 Tasks, after the papers (Elysium, arXiv 2403.16558; VITRON, arXiv 2412.19806): REC, the box of a phrase in an image;
 REG, words for a box; RSOT, the boxes of a phrase in every frame; SOT, the boxes in every frame of what a box marks in
@@ -43,7 +43,7 @@ def built_in_names() -> list[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Markers:
-    """How images stand in a prompt. Placeholders: {image}, {number} from 1, {seconds} from the first frame.
+    """How images are placed in a prompt. Placeholders: {image}, {number} from 1, {seconds} from the first frame.
 
     Attributes:
         image: a single one.
@@ -74,10 +74,10 @@ MARKER_PLACEHOLDERS = {
 
 @dataclass(frozen=True, kw_only=True)
 class PromptProfile:
-    """The wording of prompts, checked.
+    """The templates of prompts, validated.
 
     Attributes:
-        text: the YAML text it came from; a checkpoint keeps it.
+        text: the YAML text it came from; a checkpoint stores it.
         system: first words of every conversation.
         user, assistant: words before the user's and before the model's part of a turn.
         region: what stands for a marked region before the text of a task that does not place it; has {region}.

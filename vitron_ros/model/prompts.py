@@ -22,7 +22,7 @@ class TextSegment:
 
 @dataclass(frozen=True, slots=True)
 class ImageSegment:
-    """The kept tokens of one image; `index` counts the images of the prompt from 0."""
+    """The selected tokens of one image; `index` counts the images of the prompt from 0."""
 
     index: int
 

@@ -187,14 +187,15 @@ def _elysium_config(directory: Path) -> ModelConfig:
     adapter = read_json(directory / CONFIG).get("adapter_config") or {}
     if not isinstance(adapter, dict):
         raise ModelError(f"{directory / CONFIG} has an adapter_config that is no table; fetch the checkpoint again")
-    kept, patches = adapter.get("out_token_num"), adapter.get("in_token_num")
-    if kept is None or patches is None:
+    selected, patches = adapter.get("out_token_num"), adapter.get("in_token_num")
+    if selected is None or patches is None:
         return config
-    if not (type(kept) is type(patches) is int and 0 < kept <= patches):
+    if not (type(selected) is type(patches) is int and 0 < selected <= patches):
         raise ModelError(
-            f"{directory / CONFIG} keeps {quoted(kept)} of {quoted(patches)} tokens; both must be whole numbers from 1"
+            f"{directory / CONFIG} selects {quoted(selected)} of {quoted(patches)} tokens; both must be whole numbers "
+            "from 1"
         )
-    return replace(config, selector=replace(config.selector, alpha=kept / patches))
+    return replace(config, selector=replace(config.selector, alpha=selected / patches))
 
 
 def _files(directory: Path, read_pickles: bool) -> list[Path]:

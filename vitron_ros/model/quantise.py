@@ -1,6 +1,6 @@
 """Quantisation of the language model, through torchao: fewer bytes to read for each token.
 
-Activations stay as they are, but for fp8. On a CPU an int8 model is faster only once its decoding is compiled.
+Activations are not quantised, except with fp8. On a CPU an int8 model is faster only once its decoding is compiled.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ FP8_FROM = (8, 9)  # compute capability: Ada
 
 
 def quantise(model: VitronModel, kind: QuantisedType, calibrate: Callable[[], object] | None = None) -> None:
-    """Replaces the weights of the language model's linear layers by small numbers with a scale, in place.
+    """Replaces the weights of the language model's linear layers by low-precision ones with a scale, in place.
 
     The vision encoder, the projector, norms and embeddings stay as they are, and so does an output layer that shares
     its weights with the embeddings.
@@ -27,7 +27,7 @@ def quantise(model: VitronModel, kind: QuantisedType, calibrate: Callable[[], ob
             fp8, one scale a row, on a GPU of Ada or later with bfloat16 weights. Only fp8 multiplies in 8 bits, too,
             so it is the one that makes prompts faster.
         calibrate: runs this model over examples of its use, one prompt at a time, a few dozen. From what comes in, AWQ
-            (arXiv 2306.00978) tells which inputs' weights have to be exact. It keeps all inputs of all layers until it
+            (arXiv 2306.00978) finds the inputs whose weights matter most. It stores all inputs of all layers until it
             is done. None: the weights alone decide.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Region encoders: what a person points at in a frame, as tokens of the language model.
+"""Region encoders: a marked region of a frame to tokens of the language model.
 
 Shapes: R regions, T frames, N patches, C vision channels, D language channels, S px of the model's square.
 """
@@ -58,10 +58,10 @@ class RegionEncoder(Protocol):
 
 
 class MultiLevelRegionEncoder(nn.Module):
-    """Two tokens a region: how it looks and where it lies.
+    """Two tokens a region: appearance (`looks`) and location (`place`).
 
-    Looks: the patches of several layers, averaged with the share of each patch that the mask covers, after Osprey
-    (arXiv 2312.10032), which VITRON follows. Where: the box in fractions of the image, and the mask made small.
+    Appearance: the patches of several layers, averaged with the share of each patch that the mask covers, after Osprey
+    (arXiv 2312.10032), which VITRON follows. Location: the box in fractions of the image, and the mask made small.
     """
 
     tokens_per_region = 2
@@ -106,8 +106,8 @@ class PublishedRegionEncoder(nn.Module):
     """VITRON's region extractor as its code was released, weights and all: one token a region.
 
     The region is reduced to its box, in pixels of the model's square as if the image had been stretched to it. The
-    patches whose centre the box covers are averaged; three linear layers with ReLU between give how it looks, two
-    with ReLU between over the raw box where it lies, and their sum is the token.
+    patches whose centre the box covers are averaged; three linear layers with ReLU between give its appearance,
+    two over the raw box its location, and their sum is the token.
 
     Args:
         transposed: fill the box with x and y exchanged, as the released code does and its weights have learned.

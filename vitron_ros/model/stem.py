@@ -1,7 +1,7 @@
-"""A convolutional stem: patches that have been looked at before they become tokens (arXiv 2106.14881).
+"""A convolutional stem: strided convolutions in place of CLIP's patch embedding (arXiv 2106.14881).
 
-CLIP cuts an image into patches and maps each by one matrix. A small model that learns from little sees edges, colours
-and shapes sooner through a few strided convolutions. Tokens and everything after them are CLIP's.
+CLIP cuts an image into patches and maps each by one matrix. A small model with little data learns edges, colours
+and shapes sooner with a few strided convolutions. Tokens and everything after them are CLIP's.
 """
 
 import math

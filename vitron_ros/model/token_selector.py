@@ -3,7 +3,7 @@
 Elysium (arXiv 2403.16558) compresses each frame by itself, before the projector, and compares its T-Selector with
 concatenation and cross-attention at an equal token count (its Table 7). One class a kind; `build_selector` picks.
 
-Shapes: T frames, N patches, K kept tokens, C channels.
+Shapes: T frames, N patches, K selected tokens, C channels.
 """
 
 import math
@@ -24,7 +24,7 @@ class Selected:
 
     Attributes:
         tokens: (T, K, C).
-        indices: (T, K) int64, ascending: the patches that were kept, in raster order; None where tokens are mixtures.
+        indices: (T, K) int64, ascending: the selected patches, in raster order; None where tokens are mixtures.
     """
 
     tokens: Tensor
@@ -42,7 +42,7 @@ class TokenSelector(Protocol):
 
 
 def top_patches(patches: Tensor, scores: Tensor, count: int) -> Selected:
-    """The `count` patches of the highest scores (T, N), in raster order. Which of equal ones stay is undefined."""
+    """The `count` patches of the highest scores (T, N), in raster order. The choice between equal ones is undefined."""
     order = scores.sort(dim=-1, descending=True).indices  # a stable sort has no ONNX counterpart
     indices = order[:, :count].sort(dim=-1).values
     return Selected(patches.gather(1, indices[..., None].expand(-1, -1, patches.shape[-1])), indices)
@@ -88,9 +88,9 @@ class PublishedTSelector(nn.Module):
 class GatedTSelector(nn.Module):
     """Equation 2 of Elysium with a gate that learns.
 
-    A small MLP scores each patch, softmax over the patches, the top K are kept in raster order. Kept tokens are
-    multiplied by p / stop_gradient(p): exactly themselves on the way forward, while on the way back the gate learns by
-    how much each token helped (straight-through, Bengio et al., arXiv 1308.3432). Gumbel noise in training lets it try
+    A small MLP scores each patch, softmax over the patches, the top K are selected in raster order. Selected tokens
+    are multiplied by p / stop_gradient(p): unchanged in the forward pass, while in the backward pass the gate gets a
+    gradient through each token (straight-through, Bengio et al., arXiv 1308.3432). Gumbel noise in training explores
     other patches (Kool et al., arXiv 1903.06059).
     """
 
@@ -107,19 +107,19 @@ class GatedTSelector(nn.Module):
         scores = log_p
         if self.training and self.gumbel_noise:
             scores = log_p - self.gumbel_noise * torch.empty_like(log_p).exponential_().log()
-        kept = top_patches(patches, scores.detach(), self.count)
-        assert kept.indices is not None
-        gate = log_p.gather(1, kept.indices)
+        selected = top_patches(patches, scores.detach(), self.count)
+        assert selected.indices is not None
+        gate = log_p.gather(1, selected.indices)
         scale = (gate - gate.detach()).exp().to(patches.dtype)  # 1
-        return Selected(kept.tokens * scale[..., None], kept.indices)
+        return Selected(selected.tokens * scale[..., None], selected.indices)
 
     def log_probabilities(self, patches: Tensor) -> Tensor:
-        """Of each patch to be kept, (T, N) float32."""
+        """Log-probability of each patch to be selected, (T, N) float32."""
         return self.gate(patches).squeeze(-1).log_softmax(dim=-1, dtype=torch.float32)  # type: ignore[no-any-return]
 
 
 class AttentionSelector(nn.Module):
-    """The patches that the vision encoder itself looks at, after FoPru's rank strategy (arXiv 2411.14164).
+    """The patches that get most attention inside the vision encoder, after FoPru's rank strategy (arXiv 2411.14164).
 
     The significance of a patch is the attention it gets from all tokens, averaged over the heads of the last layer.
     Nothing is trained.

@@ -19,7 +19,7 @@ from vitron_ros.model.stem import ConvStem
 
 @dataclass(frozen=True, eq=False)
 class VisionFeatures:
-    """What the encoder saw in T frames.
+    """Features of T frames.
 
     Attributes:
         patches: (T, N, C), the hidden state that is used, without the class token.

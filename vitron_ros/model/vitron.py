@@ -28,11 +28,11 @@ from vitron_ros.model.vision import VisionEncoder, VisionFeatures
 
 @dataclass(frozen=True, eq=False)
 class VisualTokens:
-    """What the language model sees of a clip.
+    """The visual tokens of a clip.
 
     Attributes:
         tokens: (T, K, D); (1, K, D) where video is averaged over time.
-        indices: (T, K) int64, the patches that were kept of each, in raster order; None where tokens are mixtures.
+        indices: (T, K) int64, the selected patches of each frame, in raster order; None where tokens are mixtures.
     """
 
     tokens: Tensor
@@ -77,7 +77,7 @@ class VitronModel(nn.Module):
         return pixels_from_images(images, self.config.vision).to(self.device)
 
     def features(self, pixels: Tensor) -> VisionFeatures:
-        """What the vision encoder sees in prepared frames (T, 3, S, S), all that the selector and regions need.
+        """Vision features of prepared frames (T, 3, S, S): what the selector and the region encoder need.
 
         Raises:
             ModelError: no frames, more than the config allows, or of the wrong size.
