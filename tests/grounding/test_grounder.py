@@ -12,7 +12,7 @@ from scripted_decoder import ScriptedDecoder
 import training.evaluate
 from tests.fakes import frame
 from training.evaluate import Case, ModelPredictor
-from training.questions import word_question
+from training.questions import make_question
 from training.worlds import make_clip, make_samples
 from vitron_ros.boxes import xyxy_from_norm
 from vitron_ros.config import ModelRun
@@ -93,7 +93,7 @@ def cases_of(checkpoint, task: str, count: int) -> list[Case]:
     for seed in range(200):
         world = make_clip(seed, frames=length, size=(HEIGHT, WIDTH), split="val")
         for sample in make_samples(world, seed, per_task=2, tasks=(task.removeprefix("clip "),)):
-            question = word_question(world, sample, checkpoint.prompts.profile, None, takes_regions=True)
+            question = make_question(world, sample, checkpoint.prompts.profile, None, takes_regions=True)
             if question and len(sample.frames) == length and (length == 1 or _is_about_time(sample, question)):
                 found.append(Case(world, question))
         if len(found) >= count:
