@@ -369,7 +369,7 @@ def test_a_checkpoint_without_its_tokenizer(saved):
         ("", "the name of the model is empty"),
         ("  ", "the name of the model is empty"),
         ("elysium-7b", "is a profile without weights; .* vitron models convert"),
-        ("a" * 5000, "cannot be looked at"),
+        ("a" * 5000, "cannot be opened"),
         ("a\0b", "null byte|no directory"),
         (__file__, "is a file; give the directory"),
     ],

@@ -37,7 +37,7 @@ def test_a_profile_comes_back_from_json(name):
         (SelectorConfig, {"alpha": 0.0}, "alpha is 0"),
         (SelectorConfig, {"alpha": 1.5}, "alpha is 1.5; it must be at most 1"),
         (SelectorConfig, {"alpha": float("nan")}, "alpha is nan"),
-        (SelectorConfig, {"kind": "none", "alpha": 0.5}, "selector none keeps every token"),
+        (SelectorConfig, {"kind": "none", "alpha": 0.5}, "selector none selects every token"),
         (RegionConfig, {"transposed": True}, "only region kind published"),
         (RegionConfig, {"kind": "none", "levels": (1,)}, "only region kind multi_level"),
         (LanguageConfig, {"num_kv_heads": 5}, "multiple of num_kv_heads 5"),

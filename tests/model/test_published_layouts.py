@@ -168,9 +168,9 @@ def test_an_index_of_pickles_is_read_as_any_other(tmp_path, weight_map):
     ("adapter", "sentence"),
     [
         ('"x"', "is no table"),
-        ('{"in_token_num": "64", "out_token_num": 12}', "keeps 12 of '64' tokens"),
-        ('{"in_token_num": 0, "out_token_num": 12}', "keeps 12 of 0 tokens"),
-        ('{"in_token_num": 64, "out_token_num": 65}', "keeps 65 of 64 tokens"),
+        ('{"in_token_num": "64", "out_token_num": 12}', "selects 12 of '64' tokens"),
+        ('{"in_token_num": 0, "out_token_num": 12}', "selects 12 of 0 tokens"),
+        ('{"in_token_num": 64, "out_token_num": 65}', "selects 65 of 64 tokens"),
     ],
 )
 def test_token_counts_of_elysium_that_nobody_can_mean(tmp_path, adapter, sentence):
