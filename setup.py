@@ -45,6 +45,7 @@ setup(
     install_requires=[
         "av>=14",
         "backports.zstd>=1; python_version < '3.14'",
+        "httpx2>=2.0",
         "mcap>=1.2",
         "mcap-ros2-support>=0.5",
         "numpy>=1.24",

@@ -154,7 +154,9 @@ class PerceptionConfig(PipelineConfig):
     debug_rate: float = setting(10.0, "Hz of the debug image at most", low=0.1, high=1000.0, effect="now")
     diagnostics_period: float = setting(1.0, "s between diagnostics", low=0.05, high=3600.0, effect="configure")
     model: str = setting(
-        "", "vision-language model that understands prompts: vitron-tiny or a folder; empty: none", effect="configure"
+        "",
+        "vision-language model that understands prompts: vitron-tiny, a folder or the address of a server; empty: none",
+        effect="configure",
     )
     model_device: str = setting("cpu", "where the model runs: cpu, cuda or cuda:N", effect="configure")
     model_backend: str = setting(

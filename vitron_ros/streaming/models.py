@@ -4,14 +4,14 @@ import os
 
 from vitron_ros.config import ModelRun
 from vitron_ros.errors import ModelError
-from vitron_ros.grounding.families import family_of
+from vitron_ros.grounding.families import family_of, is_address
 from vitron_ros.grounding.request import LanguageVision
 
 BUNDLED = "vitron-tiny"
 
 
 def load_model(name: str, run: ModelRun) -> LanguageVision:
-    """The bundled model, the one in a folder, or the one of a hub id, by its family.
+    """The bundled model, the one in a folder, or the one of a hub id, by its family; or that of a server.
 
     On the CPU it leaves one core to the cameras. torch is imported here and nowhere before, since a node without a
     model starts without it.
@@ -19,8 +19,12 @@ def load_model(name: str, run: ModelRun) -> LanguageVision:
     Raises:
         ConfigError: there is no such backend.
         ModelError: there is no such model, it is of no known family, it cannot be read, the device or the backend is
-            not there, or cannot take such weights or such a cache.
+            not there, or cannot take such weights or such a cache; or the server cannot be reached.
     """
+    if is_address(name):
+        from vitron_ros.grounding.families.server import ModelServer
+
+        return ModelServer.load(name, run)
     import torch
 
     from vitron_ros.model.checkpoint import find_checkpoint

@@ -49,3 +49,8 @@ def family_of(directory: Path) -> Family:
     module, _, name = FAMILIES[kind].partition(":")
     family: Family = getattr(import_module(module), name)
     return family
+
+
+def is_address(name: str) -> bool:
+    """Whether a model's name is the address of a server."""
+    return name.lower().startswith(("http://", "https://"))
