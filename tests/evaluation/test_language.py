@@ -1,4 +1,4 @@
-"""Sentences and what must come of them: the suite's form, and how it is judged."""
+"""Sentences and what must come of them: the suite's form, and how it is scored."""
 
 from pathlib import Path
 
@@ -7,7 +7,15 @@ import pytest
 
 from tests.fakes import ScriptedModel, frame
 from vitron_ros.errors import ConfigError
-from vitron_ros.evaluation.language import Case, Deed, figures, judge, read_suite, right_lost, say
+from vitron_ros.evaluation.language import (
+    SentenceCase,
+    SentenceResult,
+    figures,
+    read_suite,
+    right_lost,
+    run_case,
+    score_result,
+)
 from vitron_ros.grounding.request import ModelReply, ReplyStatus
 from vitron_ros.model.answers import Invocation, Module
 
@@ -16,48 +24,53 @@ CALL = Invocation(Module.IMAGE_EDITING, ("remove: ring",), (0.0, 0.0, 0.1, 0.1))
 
 
 def case(expect, said_as="track", text="the ring"):
-    return Case(source="x", at_s=None, said_as=said_as, text=text, kind="any", expect=expect)
+    return SentenceCase(source="x", at_s=None, said_as=said_as, text=text, kind="any", expect=expect)
 
 
-def deed(status=ReplyStatus.OK, *boxes, **values):
-    return Deed(status=status, boxes_xyxy=tuple(np.array(box, float) for box in boxes), **values)
+def result(status=ReplyStatus.OK, *boxes, **values):
+    return SentenceResult(status=status, boxes_xyxy=tuple(np.array(box, float) for box in boxes), **values)
 
 
 @pytest.mark.parametrize(
     ("expect", "done", "marks"),
     [
-        ({"box": HERE}, deed(ReplyStatus.OK, HERE), "right"),
-        ({"box": HERE}, deed(ReplyStatus.OK, THERE), "box"),
-        ({"box": HERE}, deed(ReplyStatus.ABSENT), ""),
-        ({"boxes": [HERE, THERE]}, deed(ReplyStatus.OK, HERE, THERE), "right"),
-        ({"boxes": [HERE, THERE]}, deed(ReplyStatus.OK, HERE), ""),
-        ({"boxes": [HERE, THERE]}, deed(ReplyStatus.OK, HERE, message="only one is taken"), "right"),
-        ("absent", deed(ReplyStatus.ABSENT), "right"),
-        ("absent", deed(ReplyStatus.OK, HERE), "box"),
-        ("refused", deed(ReplyStatus.REFUSED), "right"),
-        ("refused", deed(ReplyStatus.OK, text="a ring"), ""),
-        ("refused", deed(ReplyStatus.OK, invocation=CALL), "action"),
-        ("no_action", deed(ReplyStatus.OK, text="a ring"), "right"),
-        ("no_action", deed(ReplyStatus.OK, invocation=CALL), "action"),
-        ({"answer": ["ring", "hoop"]}, deed(ReplyStatus.OK, text="A red ring."), "right"),
-        ({"answer": ["ring"]}, deed(ReplyStatus.OK, text="a string"), ""),
-        ({"answer": ["ring"]}, deed(ReplyStatus.UNSURE, text="a ring"), ""),
-        ({"module": "image_editing", "verb": "remove", "box": HERE}, deed(ReplyStatus.OK, invocation=CALL), "right"),
-        ({"module": "image_editing", "verb": "remove", "box": THERE}, deed(ReplyStatus.OK, invocation=CALL), "action"),
-        ({"module": "image_editing", "verb": "recolour"}, deed(ReplyStatus.OK, invocation=CALL), "action"),
-        ({"module": "image_editing"}, deed(ReplyStatus.REFUSED), ""),
+        ({"box": HERE}, result(ReplyStatus.OK, HERE), "right"),
+        ({"box": HERE}, result(ReplyStatus.OK, THERE), "box"),
+        ({"box": HERE}, result(ReplyStatus.ABSENT), ""),
+        ({"boxes": [HERE, THERE]}, result(ReplyStatus.OK, HERE, THERE), "right"),
+        ({"boxes": [HERE, THERE]}, result(ReplyStatus.OK, HERE), ""),
+        ({"boxes": [HERE, THERE]}, result(ReplyStatus.OK, HERE, message="only one is taken"), "right"),
+        ("absent", result(ReplyStatus.ABSENT), "right"),
+        ("absent", result(ReplyStatus.OK, HERE), "box"),
+        ("refused", result(ReplyStatus.REFUSED), "right"),
+        ("refused", result(ReplyStatus.OK, text="a ring"), ""),
+        ("refused", result(ReplyStatus.OK, invocation=CALL), "action"),
+        ("no_action", result(ReplyStatus.OK, text="a ring"), "right"),
+        ("no_action", result(ReplyStatus.OK, invocation=CALL), "action"),
+        ({"answer": ["ring", "hoop"]}, result(ReplyStatus.OK, text="A red ring."), "right"),
+        ({"answer": ["ring"]}, result(ReplyStatus.OK, text="a string"), ""),
+        ({"answer": ["ring"]}, result(ReplyStatus.UNSURE, text="a ring"), ""),
+        ({"module": "image_editing", "verb": "remove", "box": HERE}, result(ReplyStatus.OK, invocation=CALL), "right"),
+        (
+            {"module": "image_editing", "verb": "remove", "box": THERE},
+            result(ReplyStatus.OK, invocation=CALL),
+            "action",
+        ),
+        ({"module": "image_editing", "verb": "recolour"}, result(ReplyStatus.OK, invocation=CALL), "action"),
+        ({"module": "image_editing"}, result(ReplyStatus.REFUSED), ""),
     ],
 )
 def test_judgements(expect, done, marks):
-    judged = judge(case(expect), done, 100, 100)
-    assert (judged.is_right, judged.is_wrong_action, judged.is_wrong_box) == (
+    scored = score_result(case(expect), done, 100, 100)
+    assert (scored.is_right, scored.is_wrong_action, scored.is_wrong_box) == (
         marks == "right", marks == "action", marks == "box"
     )  # fmt: skip
 
 
 def test_figures_by_kind_and_what_the_checks_lose():
     good, bad = (
-        judge(case("absent"), done, 100, 100) for done in (deed(ReplyStatus.ABSENT), deed(ReplyStatus.OK, HERE))
+        score_result(case("absent"), done, 100, 100)
+        for done in (result(ReplyStatus.ABSENT), result(ReplyStatus.OK, HERE))
     )
     row = {"sentences": 2, "right": 50.0, "wrong_actions": 0.0, "wrong_boxes": 50.0}
     assert figures([case("absent")] * 2, [good, bad]) == {"any": row, "all": row}
@@ -71,7 +84,7 @@ def test_a_sentence_is_said_with_the_checks_and_without():
         )
 
     asked = case("refused", "ask", "hello")
-    before, after = (say(ScriptedModel(edits), asked, (frame(),), 0.5, is_checked=on) for on in (False, True))
+    before, after = (run_case(ScriptedModel(edits), asked, (frame(),), 0.5, is_checked=on) for on in (False, True))
     assert before.invocation is CALL
     assert (after.status, after.invocation) == (ReplyStatus.REFUSED, None)
 

@@ -30,7 +30,7 @@ def test_tokens_are_those_of_the_model_and_say_which_patches_they_are(model):
         torch.testing.assert_close(one.tokens, visual.tokens[place])
         assert np.flatnonzero(one.kept).tolist() == visual.indices[place].tolist()
         assert one.kept.shape == (6, 6)
-        np.testing.assert_allclose(one.look, features.patches[place].mean(0), rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(one.mean_patch, features.patches[place].mean(0), rtol=1e-5, atol=1e-6)
 
 
 def test_clips_that_overlap_are_encoded_once(model):

@@ -20,9 +20,9 @@ from vitron_ros.errors import ModelError
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.grounder import Grounder
 from vitron_ros.grounding.out_of_distribution import OutOfDistributionDetector
+from vitron_ros.grounding.prompt_turns import TIME, turns, with_needed_frames
 from vitron_ros.grounding.request import ConversationTurn, ModelRequest, ReplyStatus, Task
 from vitron_ros.grounding.vocabulary import Vocabulary
-from vitron_ros.grounding.wording import TIME, turns, with_needed_frames
 from vitron_ros.model.answers import Invocation, Module
 from vitron_ros.model.checkpoint import save_pretrained
 from vitron_ros.model.config import ModelConfig, RegionConfig
@@ -433,7 +433,7 @@ def test_words_that_were_never_taught_are_refused_before_the_model_runs(checkpoi
 
 def test_footage_unlike_all_it_knows_is_warned_of_once(checkpoint, monkeypatch, caplog):
     grounder, _ = scripted(checkpoint, monkeypatch, "none")
-    looks = np.stack([one.look for one in grounder._encode([noise(index) for index in range(60)])])
+    looks = np.stack([one.mean_patch for one in grounder._encode([noise(index) for index in range(60)])])
     known = OutOfDistributionDetector.fit(looks)
     grounder, _ = scripted(checkpoint, monkeypatch, "none", ood_detector=known)
     with caplog.at_level(logging.WARNING):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vitron_ros.grounding.intent import Force, Kind, read_intent
+from vitron_ros.grounding.intent import Modality, SpeechAct, read_intent
 
 SEGMENT, REMOVE, RECOLOUR, REPLACE, DRAW, MOVE, FIND = (
     "segmentation", "remove", "recolour", "replace", "generate", "animate", "find",
@@ -49,8 +49,8 @@ SEGMENT, REMOVE, RECOLOUR, REPLACE, DRAW, MOVE, FIND = (
 )  # fmt: skip
 def test_requests(text, action, thing):
     intent = read_intent(text)
-    assert intent.kind is Kind.REQUEST
-    assert [(deed.action, deed.object) for deed in intent.requests] == [(action, thing)]
+    assert intent.speech_act is SpeechAct.REQUEST
+    assert [(mention.action, mention.object) for mention in intent.requests] == [(action, thing)]
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_of_several_verbs_those_count_that_are_asked_for(text, actions):
 def test_what_is_denied_is_never_done(text):
     intent = read_intent(text)
     assert not intent.requests
-    assert any(deed.force is Force.DENIED for deed in intent.deeds)
+    assert any(mention.modality is Modality.NEGATED for mention in intent.mentions)
 
 
 @pytest.mark.parametrize(
@@ -99,12 +99,15 @@ def test_what_is_only_spoken_of_is_never_done(text):
 @pytest.mark.parametrize(
     ("kind", "texts"),
     [
-        (Kind.NOTHING, ("", "42", "???", "🔴", "the", "it", "what?", "...")),
-        (Kind.COURTESY, ("hello", "hi robot", "Good morning!", "thanks", "thank you very much", "you")),
-        (Kind.CONTROL, ("stop", "Stop it!", "cancel", "undo that", "help", "stop tracking the ring")),
-        (Kind.PHRASE, ("the small red ring", "ring", "ring?", "small red ring", "the ring that is not red", "red")),
+        (SpeechAct.EMPTY, ("", "42", "???", "🔴", "the", "it", "what?", "...")),
+        (SpeechAct.GREETING, ("hello", "hi robot", "Good morning!", "thanks", "thank you very much", "you")),
+        (SpeechAct.CONTROL, ("stop", "Stop it!", "cancel", "undo that", "help", "stop tracking the ring")),
         (
-            Kind.QUESTION,
+            SpeechAct.NOUN_PHRASE,
+            ("the small red ring", "ring", "ring?", "small red ring", "the ring that is not red", "red"),
+        ),
+        (
+            SpeechAct.QUESTION,
             (
                 "what colour is the mug?",
                 "is there a pink car?",
@@ -113,11 +116,11 @@ def test_what_is_only_spoken_of_is_never_done(text):
                 "what is this?",
             ),
         ),
-        (Kind.STATEMENT, ("the ring is red", "I see a ring")),
+        (SpeechAct.STATEMENT, ("the ring is red", "I see a ring")),
     ],
 )
 def test_kinds_of_texts_that_ask_for_no_deed(kind, texts):
-    assert {text: read_intent(text).kind for text in texts} == dict.fromkeys(texts, kind)
+    assert {text: read_intent(text).speech_act for text in texts} == dict.fromkeys(texts, kind)
 
 
 WORDS = "do not never cut out the ring , and or remove it . ? if could you"
@@ -127,8 +130,8 @@ SCRAPS = st.sampled_from(WORDS.split())
 @given(st.text(max_size=80) | st.lists(SCRAPS).map(" ".join))
 def test_every_text_has_a_reading(text):
     intent = read_intent(text)
-    assert (intent.kind is Kind.REQUEST) == bool(intent.requests)
-    assert all(deed.force is Force.ASKED for deed in intent.requests)
+    assert (intent.speech_act is SpeechAct.REQUEST) == bool(intent.requests)
+    assert all(mention.modality is Modality.REQUESTED for mention in intent.requests)
 
 
 @given(st.sampled_from(["the ring", "a star", "it"]), st.sampled_from(["remove", "erase", "cut out", "find", "paint"]))

@@ -23,13 +23,13 @@ class Slipping(ScriptedTracker):
     def __init__(self, after=10**9, score=0.4, likeness=None):
         super().__init__()
         self._after, self._score, self._steps = after, score, 0
-        self.disowned = 0
+        self.rejections = 0
         if likeness is not None:
             self.likeness = lambda view, box: likeness if box[0] != self._box[0] else 1.0
             self.reject = self._reject
 
     def _reject(self):
-        self.disowned += 1
+        self.rejections += 1
 
     def start(self, view, box_xyxy):
         super().start(view, box_xyxy)
@@ -273,7 +273,7 @@ def test_a_tracker_that_stays_where_its_target_has_gone_is_told_to_look_elsewher
     follow(by_name, 60)
     follow(by_name, 30, gone)
     follow(by_box, 90, without_motion)
-    assert [tracker.disowned > 0 for tracker in trackers] == [True, False], "a stranger's word is not enough"
+    assert [tracker.rejections > 0 for tracker in trackers] == [True, False], "a stranger's word is not enough"
 
 
 def test_what_is_taken_up_after_a_target_has_gone_is_asked_for_by_its_name():

@@ -1,4 +1,4 @@
-"""A phrase that is looked for twice: what both looks must say, and what comes of it where they differ."""
+"""A phrase that is grounded in two views: what both must show, and what follows where they differ."""
 
 import numpy as np
 import pytest
@@ -122,7 +122,7 @@ def unsure(request, box=HERE):
         id=request.id,
         task=request.task,
         status=ReplyStatus.UNSURE,
-        message="one look of two shows it",
+        message="the newest image and the clip show it in only one of the two",
         boxes_xyxy=np.tile(np.array(box, float), (len(request.frames), 1)),
         score=0.9,
     )
@@ -149,4 +149,7 @@ def test_what_is_never_sure_and_too_late_says_so():
         rig.run()
         rig.answer(unsure)
     assert rig.finished["goal"].outcome is Outcome.NOT_FOUND
-    assert "was not found within 1 s: one look of two shows it" in rig.finished["goal"].message
+    assert (
+        "was not found within 1 s: the newest image and the clip show it in only one of the two"
+        in rig.finished["goal"].message
+    )

@@ -10,7 +10,7 @@ from vitron_ros.config import PipelineConfig
 from vitron_ros.grounding.request import ModelReply, ReplyStatus, Task
 from vitron_ros.region import Region
 from vitron_ros.streaming.goals import Outcome, Phase, TrackRequest
-from vitron_ros.streaming.multi_view import looks
+from vitron_ros.streaming.multi_view import views_of
 from vitron_ros.streaming.pipeline import LEAST_VIEWS, PAST_STEPS, STEPS, CameraPipeline
 from vitron_ros.tracking.track import EventKind, Reason, TrackState
 
@@ -187,9 +187,9 @@ def test_a_phrase_is_looked_for_in_the_newest_keyframes(config, frames):
     report = rig.run()
     (request,) = report.requests
     assert (request.task, len(request.frames)) == (Task.FIND, 8)
-    looked = looks(request)
-    assert [len(look.frames) for look in looked] == sorted({frames, 8})
-    assert {look.frames[-1].index for look in looked} == {report.frame.index}
+    views = views_of(request)
+    assert [len(view.frames) for view in views] == sorted({frames, 8})
+    assert {view.frames[-1].index for view in views} == {report.frame.index}
     assert request.frames[-1].index == report.frame.index
     rig.answer()
     rig.run()

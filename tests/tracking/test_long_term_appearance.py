@@ -74,10 +74,10 @@ def test_half_a_target_is_not_whole(long_term):
 
 
 def test_what_is_known_by_a_third_is_strange_once_it_is_clear_what_is_usual(long_term):
-    assert long_term.is_strange(0.27) and not long_term.is_strange(0.4)
+    assert long_term.is_mismatch(0.27) and not long_term.is_mismatch(0.4)
     new = LongTermAppearance(RED, FORM)
     for _ in range(FIRST_FRAMES - 1):
         learn(new, RED, 0.3)
-        assert not new.is_strange(0.27)
+        assert not new.is_mismatch(0.27)
     learn(new, RED, 0.3)
-    assert not new.is_strange(0.27) and new.is_strange(0.1)
+    assert not new.is_mismatch(0.27) and new.is_mismatch(0.1)

@@ -1,4 +1,4 @@
-"""Words and deeds: sentences that are said to a model, what must come of them, and what does.
+"""Sentences that are given to a model, what should result from them, and what does.
 
 Three figures of each kind of sentence: how many end right; wrong actions, calls of a module that were not asked for, or
 on another thing; and confident boxes on something else, or on nothing.
@@ -15,23 +15,23 @@ import yaml
 from vitron_ros.boxes import Boxes, iou, xyxy_from_norm
 from vitron_ros.errors import ConfigError
 from vitron_ros.frame import Frame
-from vitron_ros.grounding.intent import Kind, read_intent
+from vitron_ros.grounding.intent import SpeechAct, read_intent
 from vitron_ros.grounding.request import LanguageVision, ModelReply, ModelRequest, ReplyStatus, Task
 from vitron_ros.model.answers import Invocation, Module
 from vitron_ros.streaming.answering import answers, unchecked_answers
-from vitron_ros.streaming.gate import NEWEST, targets
+from vitron_ros.streaming.intent_gate import NEWEST, targets
 
 KEYS = frozenset(("source", "at", "as", "text", "kind", "expect"))
 PLAIN = ("absent", "refused", "no_action")
 FIELDS = frozenset(("box", "boxes", "answer", "module", "verb"))
 MODULES = {module.name.lower(): module for module in Module}
 RIGHT_IOU = 0.5
-NOT_DONE = (ReplyStatus.REFUSED, ReplyStatus.UNKNOWN, ReplyStatus.UNSURE, ReplyStatus.ABSENT)
+DECLINED = (ReplyStatus.REFUSED, ReplyStatus.UNKNOWN, ReplyStatus.UNSURE, ReplyStatus.ABSENT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """A sentence, and what must come of it.
+class SentenceCase:
+    """A sentence, and what should result from it.
 
     Attributes:
         source: what is seen, relative to the suite's file.
@@ -50,8 +50,8 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Deed:
-    """What came of a sentence: the boxes that count, in px, and what a person is told."""
+class SentenceResult:
+    """What resulted from a sentence: the boxes that count, in px, and what a person is told."""
 
     status: ReplyStatus
     boxes_xyxy: tuple[Boxes, ...] = ()
@@ -62,13 +62,13 @@ class Deed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
+class SentenceScore:
     is_right: bool
     is_wrong_action: bool = False
     is_wrong_box: bool = False
 
 
-def read_suite(path: Path) -> list[Case]:
+def read_suite(path: Path) -> list[SentenceCase]:
     """The cases of a YAML file, a list under the key `cases`.
 
     Raises:
@@ -84,7 +84,7 @@ def read_suite(path: Path) -> list[Case]:
     return [_case(item, f"case {number} of {path}") for number, item in enumerate(cases, 1)]
 
 
-def _case(item: Any, where: str) -> Case:
+def _case(item: Any, where: str) -> SentenceCase:
     if not isinstance(item, Mapping) or not {"source", "as", "text", "kind", "expect"} <= set(item) <= KEYS:
         raise ConfigError(f"{where} needs source, as, text, kind and expect, and may have at; it is {item!r}")
     expect, at_s = item["expect"], item.get("at")
@@ -93,7 +93,7 @@ def _case(item: Any, where: str) -> Case:
         raise ConfigError(f"{where} is said as track or ask, and expects {', '.join(PLAIN)} or {', '.join(FIELDS)}")
     if isinstance(expect, Mapping) and expect.get("module", "text") not in MODULES:
         raise ConfigError(f"{where} has the module {expect['module']!r}; there are {', '.join(MODULES)}")
-    return Case(
+    return SentenceCase(
         source=str(item["source"]),
         at_s=None if at_s is None else float(at_s),
         said_as=item["as"],
@@ -103,12 +103,14 @@ def _case(item: Any, where: str) -> Case:
     )
 
 
-def say(model: LanguageVision, case: Case, frames: tuple[Frame, ...], min_score: float, *, is_checked: bool) -> Deed:
-    """What comes of a sentence that is said about frames.
+def run_case(
+    model: LanguageVision, case: SentenceCase, frames: tuple[Frame, ...], min_score: float, *, is_checked: bool
+) -> SentenceResult:
+    """What results from a sentence about frames.
 
     Args:
-        min_score: from which the model's word counts; without checks, for boxes of goals alone.
-        is_checked: whether the words and what was found are looked at again, as the runtime does.
+        min_score: from which the model's reply counts; without checks, for boxes of goals alone.
+        is_checked: whether text and boxes are verified, as the runtime does.
     """
     ask = answers if is_checked else unchecked_answers
     task = Task.FIND if case.said_as == "track" else Task.ASK
@@ -126,7 +128,7 @@ def say(model: LanguageVision, case: Case, frames: tuple[Frame, ...], min_score:
     ]
     replies = ask(model, requests)
     first = next((reply for reply in replies if reply.status is ReplyStatus.OK), replies[0])
-    return Deed(
+    return SentenceResult(
         status=first.status,
         boxes_xyxy=tuple(box for reply in replies for box in _boxes(reply, min_score)),
         invocation=first.invocation,
@@ -153,28 +155,32 @@ def _boxes(reply: ModelReply, min_score: float) -> list[Boxes]:
     return shown[-1:]
 
 
-def judge(case: Case, deed: Deed, width: int, height: int) -> Judgement:
-    """Whether what came of a sentence is right, for an image of that size."""
+def score_result(case: SentenceCase, result: SentenceResult, width: int, height: int) -> SentenceScore:
+    """Whether what resulted from a sentence is right, for an image of that size."""
     expect = case.expect
     if isinstance(expect, str):
-        is_wrong_box = bool(deed.boxes_xyxy) and (expect != "no_action" or case.said_as == "track")
-        is_quiet = deed.invocation is None and not is_wrong_box
-        is_said = deed.status in NOT_DONE or expect == "no_action" or read_intent(case.text).kind is Kind.CONTROL
-        is_right = is_quiet and (is_said or (expect == "absent" and not deed.boxes_xyxy))
-        return Judgement(is_right=is_right, is_wrong_action=deed.invocation is not None, is_wrong_box=is_wrong_box)
+        is_wrong_box = bool(result.boxes_xyxy) and (expect != "no_action" or case.said_as == "track")
+        is_quiet = result.invocation is None and not is_wrong_box
+        is_said = (
+            result.status in DECLINED or expect == "no_action" or read_intent(case.text).speech_act is SpeechAct.CONTROL
+        )
+        is_right = is_quiet and (is_said or (expect == "absent" and not result.boxes_xyxy))
+        return SentenceScore(
+            is_right=is_right, is_wrong_action=result.invocation is not None, is_wrong_box=is_wrong_box
+        )
     if "module" in expect:
-        is_right = _is_call(expect, deed.invocation, width, height)
-        return Judgement(is_right=is_right, is_wrong_action=deed.invocation is not None and not is_right)
+        is_right = _is_call(expect, result.invocation, width, height)
+        return SentenceScore(is_right=is_right, is_wrong_action=result.invocation is not None and not is_right)
     true = [np.array(box, float) for box in expect.get("boxes", [expect["box"]] if "box" in expect else [])]
-    is_wrong_box = bool(true) and any(not _hit(box, true) for box in deed.boxes_xyxy)
-    found = [box for box in true if _hit(box, deed.boxes_xyxy)]
-    is_told = len(true) > 1 and bool(found) and (" is taken" in deed.message or " was not found" in deed.message)
-    is_right = deed.invocation is None and not is_wrong_box and (len(found) == len(true) or is_told)
+    is_wrong_box = bool(true) and any(not _hit(box, true) for box in result.boxes_xyxy)
+    found = [box for box in true if _hit(box, result.boxes_xyxy)]
+    is_told = len(true) > 1 and bool(found) and (" is taken" in result.message or " was not found" in result.message)
+    is_right = result.invocation is None and not is_wrong_box and (len(found) == len(true) or is_told)
     if "answer" in expect:
         is_right = (
-            is_right and deed.status is ReplyStatus.OK and any(_says(deed.text, word) for word in expect["answer"])
+            is_right and result.status is ReplyStatus.OK and any(_says(result.text, word) for word in expect["answer"])
         )
-    return Judgement(is_right=is_right, is_wrong_action=deed.invocation is not None, is_wrong_box=is_wrong_box)
+    return SentenceScore(is_right=is_right, is_wrong_action=result.invocation is not None, is_wrong_box=is_wrong_box)
 
 
 def _is_call(expect: Mapping[str, Any], invocation: Invocation | None, width: int, height: int) -> bool:
@@ -197,12 +203,12 @@ def _says(text: str, word: str) -> bool:
     return f" {str(word).lower()} " in f" {' '.join(text.lower().replace('.', ' ').replace(',', ' ').split())} "
 
 
-def figures(cases: Sequence[Case], judged: Sequence[Judgement]) -> dict[str, dict[str, float]]:
+def figures(cases: Sequence[SentenceCase], scored: Sequence[SentenceScore]) -> dict[str, dict[str, float]]:
     """By kind, and of "all": the number of sentences, and right, wrong_actions and wrong_boxes in % of them."""
     kinds = [*dict.fromkeys(case.kind for case in cases), "all"]
     result = {}
     for kind in kinds:
-        own = [item for case, item in zip(cases, judged, strict=True) if kind in (case.kind, "all")]
+        own = [item for case, item in zip(cases, scored, strict=True) if kind in (case.kind, "all")]
         share = 100 / len(own)
         result[kind] = {
             "sentences": len(own),
@@ -213,7 +219,7 @@ def figures(cases: Sequence[Case], judged: Sequence[Judgement]) -> dict[str, dic
     return result
 
 
-def right_lost(before: Sequence[Judgement], after: Sequence[Judgement]) -> float:
+def right_lost(before: Sequence[SentenceScore], after: Sequence[SentenceScore]) -> float:
     """How many were right without the checks and are not with them, in % of all."""
     lost = sum(one.is_right and not other.is_right for one, other in zip(before, after, strict=True))
     return round(100 * lost / len(before), 1)

@@ -35,7 +35,7 @@ class FrameTokens:
     features: VisionFeatures
 
     @property
-    def look(self) -> NDArray[np.float32]:
+    def mean_patch(self) -> NDArray[np.float32]:
         """(C,), the mean patch."""
         return np.asarray(self.features.patches[0].mean(dim=0).float().cpu())
 

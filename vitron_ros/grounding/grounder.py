@@ -22,8 +22,9 @@ from vitron_ros.grounding.draft_proposer import DraftProposer
 from vitron_ros.grounding.frame_tokens import CachedFrameEncoder, FrameTokens
 from vitron_ros.grounding.model_files import load_files
 from vitron_ros.grounding.out_of_distribution import FirstFrames, OutOfDistributionDetector
-from vitron_ros.grounding.reading import boxes_of, named_boxes, pixels, spoken, status_of
+from vitron_ros.grounding.prompt_turns import follow, grammar, turns, with_needed_frames
 from vitron_ros.grounding.replies import not_to_be_asked, unanswered
+from vitron_ros.grounding.reply_conversion import boxes_of, named_boxes, pixels, status_of, text_before_tags
 from vitron_ros.grounding.request import (
     IN_WORDS,
     Grounded,
@@ -34,7 +35,6 @@ from vitron_ros.grounding.request import (
     Task,
 )
 from vitron_ros.grounding.vocabulary import Vocabulary
-from vitron_ros.grounding.wording import follow, grammar, turns, with_needed_frames
 from vitron_ros.model.answers import Box
 from vitron_ros.model.checkpoint import Checkpoint, find_checkpoint
 from vitron_ros.model.decoding import Decoded, Decoder, Request
@@ -52,11 +52,11 @@ MOST_BOXES = 8  # of an answer about a clip that are followed to its newest fram
 ROWS = 8
 
 Error = ModelError | RegionError
-Moved = dict[Box, Box | None]  # what an answer names to where it is in the newest frame; None: not there any more
+BoxesNow = dict[Box, Box | None]  # what an answer names to where it is in the newest frame; None: not there any more
 
 
 @dataclass(slots=True, eq=False)
-class _Case:
+class _DecodedRequest:
     """A request that the model was asked: its clip as the model sees it, and the answer or what went wrong."""
 
     request: ModelRequest
@@ -202,12 +202,12 @@ class Grounder:
         requests = [replace(request, text=self._vocabulary.respelled(request.text)) for request in requests]
         refusals = [self._refuse(request) for request in requests]
         asked = [request for request, refusal in zip(requests, refusals, strict=True) if refusal is None]
-        clips = self._see(asked)
+        clips = self._encode_clips(asked)
         prompts = [self._prompt(request, clip) for request, clip in zip(asked, clips, strict=True)]
-        cases = [_Case(*parts) for parts in zip(asked, clips, self._decode(prompts), strict=True)]
-        moved = self._move(cases)
+        decoded = [_DecodedRequest(*parts) for parts in zip(asked, clips, self._decode(prompts), strict=True)]
+        boxes_now = self._track_named_boxes(decoded)
         seconds = time.perf_counter() - begin
-        replies = iter([self._read(case, boxes, seconds) for case, boxes in zip(cases, moved, strict=True)])
+        replies = iter([self._make_reply(item, boxes, seconds) for item, boxes in zip(decoded, boxes_now, strict=True)])
         return [next(replies) if refusal is None else refusal for refusal in refusals]
 
     def _refuse(self, request: ModelRequest) -> ModelReply | None:
@@ -223,19 +223,19 @@ class Grounder:
             return self._unanswered(request, ReplyStatus.UNKNOWN, f"{self.name} was never taught {words}; {hint}")
         return None
 
-    def _see(self, requests: Sequence[ModelRequest]) -> list[list[FrameTokens]]:
+    def _encode_clips(self, requests: Sequence[ModelRequest]) -> list[list[FrameTokens]]:
         """The clips of the requests as the model sees them, all encoded together."""
         frames = [frame for request in requests for frame in request.frames]
-        seen = self._encode(frames)
-        self._look(frames, seen)
-        rest = iter(seen)
+        encoded = self._encode(frames)
+        self._check_distribution(frames, encoded)
+        rest = iter(encoded)
         return [list(islice(rest, len(request.frames))) for request in requests]
 
-    def _look(self, frames: Sequence[Frame], seen: Sequence[FrameTokens]) -> None:
+    def _check_distribution(self, frames: Sequence[Frame], encoded: Sequence[FrameTokens]) -> None:
         """Warns once where a camera's first frames look unlike all that the model was trained on."""
-        for frame, one in zip(frames, seen, strict=True):
+        for frame, one in zip(frames, encoded, strict=True):
             if self._first_frames.wants(frame):
-                self._first_frames.add(frame, one.look)
+                self._first_frames.add(frame, one.mean_patch)
         if self._first_frames.are_out_of_distribution and not self.is_out_of_distribution:
             self.is_out_of_distribution = True
             logger.warning(
@@ -251,7 +251,7 @@ class Grounder:
         except (ModelError, RegionError) as error:
             return error
         say = request.on_text
-        return prompt if say is None else replace(prompt, on_text=lambda text: say(spoken(text)))
+        return prompt if say is None else replace(prompt, on_text=lambda text: say(text_before_tags(text)))
 
     def _regions(self, request: ModelRequest, newest: FrameTokens) -> Tensor:
         frame = request.frames[-1]
@@ -316,50 +316,50 @@ class Grounder:
         rest = iter(answers)
         return [next(rest) if isinstance(prompt, Request) else prompt for prompt in prompts]
 
-    def _move(self, cases: Sequence[_Case]) -> list[Moved]:
+    def _track_named_boxes(self, decoded: Sequence[_DecodedRequest]) -> list[BoxesNow]:
         """The boxes that each answer in words names, as they are in the newest frame.
 
-        In training such a box is that of a clip's first frame, so that it is followed from there. A case that is cut
+        In training such a box is that of a clip's first frame, so that it is followed from there. An item that is cut
         off meanwhile ends so.
         """
-        moved: list[Moved] = [{} for _ in cases]
+        boxes_now: list[BoxesNow] = [{} for _ in decoded]
         followed: list[tuple[int, Box]] = []
-        for index, case in enumerate(cases):
-            if case.request.task is not Task.ASK or not isinstance(case.answer, Decoded):
+        for index, item in enumerate(decoded):
+            if item.request.task is not Task.ASK or not isinstance(item.answer, Decoded):
                 continue
-            if case.answer.finish in ("stop", "length"):
-                boxes = named_boxes(parse_reply(case.answer.text))[:MOST_BOXES]
-                if len(case.clip) == 1:
-                    moved[index] = {box: box for box in boxes}
+            if item.answer.finish in ("stop", "length"):
+                boxes = named_boxes(parse_reply(item.answer.text))[:MOST_BOXES]
+                if len(item.clip) == 1:
+                    boxes_now[index] = {box: box for box in boxes}
                 else:
                     followed += [(index, box) for box in boxes]
         prompts: list[Request | Error] = []
         for index, box in followed:
-            case = cases[index]
+            item = decoded[index]
             try:
-                prompts.append(self._decodable(case.request, case.clip, [follow(box, len(case.clip))], Task.FOLLOW))
+                prompts.append(self._decodable(item.request, item.clip, [follow(box, len(item.clip))], Task.FOLLOW))
             except ModelError as error:
                 prompts.append(error)
         for (index, box), answer in zip(followed, self._decode(prompts), strict=True):
-            case = cases[index]
-            if isinstance(answer, Decoded) and isinstance(case.answer, Decoded):
-                moved[index][box] = parse_reply(answer.text).frames.get(len(case.clip))
+            item = decoded[index]
+            if isinstance(answer, Decoded) and isinstance(item.answer, Decoded):
+                boxes_now[index][box] = parse_reply(answer.text).frames.get(len(item.clip))
                 if answer.finish in ("cancelled", "deadline", "failed"):
-                    case.answer = replace(case.answer, finish=answer.finish, error=answer.error)
+                    item.answer = replace(item.answer, finish=answer.finish, error=answer.error)
             else:
-                case.answer = answer
-        return moved
+                item.answer = answer
+        return boxes_now
 
-    def _read(self, case: _Case, moved: Moved, seconds: float) -> ModelReply:
+    def _make_reply(self, item: _DecodedRequest, boxes_now: BoxesNow, seconds: float) -> ModelReply:
         """The reply that an answer gives."""
-        request, answer = case.request, case.answer
+        request, answer = item.request, item.answer
         if not isinstance(answer, Decoded):
             return replace(self._unanswered(request, ReplyStatus.FAILED, str(answer)), seconds=seconds)
         reply, is_asked = parse_reply(answer.text), request.task in IN_WORDS
-        status, message = status_of(request.task, answer.finish, reply, len(case.clip)), answer.error
+        status, message = status_of(request.task, answer.finish, reply, len(item.clip)), answer.error
         invocation = reply.invocation if request.task is Task.ASK and status is ReplyStatus.OK else None
         if invocation is not None and invocation.region is not None:
-            region = moved.get(invocation.region)
+            region = boxes_now.get(invocation.region)
             invocation = None if region is None else replace(invocation, region=region)
             if region is None:
                 status, message = (
@@ -369,15 +369,15 @@ class Grounder:
         if status is ReplyStatus.UNREADABLE:
             message = f"{self.name} gave a reply that cannot be read: {answer.text!r}"
         is_answer = status in (ReplyStatus.OK, ReplyStatus.ABSENT)
-        grids = [one.kept for one in case.clip if one.kept is not None]
+        grids = [one.kept for one in item.clip if one.kept is not None]
         return replace(
             self._unanswered(request, status, message),
             text=reply.text if is_asked else answer.text,
             boxes_xyxy=boxes_of(reply, request.frames) if is_answer and not is_asked else None,
             score=answer.confidence if is_answer else 0.0,
-            grounded=_grounded(reply, moved, request.frames) if is_answer and is_asked else (),
+            grounded=_grounded(reply, boxes_now, request.frames) if is_answer and is_asked else (),
             invocation=invocation,
-            kept=np.stack(grids) if len(grids) == len(case.clip) else None,
+            kept=np.stack(grids) if len(grids) == len(item.clip) else None,
             seconds=seconds,
         )
 
@@ -390,8 +390,8 @@ class Grounder:
         return unanswered(request, status, message or usual.get(status, ""))
 
 
-def _grounded(reply: ParsedReply, moved: Moved, frames: Sequence[Frame]) -> tuple[Grounded, ...]:
+def _grounded(reply: ParsedReply, boxes_now: BoxesNow, frames: Sequence[Frame]) -> tuple[Grounded, ...]:
     """The boxes of an answer in words, in the newest frame."""
-    found = [(item.label, moved.get(item.box)) for item in reply.boxes]
+    found = [(item.label, boxes_now.get(item.box)) for item in reply.boxes]
     found.append(("", reply.frames.get(len(frames))))
     return tuple(Grounded(label=label, box_xyxy=pixels(box, frames[-1])) for label, box in found if box is not None)

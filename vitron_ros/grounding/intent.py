@@ -1,4 +1,4 @@
-"""What a sentence asks for: words, something to be done, or nothing. English; every text has a reading.
+"""The intent of a sentence: an answer in words, an action, or nothing. English; every text has an intent.
 
 A verb counts as a request only where a request has its verb: at the start of a clause, behind "please", "could you",
 "I want you to" and the like. What is denied ("do not remove it"), told ("he said: remove it", "I removed it"), asked
@@ -22,39 +22,39 @@ PHRASE_WORDS = 4  # of a bare name without "the": "small red ring"
 STARTERS = ("and", "then", "but", "or", "also")
 
 
-class Kind(Enum):
+class SpeechAct(Enum):
     """What a text is.
 
-    NOTHING: it has no word that says anything. COURTESY: a greeting or thanks. CONTROL: "stop", "undo", "help".
-    PHRASE: the name of a thing, and nothing is said of it. QUESTION: it wants words. REQUEST: it wants something done.
-    DENIAL: it says what is not to be done. STATEMENT: anything else.
+    EMPTY: no word in it has a meaning of its own. GREETING: it greets or thanks. CONTROL: "stop", "undo", "help".
+    NOUN_PHRASE: it names an object and says nothing of it. QUESTION: it wants an answer in words. REQUEST: it wants
+    something done. PROHIBITION: it says what is not to be done. STATEMENT: anything else.
     """
 
-    NOTHING = "nothing"
-    COURTESY = "courtesy"
+    EMPTY = "empty"
+    GREETING = "greeting"
     CONTROL = "control"
-    PHRASE = "phrase"
+    NOUN_PHRASE = "noun phrase"
     QUESTION = "question"
     REQUEST = "request"
-    DENIAL = "denial"
+    PROHIBITION = "prohibition"
     STATEMENT = "statement"
 
 
-class Force(Enum):
-    """Whether a verb in a sentence is to be done."""
+class Modality(Enum):
+    """Whether an action that a sentence mentions is to be done."""
 
-    ASKED = "asked"
-    DENIED = "denied"
+    REQUESTED = "requested"
+    NEGATED = "negated"
     MENTIONED = "mentioned"
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
-    """Something that a sentence speaks of doing, and to what: "the small red ring"; empty: to nothing that is named."""
+class ActionMention:
+    """An action in a sentence, and its object: "the small red ring"; empty: nothing that is named."""
 
     action: Action
     object: str
-    force: Force
+    modality: Modality
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,77 +62,81 @@ class Intent:
     """What a text asks for.
 
     Attributes:
-        deeds: those that were said where a request has its verb, whether to be done or not.
+        mentions: the actions whose verb stands where a request has its verb, whether to be done or not.
         control: of CONTROL: "stop", "undo" or "help".
-        is_bare: it has no word of its own to say what it is about, as "what is it?" has not.
+        lacks_content: it has no content word, as in "what is it?".
     """
 
-    kind: Kind
-    deeds: tuple[Deed, ...] = ()
+    speech_act: SpeechAct
+    mentions: tuple[ActionMention, ...] = ()
     control: str = ""
-    is_bare: bool = False
+    lacks_content: bool = False
 
     @property
-    def requests(self) -> tuple[Deed, ...]:
-        return tuple(deed for deed in self.deeds if deed.force is Force.ASKED)
+    def requests(self) -> tuple[ActionMention, ...]:
+        return tuple(mention for mention in self.mentions if mention.modality is Modality.REQUESTED)
 
     @property
     def actions(self) -> frozenset[Action]:
         """What is to be done."""
-        return frozenset(deed.action for deed in self.requests)
+        return frozenset(mention.action for mention in self.requests)
 
 
-def words_of(text: str) -> list[str]:
+def tokenise(text: str) -> list[str]:
     """The words of a text in lower case, spelled one way, contractions written out."""
     found = WORD.findall(TAG.sub(" ", text).lower().replace("’", "'"))
     return [part for word in found for part in lexicon.SPELLINGS.get(word, word.removesuffix("'s")).split()]
 
 
-def names_something(words: list[str]) -> bool:
-    """Whether any of the words could be looked for."""
+def has_content_word(words: list[str]) -> bool:
+    """Whether any of the words names something."""
     return any(word not in lexicon.FUNCTION_WORDS and not word.isdigit() for word in words)
 
 
 def read_intent(text: str) -> Intent:
     """What a text asks for."""
     text = _without_quotes(text)
-    words = words_of(text)
+    words = tokenise(text)
     if not any(any(letter.isalpha() for letter in word) for word in words):
-        return Intent(Kind.NOTHING, is_bare=True)
-    deeds = tuple(deed for part in SENTENCE.findall(text) for deed in _deeds(part))
-    is_bare = not names_something(words)
+        return Intent(SpeechAct.EMPTY, lacks_content=True)
+    mentions = tuple(mention for part in SENTENCE.findall(text) for mention in _mentions(part))
+    lacks_content = not has_content_word(words)
     control = _control(words)
-    if any(deed.force is Force.ASKED for deed in deeds):
-        return Intent(Kind.REQUEST, deeds, is_bare=is_bare)
+    if any(mention.modality is Modality.REQUESTED for mention in mentions):
+        return Intent(SpeechAct.REQUEST, mentions, lacks_content=lacks_content)
     if control:
-        return Intent(Kind.CONTROL, control=control)
-    if any(deed.force is Force.DENIED for deed in deeds):
-        return Intent(Kind.DENIAL, deeds)
+        return Intent(SpeechAct.CONTROL, control=control)
+    if any(mention.modality is Modality.NEGATED for mention in mentions):
+        return Intent(SpeechAct.PROHIBITION, mentions)
     if all(word in lexicon.GREETINGS for word in words):
-        return Intent(Kind.COURTESY)
-    return Intent(_kind(text, words), deeds, is_bare=is_bare)
+        return Intent(SpeechAct.GREETING)
+    return Intent(_speech_act(text, words), mentions, lacks_content=lacks_content)
 
 
-def _kind(text: str, words: list[str]) -> Kind:
+def _speech_act(text: str, words: list[str]) -> SpeechAct:
     """What a text is in which nothing is to be done."""
     if words[0] in ("i", "we", "he", "she", "they") and not text.rstrip().endswith("?"):
-        return Kind.STATEMENT
-    asks = words[0] in lexicon.ASKING or words[0] in lexicon.AUXILIARIES
-    spoken = words[_verb(words)[0] :]
-    asks = asks or (bool(spoken) and spoken[0] in lexicon.ASKING | lexicon.AUXILIARIES | lexicon.TELLING)
-    if not names_something(words):
+        return SpeechAct.STATEMENT
+    asks = words[0] in lexicon.QUESTION_WORDS or words[0] in lexicon.AUXILIARIES
+    clause = words[_verb(words)[0] :]
+    asks = asks or (bool(clause) and clause[0] in lexicon.QUESTION_WORDS | lexicon.AUXILIARIES | lexicon.ANSWER_VERBS)
+    if not has_content_word(words):
         points = any(word in ("this", "that", "these", "those", "here", "there", "it", "see") for word in words)
-        return Kind.QUESTION if asks and points and len(words) > 1 else Kind.NOTHING
+        return SpeechAct.QUESTION if asks and points and len(words) > 1 else SpeechAct.EMPTY
     if asks:
-        return Kind.QUESTION
+        return SpeechAct.QUESTION
     named = words[: next((i for i, word in enumerate(words) if word in ("that", "which", "who") and i), len(words))]
-    has_verb = any(word in lexicon.AUXILIARIES | lexicon.ASKING for word in named)
+    has_verb = any(word in lexicon.AUXILIARIES | lexicon.QUESTION_WORDS for word in named)
     if has_verb:
-        return Kind.QUESTION if text.rstrip().endswith("?") else Kind.STATEMENT
+        return SpeechAct.QUESTION if text.rstrip().endswith("?") else SpeechAct.STATEMENT
     if words[0] in lexicon.DETERMINERS or words[0] == "not":
-        return Kind.PHRASE
+        return SpeechAct.NOUN_PHRASE
     is_command = len(words) > 1 and words[1] in lexicon.DETERMINERS
-    return Kind.PHRASE if text.isascii() and len(words) <= PHRASE_WORDS and not is_command else Kind.STATEMENT
+    return (
+        SpeechAct.NOUN_PHRASE
+        if text.isascii() and len(words) <= PHRASE_WORDS and not is_command
+        else SpeechAct.STATEMENT
+    )
 
 
 def _without_quotes(text: str) -> str:
@@ -144,79 +148,81 @@ def _without_quotes(text: str) -> str:
 
     def unquoted(match: re.Match[str]) -> str:
         inside = next(part for part in match.groups() if part is not None)
-        return " something " if any(_deeds(part) for part in SENTENCE.findall(inside)) else f" {inside} "
+        return " something " if any(_mentions(part) for part in SENTENCE.findall(inside)) else f" {inside} "
 
     return QUOTED.sub(unquoted, text)
 
 
 def _control(words: list[str]) -> str:
     """The control word that a text consists of, with nothing of its own beside it."""
-    found = [lexicon.CONTROLS[word] for word in words if word in lexicon.CONTROLS]
+    found = [lexicon.CONTROL_WORDS[word] for word in words if word in lexicon.CONTROL_WORDS]
     stops = (
         len(words) > 1 and words[0] in ("stop", "cancel", "quit") and words[1] in ("tracking", "following", "watching")
     )
     if stops:
         return "stop"
-    rest = [word for word in words if word not in lexicon.CONTROLS and word not in lexicon.CONTROL_FILLERS]
+    rest = [word for word in words if word not in lexicon.CONTROL_WORDS and word not in lexicon.CONTROL_FILLERS]
     return found[0] if found and not rest else ""
 
 
-def _deeds(sentence: str) -> list[Deed]:
-    """What a sentence speaks of doing, where a request has its verb."""
+def _mentions(sentence: str) -> list[ActionMention]:
+    """The actions that a sentence mentions where a request has its verb."""
     doubts = sentence.rstrip().endswith("?")
-    found: list[Deed] = []
-    force, denies = Force.ASKED, False
+    found: list[ActionMention] = []
+    modality, denies = Modality.REQUESTED, False
     for piece in re.split(r"[,:()\u2013\u2014]|--", sentence):
-        words = words_of(piece)
+        words = tokenise(piece)
         if not words:
             continue
-        before = Force.DENIED if denies and force is Force.ASKED else force
-        deeds = _deeds_of_piece(words, before, doubts)
-        found += deeds
+        before = Modality.NEGATED if denies and modality is Modality.REQUESTED else modality
+        mentions = _mentions_of_clause(words, before, doubts)
+        found += mentions
         start, is_denial, _ = _verb(words)
         rest = words[start:]
         # "do not crop, cut out or erase it" goes on; "not the star, cut out the ring" does not.
-        denies = (denies or is_denial) and not deeds and (not rest or rest[0] not in lexicon.DETERMINERS)
-        if (words[0] in lexicon.CONDITIONS and not deeds) or lexicon.RETELLING.intersection(words):
-            force = Force.MENTIONED
+        denies = (denies or is_denial) and not mentions and (not rest or rest[0] not in lexicon.DETERMINERS)
+        if (words[0] in lexicon.CONDITIONS and not mentions) or lexicon.REPORTING_WORDS.intersection(words):
+            modality = Modality.MENTIONED
     return found
 
 
-def _deeds_of_piece(words: list[str], force: Force, doubts: bool) -> list[Deed]:
-    """Of words without a comma. force: of a verb at their start."""
+def _mentions_of_clause(words: list[str], modality: Modality, doubts: bool) -> list[ActionMention]:
+    """Of words without a comma. modality: of a verb at their start."""
     starts = [0, *(place + 1 for place, word in enumerate(words) if word in STARTERS and place + 1 < len(words))]
     found: list[tuple[int, Action, str]] = []
     end = len(words)
     for start in reversed(starts):
-        deed = _deed(words[start:end])
-        if deed is not None:
-            found.insert(0, (start, *deed))
+        mention = _mention(words[start:end])
+        if mention is not None:
+            found.insert(0, (start, *mention))
             end = start - 1 if start else 0
-    deeds: list[Deed] = []
+    mentions: list[ActionMention] = []
     for start, action, thing in found:
         verb, is_denial, is_polite = _verb(words[start:])
         lead = words[: start - 1] if start else []
         if start and words[start - 1] == "but":
-            force = Force.ASKED
+            modality = Modality.REQUESTED
         elif start:
-            force = deeds[-1].force if deeds else _force_behind(lead, force)
-        asks_back = doubts and not is_polite and words[start + verb] not in lexicon.ASKING and "please" not in words
-        own = force
-        if is_denial or thing.split(" ")[0] in lexicon.NOBODY:
-            own = Force.DENIED
-        elif asks_back or _is_conditional(words) or lexicon.RETELLING.intersection(lead):
-            own = Force.MENTIONED
-        deeds.append(Deed(action, thing, own))
-        force = own if own is not Force.ASKED or start else force
-    return deeds
+            modality = mentions[-1].modality if mentions else _modality_after(lead, modality)
+        asks_back = (
+            doubts and not is_polite and words[start + verb] not in lexicon.QUESTION_WORDS and "please" not in words
+        )
+        own = modality
+        if is_denial or thing.split(" ")[0] in lexicon.NEGATIVE_DETERMINERS:
+            own = Modality.NEGATED
+        elif asks_back or _is_conditional(words) or lexicon.REPORTING_WORDS.intersection(lead):
+            own = Modality.MENTIONED
+        mentions.append(ActionMention(action, thing, own))
+        modality = own if own is not Modality.REQUESTED or start else modality
+    return mentions
 
 
-def _force_behind(lead: list[str], force: Force) -> Force:
-    """Of a verb behind "and" or "or" whose first half is no deed by itself: "do not crop or", "please and"."""
+def _modality_after(lead: list[str], modality: Modality) -> Modality:
+    """Of a verb behind "and" or "or" whose first half is no mention by itself: "do not crop or", "please and"."""
     start, is_denial, _ = _verb(lead)
-    if is_denial or force is not Force.ASKED:
-        return Force.DENIED if is_denial else force
-    return force if start == len(lead) else Force.MENTIONED
+    if is_denial or modality is not Modality.REQUESTED:
+        return Modality.NEGATED if is_denial else modality
+    return modality if start == len(lead) else Modality.MENTIONED
 
 
 def _is_conditional(words: list[str]) -> bool:
@@ -225,7 +231,7 @@ def _is_conditional(words: list[str]) -> bool:
     return any(f" {word} " in polite for word in lexicon.CONDITIONS)
 
 
-def _deed(words: list[str]) -> tuple[Action, str] | None:
+def _mention(words: list[str]) -> tuple[Action, str] | None:
     """The action, and its object, that words from some start on ask for or deny."""
     if not words:
         return None
@@ -244,7 +250,7 @@ def _deed(words: list[str]) -> tuple[Action, str] | None:
 
 def _object(text: str) -> str:
     """The description of an object without what is said of the picture, or of what is not meant."""
-    cut = re.search(r" (" + "|".join(lexicon.NOT_MEANT) + r")( |$)", text)
+    cut = re.search(r" (" + "|".join(lexicon.EXCLUSIONS) + r")( |$)", text)
     return _without_tail(text[: cut.start()] if cut else text)
 
 
@@ -283,14 +289,14 @@ def _bases(word: str) -> tuple[str, ...]:
 
 @cache
 def _opening(name: str) -> re.Pattern[str]:
-    parts = lexicon.REQUESTS if name == "requests" else lexicon.DENIALS
+    parts = lexicon.REQUEST_OPENINGS if name == "requests" else lexicon.NEGATED_OPENINGS
     longest_first = sorted(parts, key=len, reverse=True)
     return re.compile("(?:" + "|".join(part.strip() for part in longest_first) + r")\s")
 
 
 @cache
 def _tail() -> re.Pattern[str]:
-    return re.compile("(?: (?:" + "|".join(lexicon.TAILS) + "))+$")
+    return re.compile("(?: (?:" + "|".join(lexicon.TRAILING_ADVERBIALS) + "))+$")
 
 
 @cache

@@ -14,7 +14,7 @@ COLOURS = frozenset((
 PATTERNS = frozenset(("plain", "striped", "dotted", "checked"))
 SIZES = frozenset(("small", "medium", "large"))
 PATTERN_NOUNS = {"stripes": "striped", "dots": "dotted", "checks": "checked"}
-COMPARED = {"colour": COLOURS, "pattern": PATTERNS}
+ATTRIBUTES = {"colour": COLOURS, "pattern": PATTERNS}
 """Attributes of which an object has one: another of the same kind is a contradiction."""
 OPPOSITES = (frozenset(("small", "large")),)
 
@@ -39,17 +39,17 @@ SYNONYMS = {
     "follow": ("chase", "shadow"), "remove": ("eliminate", "discard"), "picture": ("pic", "snapshot"),
 }  # fmt: skip
 """Words that mean nearly the same: the refusal of an unknown one names the known one."""
-SAME = (frozenset(("circle", "ball")), frozenset(("mug", "cup")))
+SAME_KIND = (frozenset(("circle", "ball")), frozenset(("mug", "cup")))
 """Names of one and the same kind of thing."""
 
-GENERIC = frozenset(("object", "thing", "one", "item", "shape", "target", "figure", "stuff"))
+GENERIC_NOUNS = frozenset(("object", "thing", "one", "item", "shape", "target", "figure", "stuff"))
 """Nouns that any object answers to."""
 DETERMINERS = frozenset((
     "the", "a", "an", "this", "that", "these", "those", "my", "your", "our", "its", "his", "her", "their", "some",
     "any", "every", "each", "all", "both", "another", "either", "no", "two", "three", "four", "five", "six", "seven",
     "eight", "nine", "ten", "several", "many", "few",
 ))  # fmt: skip
-MANY = {
+QUANTIFIERS = {
     "all": "all", "both": "both", "every": "all", "each": "all", "these": "several", "those": "several",
     "two": "two", "three": "three", "four": "four", "five": "five", "several": "several", "many": "several",
 }  # fmt: skip
@@ -65,12 +65,12 @@ AUXILIARIES = frozenset((
     "could",
     "will", "would", "shall", "should", "may", "might", "must",
 ))  # fmt: skip
-ASKING = frozenset(("what", "which", "who", "whose", "whom", "where", "when", "why", "how"))
+QUESTION_WORDS = frozenset(("what", "which", "who", "whose", "whom", "where", "when", "why", "how"))
 FUNCTION_WORDS = (
     DETERMINERS
     | PRONOUNS
     | AUXILIARIES
-    | ASKING
+    | QUESTION_WORDS
     | frozenset((
         "and", "or", "but", "not", "nor", "so", "then", "than", "as", "if", "of", "in", "on", "at", "to", "from",
         "by",
@@ -88,8 +88,8 @@ GREETINGS = frozenset((
     "nice", "to", "meet", "see", "well", "done", "great", "ok", "okay", "yes", "sure", "fine", "cool", "sorry",
     "please", "dear", "again", "everyone", "all", "job", "perfect", "wow", "super", "excellent", "lovely",
 ))  # fmt: skip
-"""A text of these alone is a courtesy: it asks for nothing."""
-CONTROLS = {
+"""A text of these alone is a greeting."""
+CONTROL_WORDS = {
     **dict.fromkeys(("stop", "halt", "cancel", "abort", "quit", "enough", "pause", "end", "finish", "exit"), "stop"),
     **dict.fromkeys(("undo", "revert"), "undo"),
     "help": "help",
@@ -102,14 +102,14 @@ CONTROL_FILLERS = frozenset((
 ))  # fmt: skip
 """Words that may stand beside a control word."""
 
-TELLING = frozenset((
+ANSWER_VERBS = frozenset((
     "describe", "explain", "tell", "list", "count", "name", "say", "answer", "caption", "summarize", "summarise",
     "identify", "read", "translate", "compare", "give", "guess", "estimate", "analyse", "analyze", "classify",
     "recognise", "recognize", "transcribe", "rate", "write", "report", "check", "look", "judge", "repeat", "spell",
     "inspect", "examine", "ignore", "think", "decide", "choose", "pick", "sort", "measure", "calculate", "show",
 ))  # fmt: skip
 """Imperatives that want words."""
-RETELLING = frozenset((
+REPORTING_WORDS = frozenset((
     "said", "says", "told", "tells", "asked", "asks", "wrote", "writes", "reads", "means", "mean", "called", "word",
     "words", "phrase", "quote", "sentence", "command", "commands", "instruction",
 ))  # fmt: skip
@@ -180,7 +180,7 @@ TEMPLATES: tuple[tuple[Action, tuple[str, ...]], ...] = (
 )  # fmt: skip
 """What is said for what. The first template that a clause fits counts, in this order."""
 
-REQUESTS = (
+REQUEST_OPENINGS = (
     "please", "kindly", "now", "then", "just", "also", "next", "first", "finally", "quickly", "robot", "hey", "hi",
     "hello", "ok", "okay", "so", "well", "and", "but", "or", "again", "simply", "immediately", "go ahead and", "yes",
     "be so kind and", "try to", "help me to", "help me", "let us", "quick", "thanks", "no",
@@ -193,7 +193,7 @@ REQUESTS = (
     "good (morning|evening|afternoon|day)", "for me", "at once", "right now", "in the (picture|image|video|clip)",
 )  # fmt: skip
 """What may stand before the verb of a request."""
-DENIALS = (
+NEGATED_OPENINGS = (
     "do not", "do not (you )?(dare|ever)", "never", "never ever",
     "(you )?(must|should|may|can|need|will|shall|would) not", "(there is )?no need to",
     "(i|we) do not (want|need|wish|like|ask) (you )?to", "i would rather (you )?(not|did not)", "stop", "avoid",
@@ -206,7 +206,7 @@ DENIALS = (
 )  # fmt: skip
 """What may stand before a verb that is not to be done."""
 CONDITIONS = ("if", "unless", "whenever", "as soon as", "in case", "provided that", "when", "once")
-TAILS = (
+TRAILING_ADVERBIALS = (
     "please", "now", "thanks", "thank you", "for me", "completely", "entirely", "exactly", "carefully", "again",
     "here",
     "at once", "right (now|away)", "immediately", "as well", "too", "there", "while it moves", "today", "instead",
@@ -214,15 +214,15 @@ TAILS = (
     f"( whole| entire| of the)? {PICTURE}s?",
 )  # fmt: skip
 """What may stand behind an object and is no part of its description."""
-NOT_MEANT = ("without", "instead of", "rather than", "but not", "and not", "not the", "not a", "except")
+EXCLUSIONS = ("without", "instead of", "rather than", "but not", "and not", "not the", "not a", "except")
 """Where the description of an object ends, and that of what is not meant begins."""
-UNSEEN = frozenset((
+NON_VISUAL = frozenset((
     "closest", "nearest", "farthest", "furthest", "moving", "motionless", "still", "visible", "marked", "certain",
     "specific", "whole", "entire", "same", "only", "single", "main", "new", "old", "first", "second", "third", "fourth",
     "last", "next", "nice",
 ))  # fmt: skip
 """What a thing may be called without being described by it."""
-NOBODY = ("no", "nothing", "none", "neither", "nobody")
+NEGATIVE_DETERMINERS = ("no", "nothing", "none", "neither", "nobody")
 """An object that begins so is none."""
 SINGULARS = frozenset(("glasses", "scissors", "trousers", "bus", "gas", "lens", "plus", "this", "tennis", "canvas"))
 """Nouns in -s of which there is one."""

@@ -51,10 +51,10 @@ ABILITIES = {
 class ReplyStatus(Enum):
     """How a request ended.
 
-    OK: answered. ABSENT: the target is in none of the frames. UNSURE: two looks at the same frames differ, or the score
-    is too low. UNKNOWN: the text is outside what the model knows. REFUSED: the text does not ask for what would be
-    done, or for nothing; the message asks back.
-    UNREADABLE: a reply that is no answer to the task. DEADLINE, CANCELLED: cut off. FAILED: the model raised.
+    OK: answered. ABSENT: the target is in none of the frames. UNSURE: two views of the same frames differ, the score is
+    too low, or nothing of a phrase can be verified. UNKNOWN: the text is outside what the model knows. REFUSED: the
+    text does not ask for what would be done, or for nothing; the message asks back. UNREADABLE: a reply that is no
+    answer to the task. DEADLINE, CANCELLED: cut off. FAILED: the model raised.
     """
 
     OK = "ok"
@@ -89,8 +89,8 @@ class ModelRequest:
         id: unique among the open requests; the reply carries it.
         frames: T frames of one camera in order of time; the reply speaks of them alone.
         text: the phrase of FIND, the question or command of ASK.
-        newest: of FIND: so many of the newest frames are looked at by themselves, too, see `streaming.second_look`;
-            0, or no less than there are: one look.
+        newest: of FIND: so many of the newest frames are a view of their own, too, see `streaming.multi_view`;
+            0, or no less than there are: one view.
         box_xyxy: (4,) px, of FOLLOW: the target in the first frame.
         roi_xyxy: of FOLLOW: the only part of the images that the model is shown; None: all. Frames and boxes are of
             whole images until `streaming.answering` asks, and of the window in what the model is given.

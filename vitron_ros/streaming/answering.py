@@ -20,9 +20,9 @@ from vitron_ros.grounding.request import (
     regions_problem,
     text_problem,
 )
-from vitron_ros.streaming.cases import Case, Settled
-from vitron_ros.streaming.gate import case_of
-from vitron_ros.streaming.multi_view import agreed, looks
+from vitron_ros.streaming.intent_gate import handler_for
+from vitron_ros.streaming.multi_view import merge_views, views_of
+from vitron_ros.streaming.request_handler import FixedReply, RequestHandler
 from vitron_ros.streaming.roi_crop import crop_request, uncrop_reply
 
 logger = logging.getLogger(__name__)
@@ -33,24 +33,26 @@ FAILURES = (ModelError, RuntimeError, MemoryError, OSError)
 
 def answers(model: LanguageVision, requests: Sequence[ModelRequest]) -> list[ModelReply]:
     """One reply for each request, in their order: what the text does not ask for is not done, and what the model finds
-    or would do is looked at again before it counts. Texts that are too long never reach the model.
+    or would do is verified before it counts. Texts that are too long never reach the model.
     """
-    cases = [_case(model, request) for request in requests]
-    looks = [case.looks() for case in cases]
-    seen = _shared_out(looks, unchecked_answers(model, list(chain(*looks))))
-    checks = [case.checks(replies) for case, replies in zip(cases, seen, strict=True)]
-    checked = _shared_out(checks, unchecked_answers(model, list(chain(*checks))))
-    return [case.reply(*replies) for case, *replies in zip(cases, seen, checked, strict=True)]
+    handlers = [_handler(model, request) for request in requests]
+    first = _batch(model, [handler.model_requests() for handler in handlers])
+    checks = [handler.check_requests(replies) for handler, replies in zip(handlers, first, strict=True)]
+    second = _batch(model, checks)
+    return [handler.reply(*replies) for handler, *replies in zip(handlers, first, second, strict=True)]
 
 
-def _case(model: LanguageVision, request: ModelRequest) -> Case:
+def _handler(model: LanguageVision, request: ModelRequest) -> RequestHandler:
     problem = text_problem(request.text) or regions_problem(len(request.regions))
-    return Settled(request, ReplyStatus.UNKNOWN, problem) if problem else case_of(request, model.tasks)
+    if problem:
+        return FixedReply(request, ReplyStatus.UNKNOWN, problem)
+    return handler_for(request, model.tasks)
 
 
-def _shared_out(asked: Sequence[Sequence[ModelRequest]], replies: Sequence[ModelReply]) -> list[list[ModelReply]]:
-    rest = iter(replies)
-    return [list(islice(rest, len(requests))) for requests in asked]
+def _batch(model: LanguageVision, requests: Sequence[Sequence[ModelRequest]]) -> list[list[ModelReply]]:
+    """The replies to the requests of each handler, all asked as one batch."""
+    replies = iter(unchecked_answers(model, list(chain(*requests))))
+    return [list(islice(replies, len(own))) for own in requests]
 
 
 def unchecked_answers(model: LanguageVision, requests: Sequence[ModelRequest]) -> list[ModelReply]:
@@ -60,7 +62,7 @@ def unchecked_answers(model: LanguageVision, requests: Sequence[ModelRequest]) -
     its trace, and each request of the call is asked again by itself.
     """
     try:
-        return _looked_at(model, requests)
+        return _multi_view_answers(model, requests)
     except Exception as error:
         logger.exception("the model failed on %d requests", len(requests))
         if len(requests) > 1:
@@ -70,13 +72,13 @@ def unchecked_answers(model: LanguageVision, requests: Sequence[ModelRequest]) -
         return [unanswered(requests[0], ReplyStatus.FAILED, f"the model failed: {text}")]
 
 
-def _looked_at(model: LanguageVision, requests: Sequence[ModelRequest]) -> list[ModelReply]:
-    if model.uses_newest_frame_only:  # a second look would show it the same
+def _multi_view_answers(model: LanguageVision, requests: Sequence[ModelRequest]) -> list[ModelReply]:
+    if model.uses_newest_frame_only:  # both views would be the same
         requests = [replace(request, newest=0) for request in requests]
-    asked = [look for request in requests for look in looks(request)]
+    asked = [view for request in requests for view in views_of(request)]
     batches = (asked[first : first + model.max_requests] for first in range(0, len(asked), model.max_requests))
     replies = iter([reply for batch in batches for reply in _answers(model, batch)])
-    return [agreed([next(replies) for _ in looks(request)]) for request in requests]
+    return [merge_views([next(replies) for _ in views_of(request)]) for request in requests]
 
 
 def _answers(model: LanguageVision, requests: Sequence[ModelRequest]) -> list[ModelReply]:

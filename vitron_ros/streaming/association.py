@@ -12,14 +12,14 @@ from vitron_ros.tracking.track import Track
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Find:
+class Detection:
     """A box (4,) px of the image of that time."""
 
     box_xyxy: Boxes
     time_ns: int
 
 
-def is_taken(find: Find, track: Track, others: Sequence[Track]) -> bool:
+def is_taken(detection: Detection, track: Track, others: Sequence[Track]) -> bool:
     """Whether another target is at that place, one that this target did not share its place with when last seen.
 
     Two goals may follow one object under two ids; then both are there, before and after.
@@ -28,23 +28,23 @@ def is_taken(find: Find, track: Track, others: Sequence[Track]) -> bool:
     for other in others:
         if other is track:
             continue
-        track_history = other.history.at([find.time_ns, 0 if last is None else last.time_ns])
-        is_there = track_history.is_seen[0] and iou(track_history.boxes_xyxy[0], find.box_xyxy) >= AGREEMENT_IOU
+        track_history = other.history.at([detection.time_ns, 0 if last is None else last.time_ns])
+        is_there = track_history.is_seen[0] and iou(track_history.boxes_xyxy[0], detection.box_xyxy) >= AGREEMENT_IOU
         was_same = last is not None and iou(np.nan_to_num(track_history.boxes_xyxy[1]), last.box_xyxy) >= AGREEMENT_IOU
         if is_there and not was_same:
             return True
     return False
 
 
-def nearest(find: Find, lost: Sequence[Track]) -> Track:
+def nearest(detection: Detection, lost: Sequence[Track]) -> Track:
     """Which of the lost targets of one phrase needed the least speed to get there, in their sizes a second."""
-    return min(lost, key=lambda track: (_speed(find, track), track.id))
+    return min(lost, key=lambda track: (_speed(detection, track), track.id))
 
 
-def _speed(find: Find, track: Track) -> float:
+def _speed(detection: Detection, track: Track) -> float:
     last = track.history.last_seen()
     if last is None:
         return float("inf")
-    elapsed_s = max((find.time_ns - last.time_ns) / SECOND_NS, 0.1)
+    elapsed_s = max((detection.time_ns - last.time_ns) / SECOND_NS, 0.1)
     size = max(float(np.sqrt(area(last.box_xyxy))), 1.0)
-    return float(np.linalg.norm(center(find.box_xyxy) - center(last.box_xyxy))) / size / elapsed_s
+    return float(np.linalg.norm(center(detection.box_xyxy) - center(last.box_xyxy))) / size / elapsed_s

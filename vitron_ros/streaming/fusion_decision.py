@@ -240,12 +240,12 @@ def _absence(
 
 
 def _shift(prediction: ModelPrediction, track_history: TrackHistory) -> Boxes:
-    """Mean of the edges' distances (4,) over the frames in which both agree, in shares of the believed box's sides."""
+    """Mean of the edges' distances (4,) over the frames in which both agree, in shares of the tracked box's sides."""
     overlap = iou(np.nan_to_num(prediction.boxes_xyxy), np.nan_to_num(track_history.boxes_xyxy))
     both = track_history.is_seen & (overlap >= AGREEMENT_IOU)
-    believed = track_history.boxes_xyxy[both]
-    sides = np.tile(believed[:, 2:] - believed[:, :2], 2)
-    return np.asarray(((prediction.boxes_xyxy[both] - believed) / sides).mean(axis=0))
+    tracked = track_history.boxes_xyxy[both]
+    sides = np.tile(tracked[:, 2:] - tracked[:, :2], 2)
+    return np.asarray(((prediction.boxes_xyxy[both] - tracked) / sides).mean(axis=0))
 
 
 def _agreed(prediction: ModelPrediction, track_history: TrackHistory) -> int | None:
@@ -267,7 +267,7 @@ def _skill(prediction: ModelPrediction, track_history: TrackHistory, agreed: int
     first, *later = np.flatnonzero(both)
     if not later:
         return 0.0
-    believed, start = track_history.boxes_xyxy[later], track_history.boxes_xyxy[first]
-    moved = iou(start + prediction.boxes_xyxy[later] - prediction.boxes_xyxy[first], believed)
-    gains = moved - iou(start, believed)
+    tracked, start = track_history.boxes_xyxy[later], track_history.boxes_xyxy[first]
+    moved = iou(start + prediction.boxes_xyxy[later] - prediction.boxes_xyxy[first], tracked)
+    gains = moved - iou(start, tracked)
     return float(np.mean(np.where((gains < 0) & (moved >= CONFIRMATION_IOU), 0.0, gains)))

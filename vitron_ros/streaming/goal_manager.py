@@ -10,9 +10,9 @@ from vitron_ros.grounding.request import ModelReply, ModelRequest, ReplyStatus, 
 from vitron_ros.region import Region, RegionKind
 from vitron_ros.streaming import goal_failures
 from vitron_ros.streaming.frame_buffer import FrameBuffer
-from vitron_ros.streaming.gate import targets
 from vitron_ros.streaming.goal_state import GoalState
 from vitron_ros.streaming.goals import Failure, GoalFeedback, GoalResult, Outcome, Phase, TrackRequest
+from vitron_ros.streaming.intent_gate import targets
 from vitron_ros.streaming.model_fusion import ModelFusion
 from vitron_ros.streaming.pending_requests import PendingRequests
 from vitron_ros.streaming.phrase_search import PhraseSearch

@@ -10,7 +10,7 @@ from vitron_ros.config import PipelineConfig
 from vitron_ros.errors import ConfigError, RegionError
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.request import ModelReply, ModelRequest, ReplyStatus, Roi, Task
-from vitron_ros.streaming.association import Find, is_taken, nearest
+from vitron_ros.streaming.association import Detection, is_taken, nearest
 from vitron_ros.streaming.frame_buffer import FrameBuffer
 from vitron_ros.streaming.fusion_decision import (
     CONFIRMATION_IOU,
@@ -214,7 +214,7 @@ class ModelFusion:
             box = check_box(box_xyxy, frame.width, frame.height)
         except RegionError:
             return
-        find, tracks = Find(box, frame.stamp_ns), self._manager.tracks()
+        find, tracks = Detection(box, frame.stamp_ns), self._manager.tracks()
         if is_taken(find, track, tracks):
             return
         is_lost = track.state is TrackState.LOST

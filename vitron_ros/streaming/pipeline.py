@@ -9,11 +9,11 @@ from vitron_ros.config import PipelineConfig
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.request import ModelReply, ModelRequest
 from vitron_ros.streaming.frame_buffer import FrameBuffer
+from vitron_ros.streaming.frame_interval import FrameInterval
 from vitron_ros.streaming.goal_manager import GoalManager
 from vitron_ros.streaming.goals import GoalFeedback, GoalResult, Outcome, Phase, TrackRequest
 from vitron_ros.streaming.load_shedding import LoadSheddingLevel
 from vitron_ros.streaming.model_fusion import ModelFusion
-from vitron_ros.streaming.pace import Pace
 from vitron_ros.streaming.pending_requests import PendingRequests
 from vitron_ros.streaming.step_context import StepContext
 from vitron_ros.tracking.box_tracker import BoxTracker, View
@@ -72,7 +72,7 @@ class CameraPipeline:
     ) -> None:
         self.late_frames = 0
         self._context = StepContext(config=config)
-        self._pace = Pace()
+        self._interval = FrameInterval()
         self._manager = TrackManager(make_tracker, ids)
         self._frame_buffer = FrameBuffer(
             int(config.history * SECOND_NS),
@@ -137,7 +137,7 @@ class CameraPipeline:
     @property
     def silent_after_ns(self) -> int:
         """Without an image, the camera counts as silent. A slow one is given time for its next. From any thread."""
-        return max(int(self.config.max_image_age * SECOND_NS), self._pace.patience_ns)
+        return max(int(self.config.max_image_age * SECOND_NS), self._interval.silent_after_ns)
 
     def seen(self) -> dict[int, Boxes]:
         """The box (4,) px of every target that is seen in the newest image, by its id."""
@@ -223,7 +223,7 @@ class CameraPipeline:
         return self._context
 
     def _next_context(self, frame: Frame, image_ns: int, now_ns: int) -> StepContext:
-        self._pace.arrive(now_ns)
+        self._interval.arrive(now_ns)
         return StepContext(
             config=self.config,
             load_shedding=self.load_shedding,
@@ -231,7 +231,7 @@ class CameraPipeline:
             image_ns=image_ns,
             arrived_ns=now_ns,
             now_ns=now_ns,
-            period_ns=self._pace.period_ns,
+            period_ns=self._interval.period_ns,
         )
 
     def _is_stale(self, now_ns: int) -> bool:

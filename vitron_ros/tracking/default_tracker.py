@@ -1,7 +1,8 @@
 """The default tracker: dense motion, a correlation filter and a silhouette, on a crop of fixed size; no weights.
 
 Motion says how the target went on from the last frame, the filter pulls it to where it looks like itself, and the
-silhouette corrects the box's sides. While the target is doubted nothing is learned, and it is searched for elsewhere.
+silhouette corrects the box's sides. While the score is low nothing is learned, and the target is searched for
+elsewhere.
 """
 
 import numpy as np
@@ -24,12 +25,12 @@ MASK_PULL_LIMIT = 0.15  # of the box's size, a side and frame
 AGREEMENT_RATE = 0.1
 MIN_AGREEMENT = 0.3  # below, the silhouette does not move the box
 FILTER_RATE = 0.02
-USUAL_RATE = 0.1
+MEAN_RATE = 0.1
 MIN_SIZE_PX = 4.0
 MAX_GROWTH = 1.1  # a frame
 LEARN_FROM = 0.4  # score
-DOUBTED_FRAMES = 5  # in a row, until the search begins
-STRANGE_FRAMES = 5  # in a row, until what is followed is not the target any more
+LOW_SCORE_FRAMES = 5  # in a row, until the search begins
+MISMATCH_FRAMES = 5  # in a row, until what is followed is not the target any more
 HERE = 0.5  # of the target's mean size: no other place
 FOUND_HEIGHT = 0.6  # of the usual height of the filter's answer, here
 FOUND_LIKENESS = 0.8  # of the usual likeness, here
@@ -57,16 +58,16 @@ class DefaultTracker:
         self._usual = Cues(1.0, 1.0)
         self._long_term = LongTermAppearance(self._silhouette.colours.target, form)
         self._sure_size = self._size
-        self._doubted = self._strange = 0
+        self._low_score_frames = self._mismatches = 0
         self._search: Search | None = None
-        self._is_disowned = False
+        self._is_rejected = False
 
     def step(self, view: View, *, redetect: bool = True) -> BoxEstimate:
         score = self._follow(view)
-        self._doubted = 0 if score >= LEARN_FROM else self._doubted + 1
-        if self._doubted < DOUBTED_FRAMES:
+        self._low_score_frames = 0 if score >= LEARN_FROM else self._low_score_frames + 1
+        if self._low_score_frames < LOW_SCORE_FRAMES:
             self._search = None
-        elif redetect and self._look_elsewhere(view):
+        elif redetect and self._redetect(view):
             score = LEARN_FROM
         return BoxEstimate(clip(self._box(), view.frame.width, view.frame.height), score)
 
@@ -78,8 +79,8 @@ class DefaultTracker:
 
     def reject(self) -> None:
         """What is followed is not the target: learn nothing of it, and look for the target as it is remembered."""
-        self._is_disowned = True
-        self._doubted = DOUBTED_FRAMES
+        self._is_rejected = True
+        self._low_score_frames = LOW_SCORE_FRAMES
 
     def _follow(self, view: View) -> float:
         crop = take_crop(view, self._center + self._velocity, self._last.scale)
@@ -102,15 +103,15 @@ class DefaultTracker:
         cues = Cues(peak.height, self._silhouette.colours.likeness(target_colours))
         size, offset = self._size * crop.scale, center(placed) - CROP_PX / 2
         height = self._long_term.filter.find(spectrum, size, offset).height
-        self._strange = self._strange + 1 if self._long_term.is_strange(height) else 0
-        if self._strange == STRANGE_FRAMES:
+        self._mismatches = self._mismatches + 1 if self._long_term.is_mismatch(height) else 0
+        if self._mismatches == MISMATCH_FRAMES:
             self.reject()
-        score = 0.0 if self._is_disowned else cues.probability()
+        score = 0.0 if self._is_rejected else cues.probability()
         if score >= LEARN_FROM:
             form = make_filter_sample(spectrum, size, offset)
             self._silhouette.learn(mask, placed, target_colours, surroundings)
             self._filter.learn(form, FILTER_RATE)
-            self._usual = self._usual.towards(cues, USUAL_RATE)
+            self._usual = self._usual.towards(cues, MEAN_RATE)
             self._learn_size(is_whole=score >= SURE_FROM and self._long_term.is_whole(height))
             if score >= SURE_FROM:
                 self._long_term.learn(target_colours, height, form)
@@ -122,7 +123,7 @@ class DefaultTracker:
         """Whether something in the place of the target resembles it as it was of late, and somewhat as ever."""
         is_high = cues.height >= FOUND_HEIGHT * self._usual.height
         is_alike = cues.likeness >= FOUND_LIKENESS * self._usual.likeness
-        return is_high and is_alike and not self._is_disowned and self._long_term.likeness(colours) >= LIKE_HERE
+        return is_high and is_alike and not self._is_rejected and self._long_term.likeness(colours) >= LIKE_HERE
 
     def _learn_size(self, *, is_whole: bool) -> None:
         """What comes in front of a target makes it look smaller, so it is believed to shrink only while it is whole."""
@@ -152,7 +153,7 @@ class DefaultTracker:
         limit = MASK_PULL_LIMIT * np.tile(expected[2:] - expected[:2], 2)
         return np.asarray(expected + MASK_PULL * trust * np.clip(seen.box_xyxy - expected, -limit, limit))
 
-    def _look_elsewhere(self, view: View) -> bool:
+    def _redetect(self, view: View) -> bool:
         """Look at a few more places for the target as it was when last sure; move there if it is found."""
         if self._search is None:
             self._search = Search(view, self._center, self._sure_size)
@@ -172,14 +173,14 @@ class DefaultTracker:
         recent = self._filter.find(spectrum, size, peak.offset)
         seen = Cues(recent.height, self._silhouette.colours.likeness(colours))
         is_here = np.linalg.norm(best[1] - self._center) <= HERE * np.sqrt(image_size.prod())
-        is_usual = is_here and not self._long_term.is_strange(peak.height) and self._is_usual(seen, colours)
+        is_usual = is_here and not self._long_term.is_mismatch(peak.height) and self._is_usual(seen, colours)
         if not (is_usual or self._long_term.is_like(colours, peak.height)):
             return False
         self._center, self._size, self._velocity = crop.center + peak.offset / scale, image_size, np.zeros(2)
         self._last = take_crop(view, self._center, scale)
         self._silhouette.recall(self._last.from_image(self._box()))
-        self._agreement, self._doubted, self._strange, self._search = 1.0, 0, 0, None
-        self._is_disowned = False
+        self._agreement, self._low_score_frames, self._mismatches, self._search = 1.0, 0, 0, None
+        self._is_rejected = False
         return True
 
     def _box(self) -> Boxes:

@@ -12,14 +12,14 @@ from vitron_ros.tracking.correlation_filter import CorrelationFilter, FilterSamp
 
 COLOUR_RATE = 0.004
 FILTER_RATE = 0.007
-USUAL_RATE = 0.03
+MEAN_RATE = 0.03
 FIRST_FRAMES = 20  # in which what is usual is learned, whatever it is
 FIRST_FILTER_RATE, FIRST_USUAL_RATE = 0.03, 0.15
 LEARN_FROM = 0.6  # of the usual height; of what is less like the target nothing is learned
 LIKE_FROM = 1.65  # likeness of colours and height of the filter's answer, in shares of the usual, added: light changes
 # the colours and a turn the form, seldom both
 WHOLE_FROM = 0.8  # of the usual height: nothing covers the target
-STRANGE_BELOW = 0.4  # of the usual height
+MISMATCH_BELOW = 0.4  # of the usual height
 
 
 class LongTermAppearance:
@@ -37,8 +37,8 @@ class LongTermAppearance:
         self._frames += 1
         if not is_first and height < LEARN_FROM * self._height:
             return
-        self._likeness += USUAL_RATE * (self._coefficient(colours) - self._likeness)
-        self._height += (FIRST_USUAL_RATE if is_first else USUAL_RATE) * (height - self._height)
+        self._likeness += MEAN_RATE * (self._coefficient(colours) - self._likeness)
+        self._height += (FIRST_USUAL_RATE if is_first else MEAN_RATE) * (height - self._height)
         self.colours = self.colours + COLOUR_RATE * (colours - self.colours)
         self.filter.learn(form, FIRST_FILTER_RATE if is_first else FILTER_RATE)
 
@@ -50,9 +50,9 @@ class LongTermAppearance:
         """Whether the filter knows the target as well as it usually does."""
         return height >= WHOLE_FROM * self._height
 
-    def is_strange(self, height: float) -> bool:
+    def is_mismatch(self, height: float) -> bool:
         """Whether this is hardly the target, however alike its colours."""
-        return self._frames >= FIRST_FRAMES and height < STRANGE_BELOW * self._height
+        return self._frames >= FIRST_FRAMES and height < MISMATCH_BELOW * self._height
 
     def is_like(self, colours: Histogram, height: float) -> bool:
         """Whether something with these colours, and that answer of the filter, is the target."""

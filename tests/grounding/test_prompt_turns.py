@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from vitron_ros.frame import Frame
+from vitron_ros.grounding.prompt_turns import turns, with_needed_frames
 from vitron_ros.grounding.request import ConversationTurn, ModelRequest, Task
-from vitron_ros.grounding.wording import turns, with_needed_frames
 from vitron_ros.region import Region
 
 CLIP = tuple(Frame(rgb=np.zeros((8, 8, 3), np.uint8), stamp_ns=stamp) for stamp in (1, 2, 3))

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vitron_ros.grounding.agreement import disagreement
-from vitron_ros.grounding.phrase import Order, Relation, read_phrases
-from vitron_ros.grounding.placement import beats, is_beside, keeps_order, place_words
+from vitron_ros.grounding.description_check import contradiction
+from vitron_ros.grounding.referring_expressions import Ordinal, Relation, parse_expressions
+from vitron_ros.grounding.spatial_relations import is_more_extreme, is_on_side, location_text, may_have_rank
 
 
 @pytest.mark.parametrize(
@@ -20,9 +20,9 @@ from vitron_ros.grounding.placement import beats, is_beside, keeps_order, place_
         ("the ring in the picture", ("ring",), {}),
         ("that ring over there", ("ring",), {}),
         ("the closest object", (), {}),
-        ("red rings", ("red", "ring"), {"many": "several"}),
-        ("all rings", ("ring",), {"many": "all"}),
-        ("two rings", ("ring",), {"many": "two"}),
+        ("red rings", ("red", "ring"), {"quantifier": "several"}),
+        ("all rings", ("ring",), {"quantifier": "all"}),
+        ("two rings", ("ring",), {"quantifier": "two"}),
         ("the ring that is not red", ("ring",), {"excluded": ("red",)}),
         ("the ring without stripes", ("ring",), {"excluded": ("striped",)}),
         ("not the red ring", (), {"excluded": ("red", "ring"), "is_negative": True}),
@@ -31,22 +31,24 @@ from vitron_ros.grounding.placement import beats, is_beside, keeps_order, place_
         ("the mug that has the star on its right", ("mug",), {"relation": Relation("left", "the star")}),
         ("the moon over the car", ("moon",), {"relation": Relation("above", "the car")}),
         ("the one next to the blue square", (), {"relation": Relation("near", "the blue square")}),
-        ("the leftmost ring", ("ring",), {"order": Order("left")}),
-        ("the ring on the right", ("ring",), {"order": Order("right")}),
-        ("the second ring from the left", ("ring",), {"order": Order("left", 2)}),
-        ("ring number 3 from the top", ("ring",), {"order": Order("above", 3)}),
-        ("the largest thing", (), {"order": Order("largest")}),
+        ("the leftmost ring", ("ring",), {"ordinal": Ordinal("left")}),
+        ("the ring on the right", ("ring",), {"ordinal": Ordinal("right")}),
+        ("the second ring from the left", ("ring",), {"ordinal": Ordinal("left", 2)}),
+        ("ring number 3 from the top", ("ring",), {"ordinal": Ordinal("above", 3)}),
+        ("the largest thing", (), {"ordinal": Ordinal("largest")}),
     ],
 )
 def test_parts(text, words, more):
-    (phrase,) = read_phrases(text).items
+    (phrase,) = parse_expressions(text).items
     assert phrase.words == words
-    for name in ("excluded", "relation", "order", "many", "is_negative"):
-        assert getattr(phrase, name) == more.get(name, {"excluded": (), "many": "", "is_negative": False}.get(name))
+    for name in ("excluded", "relation", "ordinal", "quantifier", "is_negative"):
+        assert getattr(phrase, name) == more.get(
+            name, {"excluded": (), "quantifier": "", "is_negative": False}.get(name)
+        )
 
 
 @pytest.mark.parametrize(
-    ("text", "joined", "parts"),
+    ("text", "conjunction", "parts"),
     [
         ("the small red ring and the purple mug", "and", ["the small red ring", "the purple mug"]),
         ("the red ring or the blue ring", "or", ["the red ring", "the blue ring"]),
@@ -55,14 +57,14 @@ def test_parts(text, words, more):
         ("the red and blue ring", "", ["the red and blue ring"]),
     ],
 )
-def test_joined_phrases(text, joined, parts):
-    phrases = read_phrases(text)
-    assert (phrases.joined, [phrase.text for phrase in phrases.items]) == (joined, parts)
+def test_joined_phrases(text, conjunction, parts):
+    phrases = parse_expressions(text)
+    assert (phrases.conjunction, [phrase.text for phrase in phrases.items]) == (conjunction, parts)
 
 
 @given(st.text(max_size=60))
 def test_every_text_has_parts(text):
-    assert read_phrases(text).items
+    assert parse_expressions(text).items
 
 
 @pytest.mark.parametrize(
@@ -84,17 +86,19 @@ def test_every_text_has_parts(text):
     ],
 )
 def test_a_description_speaks_against_the_words_of_the_thing_itself(text, description, word):
-    assert disagreement(read_phrases(text).items[0], description) == word
+    assert contradiction(parse_expressions(text).items[0], description) == word
 
 
 LEFT, RIGHT, BIG = (np.array(box, float) for box in ([0, 0, 10, 10], [80, 0, 90, 10], [40, 40, 80, 80]))
 
 
 def test_places():
-    assert is_beside(LEFT, RIGHT, "left") and not is_beside(RIGHT, LEFT, "left")
-    assert beats(LEFT, RIGHT, "left", 100) and not beats(RIGHT, LEFT, "left", 100)
-    assert not beats(LEFT + 1, LEFT, "right", 100), "one and the same thing"
-    assert beats(BIG, LEFT, "largest", 100) and beats(LEFT, BIG, "smallest", 100)
-    assert keeps_order(RIGHT, LEFT, Order("left", 2), 100) and not keeps_order(LEFT, LEFT, Order("left", 2), 100)
-    assert place_words(RIGHT, 100, 100) == "at the top right, x 80 to 90 and y 0 to 10"
-    assert place_words(BIG, 120, 120) == "in the middle, x 40 to 80 and y 40 to 80"
+    assert is_on_side(LEFT, RIGHT, "left") and not is_on_side(RIGHT, LEFT, "left")
+    assert is_more_extreme(LEFT, RIGHT, "left", 100) and not is_more_extreme(RIGHT, LEFT, "left", 100)
+    assert not is_more_extreme(LEFT + 1, LEFT, "right", 100), "one and the same thing"
+    assert is_more_extreme(BIG, LEFT, "largest", 100) and is_more_extreme(LEFT, BIG, "smallest", 100)
+    assert may_have_rank(RIGHT, LEFT, Ordinal("left", 2), 100) and not may_have_rank(
+        LEFT, LEFT, Ordinal("left", 2), 100
+    )
+    assert location_text(RIGHT, 100, 100) == "at the top right, x 80 to 90 and y 0 to 10"
+    assert location_text(BIG, 120, 120) == "in the middle, x 40 to 80 and y 40 to 80"

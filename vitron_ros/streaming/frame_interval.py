@@ -7,7 +7,7 @@ GAPS = 8  # that the period is the median of
 PERIODS = 2.5  # without an image, before the camera counts as silent: any one image may be missing
 
 
-class Pace:
+class FrameInterval:
     """The times at which images came. Written by one thread, read by any."""
 
     def __init__(self) -> None:
@@ -21,7 +21,7 @@ class Pace:
         return self._period_ns
 
     @property
-    def patience_ns(self) -> int:
+    def silent_after_ns(self) -> int:
         """For how long no image may come without a word of it. No limit in seconds should be shorter."""
         return int(PERIODS * self._period_ns)
 

@@ -6,19 +6,19 @@ of another that it lies beside.
 """
 
 from vitron_ros.grounding import lexicon
-from vitron_ros.grounding.intent import words_of
-from vitron_ros.grounding.phrase import Phrase, is_attribute, same, singular
+from vitron_ros.grounding.intent import tokenise
+from vitron_ros.grounding.referring_expressions import ReferringExpression, is_attribute, same, singular
 
 
-def disagreement(phrase: Phrase, description: str) -> str:
+def contradiction(phrase: ReferringExpression, description: str) -> str:
     """The word of the phrase that a description speaks against; empty: there is none."""
-    said = [singular(word) for word in words_of(description) if word not in lexicon.FUNCTION_WORDS]
+    said = [singular(word) for word in tokenise(description) if word not in lexicon.FUNCTION_WORDS]
     if not said:
         return ""
     for word in phrase.excluded:
         if any(same(word, other) for other in said):
             return f"not {word}"
-    for values in lexicon.COMPARED.values():
+    for values in lexicon.ATTRIBUTES.values():
         wanted, given = values.intersection(phrase.words), values.intersection(said)
         if wanted and given and not wanted & given:
             return min(wanted)
@@ -27,6 +27,6 @@ def disagreement(phrase: Phrase, description: str) -> str:
         if wanted and given and not wanted & given:
             return min(wanted)
     noun, named = phrase.words[-1] if phrase.words else "", said[-1]
-    if noun and not is_attribute(noun) and named not in lexicon.GENERIC and not is_attribute(named):
+    if noun and not is_attribute(noun) and named not in lexicon.GENERIC_NOUNS and not is_attribute(named):
         return "" if same(noun, named) else noun
     return ""

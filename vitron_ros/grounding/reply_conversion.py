@@ -11,7 +11,7 @@ from vitron_ros.grounding.request import IN_WORDS, ReplyStatus, Task
 from vitron_ros.model.answers import Box
 from vitron_ros.model.decoding import FinishReason
 from vitron_ros.model.parsing import TAG, ParsedReply
-from vitron_ros.model.parsing import ParseStatus as Reading
+from vitron_ros.model.parsing import ParseStatus as ParseStatus
 
 OPENING = re.compile(r"<\s?/?\s?[a-z]{0,11}$", re.IGNORECASE)  # a tag that is not written to its end yet
 
@@ -37,7 +37,7 @@ def status_of(task: Task, finish: FinishReason, reply: ParsedReply, frames: int)
     if reply.is_absent:
         return ReplyStatus.ABSENT
     if task in IN_WORDS:
-        return ReplyStatus.UNREADABLE if reply.status in (Reading.EMPTY, Reading.MALFORMED) else ReplyStatus.OK
+        return ReplyStatus.UNREADABLE if reply.status in (ParseStatus.EMPTY, ParseStatus.MALFORMED) else ReplyStatus.OK
     said = [reply.frames[number] for number in range(1, frames + 1) if number in reply.frames]
     if any(box is not None for box in said) or (frames == 1 and reply.boxes):
         return ReplyStatus.OK
@@ -50,7 +50,7 @@ def named_boxes(reply: ParsedReply) -> list[Box]:
     return list(dict.fromkeys([*region, *(item.box for item in reply.boxes)]))
 
 
-def spoken(text: str) -> str:
+def text_before_tags(text: str) -> str:
     """The words of an answer that may still grow, without what it says to modules."""
     tag = TAG.search(text) or OPENING.search(text)
     return text[: tag.start()].rstrip() if tag else text

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from vitron_ros.grounding import lexicon
-from vitron_ros.grounding.intent import words_of
+from vitron_ros.grounding.intent import tokenise
 from vitron_ros.grounding.vocabulary import forms
 
 Side = Literal["left", "right", "above", "below"]
@@ -56,7 +56,7 @@ NEGATIVE_START = re.compile(r"(?:(?:any|every)thing|all|anyone)? ?(?:not|except|
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Ordinal:
     """The `rank`th from a side, or the largest or smallest."""
 
     extreme: Extreme
@@ -68,18 +68,18 @@ class Relation:
     """Beside another thing; near: no side of it is said."""
 
     side: Side | Literal["near"]
-    anchor: str
+    landmark: str
 
 
 @dataclass(frozen=True, slots=True)
-class Phrase:
+class ReferringExpression:
     """One thing, or several of a kind, as a phrase points at it.
 
     Attributes:
         text: as it was said, without courtesies.
         words: what the thing itself must be, attributes and at last its noun, without those that fit anything.
         excluded: what it must not be.
-        many: "two", "all", ...; empty: one is meant.
+        quantifier: "two", "all", ...; empty: one is meant.
         is_negative: it says only what is not meant.
     """
 
@@ -87,39 +87,43 @@ class Phrase:
     words: tuple[str, ...] = ()
     excluded: tuple[str, ...] = ()
     relation: Relation | None = None
-    order: Order | None = None
-    many: str = ""
+    ordinal: Ordinal | None = None
+    quantifier: str = ""
     is_negative: bool = False
 
     @property
     def name(self) -> str:
         """The thing by its own words: "small red ring"; "object" where there are none."""
-        has_noun = bool(self.words) and not is_attribute(self.words[-1])
-        return " ".join((*self.words, *(() if has_noun else ("object",))))
+        return " ".join((*self.words, *(() if self.has_noun else ("object",))))
+
+    @property
+    def has_noun(self) -> bool:
+        """Whether its head noun says what kind of object it is; "one" or "thing" does not."""
+        return bool(self.words) and not is_attribute(self.words[-1])
 
 
 @dataclass(frozen=True, slots=True)
-class Phrases:
-    """What a text points at. joined: "and": all of them; "or": any of them; empty: there is one."""
+class ExpressionList:
+    """What a text points at. conjunction: "and": all of them; "or": any of them; empty: there is one."""
 
-    items: tuple[Phrase, ...]
-    joined: Literal["", "and", "or"] = ""
+    items: tuple[ReferringExpression, ...]
+    conjunction: Literal["", "and", "or"] = ""
 
 
 def is_attribute(word: str) -> bool:
-    return word in lexicon.SIZES or any(word in values for values in lexicon.COMPARED.values())
+    return word in lexicon.SIZES or any(word in values for values in lexicon.ATTRIBUTES.values())
 
 
-def read_phrases(text: str) -> Phrases:
+def parse_expressions(text: str) -> ExpressionList:
     """The phrases that a text joins by "and" or "or"; one where it joins none."""
-    words = _spoken(words_of(text))
-    for joined in ("and", "or"):
-        places = [place for place, word in enumerate(words) if word == joined]
+    words = _spoken(tokenise(text))
+    for conjunction in ("and", "or"):
+        places = [place for place, word in enumerate(words) if word == conjunction]
         parts = _split(words, places)
         if len(parts) > 1 and all(map(_is_named, parts)):
             items = tuple(_read(part) for part in parts)
-            return Phrases(items, "and" if joined == "and" else "or")
-    return Phrases((_read(words),))
+            return ExpressionList(items, "and" if conjunction == "and" else "or")
+    return ExpressionList((_read(words),))
 
 
 def _split(words: list[str], places: list[int]) -> list[list[str]]:
@@ -154,9 +158,9 @@ def _spoken(words: list[str]) -> list[str]:
     return words
 
 
-def _read(words: list[str]) -> Phrase:
+def _read(words: list[str]) -> ReferringExpression:
     said = " ".join(words)
-    rest, relation, order = said, None, None
+    rest, relation, ordinal = said, None, None
     negation = re.search(rf"\b(?:{NEGATION})\b(?P<what>.*)", rest)
     excluded: tuple[str, ...] = ()
     is_negative = bool(NEGATIVE_START.match(said))
@@ -169,42 +173,42 @@ def _read(words: list[str]) -> Phrase:
     if placed is not None:
         rest, relation = placed
     else:
-        rest, order = _order(rest)
+        rest, ordinal = _ordinal(rest)
     head = re.split(rf"(?<!^)\b(?:{BEHIND})\b", rest, maxsplit=1)
-    many = next((lexicon.MANY[word] for word in head[0].split() if word in lexicon.MANY), "")
+    quantifier = next((lexicon.QUANTIFIERS[word] for word in head[0].split() if word in lexicon.QUANTIFIERS), "")
     content = _content(head[0].split())
     content += [lexicon.PATTERN_NOUNS[word] for word in rest.split() if word in lexicon.PATTERN_NOUNS]
-    if order is None:
-        content, order = _named_order(content)
-    plural = not many and bool(content) and _is_plural(content[-1])
+    if ordinal is None:
+        content, ordinal = _named_order(content)
+    plural = not quantifier and bool(content) and _is_plural(content[-1])
     if plural:
-        many = "several"
+        quantifier = "several"
     content = [singular(word) if index == len(content) - 1 else word for index, word in enumerate(content)]
     patterns = [word for word in content if word in lexicon.PATTERNS]
-    own = [*patterns, *(word for word in content if word not in lexicon.GENERIC and word not in patterns)]
-    return Phrase(said, tuple(own), excluded, relation, order, many, is_negative)
+    own = [*patterns, *(word for word in content if word not in lexicon.GENERIC_NOUNS and word not in patterns)]
+    return ReferringExpression(said, tuple(own), excluded, relation, ordinal, quantifier, is_negative)
 
 
 def _relation(said: str) -> tuple[str, Relation] | None:
     """What stands before a relation, and the relation with what stands behind it."""
-    reversed_ = re.search(r"\b(?:that )?has (?P<anchor>.+) on (?:its|the) (?P<side>left|right)", said)
+    reversed_ = re.search(r"\b(?:that )?has (?P<landmark>.+) on (?:its|the) (?P<side>left|right)", said)
     if reversed_:
         return said[: reversed_.start()], Relation(
-            "right" if reversed_["side"] == "left" else "left", reversed_["anchor"]
+            "right" if reversed_["side"] == "left" else "left", reversed_["landmark"]
         )
     first: tuple[int, str, Relation] | None = None
     patterns: tuple[tuple[Side | Literal["near"], str], ...] = (*SIDES, ("near", NEAR))
     for side, pattern in patterns:
-        match = re.search(rf"(?<=\w )(?:that is |which is |standing |lying )?(?:{pattern}) (?P<anchor>.+)", said)
-        if match is None or re.match(r"there$|(?:the )?(?:left|right|top|bottom)(?: edge)?$", match["anchor"]):
+        match = re.search(rf"(?<=\w )(?:that is |which is |standing |lying )?(?:{pattern}) (?P<landmark>.+)", said)
+        if match is None or re.match(r"there$|(?:the )?(?:left|right|top|bottom)(?: edge)?$", match["landmark"]):
             continue
         if first is None or match.start() < first[0]:
-            first = match.start(), said[: match.start()], Relation(side, match["anchor"])
+            first = match.start(), said[: match.start()], Relation(side, match["landmark"])
     return None if first is None else first[1:]
 
 
-def _order(said: str) -> tuple[str, Order | None]:
-    """What stands before an order that is said behind the noun, and the order."""
+def _ordinal(said: str) -> tuple[str, Ordinal | None]:
+    """What stands before an ordinal that is said behind the noun, and the ordinal."""
     for pattern in ORDER:
         match = re.search(rf"(?:that is )?\b{pattern}", said)
         if match is None:
@@ -213,21 +217,21 @@ def _order(said: str) -> tuple[str, Order | None]:
         head = said[: match.start()].split()
         rank = ORDINALS.get(groups.get("rank") or "", 0) or int(groups.get("number") or 0)
         rank = rank or next((ORDINALS[word] for word in head if word in ORDINALS), 1)
-        return " ".join(word for word in head if word not in ORDINALS), Order(EDGES[match["edge"]], rank)
+        return " ".join(word for word in head if word not in ORDINALS), Ordinal(EDGES[match["edge"]], rank)
     return said, None
 
 
-def _named_order(content: list[str]) -> tuple[list[str], Order | None]:
-    """The words without one that says an order before the noun: "leftmost", "largest", "left"."""
+def _named_order(content: list[str]) -> tuple[list[str], Ordinal | None]:
+    """The words without one that says an ordinal before the noun: "leftmost", "largest", "left"."""
     for place, word in enumerate(content):
         extreme = EXTREMES.get(word) or (EDGES.get(word) if place == 0 and len(content) > 1 else None)
         if extreme is not None:
-            return content[:place] + content[place + 1 :], Order(extreme)
+            return content[:place] + content[place + 1 :], Ordinal(extreme)
     return content, None
 
 
 def _content(words: list[str]) -> list[str]:
-    return [word for word in words if word not in lexicon.FUNCTION_WORDS | lexicon.UNSEEN and not word.isdigit()]
+    return [word for word in words if word not in lexicon.FUNCTION_WORDS | lexicon.NON_VISUAL and not word.isdigit()]
 
 
 def _is_plural(word: str) -> bool:
@@ -245,4 +249,4 @@ def same(word: str, other: str) -> bool:
     """Whether two words name the same, in whatever number."""
     if forms(word) & forms(other):
         return True
-    return any(forms(word) & names and forms(other) & names for names in lexicon.SAME)
+    return any(forms(word) & names and forms(other) & names for names in lexicon.SAME_KIND)

@@ -1,4 +1,4 @@
-"""Language never acts against what was said: what may reach a model, and what of its replies counts."""
+"""Language never acts against what was said: what may reach a model, and which of its replies count."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from vitron_ros.grounding.request import ConversationTurn, ModelReply, ModelRequ
 from vitron_ros.model.answers import Invocation, Module
 from vitron_ros.region import Region
 from vitron_ros.streaming.answering import answers
-from vitron_ros.streaming.gate import targets
+from vitron_ros.streaming.intent_gate import targets
 
 HERE, LEFT, RIGHT = np.array([20.0, 10, 40, 30]), np.array([0.0, 10, 10, 30]), np.array([50.0, 10, 60, 30])
 
@@ -67,7 +67,7 @@ def call(module, *instructions, box=(20 / 64, 10 / 48, 40 / 64, 30 / 48)):
         ("help", ReplyStatus.OK),
     ],
 )
-def test_what_asks_for_nothing_never_reaches_the_model(text, status):
+def test_a_text_without_a_request_never_reaches_the_model(text, status):
     reply, model = heard(World(**call(Module.IMAGE_EDITING, "remove: small red ring")), request(text))
     assert (reply.status, reply.invocation, model.asked) == (status, None, [])
     assert reply.message or reply.text
@@ -108,15 +108,15 @@ def test_an_answer_counts_from_the_least_score_on():
     for text, said in (("what is it?", {"text": "a ring"}), ("remove the red ring", call(*REMOVE))):
         reply, _ = heard(World(**said, score=0.9), request(text, min_score=0.95, regions=(Region.from_box(HERE),)))
         assert (reply.status, reply.invocation) == (ReplyStatus.UNSURE, None)
-        assert "0.90 of min_score=0.95" in reply.message
+        assert "0.90 is below min_score=0.95" in reply.message
 
 
 @pytest.mark.parametrize(
     ("world", "says"),
     [
         (World(description="small blue ring"), 'looks like "small blue ring"'),
-        (World(places={"the red ring": None}), "is not seen"),
-        (World(places={"the red ring": RIGHT}), "two looks"),
+        (World(places={"the red ring": None}), "is not visible"),
+        (World(places={"the red ring": RIGHT}), "two different places"),
     ],
 )
 def test_a_module_works_on_what_was_named_or_on_nothing(world, says):
@@ -168,15 +168,20 @@ def test_what_is_found_must_be_what_was_named(text, description, status):
         ("the ring right of the mug", {"the mug": HERE}, ReplyStatus.ABSENT),
         ("the ring next to the mug", {"the mug": HERE}, ReplyStatus.ABSENT),
         ("the ring next to the mug", {"the mug": None}, ReplyStatus.OK),
+        ("the one next to the mug", {"the mug": RIGHT}, ReplyStatus.UNSURE),
+        ("the thing near the mug", {"the mug": None}, ReplyStatus.UNSURE),
+        ("the one left of the mug", {"the mug": RIGHT}, ReplyStatus.OK),
+        ("the one left of the mug", {"the mug": None}, ReplyStatus.UNSURE),
         ("the leftmost ring", {"the ring": RIGHT}, ReplyStatus.OK),
         ("the leftmost ring", {"the rightmost ring": LEFT}, ReplyStatus.ABSENT),
         ("the second ring from the left", {"the leftmost ring": LEFT}, ReplyStatus.OK),
         ("the second ring from the left", {}, ReplyStatus.ABSENT),
     ],
 )
-def test_relations_and_orders_are_looked_at_again(text, places, status):
+def test_relations_and_ordinals_are_verified(text, places, status):
     world = World(places=places)
-    assert heard(world, request(text, Task.FIND))[0].status is status
+    reply = heard(world, request(text, Task.FIND))[0]
+    assert reply.status is status and (reply.boxes_xyxy is not None) == (status is ReplyStatus.OK)
     moved = replace(request(text, Task.FIND), is_placed=False)
     assert heard(world, moved)[0].status is ReplyStatus.OK, "a target that is followed may have moved"
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.fakes import frame
-from vitron_ros.grounding.reading import boxes_of, named_boxes, spoken, status_of
+from vitron_ros.grounding.reply_conversion import boxes_of, named_boxes, status_of, text_before_tags
 from vitron_ros.grounding.request import ReplyStatus, Task
 from vitron_ros.model.parsing import parse_reply
 
@@ -80,4 +80,4 @@ def test_named_boxes_are_each_named_once_the_invocations_first():
     ],
 )
 def test_what_is_spoken_has_no_tags(text, words):
-    assert spoken(text) == words
+    assert text_before_tags(text) == words

@@ -1,0 +1,136 @@
+"""Questions and commands: an answer counts from `min_score` on, and a module call only if it passes its checks."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from vitron_ros.grounding.intent import Intent, has_content_word, tokenise
+from vitron_ros.grounding.request import Grounded, ModelReply, ModelRequest, ReplyStatus, Task
+from vitron_ros.grounding.spatial_relations import location_text
+from vitron_ros.model.answers import Invocation
+from vitron_ros.streaming.find_handler import FindHandler
+from vitron_ros.streaming.invocation_check import (
+    GENERATIVE_ACTIONS,
+    InvocationCheck,
+    region_problem,
+    requested_action,
+    text_problem,
+)
+from vitron_ros.streaming.request_handler import INTERRUPTED
+
+
+@dataclass(frozen=True, eq=False)
+class AskHandler:
+    """An ASK request whose answer is words, or a module call.
+
+    Args:
+        describes: as of `FindHandler`.
+        existence: of a question whether there is something: the search for it; None: the question is another.
+    """
+
+    request: ModelRequest
+    intent: Intent
+    describes: bool
+    existence: FindHandler | None = None
+
+    def model_requests(self) -> Sequence[ModelRequest]:
+        return [self.request, *(self.existence.model_requests() if self.existence else ())]
+
+    def check_requests(self, replies: Sequence[ModelReply]) -> Sequence[ModelRequest]:
+        if self.existence is not None:
+            return self.existence.check_requests(replies[1:])
+        check = self._invocation_check(replies[0])
+        return [] if check is None else check.requests()
+
+    def reply(self, replies: Sequence[ModelReply], checks: Sequence[ModelReply]) -> ModelReply:
+        answer = replies[0]
+        interrupted = next((reply for reply in checks if reply.status in INTERRUPTED), None)
+        if interrupted is not None:
+            return _without_answer(answer, interrupted.status, interrupted.message)
+        if answer.status is not ReplyStatus.OK:
+            return answer
+        if answer.invocation is None:
+            return self._text_reply(answer, replies, checks)
+        refusal = text_problem(self.request, self.intent, answer.invocation)
+        if refusal:
+            return _without_answer(answer, ReplyStatus.REFUSED, refusal)
+        if not answer.is_sure(self.request.min_score):
+            return _without_answer(answer, ReplyStatus.UNSURE, _below_min_score(answer, self.request))
+        problem = self._place_problem(answer, answer.invocation, checks)
+        if problem:
+            return _without_answer(answer, ReplyStatus.ABSENT, f"nothing was done: {problem}")
+        action = requested_action(self.intent, answer.invocation).action
+        others = [mention for mention in self.intent.requests if mention.action != action]
+        return replace(answer, message=f"only one of {len(others) + 1} requested actions is done" if others else "")
+
+    def _text_reply(
+        self, answer: ModelReply, replies: Sequence[ModelReply], checks: Sequence[ModelReply]
+    ) -> ModelReply:
+        if not answer.is_sure(self.request.min_score):
+            return replace(answer, status=ReplyStatus.UNSURE, message=_below_min_score(answer, self.request))
+        if self.existence is not None:
+            found = self.existence.reply(replies[1:], checks)
+            yes_no = re.match(r"\W*(yes|no)\b", answer.text.lower())
+            is_found = found.status is ReplyStatus.OK and found.is_sure(self.request.min_score)
+            if yes_no and (yes_no[1] == "yes") != is_found and found.status in (ReplyStatus.OK, ReplyStatus.ABSENT):
+                why = found.message or "a search found it"
+                text = f'the model answered "{answer.text}", but {why}'
+                return replace(answer, status=ReplyStatus.UNSURE, message=text)
+        return answer
+
+    def _place_problem(self, answer: ModelReply, invocation: Invocation, checks: Sequence[ModelReply]) -> str:
+        check = self._invocation_check(answer)
+        if check is not None:
+            return check.problem(checks)
+        mention = requested_action(self.intent, invocation)
+        return region_problem(self.request, mention, invocation, describes=self.describes)
+
+    def _invocation_check(self, answer: ModelReply) -> InvocationCheck | None:
+        """None: the text names nothing to compare the region with, or the model cannot describe it."""
+        invocation = answer.invocation
+        if not self.describes or answer.status is not ReplyStatus.OK or invocation is None or invocation.region is None:
+            return None
+        if text_problem(self.request, self.intent, invocation) or not answer.is_sure(self.request.min_score):
+            return None
+        mention = requested_action(self.intent, invocation)
+        name = "" if mention.action in GENERATIVE_ACTIONS else mention.object
+        return InvocationCheck(self.request, name, invocation) if has_content_word(tokenise(name)) else None
+
+
+@dataclass(frozen=True, eq=False)
+class LocateHandler:
+    """An ASK request that asks for a place: "where is the mug?", "track the mug"."""
+
+    request: ModelRequest
+    find: FindHandler
+
+    def model_requests(self) -> Sequence[ModelRequest]:
+        return self.find.model_requests()
+
+    def check_requests(self, replies: Sequence[ModelReply]) -> Sequence[ModelRequest]:
+        return self.find.check_requests(replies)
+
+    def reply(self, replies: Sequence[ModelReply], checks: Sequence[ModelReply]) -> ModelReply:
+        found, frame = self.find.reply(replies, checks), self.request.frames[-1]
+        reply = replace(found, id=self.request.id, task=Task.ASK, boxes_xyxy=None, text="")
+        if found.status is not ReplyStatus.OK or found.boxes_xyxy is None:
+            return reply
+        phrase = next(iter(self.find.phrases.items))
+        box = found.boxes_xyxy[-1]
+        if not np.isfinite(box).all():
+            text = f'"{phrase.text}" is not visible in the newest image'
+            return replace(reply, status=ReplyStatus.ABSENT, message=text)
+        if not found.is_sure(self.request.min_score):
+            return replace(reply, status=ReplyStatus.UNSURE, message=_below_min_score(found, self.request))
+        text = f"{phrase.text}: {location_text(box, frame.width, frame.height)}"
+        return replace(reply, text=text, grounded=(Grounded(label=phrase.text, box_xyxy=box),))
+
+
+def _without_answer(answer: ModelReply, status: ReplyStatus, message: str) -> ModelReply:
+    return replace(answer, status=status, message=message, text="", invocation=None, grounded=())
+
+
+def _below_min_score(answer: ModelReply, request: ModelRequest) -> str:
+    return f"the score {answer.score:.2f} is below min_score={answer.needed_score(request.min_score):g}"
