@@ -34,7 +34,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
-    package_data={NAME: ["py.typed", "assets/**/*", "model/prompt_profiles/*.yaml", "ros/*.xml"]},
+    package_data={NAME: ["py.typed", "assets/**/*", "model/zoo.yaml", "model/prompt_profiles/*.yaml", "ros/*.xml"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),
@@ -45,7 +45,9 @@ setup(
     install_requires=[
         "av>=14",
         "backports.zstd>=1; python_version < '3.14'",
+        "filelock>=3.12",
         "httpx2>=2.0",
+        "huggingface_hub>=2.4",
         "mcap>=1.2",
         "mcap-ros2-support>=0.5",
         "numpy>=1.24",

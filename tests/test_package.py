@@ -8,6 +8,9 @@ from xml.etree import ElementTree
 ROOT = Path(__file__).parents[1]
 ROSDEP = {  # what pip knows by another name than rosdep, or what comes with something else
     "backports.zstd": "python3-rosbags-pip",
+    "filelock": "python3-transformers-pip",
+    "httpx2": "python3-transformers-pip",
+    "huggingface_hub": "python3-transformers-pip",
     "mcap": "mcap-ros2-support",
     "mcap-ros2-support": "mcap-ros2-support",
     "numpy": "python3-numpy",

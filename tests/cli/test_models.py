@@ -14,6 +14,7 @@ from tiny_language import bpe
 from tiny_vitron import CONFIG, tiny_vitron
 
 from vitron_ros.cli.main import main
+from vitron_ros.grounding.families import FAMILIES
 from vitron_ros.model.checkpoint import ASSETS, from_pretrained, save_pretrained
 from vitron_ros.model.config import PROFILES, ModelConfig
 from vitron_ros.model.tokenizer import train_tokenizer
@@ -39,17 +40,28 @@ def result(capsys: pytest.CaptureFixture[str]) -> object:
 
 def test_list_names_every_profile(capsys):
     assert main(["models", "list", "--json"]) == 0
-    rows = result(capsys)
-    assert [row["name"] for row in rows] == list(PROFILES)
+    assert [row["name"] for row in result(capsys)["profiles"]] == list(PROFILES)
     assert main(["models", "list"]) == 0
     assert "7,050.70 M" in capsys.readouterr().out
+
+
+def test_list_tells_of_published_models_what_is_known_and_what_is_not(capsys):
+    assert main(["models", "list", "--json"]) == 0
+    published = result(capsys)["published"]
+    assert {model["model_type"] for model in published} <= set(FAMILIES)
+    assert all(model["source"] for model in published if model["accuracy"])
+    assert main(["models", "list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 120
+    assert any("with tiny random weights only" in line for line in lines)
+    assert any(line.startswith("sty-yyj/elysium_7b") and "not checked" in line for line in lines)
 
 
 def test_a_bundled_model_is_counted_as_it_is_shipped(capsys):
     weights = load_file(ASSETS / "vitron-tiny" / "model.safetensors")
     shipped = sum(weight.numel() for name, weight in weights.items() if not BUFFER.search(name))
     assert main(["models", "list", "--json"]) == 0
-    assert result(capsys)[0]["parameters"] == shipped
+    assert result(capsys)["profiles"][0]["parameters"] == shipped
     assert main(["models", "show", "vitron-tiny", "--json"]) == 0
     assert result(capsys)["total"] == shipped
 

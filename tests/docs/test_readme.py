@@ -184,7 +184,7 @@ def test_the_card_is_its_template_filled_in():
 def test_models_have_the_sizes_that_the_command_counts(name, capsys):
     assert main(["models", "list", "--json"]) == 0
     written = rows((ROOT / name).read_text(encoding="utf-8"))
-    for row in json.loads(capsys.readouterr().out):
+    for row in json.loads(capsys.readouterr().out)["profiles"]:
         size = f"{row['parameters'] / 1e6:,.2f}"
         assert f"{size} M" in written[f"`{row['name']}`"]
         assert not row["bundled"] or f"of {size} million parameters" in CARD

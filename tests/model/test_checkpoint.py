@@ -1,10 +1,10 @@
 """Checkpoints come back as they were saved, and every kind of damage is a sentence."""
 
-import json
 import pickle
 from dataclasses import replace
 from pathlib import Path
 
+import fake_hub
 import pytest
 import torch
 from published import Bomb
@@ -18,13 +18,11 @@ from vitron_ros.model.checkpoint import (
     find_checkpoint,
     from_pretrained,
     load_checkpoint,
-    read_config,
     save_pretrained,
 )
 from vitron_ros.model.config import SelectorConfig, profile
 from vitron_ros.model.prompt_profile import PromptProfile
 from vitron_ros.model.prompts import ImageSegment, Prompt, TextSegment, Turn
-from vitron_ros.model.quantise import quantise
 from vitron_ros.model.vitron import VitronModel
 from vitron_ros.model.weights import INDEX, INPUT_EMBEDDINGS, OUTPUT_EMBEDDINGS, WEIGHTS, is_finite, weight_files
 
@@ -379,42 +377,31 @@ def test_a_source_that_is_nowhere(source, sentence):
         find_checkpoint(source)
 
 
-def test_a_hub_id_without_a_network(monkeypatch):
-    def offline(*args, **kwargs):
-        raise OSError("no network")
+def test_a_hub_id_is_fetched_once_and_the_hub_then_not_asked(monkeypatch, saved, tmp_path):
+    with fake_hub.serving() as hub:
+        hub.add("owner/name", saved, evil__py="import os", pytorch_model__bin=b"\x80")
+        fake_hub.use(monkeypatch, hub.url, tmp_path)
+        folder = find_checkpoint("owner/name")
+        assert {path.name for path in folder.iterdir()} == {path.name for path in saved.iterdir()}
+    assert find_checkpoint("owner/name") == folder
+    assert from_pretrained("owner/name").config == CONFIG
 
-    monkeypatch.setattr("huggingface_hub.snapshot_download", offline)
-    with pytest.raises(ModelError, match=r"owner/name is no local directory .*hub \(OSError\); download it by hand"):
+
+def test_a_hub_id_of_which_weights_are_missing_is_fetched_again(monkeypatch, saved, tmp_path):
+    with fake_hub.serving() as hub:
+        hub.add("owner/name", saved)
+        fake_hub.use(monkeypatch, hub.url, tmp_path)
+        (find_checkpoint("owner/name") / "model.safetensors").unlink()
+        assert (find_checkpoint("owner/name") / "model.safetensors").is_file()
+
+
+def test_a_hub_id_without_a_network(monkeypatch, tmp_path):
+    fake_hub.use(monkeypatch, "http://127.0.0.1:9", tmp_path)
+    with pytest.raises(ModelError, match=r"owner/name cannot be fetched: http://127\.0\.0\.1:9 cannot be reached"):
         find_checkpoint("owner/name")
 
 
-def test_only_safe_files_are_fetched_from_the_hub(monkeypatch, saved):
-    asked = {}
-
-    def fetch(name, allow_patterns):
-        asked[name] = allow_patterns
-        return str(saved)
-
-    monkeypatch.setattr("huggingface_hub.snapshot_download", fetch)
-    assert find_checkpoint("owner/name") == saved
-    assert not [pattern for pattern in asked["owner/name"] if pattern.endswith((".bin", ".py", "*"))]
-    assert {"prompt_profile.yaml", "words.txt"} <= set(asked["owner/name"])
-
-
-def test_a_quantised_model_is_not_saved(tmp_path):
-    model = tiny_vitron()
-    quantise(model, "int8")
-    with pytest.raises(ModelError, match="save the plain model"):
-        save_pretrained(model, tmp_path / "ck")
-    assert not (tmp_path / "ck").exists()
-
-
-def test_a_model_without_weights_is_not_saved(tmp_path):
-    with pytest.raises(ModelError, match="without weights"):
-        save_pretrained(build_empty(CONFIG), tmp_path / "ck")
-
-
-def test_the_config_is_json_that_a_person_can_read(saved):
-    values = json.loads((saved / "config.json").read_text())
-    assert values["language"]["vocab_size"] == 400 and values["selector"]["kind"] == "gated"
-    assert read_config(saved) == CONFIG
+def test_a_hub_id_of_a_layout_that_has_to_be_converted_is_not_fetched_to_be_refused(monkeypatch, tmp_path):
+    fake_hub.use(monkeypatch, "http://127.0.0.1:9", tmp_path)
+    with pytest.raises(ModelError, match="has to be converted before it runs: vitron models fetch sty-yyj/elysium_7b"):
+        find_checkpoint("sty-yyj/elysium_7b")

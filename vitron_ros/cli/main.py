@@ -15,7 +15,7 @@ COMMANDS = {
     "convert": "write a video or folder as a ROS 2 bag",
     "eval": "measure trackers against ground truth",
     "bench": "measure speed",
-    "models": "list, show, verify and convert models",
+    "models": "list, fetch, show, verify and convert models",
     "demo": "play a bag through real nodes and write an annotated video",
     "doctor": "say what is installed, what works and how to mend the rest",
 }

@@ -9,15 +9,18 @@ Other files of a model: see grounding/model_files.py.
 """
 
 import json
+import logging
 from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
 from vitron_ros.errors import ConfigError, ModelError
+from vitron_ros.model import hub
 from vitron_ros.model.config import PROFILES, ModelConfig, from_dict
 from vitron_ros.model.files import is_file, quoted, read_json
 from vitron_ros.model.memory import check_memory
@@ -37,18 +40,23 @@ from vitron_ros.model.weights import (
     named_weights,
     weight_files,
 )
+from vitron_ros.model.zoo import in_zoo
 
 CONFIG = "config.json"
 PROMPT_PROFILE = "prompt_profile.yaml"
 ASSETS = Path(__file__).parents[1] / "assets"
-HUB_FILES = [
-    "*.safetensors", "*.json", "*.jinja", "tokenizer.model", "vocab.txt", "merges.txt", PROMPT_PROFILE, "words.txt"
-]  # fmt: skip
 SHARD_BYTES = 4 * 1024**3
 
+logger = logging.getLogger(__name__)
 
-def find_checkpoint(source: str | Path) -> Path:
-    """The directory of a checkpoint: a local one, the name of a bundled one, or a hub id `owner/name` to download.
+
+def find_checkpoint(source: str | Path, check: Callable[[Mapping[str, Any], str], object] | None = None) -> Path:
+    """The directory of a checkpoint: a local one, the name of a bundled one, or a hub id `owner/name`.
+
+    A hub id is fetched where its weights are not in the cache already; the hub is not asked where they are.
+
+    Args:
+        check: as of `plan_download`, of what is fetched.
 
     Raises:
         ModelError: there is none.
@@ -61,7 +69,7 @@ def find_checkpoint(source: str | Path) -> Path:
             return path
     except (OSError, ValueError) as error:
         raise ModelError(f"{quoted(name)} cannot be opened: {error}; give the directory of a model") from error
-    if is_file(ASSETS / name / CONFIG):
+    if is_bundled(name):
         return ASSETS / name
     if name in PROFILES:
         raise ModelError(
@@ -72,15 +80,32 @@ def find_checkpoint(source: str | Path) -> Path:
         raise ModelError(f"{name} is a file; give the directory that holds it with its {CONFIG} and tokenizer")
     if len(path.parts) != 2 or path.is_absolute() or name.startswith("."):
         raise ModelError(f"{name!r} is no directory, bundled model or hub id owner/name; see: vitron models list")
-    from huggingface_hub import snapshot_download
+    return fetched_checkpoint(name) or _fetch(name, check)
 
+
+def is_bundled(name: str) -> bool:
+    return is_file(ASSETS / name / CONFIG)
+
+
+def fetched_checkpoint(model_id: str) -> Path | None:
+    """The folder of a model in the hub's cache; None: it is not there, or not all of its weights are."""
+    folder = hub.cached_folder(model_id)
     try:
-        return Path(snapshot_download(name, allow_patterns=HUB_FILES))
-    except Exception as error:  # the hub's client raises many kinds, all of them: it is not there
+        return folder if folder and weight_files(folder) else None
+    except ModelError:
+        return None
+
+
+def _fetch(model_id: str, check: Callable[[Mapping[str, Any], str], object] | None) -> Path:
+    known = in_zoo(model_id)
+    if known and known.convert:
         raise ModelError(
-            f"{name} is no local directory and cannot be fetched from the hub ({type(error).__name__}); "
-            "download it by hand and give its directory"
-        ) from error
+            f"{model_id} has to be converted before it runs: vitron models fetch {model_id} fetches it and says how"
+        )
+    download = hub.plan_download(model_id, check)
+    model, size = download.model, hub.size_text(download.missing_size)
+    logger.info("fetching %s: %s, licence %s", model_id, size, model.licence or "unknown")
+    return hub.fetch(download)
 
 
 def save_pretrained(

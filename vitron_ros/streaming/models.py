@@ -4,7 +4,7 @@ import os
 
 from vitron_ros.config import ModelRun
 from vitron_ros.errors import ModelError
-from vitron_ros.grounding.families import family_of, is_address
+from vitron_ros.grounding.families import check_config, family_of, is_address
 from vitron_ros.grounding.request import LanguageVision
 
 BUNDLED = "vitron-tiny"
@@ -33,7 +33,7 @@ def load_model(name: str, run: ModelRun) -> LanguageVision:
     try:
         if find_device(run.device).type == "cpu":
             torch.set_num_threads(min(torch.get_num_threads(), max(1, len(os.sched_getaffinity(0)) - 1)))
-        directory = find_checkpoint(name)
+        directory = find_checkpoint(name, check_config)
         return family_of(directory).load(directory, run)
     except RuntimeError as error:  # of a device that has too little memory, or a broken driver
         reason = str(error).partition("\n")[0]

@@ -17,6 +17,13 @@ def test_a_type_that_no_family_takes_is_named_with_those_that_run(tmp_path, kind
         load_model(str(tmp_path), ModelRun())
 
 
+def test_code_of_a_model_is_never_run(tmp_path, monkeypatch):
+    monkeypatch.setitem(FAMILIES, "theirs", "vitron_ros.grounding.nowhere:Model")
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "theirs", "auto_map": {"AutoModel": "evil.Model"}}))
+    with pytest.raises(ModelError, match=r"asks for code of its own \(auto_map in its config\.json\), which is never"):
+        load_model(str(tmp_path), ModelRun())
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{", "\xff"])
 def test_a_config_that_is_none_is_refused(tmp_path, text):
     (tmp_path / "config.json").write_bytes(text.encode("latin-1"))

@@ -3,9 +3,10 @@
 A family's class makes a `LanguageVision`, see `Family.load`. torch and transformers are imported with it, not before.
 """
 
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from vitron_ros.config import ModelRun
 from vitron_ros.errors import ModelError
@@ -39,14 +40,9 @@ def family_of(directory: Path) -> Family:
     """The family of a model's directory.
 
     Raises:
-        ModelError: its config.json cannot be read, or is of a type that no family takes.
+        ModelError: its config.json cannot be read, is of a type that no family takes, or asks for code of its own.
     """
-    path = directory / "config.json"
-    kind = read_json(path).get("model_type", OURS) if is_file(path) else OURS
-    if not isinstance(kind, str) or kind not in FAMILIES:
-        known = ", ".join(sorted(FAMILIES))
-        raise ModelError(f"{directory} holds a model of type {quoted(kind)}; the types that run here are {known}")
-    module, _, name = FAMILIES[kind].partition(":")
+    module, _, name = FAMILIES[model_type(directory)].partition(":")
     family: Family = getattr(import_module(module), name)
     return family
 
@@ -54,3 +50,35 @@ def family_of(directory: Path) -> Family:
 def is_address(name: str) -> bool:
     """Whether a model's name is the address of a server."""
     return name.lower().startswith(("http://", "https://"))
+
+
+def model_type(directory: Path) -> str:
+    """The key in `FAMILIES` of a model's directory. Raises as `family_of`."""
+    path = directory / "config.json"
+    return check_config(read_json(path) if is_file(path) else {}, str(directory))
+
+
+def is_ours(kind: str) -> bool:
+    """Whether a type is of our own model, or a published layout of it."""
+    return FAMILIES[kind] == _GROUNDER
+
+
+def check_config(values: Mapping[str, Any], where: str) -> str:
+    """The model_type of a config.json.
+
+    Args:
+        where: what a person knows it by.
+
+    Raises:
+        ModelError: no family takes such a type, or the model comes with code of its own.
+    """
+    kind = values.get("model_type", OURS)
+    if not isinstance(kind, str) or kind not in FAMILIES:
+        known = ", ".join(sorted(FAMILIES))
+        raise ModelError(f"{where} holds a model of type {quoted(kind)}; the types that run here are {known}")
+    if "auto_map" in values and not is_ours(kind):
+        raise ModelError(
+            f"{where} asks for code of its own (auto_map in its config.json), which is never run; take a repository of "
+            "the model that transformers loads without, see: vitron models list"
+        )
+    return kind

@@ -1,0 +1,96 @@
+"""Show parameters and memory by part, before anything is allocated.
+
+Of a hub id that was not fetched, what a fetch would bring is shown.
+"""
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from vitron_ros.cli.models.sizes import gibibytes, millions
+from vitron_ros.errors import ConfigError, ModelError
+from vitron_ros.grounding.families import check_config, is_ours, model_type
+from vitron_ros.grounding.families.published import PublishedSizes, published_sizes
+from vitron_ros.model.checkpoint import fetched_checkpoint, find_checkpoint, is_bundled, read_config
+from vitron_ros.model.config import PROFILES, ModelConfig, profile
+from vitron_ros.model.footprint import Footprint, footprint
+from vitron_ros.model.hub import plan_download, size_text
+
+HELP = "parameters and memory by part, before anything is allocated"
+EPILOG = "example: vitron models show elysium-7b"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", help="a profile, or a checkpoint: directory, bundled name or hub id")
+
+
+def run(args: argparse.Namespace) -> int:
+    name = args.model
+    if name in PROFILES and not is_bundled(name) and not Path(name).is_dir():
+        return _show_ours(profile(name), args.json)
+    try:
+        if len(Path(name).parts) == 2 and not Path(name).exists() and fetched_checkpoint(name) is None:
+            return _show_remote(name, args.json)
+        directory = find_checkpoint(name)
+    except ModelError as error:
+        raise ConfigError(f"{error}. Profiles: {', '.join(PROFILES)}") from error
+    if is_ours(model_type(directory)):
+        return _show_ours(read_config(directory), args.json)
+    return _show_published(published_sizes(directory), args.json)
+
+
+def _show_ours(config: ModelConfig, is_json: bool) -> int:
+    sizes = footprint(config)
+    if is_json:
+        totals = {
+            name: getattr(sizes, name)
+            for name in ("total", "float32_bytes", "float16_bytes", "int8_bytes", "cache_bytes")
+        }
+        print(json.dumps({"config": json.loads(config.to_json()), **asdict(sizes), **totals}))
+    else:
+        print(_table(config, sizes))
+    return 0
+
+
+def _table(config: ModelConfig, sizes: Footprint) -> str:
+    vision = config.vision
+    rows = [
+        f"{config.name}: image {vision.image_size} px, {vision.num_patches} patches a frame, "
+        f"{sizes.tokens_per_frame} tokens a frame",
+        *_parts(sizes.parameters),
+        f"  {'total':<12}{millions(sizes.total):>12}  {gibibytes(sizes.float16_bytes):>10} in float16, "
+        f"{gibibytes(sizes.float32_bytes)} in float32, {gibibytes(sizes.int8_bytes)} with int8 language weights",
+        f"  cache of a full context of {sizes.context} tokens: {gibibytes(sizes.cache_bytes)} in float16",
+    ]
+    return "\n".join(rows)
+
+
+def _show_published(sizes: PublishedSizes, is_json: bool) -> int:
+    if is_json:
+        print(json.dumps({**asdict(sizes), "total": sizes.total}))
+        return 0
+    can = f"can {', '.join(sizes.can)}" if sizes.can else "of a type that published models list under no task"
+    print(f"{sizes.name}: {sizes.model_type}, {sizes.architecture}; {can}")
+    print("\n".join(_parts(sizes.parameters)))
+    print(
+        f"  {'total':<12}{millions(sizes.total):>12}  {gibibytes(2 * sizes.total):>10} in float16, "
+        f"{gibibytes(4 * sizes.total)} in float32"
+    )
+    return 0
+
+
+def _show_remote(model_id: str, is_json: bool) -> int:
+    download = plan_download(model_id, check_config)
+    model = download.model
+    if is_json:
+        files = {file.name: file.size for file in download.files}
+        print(json.dumps({"id": model.id, "licence": model.licence, "bytes": download.size, "files": files}))
+        return 0
+    print(f"{model.id}: {size_text(download.size)}, licence {model.licence or 'unknown'}; not fetched yet")
+    print("\n".join(f"  {file.name:<42}{size_text(file.size):>10}" for file in download.files))
+    return 0
+
+
+def _parts(parameters: dict[str, int]) -> list[str]:
+    return [f"  {part:<12}{millions(count):>12}  {gibibytes(2 * count):>10}" for part, count in parameters.items()]

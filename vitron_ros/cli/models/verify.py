@@ -1,0 +1,38 @@
+"""Read all that a model's folder holds, and say whether it fits together."""
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from vitron_ros.grounding.families.published import verify_directory
+from vitron_ros.grounding.model_files import Verdict
+from vitron_ros.model.checkpoint import find_checkpoint
+from vitron_ros.model.device import find_device
+
+HELP = "read every weight and the tokenizer, and say whether they fit"
+EPILOG = "example: vitron models verify models/vitron"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", help="a checkpoint: directory, bundled name or hub id")
+    parser.add_argument("--model-device", default="cpu", help="whose memory it has to fit: cpu, cuda or cuda:N")
+
+
+def run(args: argparse.Namespace) -> int:
+    directory = find_checkpoint(args.model)
+    verdict = verify_directory(directory, find_device(args.model_device))
+    faults, report = list(verdict.faults.values()), verdict.report
+    if args.json:
+        weights = None if report is None else asdict(report)
+        print(json.dumps({"checkpoint": str(directory), "ok": not faults, "weights": weights, "faults": faults}))
+    else:
+        print("\n".join(verdict_lines(directory, verdict)))
+    return 1 if faults else 0
+
+
+def verdict_lines(directory: Path, verdict: Verdict) -> list[str]:
+    """What a person is told of a verdict; the last line is "ok" or "not ok"."""
+    report, faults = verdict.report, list(verdict.faults.values())
+    lines = [f"{directory}: {report}"] if report is not None and report.is_complete else []
+    return [*lines, *faults, "not ok" if faults else "ok"]

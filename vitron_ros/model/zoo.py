@@ -1,0 +1,68 @@
+"""Published models that run here, as data: see zoo.yaml."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from vitron_ros.yaml_file import read_yaml
+
+ZOO = Path(__file__).with_name("zoo.yaml")
+BYTES_PER_PARAMETER = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZooModel:
+    """A published model.
+
+    Attributes:
+        id: on the hub.
+        model_type: of its config.json, which chooses its family.
+        can: what it is for: find, follow, answer, masks.
+        parameters: how many; None: not checked.
+        download_gb: 10^9 bytes; None: not checked.
+        licence: None: not checked.
+        accuracy: its publisher's figure, which `source` holds; empty: none was checked.
+        parts: of a layout that has to be converted: by hub id, patterns of the files that it takes.
+        convert: the command that converts it, with `{0}`, `{1}` for the folders of the parts.
+        note: what else to know.
+    """
+
+    id: str
+    model_type: str
+    can: tuple[str, ...]
+    parameters: float | None = None
+    download_gb: float | None = None
+    licence: str | None = None
+    accuracy: str = ""
+    source: str = ""
+    parts: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    convert: str = ""
+    note: str = ""
+
+    @property
+    def memory_gb(self) -> float | None:
+        """Of the weights as published, 10^9 bytes; those of 16 bits where the download is not known."""
+        if self.download_gb is not None or self.parameters is None:
+            return self.download_gb
+        return BYTES_PER_PARAMETER * self.parameters / 1e9
+
+
+@cache
+def zoo() -> tuple[ZooModel, ...]:
+    """All models of zoo.yaml, in its order."""
+    return tuple(_model(**entry) for entry in read_yaml(ZOO))
+
+
+def zoo_models(known: Collection[str]) -> list[ZooModel]:
+    """Those of some types alone."""
+    return [model for model in zoo() if model.model_type in known]
+
+
+def in_zoo(model_id: str) -> ZooModel | None:
+    return next((model for model in zoo() if model.id == model_id), None)
+
+
+def _model(*, can: list[str], parts: dict[str, list[str]] | None = None, **values: object) -> ZooModel:
+    chosen = {name: tuple(patterns) for name, patterns in (parts or {}).items()}
+    return ZooModel(can=tuple(can), parts=chosen, **values)  # type: ignore[arg-type]
