@@ -19,9 +19,9 @@ from vitron_ros.boxes import Boxes, clip
 from vitron_ros.clock import SECOND_NS
 from vitron_ros.frame import Frame, Image
 from vitron_ros.grounding.families.box_text import BoxDialect, BoxReading, Size, read_boxes, write_boxes
+from vitron_ros.grounding.prompt_turns import sentence, with_needed_frames
 from vitron_ros.grounding.replies import unanswered
 from vitron_ros.grounding.request import Grounded, ModelReply, ModelRequest, ReplyStatus, Task
-from vitron_ros.grounding.wording import sentence, with_needed_frames
 from vitron_ros.images.draw import Overlay, draw_tracks
 from vitron_ros.model.files import quoted
 from vitron_ros.region import Region
@@ -117,7 +117,7 @@ def plain(text: str) -> str:
     return " ".join(text.split()).rstrip(".")
 
 
-def spoken(text: str) -> str:
+def visible_text(text: str) -> str:
     """An answer without the thoughts before it."""
     return THOUGHT.sub("", text).strip()
 
@@ -161,7 +161,7 @@ def answered(
     Args:
         seen: as of `read_boxes`, of the newest frame.
     """
-    text = spoken(text)
+    text = visible_text(text)
     if not text:
         return unanswered(request, ReplyStatus.UNREADABLE, f"{name} gave an empty answer")
     newest = request.frames[-1]

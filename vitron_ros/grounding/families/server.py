@@ -208,7 +208,7 @@ class ModelServer:
             body=body,
             deadline_ns=request.deadline_ns,
             is_cancelled=request.is_cancelled,
-            on_text=None if say is None else lambda text: say(chat.spoken(text)),
+            on_text=None if say is None else lambda text: say(chat.visible_text(text)),
         )
 
     def _read(self, question: _Question, answer: Answer) -> ModelReply | float:
@@ -221,7 +221,7 @@ class ModelServer:
         if request.task is not Task.FIND:
             seen = self._sent_size(request)
             return chat.answered(request, self.name, answer.text, score(answer), self._dialect, seen)
-        there = presence(replace(answer, text=chat.spoken(answer.text)))
+        there = presence(replace(answer, text=chat.visible_text(answer.text)))
         if there is None:
             message = f"{self.name} says neither yes nor no: {answer.text[:200]!r}"
             return unanswered(request, ReplyStatus.UNREADABLE, message)
@@ -231,7 +231,7 @@ class ModelServer:
         request, newest = question.request, question.request.frames[-1]
         if isinstance(answer, CutOff):
             return self._cut_off(request, answer)
-        text = chat.spoken(answer.text)
+        text = chat.visible_text(answer.text)
         reading = read_boxes(text, self._dialect, (newest.width, newest.height), self._sent_size(request))
         return chat.found(request, self.name, text, reading, there)
 
