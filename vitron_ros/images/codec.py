@@ -1,7 +1,6 @@
 """rgb (H, W, 3) uint8 -> the bytes of a JPEG or PNG file."""
 
 import cv2
-import numpy as np
 
 from vitron_ros.errors import ImageError
 from vitron_ros.frame import Image
@@ -27,7 +26,7 @@ def encode_png(rgb: Image) -> bytes:
 
 def _encode(extension: str, rgb: Image, settings: list[int]) -> bytes:
     try:
-        is_done, data = cv2.imencode(extension, np.ascontiguousarray(rgb[..., ::-1]), settings)
+        is_done, data = cv2.imencode(extension, cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), settings)
     except cv2.error as error:
         raise ImageError(f"an image of shape {rgb.shape} cannot be written as {extension[1:]}: {error}") from error
     if not is_done:

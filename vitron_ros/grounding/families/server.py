@@ -131,8 +131,8 @@ class ModelServer:
         first = [one for one in begun if isinstance(one, _Question)]
         answers = iter([self._read(*pair) for pair in zip(first, self._ask(first), strict=True)])
         outcomes = [next(answers) if isinstance(one, _Question) else one for one in begun]
-        sought = [n for n, outcome in enumerate(outcomes) if isinstance(outcome, float)]
-        second = [self._where(requests[n]) for n in sought]
+        pairs = zip(begun, outcomes, strict=True)
+        second = [self._where(one) for one, there in pairs if isinstance(one, _Question) and isinstance(there, float)]
         places = iter(zip(second, self._ask(second), strict=True))
         seconds = time.perf_counter() - begin
         replies = [self._found(*next(places), one) if isinstance(one, float) else one for one in outcomes]
@@ -154,15 +154,25 @@ class ModelServer:
         except RegionError as error:
             return unanswered(request, ReplyStatus.FAILED, str(error))
 
-    def _where(self, request: ModelRequest) -> _Question:
+    def _where(self, presence: _Question) -> _Question:
+        """Where that is whose presence was asked for."""
+        request, (image,) = presence.request, presence.images()
         form = {"regex": BOXES_FORM} if self._dialect.is_listed else {}
-        return self._question(request, chat.find_messages(request, self._dialect), max_tokens=BOX_TOKENS, form=form)
+        messages = chat.find_messages(request, self._dialect)
+        return self._question(request, messages, image, max_tokens=BOX_TOKENS, form=form)
 
-    def _question(self, request: ModelRequest, messages: Sequence[chat.Message], **terms: Any) -> _Question:
-        turns = tuple(
-            (message.role, tuple(_part(part, self._dialect) for part in message.content)) for message in messages
-        )
-        return _Question(request, turns, **terms)
+    def _question(
+        self, request: ModelRequest, messages: Sequence[chat.Message], image: SentImage | None = None, **terms: Any
+    ) -> _Question:
+        """
+        Args:
+            image: the only one of the messages, where it is encoded already.
+        """
+
+        def sent(part: chat.Content) -> str | SentImage:
+            return part if isinstance(part, str) else image or sent_image(part, self._dialect)
+
+        return _Question(request, tuple((one.role, tuple(map(sent, one.content))) for one in messages), **terms)
 
     def _ask(self, questions: Sequence[_Question]) -> list[Answer]:
         """Answers; asked again, without what the server turned out not to know, where it refused for that."""
@@ -243,10 +253,6 @@ class ModelServer:
     def _sent_size(self, request: ModelRequest) -> Size:
         newest = request.frames[-1]
         return sent_size((newest.width, newest.height), self._dialect)
-
-
-def _part(part: chat.Content, dialect: BoxDialect) -> str | SentImage:
-    return part if isinstance(part, str) else sent_image(part, dialect)
 
 
 def _text(text: str) -> dict[str, object]:
