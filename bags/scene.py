@@ -94,7 +94,7 @@ def _placed(sprite: Sprite, pose: Pose, t: float) -> Sprite:
 
 
 def _cast_shadow(canvas: NDArray[np.float32], opacity: NDArray[np.float32]) -> None:
-    """Darken the table to the lower right of a thing, softly."""
+    """Darken the table to the lower right of a toy, softly."""
     lower = opacity.copy()
     rows = np.nonzero(opacity.max(axis=1) > 0.5)[0]
     if len(rows):

@@ -42,7 +42,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def build(profile: EngineProfile, cache: Path = CACHE) -> Path:
-    """The engine of a profile: as it is where nothing has changed, else built anew.
+    """The engine of a profile: unchanged if nothing has changed, else rebuilt.
 
     Raises:
         EngineError: it cannot be built, or not be written.

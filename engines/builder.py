@@ -54,10 +54,10 @@ def build_engine(onnx: Path, profile: EngineProfile, engine: Path, *, plugin: bo
     except MemoryError as error:
         raise EngineError(_out_of_memory(profile)) from error
     if plan is None:
-        said = "; ".join(log.errors[-3:]) or "no reason given"
-        if "memory" in said.lower():
-            raise EngineError(f"{_out_of_memory(profile)} ({said})")
-        raise EngineError(f"{profile.library} {trt.__version__} cannot build {profile.name}: {said}")
+        reason = "; ".join(log.errors[-3:]) or "no reason given"
+        if "memory" in reason.lower():
+            raise EngineError(f"{_out_of_memory(profile)} ({reason})")
+        raise EngineError(f"{profile.library} {trt.__version__} cannot build {profile.name}: {reason}")
     partial = engine.with_name(f".{engine.name}")
     partial.write_bytes(plan)
     partial.replace(engine)

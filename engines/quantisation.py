@@ -98,20 +98,20 @@ def answers(checkpoint: Path, clips: int) -> dict[str, dict[str, float]]:
     """
     loaded = _load(checkpoint)
     size = loaded.model.config.vision.image_size
-    asked = [case for task in TASKS for case in cases(task, clips, loaded.prompts.profile, size=size)]
+    questions = [case for task in TASKS for case in cases(task, clips, loaded.prompts.profile, size=size)]
     table, exact = {}, list[str]()
     examples = [case for task in TASKS for case in cases(task, EXAMPLES, loaded.prompts.profile, seed=1, size=size)]
     for way in ("float32", "int8", "int8 awq", "int4", "fp8"):
         loaded = _load(checkpoint)
         name = way if way == "float32" else quantise_as(loaded, way, examples)
-        replies = ModelPredictor(loaded)(asked)
+        replies = ModelPredictor(loaded)(questions)
         exact = exact or replies
-        table[name] = {"perplexity": round(perplexity(loaded, asked), 4), **_beside(asked, replies, exact)}
+        table[name] = {"perplexity": round(perplexity(loaded, questions), 4), **_scores(questions, replies, exact)}
     loaded = _load(checkpoint)
     for kind in QUANTISED_CACHES:
-        table[f"{kind} cache"] = _beside(asked, ModelPredictor(loaded, cache=kind)(asked), exact)
+        table[f"{kind} cache"] = _scores(questions, ModelPredictor(loaded, cache=kind)(questions), exact)
     with TemporaryDirectory() as folder, closing(int8_frames(loaded, Path(folder))) as encoder:
-        table["int8 frames"] = _beside(asked, ModelPredictor(loaded, encoder=encoder)(asked), exact)
+        table["int8 frames"] = _scores(questions, ModelPredictor(loaded, encoder=encoder)(questions), exact)
     return table
 
 
@@ -129,9 +129,9 @@ def int8_frames(checkpoint: Checkpoint, folder: Path) -> FrameEncoder:
     return RunnerFrameEncoder(OnnxRunner(path, limits=graph.limits), model)
 
 
-def _beside(asked: Sequence[Case], replies: Sequence[str], exact: Sequence[str]) -> dict[str, float]:
+def _scores(questions: Sequence[Case], replies: Sequence[str], exact: Sequence[str]) -> dict[str, float]:
     return {
-        "box_error": round(box_error(asked, replies), 3),
+        "box_error": round(box_error(questions, replies), 3),
         "exact_match": round(float(np.mean([a == b for a, b in zip(replies, exact, strict=True)])), 3),
     }
 
@@ -191,11 +191,11 @@ def distance(expected: Tensor, logits: Tensor) -> dict[str, float]:
 
 
 @torch.inference_mode()
-def perplexity(checkpoint: Checkpoint, asked: Sequence[Case]) -> float:
+def perplexity(checkpoint: Checkpoint, questions: Sequence[Case]) -> float:
     """Of the right answers, over all of their tokens and the end."""
     model, tokenizer, prompts = checkpoint
     total, count = 0.0, 0
-    for case in asked:
+    for case in questions:
         question = case.question
         features = model.features(model.pixels([case.clip.frames[frame] for frame in question.sample.frames]))
         regions = model.region_tokens(features, question.regions) if question.regions else None
@@ -208,12 +208,14 @@ def perplexity(checkpoint: Checkpoint, asked: Sequence[Case]) -> float:
     return float(np.exp(total / count))
 
 
-def box_error(asked: Sequence[Case], replies: Sequence[str]) -> float:
+def box_error(questions: Sequence[Case], replies: Sequence[str]) -> float:
     """Mean distance of the numbers of boxes from the truth's, in hundredths, where a reply and the truth have one."""
     errors: list[float] = []
-    for case, reply in zip(asked, replies, strict=True):
-        true, said = (_boxes(text) for text in (case.question.answer, reply))
-        errors += [abs(a - b) for key in true.keys() & said.keys() for a, b in zip(true[key], said[key], strict=True)]
+    for case, reply in zip(questions, replies, strict=True):
+        true, predicted = (_boxes(text) for text in (case.question.answer, reply))
+        errors += [
+            abs(a - b) for key in true.keys() & predicted.keys() for a, b in zip(true[key], predicted[key], strict=True)
+        ]
     return 100 * float(np.mean(errors)) if errors else float("nan")
 
 

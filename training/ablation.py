@@ -135,7 +135,7 @@ def _run(arguments: argparse.Namespace) -> int:
         loss_weights=LossWeightsConfig(text=1.0, coordinate=1.0, pointer=0.1),
         clips=(ClipsConfig(frames=1, count=arguments.count, per_task=4, tasks=("rec", "vqa")),),
     )
-    asked: list[Case] = [
+    questions: list[Case] = [
         case
         for task in ("rec", "vqa")
         for case in cases(task, arguments.clips, base.prompts.profile, size=vision.image_size)
@@ -145,7 +145,7 @@ def _run(arguments: argparse.Namespace) -> int:
         for variant in VARIANTS:
             name = f"{variant.name}-{variant.selector.num_selected(vision.num_patches)}"
             trained = load_checkpoint(run(name, variant, seed, base, stage), dtype=torch.float32)
-            found = score(asked, ModelPredictor(trained)(asked))
+            found = score(questions, ModelPredictor(trained)(questions))
             results.setdefault(name, []).append(found)
             print(f"{name}, seed {seed}: {found}", file=sys.stderr)
             write_json(Path(arguments.out, "ablation.json"), results)

@@ -1,7 +1,7 @@
-"""`python -m training.checks --clips 400`: what the runtime's second look at a box costs and what it is good for.
+"""`python -m training.checks --clips 400`: true and false boxes without and with the runtime's checks.
 
-Phrases about validation clips of one frame (REC), and for each that has a target two that fit nothing: its colour or
-its shape swapped for one that the clip does not have. Boxes count from the runtime's `model_min_score` on.
+REC phrases about validation clips of one frame, and for each that has a target two that match nothing: with its colour
+or its shape swapped for one that the clip does not have. Boxes count from the runtime's `model_min_score` on.
 """
 
 import argparse
@@ -28,7 +28,7 @@ RIGHT_IOU = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Phrase:
-    """A phrase about a frame; no true box: nothing fits it."""
+    """A phrase about a frame; no true box: it matches nothing."""
 
     kind: str
     text: str
@@ -36,37 +36,37 @@ class Phrase:
     true_xyxy: Boxes | None
 
 
-def phrases(asked: Sequence[Case], rng: np.random.Generator) -> list[Phrase]:
-    """The phrases of validation, "as said", and those with the colour or the shape swapped."""
+def phrases(validation: Sequence[Case], rng: np.random.Generator) -> list[Phrase]:
+    """The validation phrases, "unchanged", and those with the colour or the shape swapped."""
     made = []
-    for number, case in enumerate(asked, 1):
+    for number, case in enumerate(validation, 1):
         sample = case.question.sample
         if sample.history:
             continue
         rgb = np.ascontiguousarray(case.clip.frames[sample.frames[0]])
         frame = Frame(rgb=rgb, stamp_ns=number)
         true = None if sample.target is None else true_boxes(case.clip, sample)[0]
-        made.append(Phrase("as said", sample.expression, frame, true))
+        made.append(Phrase("unchanged", sample.expression, frame, true))
         if sample.target is None:
             continue
         spec = case.clip.objects[sample.target]
-        there = {(item.colour, item.shape) for item in case.clip.objects}
-        colours = [colour for colour in COLOURS if (colour, spec.shape) not in there]
-        shapes = [shape for shape in SHAPES if (spec.colour, shape) not in there]
+        present = {(item.colour, item.shape) for item in case.clip.objects}
+        colours = [colour for colour in COLOURS if (colour, spec.shape) not in present]
+        shapes = [shape for shape in SHAPES if (spec.colour, shape) not in present]
         made.append(Phrase("colour swapped", f"the {rng.choice(colours)} {spec.shape}", frame, None))
         made.append(Phrase("shape swapped", f"the {spec.colour} {rng.choice(shapes)}", frame, None))
     return made
 
 
 def box_of(reply: ModelReply, min_score: float) -> Boxes | None:
-    """The box that the runtime would follow."""
+    """The box that the runtime would accept."""
     if reply.status is not ReplyStatus.OK or reply.boxes_xyxy is None or reply.score < min_score:
         return None
     return reply.boxes_xyxy[0] if np.isfinite(reply.boxes_xyxy[0]).all() else None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Prints right and wrong boxes without and with the second look; returns the exit code."""
+    """Prints right and wrong boxes without and with the checks; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m training.checks", description=__doc__)
     parser.add_argument("--checkpoint", default="vitron-tiny", help="bundled name or folder (%(default)s)")
     parser.add_argument("--clips", type=int, default=400)
@@ -93,9 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 for phrase, box in own
             )
             given = sum(box is not None for _, box in own)
-            print(
-                f"{name} a second look, {kind}: of {len(own)} phrases {right} right boxes, {given - right} wrong ones"
-            )
+            print(f"{name} checks, {kind}: of {len(own)} phrases {right} right boxes, {given - right} wrong ones")
     return 0
 
 

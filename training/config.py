@@ -144,8 +144,8 @@ class TrainConfig(Checked):
             raise ConfigError("trainable names language, which lora_rank freezes; leave one of them out")
         if not self.clips:
             raise ConfigError("clips is empty; name at least one kind of clip")
-        asked = {task for clips in self.clips for task in clips.tasks}
-        if not asked and not (self.loss_weights.dense or self.loss_weights.gate or self.loss_weights.visual_token):
+        tasks = {task for clips in self.clips for task in clips.tasks}
+        if not tasks and not (self.loss_weights.dense or self.loss_weights.gate or self.loss_weights.visual_token):
             raise ConfigError(
                 "nothing is trained: no clip has tasks, and loss_weights.dense, gate and visual_token are 0"
             )
@@ -165,7 +165,7 @@ def load_stages(path: Path) -> list[TrainConfig]:
     """The stages that a YAML file describes, in order: a single one, or a list with shared defaults.
 
     A list has the keys `out`, a directory, `defaults`, settings that a stage need not repeat, and `stages`. Each stage
-    has a `name`, writes to `out`/NUMBER_NAME and starts from the one before, unless it says otherwise.
+    has a `name`, writes to `out`/NUMBER_NAME and starts from the one before, unless it has its own.
 
     Raises:
         ConfigError: the file is missing or no YAML, a key is unknown or stands twice, or a value is wrong; names file

@@ -139,7 +139,7 @@ class ModelPredictor:
 
 
 def score(cases: Sequence[Case], replies: Sequence[str]) -> dict[str, float]:
-    """The metrics of replies, each in [0, 1], for the tasks that are asked. `docs/training.md` says what each is."""
+    """The metrics of replies, each in [0, 1], of the tasks among the cases; see `docs/training.md`."""
     values: dict[str, list[float]] = {}
     for case, reply in zip(cases, replies, strict=True):
         for name, value in _scores(case, parse_reply(reply), reply):
@@ -251,7 +251,7 @@ def _run(arguments: argparse.Namespace) -> int:
     source = latest(Path(arguments.checkpoint)) or arguments.checkpoint
     checkpoint = load_checkpoint(source, device=device, dtype=torch.float32)
     config = checkpoint.model.config
-    asked = [
+    questions = [
         case
         for task in arguments.tasks
         for case in cases(
@@ -265,7 +265,7 @@ def _run(arguments: argparse.Namespace) -> int:
             backgrounds=real,
         )
     ]
-    result = report(asked, ModelPredictor(checkpoint, arguments.rows))
+    result = report(questions, ModelPredictor(checkpoint, arguments.rows))
     print(json.dumps(result, indent=1) if arguments.json else table(result))
     return 0
 

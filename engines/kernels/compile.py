@@ -56,8 +56,8 @@ def compile_kernels(out: Path = FATBIN, architectures: Sequence[str] = ARCHITECT
     command = [nvcc, "-fatbin", "-std=c++17", "-O3", "-Xptxas=-v", *targets, str(SOURCE), "-o", str(out)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        said = done.stderr.strip().splitlines() or ["it gives no reason"]
-        raise EngineError(f"nvcc cannot compile {SOURCE.name} to {out}: {said[-1]}")
+        lines = done.stderr.strip().splitlines() or ["it gives no reason"]
+        raise EngineError(f"nvcc cannot compile {SOURCE.name} to {out}: {lines[-1]}")
     return read_report(done.stderr)
 
 

@@ -104,7 +104,7 @@ def write_plugin_graph(onnx: Path, target: Path) -> Path:
     if len(found) != 1:
         raise EngineError(
             f"{onnx} has {len(found)} selections of patches by score, and the plugin takes the place of one; it is "
-            "for the part frames of a model whose selector selects patches, exported anew"
+            "for the part frames of a model whose selector selects patches, exported again"
         )
     gather, (_, _, ascending, _, best) = found[0]
     features, scores, selected = gather.inputs[0], best.inputs[0], ascending.outputs[0].shape[1]

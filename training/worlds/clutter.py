@@ -42,7 +42,7 @@ def draw_clutter(width: int, height: int, rng: np.random.Generator) -> Image:
 
 
 def _outline(radius: float, width: int, height: int, rng: np.random.Generator) -> NDArray[np.int32]:
-    """Corners of an irregular thing: a closed curve of random waves about a centre, resized_square and turned."""
+    """Corners of an irregular thing: a closed curve of random waves about a centre, stretched and rotated."""
     angles = np.linspace(0, 2 * np.pi, CORNERS, endpoint=False)
     waves = np.arange(2, 6)
     sizes = rng.normal(0, 1, 4) * rng.uniform(0.05, 0.4) / waves**0.5

@@ -80,8 +80,8 @@ def _drawn(clip: Clip, frame: int, sample: Sample | None) -> Image:
 
 def describe(sample: Sample) -> list[str]:
     """A sample in a few lines of text."""
-    said = [turn.user for turn in sample.history] + [sample.question or sample.expression]
-    lines = [f"[{sample.task}/{sample.kind}] {' / '.join(text for text in said if text)}"]
+    texts = [turn.user for turn in sample.history] + [sample.question or sample.expression]
+    lines = [f"[{sample.task}/{sample.kind}] {' / '.join(text for text in texts if text)}"]
     if sample.absent:
         lines.append("-> none")
     if sample.module:

@@ -87,7 +87,7 @@ def sample_kind(
 def sample_query(
     family: QueryFamily, view: SceneView, split: Split, rng: np.random.Generator, *, change: bool = False
 ) -> Query:
-    """A query of a family about a view, true or not. `change` asks for one that is likely to fit nothing."""
+    """A query of a family about a view, true or not. `change`: one that is likely to match nothing."""
     if family == "attribute":
         return sample_kind(view, split, rng, change=change)
     group = sample_kind(view, split, rng, keep=0.35, change=change and rng.random() < 0.5)

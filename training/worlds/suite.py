@@ -199,8 +199,10 @@ def suite_sheet(folder: Path, clips: int, *, columns: int = 10, width: int = 128
                     cv2.rectangle(image, (x0, y0), (x1 - 1, y1 - 1), colour, 1)
             cells.append(image)
         band = np.full((16, width * columns, 3), 250, np.uint8)
-        said = "; ".join(target.phrase for target in clip.truth.targets)
-        cv2.putText(band, f"{clip.name}: {said}", (4, 12), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (20, 20, 20), 1, cv2.LINE_AA)
+        phrases = "; ".join(target.phrase for target in clip.truth.targets)
+        cv2.putText(
+            band, f"{clip.name}: {phrases}", (4, 12), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (20, 20, 20), 1, cv2.LINE_AA
+        )
         rows += [np.hstack(cells), band]
     return np.asarray(np.vstack(rows), np.uint8)
 

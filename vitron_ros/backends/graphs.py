@@ -273,7 +273,7 @@ class CachedPass(nn.Module):
         q = q.reshape(rows, config.num_kv_heads, groups * width, config.head_dim) * config.head_dim**-0.5
         past = (q @ keys.transpose(-1, -2)).float() + past_mask  # (B, Hkv, groups * S, P)
         fresh = (q @ k.transpose(-1, -2)).float() + new_mask.repeat(groups, 1)
-        # Two products and no concatenated keys: the cache is read where it lies.
+        # Two products and no concatenated keys: the cache is read in place.
         weights = torch.cat([past, fresh], -1).softmax(-1).to(x.dtype)
         out = weights[..., :slots] @ values + weights[..., slots:] @ v
         out = out.view(rows, config.num_heads, width, config.head_dim).transpose(1, 2).flatten(2)
@@ -309,13 +309,13 @@ def _language(model: VitronModel, part: Literal["prefill", "decode"]) -> Graph:
     module: CachedPass
     if part == "prefill":
         module, taken, limits["taken"] = Prefill(language), "taken", (1, most)
-        asked = [
+        specs = [
             TensorSpec(name="embeds", shape=("rows", "tokens", config.hidden_size), dtype=dtype),
             TensorSpec(name="take", shape=("taken",), dtype=torch.int64, below="tokens"),
         ]
     else:
         module, taken = Decode(language), "tokens"
-        asked = [TensorSpec(name="token_ids", shape=("rows", "tokens"), dtype=torch.int64, below=config.vocab_size)]
+        specs = [TensorSpec(name="token_ids", shape=("rows", "tokens"), dtype=torch.int64, below=config.vocab_size)]
 
     def cache_specs(prefix: str, size: str) -> list[TensorSpec]:
         shape = ("rows", config.num_kv_heads, size, config.head_dim)
@@ -328,7 +328,7 @@ def _language(model: VitronModel, part: Literal["prefill", "decode"]) -> Graph:
     return Graph(
         part=part,
         module=module.eval(),
-        inputs=(*asked, lengths, *cache_specs("", "slots")),
+        inputs=(*specs, lengths, *cache_specs("", "slots")),
         outputs=(
             TensorSpec(name="logits", shape=("rows", taken, config.vocab_size), dtype=dtype),
             *cache_specs("new_", "tokens"),

@@ -3,7 +3,7 @@
     language = OnnxLanguage(model.language)
     decoder = Decoder(language, tokenizer, capacity=1024)
 
-Embeddings and the cache stay torch's. A pass is one call: it reads the cache where it lies and writes into it.
+Embeddings and the cache stay torch's. A pass is one call: it reads and writes the cache in place.
 """
 
 from typing import Any

@@ -179,7 +179,7 @@ def _write(canvas: Image, words: str, corner: Point, colour: Colour, scale: floa
 
 
 def _corners(box_xyxy: Boxes, canvas: Image) -> list[Point]:
-    """Upper left, upper right, lower right, lower left; what lies outside is drawn just out of sight."""
+    """Upper left, upper right, lower right, lower left; parts outside the image are drawn just beyond its edge."""
     height, width = canvas.shape[:2]
     x_min, y_min, x_max, y_max = np.clip(np.round(box_xyxy), -9, [width + 9, height + 9] * 2).astype(int).tolist()
     return [(x_min, y_min), (x_max - 1, y_min), (x_max - 1, y_max - 1), (x_min, y_max - 1)]

@@ -1,4 +1,4 @@
-"""What a JPEG, PNG or TIFF says of itself before anyone decodes it: its size, and whether all of it is there.
+"""Headers of JPEG, PNG and TIFF files, read before decoding: the size, and whether the file is complete.
 
 Sources: ITU-T T.81 annex B (JPEG markers), ISO/IEC 15948 clause 5 (PNG chunks), TIFF 6.0 section 2.
 """

@@ -10,7 +10,7 @@ BITS = (8, 10, 12, 14, 16)  # that sensors have
 
 _OUTLIERS = 1000  # one value in so many may be a dead pixel, at either end
 _STRIDE = 5  # of the sample: shares no factor with 2 (a mosaic's period), 3 or 4 (channels)
-_WHOLE = 10_000  # values, up to which all are looked at
+_WHOLE = 10_000  # images up to so many values are not subsampled
 
 
 class IntensityWindow:
@@ -63,7 +63,7 @@ class IntensityWindow:
 
 
 def _extent(values: NDArray[np.uint16]) -> tuple[int, int]:
-    """The least and the greatest value, without the outermost thousandth, of a sample."""
+    """The smallest and the largest value, without the outermost thousandth, of a sample."""
     sample = (values if values.size <= _WHOLE else values[::_STRIDE, ::_STRIDE]).ravel()
     rank = len(sample) // _OUTLIERS
     ordered = np.partition(sample, (rank, len(sample) - 1 - rank))
@@ -71,7 +71,7 @@ def _extent(values: NDArray[np.uint16]) -> tuple[int, int]:
 
 
 def _start(low: int, high: int, bits: int) -> int:
-    """Where a window of so many bits lies best about the values."""
+    """The start of a window of that many bits, centred on the values."""
     size, step = 1 << bits, 1 << (bits - 2)
     start = round((low + high + 1 - size) / 2 / step) * step
     return min(max(start, 0), (1 << 16) - size)

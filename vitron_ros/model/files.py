@@ -26,8 +26,8 @@ def quoted(value: object) -> str:
 def shortened(names: Iterable[str], most: int = 4) -> str:
     """The first names of a list, none of them longer than a line can hold."""
     names = list(names)
-    told = [name if len(name) <= SHOWN and name.isprintable() else quoted(name) for name in names[:most]]
-    return ", ".join(told) + (", ..." if len(names) > most else "")
+    shown = [name if len(name) <= SHOWN and name.isprintable() else quoted(name) for name in names[:most]]
+    return ", ".join(shown) + (", ..." if len(names) > most else "")
 
 
 def read_text(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Prompts: what the language model is asked, as pieces of text, images and regions in their order."""
+"""Prompts: sequences of text, image and region segments."""
 
 import string
 from collections.abc import Mapping, Sequence
