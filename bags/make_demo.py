@@ -12,7 +12,7 @@ import numpy as np
 from bags.demo_scene import FPS, OBJECTS, SIDE, draw
 from bags.ground_truth_bag import GroundTruth, Rgb, write_bag
 from training.worlds.clip import Clip
-from training.worlds.queries import Kind
+from training.worlds.queries import AttributeQuery
 from training.worlds.templates import kind_name
 
 QUALITY = 50  # keeps the bag below 4 MB
@@ -20,7 +20,7 @@ QUALITY = 50  # keeps the bag below 4 MB
 
 def images_and_truth(clip: Clip) -> Iterator[tuple[Rgb, list[GroundTruth]]]:
     """Every image of the clip with its ground truth, without objects entirely outside."""
-    labels = [kind_name(Kind(item.spec.shape, item.spec.colour, item.spec.size)) for item in OBJECTS]
+    labels = [kind_name(AttributeQuery(item.spec.shape, item.spec.colour, item.spec.size)) for item in OBJECTS]
     boxes = np.clip(clip.full_boxes_xyxy, 0, SIDE)
     for rgb, places, shares in zip(clip.frames, boxes, clip.visible, strict=True):
         yield (

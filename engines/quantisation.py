@@ -33,7 +33,7 @@ from torch import Tensor, nn
 
 from engines.int8_graph import calibration_images, write_int8
 from engines.profile import WORLDS
-from training.evaluate import Case, ModelPredictor, cases
+from training.evaluate import EvaluationCase, ModelPredictor, cases
 from training.worlds import Task
 from vitron_ros.backends.frame_encoder import FrameEncoder, RunnerFrameEncoder
 from vitron_ros.backends.graphs import build_graph
@@ -129,14 +129,14 @@ def int8_frames(checkpoint: Checkpoint, folder: Path) -> FrameEncoder:
     return RunnerFrameEncoder(OnnxRunner(path, limits=graph.limits), model)
 
 
-def _scores(questions: Sequence[Case], replies: Sequence[str], exact: Sequence[str]) -> dict[str, float]:
+def _scores(questions: Sequence[EvaluationCase], replies: Sequence[str], exact: Sequence[str]) -> dict[str, float]:
     return {
         "box_error": round(box_error(questions, replies), 3),
         "exact_match": round(float(np.mean([a == b for a, b in zip(replies, exact, strict=True)])), 3),
     }
 
 
-def quantise_as(checkpoint: Checkpoint, way: str, examples: Sequence[Case]) -> str:
+def quantise_as(checkpoint: Checkpoint, way: str, examples: Sequence[EvaluationCase]) -> str:
     """Replaces the weights of a checkpoint's language model, int8 by the product's own way; gives the kind."""
     if way.startswith("int8"):
         calibrate = None if way == "int8" else partial(perplexity, checkpoint, examples)
@@ -191,7 +191,7 @@ def distance(expected: Tensor, logits: Tensor) -> dict[str, float]:
 
 
 @torch.inference_mode()
-def perplexity(checkpoint: Checkpoint, questions: Sequence[Case]) -> float:
+def perplexity(checkpoint: Checkpoint, questions: Sequence[EvaluationCase]) -> float:
     """Of the right answers, over all of their tokens and the end."""
     model, tokenizer, prompts = checkpoint
     total, count = 0.0, 0
@@ -208,7 +208,7 @@ def perplexity(checkpoint: Checkpoint, questions: Sequence[Case]) -> float:
     return float(np.exp(total / count))
 
 
-def box_error(questions: Sequence[Case], replies: Sequence[str]) -> float:
+def box_error(questions: Sequence[EvaluationCase], replies: Sequence[str]) -> float:
     """Mean distance of the numbers of boxes from the truth's, in hundredths, where a reply and the truth have one."""
     errors: list[float] = []
     for case, reply in zip(questions, replies, strict=True):

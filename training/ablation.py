@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 
 from training.checkpointing import find_start
 from training.config import MAX_STEPS, ClipsConfig, LossWeightsConfig, TrainConfig
-from training.evaluate import Case, ModelPredictor, cases, score
+from training.evaluate import EvaluationCase, ModelPredictor, cases, score
 from training.trainer import Trainer
 from vitron_ros.cli.exit_code import exit_code
 from vitron_ros.cli.numbers import whole
@@ -135,7 +135,7 @@ def _run(arguments: argparse.Namespace) -> int:
         loss_weights=LossWeightsConfig(text=1.0, coordinate=1.0, pointer=0.1),
         clips=(ClipsConfig(frames=1, count=arguments.count, per_task=4, tasks=("rec", "vqa")),),
     )
-    questions: list[Case] = [
+    questions: list[EvaluationCase] = [
         case
         for task in ("rec", "vqa")
         for case in cases(task, arguments.clips, base.prompts.profile, size=vision.image_size)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.evaluate import Case, cases
+from training.evaluate import EvaluationCase, cases
 from training.questions import true_boxes
 from training.worlds.vocabulary import COLOURS, SHAPES
 from vitron_ros.boxes import Boxes, iou
@@ -27,7 +27,7 @@ RIGHT_IOU = 0.5
 
 
 @dataclass(frozen=True, eq=False)
-class Phrase:
+class CheckedPhrase:
     """A phrase about a frame; no true box: it matches nothing."""
 
     kind: str
@@ -36,7 +36,7 @@ class Phrase:
     true_xyxy: Boxes | None
 
 
-def phrases(validation: Sequence[Case], rng: np.random.Generator) -> list[Phrase]:
+def phrases(validation: Sequence[EvaluationCase], rng: np.random.Generator) -> list[CheckedPhrase]:
     """The validation phrases, "unchanged", and those with the colour or the shape swapped."""
     made = []
     for number, case in enumerate(validation, 1):
@@ -46,15 +46,15 @@ def phrases(validation: Sequence[Case], rng: np.random.Generator) -> list[Phrase
         rgb = np.ascontiguousarray(case.clip.frames[sample.frames[0]])
         frame = Frame(rgb=rgb, stamp_ns=number)
         true = None if sample.target is None else true_boxes(case.clip, sample)[0]
-        made.append(Phrase("unchanged", sample.expression, frame, true))
+        made.append(CheckedPhrase("unchanged", sample.expression, frame, true))
         if sample.target is None:
             continue
         spec = case.clip.objects[sample.target]
         present = {(item.colour, item.shape) for item in case.clip.objects}
         colours = [colour for colour in COLOURS if (colour, spec.shape) not in present]
         shapes = [shape for shape in SHAPES if (spec.colour, shape) not in present]
-        made.append(Phrase("colour swapped", f"the {rng.choice(colours)} {spec.shape}", frame, None))
-        made.append(Phrase("shape swapped", f"the {spec.colour} {rng.choice(shapes)}", frame, None))
+        made.append(CheckedPhrase("colour swapped", f"the {rng.choice(colours)} {spec.shape}", frame, None))
+        made.append(CheckedPhrase("shape swapped", f"the {spec.colour} {rng.choice(shapes)}", frame, None))
     return made
 
 

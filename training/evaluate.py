@@ -48,7 +48,7 @@ TRIES = 40  # clips per question before the search gives up
 
 
 @dataclass(frozen=True, eq=False)
-class Case:
+class EvaluationCase:
     """A question and the clip that it is about."""
 
     clip: Clip
@@ -65,13 +65,13 @@ def cases(
     frames: int = VIDEO_FRAMES,
     takes_regions: bool = True,
     backgrounds: Sequence[Image] = (),
-) -> list[Case]:
+) -> list[EvaluationCase]:
     """Questions of a task about as many validation clips, of a seed. An image task sees clips of one frame.
 
     Raises:
         ConfigError: the worlds do not give as many.
     """
-    found: list[Case] = []
+    found: list[EvaluationCase] = []
     for index in range(count * TRIES):
         is_video = task in ("rsot", "sot", "video_reg", "video_qa") or (task == "invocation" and index % 2 == 1)
         length = frames if is_video else 1
@@ -83,7 +83,7 @@ def cases(
                 continue
             question = make_question(clip, sample, profile, None, takes_regions=takes_regions)
             if question is not None:
-                found.append(Case(clip, question))
+                found.append(EvaluationCase(clip, question))
         if len(found) == count:
             return found
     raise ConfigError(f"only {len(found)} questions of {task} in {count * TRIES} clips; ask for fewer")
@@ -111,7 +111,7 @@ class ModelPredictor:
             cache=cache,
         )
 
-    def __call__(self, cases: Sequence[Case]) -> list[str]:
+    def __call__(self, cases: Sequence[EvaluationCase]) -> list[str]:
         replies: list[str] = []
         for begin in tqdm(range(0, len(cases), self._rows), disable=None, desc="questions"):
             requests = [self._request(case) for case in cases[begin : begin + self._rows]]
@@ -119,7 +119,7 @@ class ModelPredictor:
         return replies
 
     @torch.inference_mode()
-    def _request(self, case: Case) -> Request:
+    def _request(self, case: EvaluationCase) -> Request:
         model, sample = self._model, case.question.sample
         pixels = model.pixels([case.clip.frames[frame] for frame in sample.frames])
         seen = self._encoder.encode(pixels, regions=bool(case.question.regions))
@@ -138,7 +138,7 @@ class ModelPredictor:
         return track_grammar(self._tokenizer, frames) if task in ("rsot", "sot") else None
 
 
-def score(cases: Sequence[Case], replies: Sequence[str]) -> dict[str, float]:
+def score(cases: Sequence[EvaluationCase], replies: Sequence[str]) -> dict[str, float]:
     """The metrics of replies, each in [0, 1], of the tasks among the cases; see `docs/training.md`."""
     values: dict[str, list[float]] = {}
     for case, reply in zip(cases, replies, strict=True):
@@ -147,7 +147,7 @@ def score(cases: Sequence[Case], replies: Sequence[str]) -> dict[str, float]:
     return {name: round(float(np.mean(values[name])), 4) for name in sorted(values)}
 
 
-def _scores(case: Case, reply: ParsedReply, text: str) -> Iterator[tuple[str, float]]:
+def _scores(case: EvaluationCase, reply: ParsedReply, text: str) -> Iterator[tuple[str, float]]:
     clip, sample = case.clip, case.question.sample
     if sample.task == "rec":
         yield from _absence(sample.absent, reply)
@@ -193,7 +193,7 @@ def _track(reply: ParsedReply, clip: Clip, frames: int) -> Boxes:
     )
 
 
-def _is_right_invocation(case: Case, reply: ParsedReply) -> bool:
+def _is_right_invocation(case: EvaluationCase, reply: ParsedReply) -> bool:
     """Whether module and instructions are equal, and the region has an IoU of 0.5 or more."""
     true = parse_reply(case.question.answer)
     wanted, given = true.invocation, reply.invocation
@@ -211,7 +211,7 @@ def _words(text: str) -> list[str]:
 
 
 def report(
-    cases: Sequence[Case], predict: Callable[[Sequence[Case]], list[str]]
+    cases: Sequence[EvaluationCase], predict: Callable[[Sequence[EvaluationCase]], list[str]]
 ) -> dict[str, float | dict[str, float]]:
     """The metrics of a predictor, and beside them those of the baselines on the same questions."""
     questions = [case.question for case in cases]

@@ -10,7 +10,7 @@ from bags.demo_scene import FPS, FRAMES, OBJECTS, SIDE, draw
 from bags.make_demo import images_and_truth
 from training.worlds.clip import Clip
 from training.worlds.facts import MAYBE, SceneView, image_view, seen, video_view
-from training.worlds.queries import Kind, Moving, beside, only_match
+from training.worlds.queries import AttributeQuery, Moving, beside, only_match
 from training.worlds.splits import is_held_out_pair
 from vitron_ros.boxes import norm_from_xyxy
 from vitron_ros.model.answers import Module
@@ -78,16 +78,16 @@ def test_nothing_in_it_is_of_a_kind_that_the_model_never_saw():
 
 
 def test_one_object_is_the_small_red_ring_and_others_are_nearly(clip):
-    ring = Kind(shape="ring", colour="red", size="small")
+    ring = AttributeQuery(shape="ring", colour="red", size="small")
     for newest in newest_frames("small red ring"):
         view = video_view(cut(clip, newest))
         assert item(only_match(ring.truth(view))).id == command("small red ring").target
-        for alike in (Kind(shape="ring", colour="red"), Kind(shape="ring", size="small")):
+        for alike in (AttributeQuery(shape="ring", colour="red"), AttributeQuery(shape="ring", size="small")):
             assert (alike.truth(view) > 0).sum() == 2
 
 
 def test_one_object_is_a_purple_mug_that_hides_twice_after_it_was_asked_for(clip):
-    mug = Kind(shape="mug", colour="purple")
+    mug = AttributeQuery(shape="mug", colour="purple")
     for newest in newest_frames("purple mug"):
         match = only_match(mug.truth(image_view(clip, newest)))
         assert item(match).id == command("purple mug").target
@@ -102,13 +102,13 @@ def times_hidden(clip: Clip, wish) -> int:
     return int((np.diff((changes > 0).astype(int)) != 0).sum()) // 2
 
 
-def left_of(view: SceneView, anchor: Kind) -> int | None:
+def left_of(view: SceneView, anchor: AttributeQuery) -> int | None:
     truth = beside(view, "left", only_match(anchor.truth(view)))
     return only_match(np.minimum(truth, view.present))
 
 
 def test_one_object_is_left_of_the_blue_square(clip):
-    square = Kind(shape="square", colour="blue")
+    square = AttributeQuery(shape="square", colour="blue")
     for newest in newest_frames("left of the blue square"):
         view = image_view(clip, newest)
         spec = view.objects[left_of(view, square)]
@@ -116,7 +116,7 @@ def test_one_object_is_left_of_the_blue_square(clip):
 
 
 def test_one_object_comes_back_after_hiding_and_is_seen_again_when_asked_for(clip):
-    returning = Moving(Kind(), "returns")
+    returning = Moving(AttributeQuery(), "returns")
     for newest in newest_frames("comes back after hiding"):
         shown = cut(clip, newest)
         match = only_match(returning.truth(video_view(shown)))
@@ -131,10 +131,10 @@ def test_the_one_that_comes_back_hides_once_more_after_it_was_asked_for(clip):
 def test_one_object_is_the_green_star_and_all_of_it_is_in_sight(clip):
     wish = command("green star")
     for newest in newest_frames("green star"):
-        match = only_match(Kind(shape="star", colour="green").truth(image_view(clip, newest)))
+        match = only_match(AttributeQuery(shape="star", colour="green").truth(image_view(clip, newest)))
         assert item(match).id == wish.target
         assert clip.visible[newest, match] == 1
-        assert (Kind(shape="star").truth(image_view(clip, newest)) > 0).sum() == 2
+        assert (AttributeQuery(shape="star").truth(image_view(clip, newest)) > 0).sum() == 2
     assert (wish.module, wish.instruction) == (Module.IMAGE_SEGMENTATION, "segmentation: green star")
 
 

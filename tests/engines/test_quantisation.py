@@ -8,7 +8,7 @@ import torch
 
 from engines import quantisation
 from engines.quantisation import box_error, distance, few_layers, main, random_layers
-from training.evaluate import Case
+from training.evaluate import EvaluationCase
 from training.questions import Question
 from vitron_ros.errors import EngineError
 
@@ -45,7 +45,7 @@ def test_the_distance_of_a_distribution_from_itself_and_from_another():
     ],
 )
 def test_box_error(truth, reply, expected):
-    case = Case(clip=None, question=Question(sample=None, turns=(), regions=(), answer=truth))
+    case = EvaluationCase(clip=None, question=Question(sample=None, turns=(), regions=(), answer=truth))
     assert box_error([case], [reply]) == pytest.approx(expected, nan_ok=True)
 
 

@@ -8,7 +8,7 @@ import torch
 from tiny_training import tiny_checkpoint
 
 from training import baselines
-from training.evaluate import EVALUATED, Case, ModelPredictor, cases, main, report, score
+from training.evaluate import EVALUATED, EvaluationCase, ModelPredictor, cases, main, report, score
 from training.worlds.splits import is_held_out_pair
 from vitron_ros.errors import ConfigError
 from vitron_ros.model.checkpoint import save_pretrained
@@ -20,7 +20,7 @@ KEYS = {
 
 
 @pytest.fixture(scope="module")
-def asked() -> list[Case]:
+def asked() -> list[EvaluationCase]:
     profile = tiny_checkpoint().prompts.profile
     return [case for task in EVALUATED for case in cases(task, 16, profile, size=48, frames=3)]
 

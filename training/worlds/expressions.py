@@ -9,7 +9,7 @@ import numpy as np
 
 from training.worlds.clip import Clip, DialogueTurn, Sample
 from training.worlds.facts import NO, UNSEEN, YES, SceneView, image_view, video_view
-from training.worlds.queries import Beside, Kind, Moving, Query, is_absent, only_match
+from training.worlds.queries import AttributeQuery, Beside, Moving, Query, is_absent, only_match
 from training.worlds.query_sampling import (
     DIRECTIONS,
     describe_kind,
@@ -103,7 +103,7 @@ def rsot_sample(clip: Clip, rng: np.random.Generator, relational: float = 0.0) -
         if not (is_absent(truth) if wants_absent else target is not None):
             continue
         holds = _holds_throughout(query, clip, target)
-        if not holds and (target is None or isinstance(query, Kind)):
+        if not holds and (target is None or isinstance(query, AttributeQuery)):
             continue
         phrase = verbalize(query, clip.split, rng)
         text = phrase.text if holds else phrase.text + pick_template(AT_THE_START, clip.split, rng).text
@@ -150,7 +150,7 @@ def _marked(view: SceneView, rng: np.random.Generator) -> int | None:
 def attributes(view: SceneView, index: int) -> tuple[str, ...] | None:
     """Size, pattern, colour and shape of an object, as words; None where its size is ambiguous."""
     spec = view.objects[index]
-    if Kind(size=spec.size).truth(view)[index] != YES:
+    if AttributeQuery(size=spec.size).truth(view)[index] != YES:
         return None
     return (spec.size, spec.pattern, spec.colour, spec.shape)
 
@@ -220,7 +220,7 @@ def caption_sample(clip: Clip, frame: int | None, *, grounded: bool) -> Sample |
     for number, index in enumerate(order.tolist()):
         spec = view.objects[index]
         joint = "" if number == 0 else " and " if number == len(order) - 1 else ", "
-        name = article(kind_name(Kind(spec.shape, spec.colour)))
+        name = article(kind_name(AttributeQuery(spec.shape, spec.colour)))
         start = len(text) + len(joint)
         text += joint + name
         spans.append((start, len(text), index))

@@ -42,7 +42,7 @@ def is_absent(truth: Truth) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class AttributeQuery:
     """Objects by attributes; None: any. `other_than` names a colour that they must not have."""
 
     shape: str | None = None
@@ -68,7 +68,7 @@ class Kind:
         """Whether it names a colour-shape pair that training never sees."""
         return self.shape is not None and self.colour is not None and is_held_out_pair(self.colour, self.shape)
 
-    def variants(self) -> Iterator["Kind"]:
+    def variants(self) -> Iterator["AttributeQuery"]:
         """The kind with one attribute fewer."""
         for name in ("shape", "colour", "size", "pattern", "other_than"):
             if getattr(self, name) is not None:
@@ -79,7 +79,7 @@ class Kind:
 class Farthest:
     """The one of a kind that is farthest to a side (left, right, up, down)."""
 
-    kind: Kind
+    kind: AttributeQuery
     direction: str
 
     def truth(self, view: SceneView) -> Truth:
@@ -90,7 +90,7 @@ class Farthest:
 class Nth:
     """The n-th of a kind counted from a side; 1 is the one farthest to that side."""
 
-    kind: Kind
+    kind: AttributeQuery
     number: int
     direction: str
 
@@ -110,7 +110,7 @@ class Nth:
 class Extreme:
     """The largest or smallest of a kind."""
 
-    kind: Kind
+    kind: AttributeQuery
     is_largest: bool
 
     def truth(self, view: SceneView) -> Truth:
@@ -140,9 +140,9 @@ class Beside:
     Where the anchor is absent, no object matches; where it is not unique, the result is MAYBE for all.
     """
 
-    kind: Kind
+    kind: AttributeQuery
     direction: str
-    anchor: Kind
+    anchor: AttributeQuery
 
     def truth(self, view: SceneView) -> Truth:
         anchors = self.anchor.truth(view)
@@ -158,8 +158,8 @@ class Beside:
 class Closest:
     """The one of a kind whose centre is closest to that of the only object of another kind."""
 
-    kind: Kind
-    anchor: Kind
+    kind: AttributeQuery
+    anchor: AttributeQuery
 
     def truth(self, view: SceneView) -> Truth:
         anchors = self.anchor.truth(view)
@@ -182,7 +182,7 @@ class Closest:
 class Moving:
     """Those of a kind with a motion: a direction, "still", "leaves", "appears" or "returns"."""
 
-    kind: Kind
+    kind: AttributeQuery
     motion: str
 
     def truth(self, view: SceneView) -> Truth:

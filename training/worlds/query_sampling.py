@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 
 from training.worlds.facts import NO, YES, SceneView
-from training.worlds.queries import Beside, Closest, Extreme, Farthest, Kind, Moving, Nth, Query
+from training.worlds.queries import AttributeQuery, Beside, Closest, Extreme, Farthest, Moving, Nth, Query
 from training.worlds.vocabulary import COLOURS, PATTERNS, SHAPES, SIZES, Split
 
 QueryFamily = Literal["attribute", "superlative", "ordinal", "level", "size", "relation", "closest", "motion", "event"]
@@ -49,7 +49,7 @@ def sample_family(*, is_clip: bool, relational: float, rng: np.random.Generator)
 
 def sample_kind(
     view: SceneView, split: Split, rng: np.random.Generator, *, keep: float = 1.0, change: bool = False
-) -> Kind:
+) -> AttributeQuery:
     """A kind after the attributes of an object in view.
 
     Args:
@@ -61,7 +61,7 @@ def sample_kind(
     """
     there = np.flatnonzero(view.present != NO)
     if not len(there):
-        return Kind(shape=_one_of(SHAPES, rng))
+        return AttributeQuery(shape=_one_of(SHAPES, rng))
     spec = view.objects[int(there[int(rng.integers(len(there)))])]
     shape = spec.shape if rng.random() < 0.85 else None
     colour = spec.colour if rng.random() < 0.75 * keep or shape is None else None
@@ -78,9 +78,9 @@ def sample_kind(
             size = _one_of(SIZES, rng)
         else:
             pattern = _one_of(PATTERNS, rng)
-    kind = Kind(shape, colour, size, pattern, None if colour else other_than)
+    kind = AttributeQuery(shape, colour, size, pattern, None if colour else other_than)
     if split == "train" and kind.is_held_out:
-        return Kind(shape=kind.shape, size=kind.size, pattern=kind.pattern)
+        return AttributeQuery(shape=kind.shape, size=kind.size, pattern=kind.pattern)
     return kind
 
 
@@ -92,7 +92,7 @@ def sample_query(
         return sample_kind(view, split, rng, change=change)
     group = sample_kind(view, split, rng, keep=0.35, change=change and rng.random() < 0.5)
     if rng.random() < 0.2:
-        group = Kind()
+        group = AttributeQuery()
     if family == "superlative":
         return Farthest(group, _one_of(DIRECTIONS, rng))
     if family == "ordinal":
@@ -104,25 +104,25 @@ def sample_query(
     if family == "motion":
         return Moving(group, _one_of((*DIRECTIONS, *DIRECTIONS, "still"), rng))
     if family == "event":
-        return Moving(Kind() if rng.random() < 0.4 else group, _one_of(EVENTS, rng))
+        return Moving(AttributeQuery() if rng.random() < 0.4 else group, _one_of(EVENTS, rng))
     anchor = sample_kind(view, split, rng, change=change and rng.random() < 0.3)
     if family == "closest":
         return Closest(group, anchor)
     return Beside(group, _one_of(DIRECTIONS, rng), anchor)
 
 
-def describe_kind(view: SceneView, index: int, rng: np.random.Generator) -> Kind | None:
+def describe_kind(view: SceneView, index: int, rng: np.random.Generator) -> AttributeQuery | None:
     """The shortest kind, taken in random order, that fits an object and no other; None where there is none."""
     spec = view.objects[index]
-    full = Kind(spec.shape, spec.colour, spec.size, spec.pattern)
+    full = AttributeQuery(spec.shape, spec.colour, spec.size, spec.pattern)
     options = [
-        Kind(spec.shape),
-        Kind(spec.shape, spec.colour),
-        Kind(None, spec.colour),
-        Kind(spec.shape, None, spec.size),
-        Kind(spec.shape, None, None, spec.pattern),
-        Kind(spec.shape, spec.colour, spec.size),
-        Kind(spec.shape, spec.colour, None, spec.pattern),
+        AttributeQuery(spec.shape),
+        AttributeQuery(spec.shape, spec.colour),
+        AttributeQuery(None, spec.colour),
+        AttributeQuery(spec.shape, None, spec.size),
+        AttributeQuery(spec.shape, None, None, spec.pattern),
+        AttributeQuery(spec.shape, spec.colour, spec.size),
+        AttributeQuery(spec.shape, spec.colour, None, spec.pattern),
         full,
     ]
     start = 1 if rng.random() < 0.6 else int(rng.integers(len(options)))

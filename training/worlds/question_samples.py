@@ -8,7 +8,7 @@ import numpy as np
 from training.worlds.clip import Clip, DialogueTurn, Sample
 from training.worlds.expressions import FIND, attributes, motion_word
 from training.worlds.facts import MAYBE, YES, SceneView, image_view, video_view
-from training.worlds.queries import Kind, Moving, beside, is_absent, only_match
+from training.worlds.queries import AttributeQuery, Moving, beside, is_absent, only_match
 from training.worlds.query_sampling import DIRECTIONS, sample_kind
 from training.worlds.templates import BESIDE_WORDS, article, kind_name, pick_template, plural, verbalize_kind
 from training.worlds.vocabulary import Split
@@ -169,7 +169,7 @@ class Scope:
                 for name, share in shown.items()
                 if name not in hidden and self.rng.random() < share
             }
-            kind = Kind(**words)
+            kind = AttributeQuery(**words)
             if words and only_match(kind.truth(self.view)) == index:
                 name = verbalize_kind(kind, self.rng)
                 if choice > 0.25:
@@ -185,14 +185,14 @@ Ask = Callable[[Scope], Sample | None]
 def a_kind(view: SceneView, index: int) -> str:
     """An object's name as an answer: "a red star"."""
     spec = view.objects[index]
-    return article(kind_name(Kind(spec.shape, spec.colour)))
+    return article(kind_name(AttributeQuery(spec.shape, spec.colour)))
 
 
 def ask_count(scope: Scope) -> Sample | None:
     """How many of a kind there are, from 0."""
     kind = sample_kind(scope.view, scope.split, scope.rng, keep=0.5, change=scope.rng.random() < 0.3)
     if scope.rng.random() < 0.2:
-        kind = Kind()
+        kind = AttributeQuery()
     truth = kind.truth(scope.view)
     if (truth == MAYBE).any() or kind.other_than:
         return None
@@ -209,7 +209,7 @@ def ask_attribute(scope: Scope) -> Sample | None:
         return None
     family = {"colour": COLOUR, "shape": SHAPE, "pattern": PATTERN, "size": SIZE}[name]
     answer = str(getattr(scope.view.objects[about.index], name))
-    if name == "size" and Kind(size=answer).truth(scope.view)[about.index] != YES:
+    if name == "size" and AttributeQuery(size=answer).truth(scope.view)[about.index] != YES:
         return None
     return scope.sample(name, family, answer, about=about)
 
@@ -298,7 +298,7 @@ def ask_event(scope: Scope) -> Sample | None:
 def ask_object(scope: Scope) -> Sample | None:
     """Which object does something, or that none does."""
     motion = tuple(WHO)[int(scope.rng.integers(len(WHO)))]
-    truth = Moving(Kind(), motion).truth(scope.view)
+    truth = Moving(AttributeQuery(), motion).truth(scope.view)
     if is_absent(truth):
         return scope.sample("who", WHO[motion], NOTHING) if scope.rng.random() < 0.3 else None
     found = only_match(truth)

@@ -23,7 +23,7 @@ from training.worlds.config import WorldConfig
 from training.worlds.degrade import sample_degradation
 from training.worlds.facts import YES, SceneView, image_view
 from training.worlds.long_scene import ScenePlan, long_scene, plan_of, scene_at
-from training.worlds.queries import Kind, Query, only_match
+from training.worlds.queries import AttributeQuery, Query, only_match
 from training.worlds.query_sampling import QueryFamily, sample_query
 from training.worlds.render import draw_scene
 from training.worlds.scene import Scene
@@ -129,7 +129,9 @@ def truth_of(made: SuiteClip, fps: float) -> StreamTruth:
         fps=fps,
         width=clip.width,
         height=clip.height,
-        labels=tuple(kind_name(Kind(spec.shape, spec.colour, spec.size, spec.pattern)) for spec in clip.objects),
+        labels=tuple(
+            kind_name(AttributeQuery(spec.shape, spec.colour, spec.size, spec.pattern)) for spec in clip.objects
+        ),
         boxes_xyxy=clip.boxes_xyxy,
         full_boxes_xyxy=clip.full_boxes_xyxy,
         visible=clip.visible,
@@ -238,8 +240,8 @@ def _phrase(start: Clip, index: int, rng: np.random.Generator) -> StreamTarget |
         query = sample_query(family, views[0], "val", rng)
         if any(only_match(query.truth(view)) != index for view in views):
             continue
-        lasts = isinstance(query, Kind) and only_match(query.truth(_all_in_view(views[0]))) == index
-        if lasts or not isinstance(query, Kind):
+        lasts = isinstance(query, AttributeQuery) and only_match(query.truth(_all_in_view(views[0]))) == index
+        if lasts or not isinstance(query, AttributeQuery):
             return StreamTarget(phrase=_verbalize(query, rng), object=index, kind=family, lasts=lasts)
     return None
 

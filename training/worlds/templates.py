@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.worlds.queries import Beside, Closest, Extreme, Farthest, Kind, Moving, Nth, Query
+from training.worlds.queries import AttributeQuery, Beside, Closest, Extreme, Farthest, Moving, Nth, Query
 from training.worlds.splits import held_out_templates, templates_for
 from training.worlds.vocabulary import SYNONYMS, Split
 
@@ -79,7 +79,7 @@ AT_THE_START = (" at the start", " at first", " in the first frame")
 
 
 @dataclass(frozen=True, slots=True)
-class Phrase:
+class VerbalizedQuery:
     """A verbalised query: its text, its template, and whether training never uses that template."""
 
     text: str
@@ -87,11 +87,11 @@ class Phrase:
     is_held_out: bool
 
 
-def pick_template(family: tuple[str, ...], split: Split, rng: np.random.Generator) -> Phrase:
+def pick_template(family: tuple[str, ...], split: Split, rng: np.random.Generator) -> VerbalizedQuery:
     """A template of a family that the split may use, not filled yet. The plainest is taken more often."""
     allowed = templates_for(family, split)
     template = allowed[0] if rng.random() < 0.25 else allowed[int(rng.integers(len(allowed)))]
-    return Phrase(template, template, template in held_out_templates(family))
+    return VerbalizedQuery(template, template, template in held_out_templates(family))
 
 
 def article(phrase: str) -> str:
@@ -106,14 +106,14 @@ def plural(noun: str) -> str:
     return f"{noun}es" if noun.endswith("s") else f"{noun}s"
 
 
-def kind_name(kind: Kind) -> str:
+def kind_name(kind: AttributeQuery) -> str:
     """The plain name of a kind: "small striped red ring", "blue object", "star that is not red"."""
     pattern = kind.pattern if kind.shape or kind.pattern != "plain" else "plain"
     words = [word for word in (kind.size, pattern, kind.colour) if word] + [kind.shape or "object"]
     return " ".join(words) + (f" that is not {kind.other_than}" if kind.other_than else "")
 
 
-def verbalize_kind(kind: Kind, rng: np.random.Generator) -> str:
+def verbalize_kind(kind: AttributeQuery, rng: np.random.Generator) -> str:
     """A name of a kind, perhaps with a synonym, or with the pattern after the noun: "red cup with stripes"."""
     noun = kind.shape or ("thing" if rng.random() < 0.15 else "object")
     synonyms = SYNONYMS.get(noun, ())
@@ -127,7 +127,7 @@ def verbalize_kind(kind: Kind, rng: np.random.Generator) -> str:
     return text + (f" that is not {kind.other_than}" if kind.other_than else "")
 
 
-def verbalize(query: Query, split: Split, rng: np.random.Generator, *, anchor: str | None = None) -> Phrase:
+def verbalize(query: Query, split: Split, rng: np.random.Generator, *, anchor: str | None = None) -> VerbalizedQuery:
     """A query in words. `anchor` stands for the other object of a relation, such as "it".
 
     Raises:
@@ -135,7 +135,7 @@ def verbalize(query: Query, split: Split, rng: np.random.Generator, *, anchor: s
     """
     family: tuple[str, ...]
     values: dict[str, str]
-    if isinstance(query, Kind):
+    if isinstance(query, AttributeQuery):
         family, values = KIND, {}
     elif isinstance(query, Farthest):
         family = FARTHEST
@@ -153,6 +153,6 @@ def verbalize(query: Query, split: Split, rng: np.random.Generator, *, anchor: s
     else:
         raise TypeError(f"no templates for {type(query).__name__}")
     phrase = pick_template(family, split, rng)
-    values["kind"] = verbalize_kind(query if isinstance(query, Kind) else query.kind, rng)
+    values["kind"] = verbalize_kind(query if isinstance(query, AttributeQuery) else query.kind, rng)
     text = phrase.template.replace("the {anchor}", "{anchor}").format(**values)
-    return Phrase(text, phrase.template, phrase.is_held_out)
+    return VerbalizedQuery(text, phrase.template, phrase.is_held_out)

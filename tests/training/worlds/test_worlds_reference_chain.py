@@ -5,7 +5,7 @@ import pytest
 
 from training.worlds import make_clip, make_samples
 from training.worlds.facts import AXIS_OF, NO, UNSEEN, image_view
-from training.worlds.queries import Beside, Closest, Extreme, Farthest, Kind, Nth, only_match
+from training.worlds.queries import AttributeQuery, Beside, Closest, Extreme, Farthest, Nth, only_match
 from training.worlds.reference_chain import reference_chain
 
 SEEDS = range(40)
@@ -17,7 +17,7 @@ def test_an_ordinal_counts_through_those_before(direction):
     found = 0
     for seed in SEEDS:
         view = image_view(make_clip(seed, size=48), 0)
-        for kind in (Kind(), *(Kind(shape=spec.shape) for spec in view.objects)):
+        for kind in (AttributeQuery(), *(AttributeQuery(shape=spec.shape) for spec in view.objects)):
             for number in (2, 3, 4):
                 query = Nth(kind, number, direction)
                 target = only_match(query.truth(view))
@@ -37,18 +37,18 @@ def test_a_relation_begins_at_its_anchor():
     for seed in SEEDS:
         view = image_view(make_clip(seed, size=48), 0)
         for index, spec in enumerate(view.objects):
-            anchor = Kind(spec.shape, spec.colour)
+            anchor = AttributeQuery(spec.shape, spec.colour)
             if only_match(anchor.truth(view)) != index:
                 continue
-            assert reference_chain(Closest(Kind(), anchor), view) == (index,)
-            assert reference_chain(Beside(Kind(), "left", anchor), view) == (index,)
+            assert reference_chain(Closest(AttributeQuery(), anchor), view) == (index,)
+            assert reference_chain(Beside(AttributeQuery(), "left", anchor), view) == (index,)
             found += 1
     assert found > 40
 
 
 def test_one_step_references_have_no_chain():
     view = image_view(make_clip(1, size=48), 0)
-    for query in (Kind(), Farthest(Kind(), "left"), Extreme(Kind(), is_largest=True)):
+    for query in (AttributeQuery(), Farthest(AttributeQuery(), "left"), Extreme(AttributeQuery(), is_largest=True)):
         assert reference_chain(query, view) == ()
 
 
