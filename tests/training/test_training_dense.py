@@ -60,7 +60,7 @@ def test_the_loss_falls_on_a_fixed_batch():
         assert value < 0.7 * losses[0][name], name
 
 
-def test_the_best_patch_of_every_object_is_worth_most():
+def test_the_best_patch_of_every_object_has_the_highest_gate_target():
     clip = make_clip(5, frames=3, size=64)
     shares = patch_shares(clip, 8)
     gate_targets = dense_targets(clip, shares).gate_targets.numpy()
@@ -71,7 +71,7 @@ def test_the_best_patch_of_every_object_is_worth_most():
     assert ((gate_targets == 0) | np.isclose(np.log2(np.where(gate_targets > 0, gate_targets, 1)) % 1, 0)).all()
 
 
-def test_a_gate_that_prefers_what_is_worth_keeping_has_the_least_loss():
+def test_a_gate_that_selects_its_targets_has_the_lowest_loss():
     gate_targets = torch.tensor([[1.0, 0.5, 0.0, 0.5], [0.0, 0.0, 1.0, 0.0]])
     good = (gate_targets + 1e-4).log().log_softmax(-1)
     even = torch.zeros(2, 4).log_softmax(-1)

@@ -1,4 +1,4 @@
-"""A question in a pack is the question asked alone: same logits, and labels that spell its answer."""
+"""A packed question equals the question alone: same logits, and labels that spell its answer."""
 
 import numpy as np
 import pytest
@@ -78,7 +78,7 @@ def test_logits_in_a_pack_equal_those_alone(kind):
     assert compared == len(answers(packs)) > 15
 
 
-def test_an_answer_goes_on_from_boxes_with_errors_and_is_asked_for_right_ones():
+def test_box_noise_changes_the_inputs_of_an_answer_and_not_its_labels():
     _, _, right = ask(VIDEOS, (1, 2, 5))
     _, _, wrong = ask(VIDEOS, (1, 2, 5), box_noise=lambda boxes: np.minimum(boxes + 3, 100))
     scale = tiny_checkpoint().tokenizer.number_scale()
@@ -94,7 +94,7 @@ def test_an_answer_goes_on_from_boxes_with_errors_and_is_asked_for_right_ones():
     assert len(rows) > 50
 
 
-def test_errors_of_boxes_wander_and_stay_on_the_scale():
+def test_box_noise_is_correlated_and_stays_on_the_scale():
     rng = np.random.default_rng(0)
     said = np.full((8, 4), 50)
     errors = np.stack([add_box_noise(said, 6.0, rng) - said for _ in range(3000)])

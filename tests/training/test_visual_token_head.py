@@ -1,4 +1,4 @@
-"""Visual tokens in the language model's words: the loss falls to its floor where tokens tell, not where they do not."""
+"""The visual-token loss falls to its floor where tokens encode the targets, not where they do not."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from training.dense import ATTRIBUTES, DenseTargets
 from training.losses import soft_coordinates
 from training.visual_token_head import VisualTokenHead, visual_token_loss
 
-FRAMES, PATCHES, KEPT, WIDTH = 6, 16, 4, 24
+FRAMES, PATCHES, SELECTED, WIDTH = 6, 16, 4, 24
 SIGMA = 0.5
 
 
@@ -41,10 +41,12 @@ def learn(tokens: torch.Tensor, indices: torch.Tensor, targets: DenseTargets, st
     return float(loss.detach())
 
 
-def test_what_a_token_tells_is_learned_and_what_it_hides_is_not():
+def test_what_a_token_encodes_is_learned_and_nothing_else():
     indices, targets = scene()
-    telling = torch.randn(FRAMES, KEPT, WIDTH, generator=torch.Generator().manual_seed(1))  # each token is another
-    told, hidden = learn(telling, indices, targets), learn(torch.ones_like(telling), indices, targets)
+    informative = torch.randn(
+        FRAMES, SELECTED, WIDTH, generator=torch.Generator().manual_seed(1)
+    )  # each token is another
+    told, hidden = learn(informative, indices, targets), learn(torch.ones_like(informative), indices, targets)
     floor = float(-(soft_coordinates(SIGMA) * (soft_coordinates(SIGMA) + 1e-12).log()).sum(-1).mean())
     assert told < floor + 0.3
     assert hidden > floor + 2
@@ -52,7 +54,7 @@ def test_what_a_token_tells_is_learned_and_what_it_hides_is_not():
 
 def test_background_tokens_do_not_count():
     indices, targets = scene()
-    tokens = torch.randn(FRAMES, KEPT, WIDTH, generator=torch.Generator().manual_seed(1))
+    tokens = torch.randn(FRAMES, SELECTED, WIDTH, generator=torch.Generator().manual_seed(1))
     changed = tokens.clone()
     changed[:, 0] += 5  # patch 0 shows no object
     assert learn(tokens, indices, targets, 3) == pytest.approx(learn(changed, indices, targets, 3), abs=1e-6)

@@ -140,7 +140,7 @@ def truth_of(made: SuiteClip, fps: float) -> StreamTruth:
 
 
 def occlusions(made: SuiteClip, fps: float) -> list[dict[str, Any]]:
-    """Every time that a target is out of sight: its object, first and last frame, and what occlusion_kinds it.
+    """All occlusions of targets: object, first and last frame, and the cause.
 
     "exit": outside the image; "object": behind another; "post": behind the post.
     """
@@ -192,7 +192,7 @@ def suite_sheet(folder: Path, clips: int, *, columns: int = 10, width: int = 128
         for frame in np.linspace(0, len(clip) - 1, columns).round().astype(int):
             picture = cv2.imread(str(clip.paths[frame]), cv2.IMREAD_COLOR_RGB)
             if picture is None:
-                raise SourceError(f"{clip.paths[frame]} is damaged; remove its clip, to render it again")
+                raise SourceError(f"{clip.paths[frame]} is damaged; remove its clip and run the command again")
             image = cv2.resize(np.asarray(picture, np.uint8), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
             for target, colour in zip(clip.truth.targets, colours, strict=False):
                 box = clip.truth.boxes_xyxy[frame, target.object] * scale
@@ -280,7 +280,7 @@ def _is_there(folder: Path, suite: Suite, index: int) -> bool:
     try:
         document = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise SourceError(f"{path} cannot be read: {error}; remove {path.parent}, to render it again") from error
+        raise SourceError(f"{path} cannot be read: {error}; remove {path.parent} and run the command again") from error
     parameters = _parameters(suite, index)
     if not isinstance(document, dict) or {key: document.get(key) for key in parameters} != parameters:
         raise ConfigError(f"{path.parent} is a clip of another suite; choose an empty folder, or remove it")

@@ -1,4 +1,4 @@
-"""The suite's clips: what is on disk is true, unseen, the same on every run, and occlusion_kinds what it should."""
+"""The suite's clips: exact ground truth, held out, the same on every run, with the planned occlusions."""
 
 import json
 from pathlib import Path
@@ -71,7 +71,7 @@ def test_attributes_name_one_object_of_the_whole_clip() -> None:
     assert judged >= 8
 
 
-def test_hidings_are_those_of_the_metrics_and_have_a_cause(clips: list[StreamClip], folder: Path) -> None:
+def test_occlusions_are_those_of_the_metrics_and_have_a_cause(clips: list[StreamClip], folder: Path) -> None:
     causes = set()
     for clip in clips:
         document = json.loads((folder / clip.name / TRUTH_FILE).read_text())
@@ -116,7 +116,7 @@ def test_a_clip_is_the_same_on_every_run_and_other_seeds_give_others() -> None:
     assert first.clip.frames[0].tobytes() != other.clip.frames[0].tobytes()
 
 
-def test_a_suite_goes_on_where_it_was_broken_off_and_may_grow(folder: Path, tmp_path: Path) -> None:
+def test_an_interrupted_suite_is_completed_and_may_grow(folder: Path, tmp_path: Path) -> None:
     list(render_suite(tmp_path, Suite(**{**as_values(SMALL), "clips": 1})))
     kept = (tmp_path / clip_name(0) / TRUTH_FILE).stat().st_mtime_ns
     (tmp_path / clip_name(1) / "frames").mkdir(parents=True)
@@ -160,7 +160,7 @@ def test_things_move_no_faster_than_in_training_and_never_jump() -> None:
             assert np.linalg.norm(thing.centres[7:] - thing.centres[:-7], axis=1).max() < 0.6, "a keyframe"
 
 
-def test_any_four_plans_in_a_row_have_something_to_hide_behind_and_up_to_four_leads() -> None:
+def test_any_four_plans_in_a_row_have_occluders_and_up_to_four_targets() -> None:
     plans = [plan_of(index, np.random.default_rng(0)) for index in range(60)]
     for start in range(57):
         assert any(plan.has_post for plan in plans[start : start + 4])

@@ -1,4 +1,4 @@
-"""Close-ups: four objects, each with a pattern that can be seen, all within the picture."""
+"""Pattern grids: four objects inside the image, each with a visible pattern."""
 
 import numpy as np
 import pytest
@@ -15,15 +15,15 @@ def test_each_object_is_patterned_and_seen(seed: int, size: tuple[int, int]) -> 
     clip = make_pattern_grid(seed, size)
     assert clip.frames.shape == (1, *size, 3)
     assert len(clip.objects) == 4
-    assert all(thing.pattern != "plain" and thing.size != "small" for thing in clip.objects)
-    assert not any(is_held_out_pair(thing.colour, thing.shape) for thing in clip.objects)
+    assert all(item.pattern != "plain" and item.size != "small" for item in clip.objects)
+    assert not any(is_held_out_pair(item.colour, item.shape) for item in clip.objects)
     assert clip.visible.min() > 0.6
     areas = clip.masks[0].sum(axis=(1, 2)) / (size[0] * size[1])
     assert areas.min() > 0.004
 
 
 def test_all_patterns_come_up_evenly() -> None:
-    names = [thing.pattern for seed in range(100) for thing in make_pattern_grid(seed, (64, 64)).objects]
+    names = [item.pattern for seed in range(100) for item in make_pattern_grid(seed, (64, 64)).objects]
     for pattern in ("striped", "dotted", "checked"):
         assert names.count(pattern) / len(names) == pytest.approx(1 / 3, abs=0.08)
 
