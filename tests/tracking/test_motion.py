@@ -48,8 +48,8 @@ def test_flow_of_a_pan_is_the_pan_and_trusts_nothing_beyond_the_image():
     scale = crop_scale(size)
     crops = [take_crop(View(scene(index, None, pan=4 * index)), center, scale) for index in range(2)]
     flow = FlowEstimator()(*crops)
-    moved = (flow.end - flow.start)[flow.trust > 0.5]
+    moved = (flow.end - flow.start)[flow.reliability > 0.5]
     np.testing.assert_allclose(np.median(moved, axis=0) / scale, [-4, 0], atol=0.3)
     beyond = crops[0].to_image(flow.start + 64)[:, 0] < 0
     assert beyond.any()
-    assert (flow.trust[beyond] == 0).all()
+    assert (flow.reliability[beyond] == 0).all()

@@ -1,8 +1,8 @@
-"""Whether what a model says of a place agrees with what was looked for there.
+"""Whether a model's description of a box agrees with the phrase that the box was found for.
 
-A description speaks against a phrase where it names another value of the same attribute, another noun, or what the
-phrase excludes. What it leaves out speaks against nothing. Only the words of the thing itself are compared, not those
-of another that it lies beside.
+A description contradicts a phrase where it names another value of the same attribute, another noun, or what the phrase
+excludes. What it leaves out contradicts nothing. Only the words of the object itself are compared, not those of a
+landmark.
 """
 
 from vitron_ros.grounding import lexicon
@@ -11,7 +11,7 @@ from vitron_ros.grounding.referring_expressions import ReferringExpression, is_a
 
 
 def contradiction(phrase: ReferringExpression, description: str) -> str:
-    """The word of the phrase that a description speaks against; empty: there is none."""
+    """The word of the phrase that a description contradicts; empty: there is none."""
     said = [singular(word) for word in tokenise(description) if word not in lexicon.FUNCTION_WORDS]
     if not said:
         return ""

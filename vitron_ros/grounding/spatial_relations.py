@@ -1,4 +1,4 @@
-"""Whether boxes lie as a phrase says, by their centres and sizes. Boxes are (4,) px; x right, y down."""
+"""Whether boxes are placed as a phrase says, by their centres and sizes. Boxes are (4,) px; x right, y down."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""How far apart a camera's images come, and so how long its newest one may be the newest."""
+"""The interval between a camera's images, and from it how long the camera may be silent."""
 
 from collections import deque
 from statistics import median
@@ -22,7 +22,7 @@ class FrameInterval:
 
     @property
     def silent_after_ns(self) -> int:
-        """For how long no image may come without a word of it. No limit in seconds should be shorter."""
+        """How long no image may come before the camera counts as silent. No limit in seconds should be shorter."""
         return int(PERIODS * self._period_ns)
 
     def arrive(self, now_ns: int) -> None:

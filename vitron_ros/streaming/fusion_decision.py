@@ -1,10 +1,9 @@
-"""When the model and the tracker disagree about a target: whom to believe. Pure functions of what each of them said.
+"""Fuses the model and the tracker where they disagree about a target. Pure functions of what each of them reports.
 
-The model is slow and may be out of its depth; the tracker is quick and may have slipped. So the model's word counts for
-a target only after it has shown that it sees it move (`ModelReliability`);
-a correction must start on common ground and be within
-the target's reach; and a tracker that sees its target is overruled by the second objection only, unless the model has
-proved itself and the tracker is not sure.
+The model is slow and may be out of its depth; the tracker is quick and may have slipped. So the model's predictions
+count for a target only after it has shown that it sees it move (`ModelReliability`); a correction must start where both
+agreed, or where the target was known to be, and be within its reach; and a tracker that sees its target is overruled by
+the second objection only, unless the model is highly reliable and the tracker is unsure.
 
 Shapes: T frames of one request.
 """
@@ -96,8 +95,8 @@ class ModelReliability:
         return replace(self, value=self.value + RECOVERY * max(self.credit - self.value, 0.0), objections=0)
 
     def _at(self, value: float) -> "ModelReliability":
-        """A model that found the target is never trusted less than the tracker that it gave it to: there, the tracker
-        has nothing but the model's word, and where it has slipped it would contradict every reply."""
+        """A model that found the target never counts for less than the tracker, which was started from the model's box:
+        a tracker that has slipped would contradict every reply."""
         floor = min(self.value, RELIABILITY_NEEDED) if self.credit >= RELIABILITY_NEEDED else 0.0
         return replace(self, value=max(value, floor))
 

@@ -1,13 +1,10 @@
 """The goals of one camera: from acceptance, by a region or by the model's reply, to a target and its end."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from vitron_ros.clock import SECOND_NS
-from vitron_ros.errors import ConfigError, RegionError
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.request import ModelReply, ModelRequest, ReplyStatus, Task
-from vitron_ros.region import Region, RegionKind
 from vitron_ros.streaming import goal_failures
 from vitron_ros.streaming.frame_buffer import FrameBuffer
 from vitron_ros.streaming.goal_state import GoalState
@@ -17,9 +14,8 @@ from vitron_ros.streaming.model_fusion import ModelFusion
 from vitron_ros.streaming.pending_requests import PendingRequests
 from vitron_ros.streaming.phrase_search import PhraseSearch
 from vitron_ros.streaming.step_context import StepContext
-from vitron_ros.tracking.box_tracker import View
+from vitron_ros.streaming.target_starter import TargetStarter
 from vitron_ros.tracking.catch_up import CatchUp
-from vitron_ros.tracking.point_box import box_around_point
 from vitron_ros.tracking.track import EventKind, Reason, TrackEvent, TrackSnapshot
 from vitron_ros.tracking.track_manager import TrackManager
 
@@ -46,7 +42,7 @@ class GoalManager:
         self._pending = pending
         self._frame_buffer = frame_buffer
         self._camera = camera
-        self._has_model = has_model
+        self._starter = TargetStarter(manager, model_fusion, frame_buffer, has_model=has_model)
         self._goals: dict[str, GoalState] = {}
         self._finished: dict[str, GoalResult] = {}
 
@@ -117,8 +113,11 @@ class GoalManager:
 
     def ground(self, context: StepContext) -> Events:
         """Start the targets of goals with a region, and refuse those that cannot have one."""
-        waiting = [goal for goal in self._goals.values() if goal.found_ns is None]
-        return [event for goal in waiting for event in self._ground(context, goal)]
+        events: Events = []
+        for goal in [goal for goal in self._goals.values() if goal.found_ns is None]:
+            started = self._starter.from_region(context, goal)
+            events += self._reject(context, goal, started) if isinstance(started, Failure) else started
+        return events
 
     def requests(self, context: StepContext, clip: tuple[Frame, ...]) -> list[ModelRequest]:
         """What to ask the model with the newest clip."""
@@ -153,7 +152,10 @@ class GoalManager:
                 budget -= catch_up.advance(self._frame_buffer.after(catch_up.time_ns), budget, max_views)
                 if catch_up.time_ns == context.image_ns:
                     search.catch_up = None
-                    events += self._adopt(context, goal, search, catch_up)
+                    started = self._starter.from_catch_up(context, goal, search, catch_up)
+                    if isinstance(started, Failure):
+                        started = self._fail_search(context, goal, search, started)
+                    events += started
         return budget, events
 
     def follow(self, context: StepContext, tracks: tuple[TrackSnapshot, ...], events: Events) -> None:
@@ -210,76 +212,6 @@ class GoalManager:
     def _is_unanswered(self, goal: GoalState) -> bool:
         """Whether the model still owes an answer without which nothing can be said."""
         return any(search.answer is None and self._pending.is_open(search.subject) for search in goal.searches)
-
-    def _ground(self, context: StepContext, goal: GoalState) -> Events:
-        region, stamp_ns = goal.request.region, goal.request.region_stamp_ns
-        if region is None and not self._has_model:
-            return self._reject(context, goal, goal_failures.no_model(goal.request.prompt))
-        if stamp_ns > context.image_ns:
-            return []  # drawn on an image yet to come
-        if len(self._manager) >= context.config.max_targets:
-            return self._reject(context, goal, self._too_many_targets(context))
-        if region is None:
-            return []  # asked for with the next keyframe
-        views = self._views_since(goal)
-        if not views:
-            return self._reject(context, goal, goal_failures.image_not_kept(context, stamp_ns))
-        return self._start(context, goal, region, views)
-
-    def _views_since(self, goal: GoalState) -> list[View]:
-        """From the image that the region was drawn on to the newest; if that one never came, from the next."""
-        stamp_ns = goal.request.region_stamp_ns
-        views = self._frame_buffer.ring.since(stamp_ns) if stamp_ns else []
-        return views or (self._frame_buffer.ring.newest() if goal.is_ahead or not stamp_ns else [])
-
-    def _start(self, context: StepContext, goal: GoalState, region: Region, views: list[View]) -> Events:
-        frame, request = views[0].frame, goal.request
-        try:
-            if region.kind is RegionKind.POINT:
-                box = box_around_point(frame.rgb, *region.points[0])
-            else:
-                box = region.bounding_box(frame.width, frame.height)
-        except RegionError as error:
-            return self._reject(context, goal, Failure(Outcome.BAD_REGION, Reason.BAD_REGION, str(error)))
-        try:
-            track_id, event = self._manager.start(
-                views[0],
-                box,
-                context.image_ns,
-                context.config,
-                phrase=request.prompt,
-                min_score=request.min_score,
-                later=views[1:],
-            )
-        except ConfigError as error:  # the tracker's files are gone since the node became active
-            return self._reject(context, goal, Failure(Outcome.MODEL_ERROR, Reason.MODEL_ERROR, str(error)))
-        self._begin(context, goal, track_id, by_model=False)
-        return [event]
-
-    def _adopt(self, context: StepContext, goal: GoalState, search: PhraseSearch, catch_up: CatchUp) -> Events:
-        """What the model found has come to the newest image: a new target, unless it could not be followed there."""
-        assert context.frame is not None, "a box on its way has images to go through"
-        request, config = goal.request, context.config
-        if not catch_up.was_followed(config.min_score if request.min_score is None else request.min_score):
-            search.answer = "found, but out of sight before it could be followed"
-            return []
-        if len(self._manager) >= config.max_targets:
-            return self._fail_search(context, goal, search, self._too_many_targets(context))
-        track_id, events = self._manager.adopt(
-            catch_up, context.frame, config, phrase=search.phrase, min_score=request.min_score
-        )
-        search.is_over = True
-        self._begin(context, goal, track_id, by_model=True)
-        return [replace(event, text="; ".join(filter(None, (event.text, goal.note)))) for event in events]
-
-    def _begin(self, context: StepContext, goal: GoalState, track_id: int, *, by_model: bool) -> None:
-        goal.track_ids.append(track_id)
-        goal.seen_ns = context.image_ns
-        goal.found_ns = goal.seen_ns if goal.found_ns is None else goal.found_ns
-        self._model_fusion.begin(track_id, by_model=by_model)
-
-    def _too_many_targets(self, context: StepContext) -> Failure:
-        return goal_failures.too_many_targets(len(self._manager), context.config)
 
     def _fail_search(self, context: StepContext, goal: GoalState, search: PhraseSearch, failure: Failure) -> Events:
         """Give up a search, and its goal if that was all there was to it."""

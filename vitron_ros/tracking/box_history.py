@@ -1,4 +1,4 @@
-"""What was believed of a target at each of the last images."""
+"""The boxes of a track in each of the last images."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrackHistory:
-    """What was believed at T times. NaN and False where nothing was.
+    """The track at T times. NaN and False where nothing is known.
 
     Attributes:
         boxes_xyxy: (T, 4) px.
@@ -47,7 +47,7 @@ class BoxHistory:
         return len(self._entries)
 
     def put(self, entry: Entry) -> None:
-        """The newest entry. What was believed at its time or after is forgotten."""
+        """The newest entry. Entries of its time or later are dropped."""
         while self._entries and self._entries[-1].time_ns >= entry.time_ns:
             self._entries.pop()
         self._entries.append(entry)
@@ -61,7 +61,7 @@ class BoxHistory:
         return all(entry.is_seen for entry in self._entries if entry.time_ns > time_ns)
 
     def at(self, times_ns: Iterable[int]) -> TrackHistory:
-        """The belief at exactly these times."""
+        """The track at exactly these times."""
         known = {entry.time_ns: entry for entry in self._entries}
         found = [known.get(time_ns) for time_ns in times_ns]
         nowhere = np.full(4, np.nan)

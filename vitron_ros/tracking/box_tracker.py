@@ -13,7 +13,7 @@ from vitron_ros.frame import Frame, Image
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BoxEstimate:
-    """Where a tracker believes its target to be.
+    """A tracker's estimate of its target's box.
 
     Attributes:
         box_xyxy: (4,) px, may reach outside the image.
@@ -67,11 +67,11 @@ class BoxTracker(Protocol):
 
 
 @runtime_checkable
-class Recogniser(Protocol):
-    """A tracker that remembers what its target looks like, and can compare."""
+class AppearanceTracker(Protocol):
+    """A tracker with an appearance model of its target, which can compare boxes with it."""
 
     def likeness(self, view: View, box_xyxy: Boxes) -> float:
         """How much a box (4,) px of any frame looks like the target when sure; about 1: alike, 0: not at all."""
 
     def reject(self) -> None:
-        """Somebody who knows better says that what is followed is not the target: look for it elsewhere."""
+        """What is followed is not the target: look for the target elsewhere."""

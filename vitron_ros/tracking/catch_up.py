@@ -1,4 +1,4 @@
-"""A box of the past on its way to now: a slow model's word, carried forward through the images that came meanwhile."""
+"""A box of the past on its way to now: a slow model's box, propagated through the images that came meanwhile."""
 
 from collections.abc import Sequence
 

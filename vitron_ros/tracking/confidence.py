@@ -15,7 +15,7 @@ BIAS = -5.5
 
 @dataclass(frozen=True, slots=True)
 class Cues:
-    """What speaks for a box, each in [0, 1] but for noise.
+    """Evidence for a box, each in [0, 1] but for noise.
 
     Attributes:
         height: the correlation filter's answer where it places the target.
@@ -31,7 +31,7 @@ class Cues:
         return float(1 / (1 + np.exp(-odds)))
 
     def towards(self, other: "Cues", rate: float) -> "Cues":
-        """The way to other cues by `rate`, in [0, 1]."""
+        """Moved towards other cues by `rate`, in [0, 1]."""
         return Cues(
             self.height + rate * (other.height - self.height), self.likeness + rate * (other.likeness - self.likeness)
         )

@@ -126,7 +126,7 @@ class DefaultTracker:
         return is_high and is_alike and not self._is_rejected and self._long_term.likeness(colours) >= LIKE_HERE
 
     def _learn_size(self, *, is_whole: bool) -> None:
-        """What comes in front of a target makes it look smaller, so it is believed to shrink only while it is whole."""
+        """Occlusion makes a target look smaller, so its size shrinks only while it is whole."""
         is_larger = self._size.prod() > self._sure_size.prod()
         rate = SIZE_RATE if is_whole else GROWTH_RATE if is_larger else 0.0
         self._sure_size = self._sure_size + rate * (self._size - self._sure_size)
@@ -134,14 +134,14 @@ class DefaultTracker:
     def _motions(self, flow: Flow) -> tuple[Similarity, Mask | None]:
         """The target's motion between two crops, and the log odds of each point to follow it; None: not known."""
         likely = self._silhouette.weight_at(flow)
-        weight = flow.trust * likely**2
-        is_target, is_behind = weight > 0.05, (likely < 0.2) & (flow.trust > 0.2)
+        weight = flow.reliability * likely**2
+        is_target, is_behind = weight > 0.05, (likely < 0.2) & (flow.reliability > 0.2)
         if is_target.sum() < 10:
             return STILL, None
         target = fit_similarity(flow.start[is_target], flow.end[is_target], weight[is_target], rounds=5)
         if is_behind.sum() < 30:
             return target, None
-        behind = fit_similarity(flow.start[is_behind], flow.end[is_behind], flow.trust[is_behind], rounds=3)
+        behind = fit_similarity(flow.start[is_behind], flow.end[is_behind], flow.reliability[is_behind], rounds=3)
         return target, motion_odds(flow, target, behind)
 
     def _pulled(self, expected: Boxes, seen: Observation) -> Boxes:
@@ -149,9 +149,9 @@ class DefaultTracker:
         if seen.box_xyxy is None:
             return expected
         self._agreement += AGREEMENT_RATE * (float(iou(seen.box_xyxy, expected)) - self._agreement)
-        trust = np.clip((self._agreement - MIN_AGREEMENT) / (1 - MIN_AGREEMENT), 0, 1)
+        weight = np.clip((self._agreement - MIN_AGREEMENT) / (1 - MIN_AGREEMENT), 0, 1)
         limit = MASK_PULL_LIMIT * np.tile(expected[2:] - expected[:2], 2)
-        return np.asarray(expected + MASK_PULL * trust * np.clip(seen.box_xyxy - expected, -limit, limit))
+        return np.asarray(expected + MASK_PULL * weight * np.clip(seen.box_xyxy - expected, -limit, limit))
 
     def _redetect(self, view: View) -> bool:
         """Look at a few more places for the target as it was when last sure; move there if it is found."""

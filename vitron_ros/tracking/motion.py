@@ -26,12 +26,12 @@ class Flow:
     Attributes:
         start: (N, 2) in the earlier crop, row by row.
         end: (N, 2) in the later crop.
-        trust: (N,) in [0, 1]; 0 outside the image.
+        reliability: (N,) in [0, 1]; 0 outside the image.
     """
 
     start: Array
     end: Array
-    trust: Array
+    reliability: Array
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,7 +15,7 @@ SIZES = (1.0, 0.74, 1.35)  # of the target's when it was last sure, one a frame
 
 
 class Search:
-    """One hunt for a target of one size, from where it was last seen outwards."""
+    """The search for a target of one size, from where it was last seen outwards."""
 
     def __init__(self, view: View, seen_at: Boxes, size: Boxes) -> None:
         """seen_at, size: (2,) image px."""

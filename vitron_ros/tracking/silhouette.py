@@ -31,7 +31,7 @@ INNER_SURROUNDINGS = 0.5  # weight, as surroundings, of pixels inside the box th
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Observation:
-    """A silhouette seen in one crop, not yet believed.
+    """A silhouette observed in one crop, not yet used.
 
     Attributes:
         mask: (MASK_PX, MASK_PX) probability.
@@ -126,7 +126,7 @@ def motion_odds(flow: Flow, target: Similarity, surroundings: Similarity) -> Mas
     side = CROP_PX // FLOW_STEP_PX
     against = np.log1p(target.residual_sq(flow) / (1 + target.spread**2))
     in_favour = np.log1p(surroundings.residual_sq(flow) / (1 + surroundings.spread**2))
-    return ((in_favour - against) * flow.trust).reshape(side, side).astype(np.float32)
+    return ((in_favour - against) * flow.reliability).reshape(side, side).astype(np.float32)
 
 
 def cut_to(mask: Mask, box_xyxy: Boxes) -> Mask:

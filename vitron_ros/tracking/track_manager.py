@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from vitron_ros.boxes import Boxes
 from vitron_ros.config import LifeCycle
 from vitron_ros.frame import Frame
-from vitron_ros.tracking.box_tracker import BoxTracker, Recogniser, View
+from vitron_ros.tracking.box_tracker import AppearanceTracker, BoxTracker, View
 from vitron_ros.tracking.catch_up import CatchUp
 from vitron_ros.tracking.track import EventKind, Reason, Track, TrackEvent, TrackSnapshot, TrackState
 
@@ -115,12 +115,12 @@ class TrackManager:
     def likeness(self, track_id: int, view: View, box_xyxy: Boxes) -> float | None:
         """How much a box (4,) px of a frame looks like the target; None: its tracker does not compare."""
         tracker = self._targets[track_id].tracker
-        return tracker.likeness(view, box_xyxy) if isinstance(tracker, Recogniser) else None
+        return tracker.likeness(view, box_xyxy) if isinstance(tracker, AppearanceTracker) else None
 
     def reject(self, track_id: int) -> bool:
         """Make a target's tracker look elsewhere; False: it cannot."""
         tracker = self._targets[track_id].tracker
-        if not isinstance(tracker, Recogniser):
+        if not isinstance(tracker, AppearanceTracker):
             return False
         tracker.reject()
         return True
