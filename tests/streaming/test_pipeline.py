@@ -417,6 +417,6 @@ def test_settings_change_while_goals_run():
         ({"prompt": "x", "min_score": 1.5}, "at most 1"),
     ],
 )
-def test_impossible_wishes_are_refused(values, says):
+def test_impossible_goals_are_refused(values, says):
     with pytest.raises(ConfigError, match=says):
         TrackRequest(**values)

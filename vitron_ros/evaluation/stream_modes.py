@@ -139,7 +139,7 @@ class _UntimedModel:
 def _pipeline(
     clip: StreamClip, config: PipelineConfig, model: LanguageVision | None, latency: Latency, *, from_box: bool
 ) -> list[Published]:
-    goals = [ScriptedGoal(request=request) for request in _wishes(clip, from_box=from_box)]
+    goals = [ScriptedGoal(request=request) for request in _track_requests(clip, from_box=from_box)]
     watch = _Stopwatch()
     untimed = None if model is None else _UntimedModel(model, watch)
     ages_ms: list[float] = []
@@ -166,7 +166,7 @@ def _pipeline(
     return [page.bound() for page in pages]
 
 
-def _wishes(clip: StreamClip, *, from_box: bool) -> list[TrackRequest]:
+def _track_requests(clip: StreamClip, *, from_box: bool) -> list[TrackRequest]:
     if not from_box:
         return [TrackRequest(prompt=target.phrase) for target in clip.truth.targets]
     boxes = [clip.truth.boxes_xyxy[0, target.object] for target in clip.truth.targets]

@@ -46,7 +46,7 @@ NAMES: dict[Module, str] = {module: module.name.replace("_", " ").title() for mo
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """A wish of the model that an expert module does something.
+    """A request of the model to an expert module.
 
     Attributes:
         instructions: what to do, in the model's words, such as "segmentation: the red mug"; at least one.
