@@ -209,7 +209,7 @@ def test_what_appears_later_is_found():
 @pytest.mark.parametrize(
     ("values", "says"),
     [
-        ({"score": 0.2}, "not sure enough"),
+        ({"score": 0.2}, "below model_min_score"),
         ({"boxes_xyxy": np.full((1, 4), np.nan)}, "none"),
         ({"boxes_xyxy": np.array([[9.0, 9, 9, 9]])}, "none"),
         ({"boxes_xyxy": np.array([[900.0, 900, 950, 950]])}, "outside"),

@@ -90,7 +90,7 @@ class PhraseSearch:
             return reply.message or "what was found may be something else"
         if not reply.is_sure(config.model_min_score):
             needed = reply.needed_score(config.model_min_score)
-            return f"it is not sure enough, {reply.score:.2f} of model_min_score={needed:g}"
+            return f"the score {reply.score:.2f} is below model_min_score={needed:g}"
         frame = request.frames[index]
         try:
             box = check_box(reply.boxes_xyxy[index], frame.width, frame.height)
