@@ -19,6 +19,7 @@ from vitron_ros.model.hub import plan_download, size_text
 
 HELP = "parameters and memory by part, before anything is allocated"
 EPILOG = "example: vitron models show elysium-7b"
+WIDTH = 28  # of the names of parts
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +60,7 @@ def _table(config: ModelConfig, sizes: Footprint) -> str:
         f"{config.name}: image {vision.image_size} px, {vision.num_patches} patches a frame, "
         f"{sizes.tokens_per_frame} tokens a frame",
         *_parts(sizes.parameters),
-        f"  {'total':<12}{millions(sizes.total):>12}  {gibibytes(sizes.float16_bytes):>10} in float16, "
+        f"  {'total':<{WIDTH}}{millions(sizes.total):>12}  {gibibytes(sizes.float16_bytes):>10} in float16, "
         f"{gibibytes(sizes.float32_bytes)} in float32, {gibibytes(sizes.int8_bytes)} with int8 language weights",
         f"  cache of a full context of {sizes.context} tokens: {gibibytes(sizes.cache_bytes)} in float16",
     ]
@@ -70,11 +71,11 @@ def _show_published(sizes: PublishedSizes, is_json: bool) -> int:
     if is_json:
         print(json.dumps({**asdict(sizes), "total": sizes.total}))
         return 0
-    can = f"can {', '.join(sizes.can)}" if sizes.can else "of a type that published models list under no task"
-    print(f"{sizes.name}: {sizes.model_type}, {sizes.architecture}; {can}")
+    can = f"; can {', '.join(sizes.can)}" if sizes.can else ""
+    print(f"{sizes.name}: {sizes.model_type}, {sizes.architecture}{can}")
     print("\n".join(_parts(sizes.parameters)))
     print(
-        f"  {'total':<12}{millions(sizes.total):>12}  {gibibytes(2 * sizes.total):>10} in float16, "
+        f"  {'total':<{WIDTH}}{millions(sizes.total):>12}  {gibibytes(2 * sizes.total):>10} in float16, "
         f"{gibibytes(4 * sizes.total)} in float32"
     )
     return 0
@@ -93,4 +94,4 @@ def _show_remote(model_id: str, is_json: bool) -> int:
 
 
 def _parts(parameters: dict[str, int]) -> list[str]:
-    return [f"  {part:<12}{millions(count):>12}  {gibibytes(2 * count):>10}" for part, count in parameters.items()]
+    return [f"  {part:<{WIDTH}}{millions(count):>12}  {gibibytes(2 * count):>10}" for part, count in parameters.items()]
