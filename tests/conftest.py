@@ -1,14 +1,29 @@
 """What all tests share: footage that may be absent, and a ROS domain that nobody else uses."""
 
+import fcntl
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
-WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-DOMAINS = range(20 + 20 * WORKER, 40 + 20 * WORKER)  # of this worker alone
 ONE_AT_A_TIME = ("ros", "ros_tools")  # folders whose nodes share the cores with cameras and clients of their own
 FOOTAGE = Path(__file__).parents[2] / "shared" / "data"
+
+
+def take_domains(count: int = 10) -> range:
+    """Domain ids that no other run of tests on this machine has. A lock keeps them until this process ends."""
+    for first in range(20, 230, count):
+        try:
+            lock = os.open(Path(tempfile.gettempdir(), f"vitron-tests-domain-{first}.lock"), os.O_CREAT | os.O_RDWR)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            continue
+        return range(first, first + count)
+    raise pytest.UsageError("every ROS domain is taken by another run of the tests; wait for one to end")
+
+
+DOMAINS = take_domains()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -16,7 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
     if "PYTEST_XDIST_WORKER" in os.environ:
         os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: workers share the cores
-    os.environ["ROS_DOMAIN_ID"] = str(DOMAINS[os.getpid() % len(DOMAINS)])
+    os.environ["ROS_DOMAIN_ID"] = str(DOMAINS[0])
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     os.environ.update(transport_environment())
 
