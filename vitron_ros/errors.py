@@ -25,6 +25,13 @@ class ModelError(VitronError):
     """A model cannot be loaded, or cannot answer this request."""
 
 
+class InactiveError(VitronError):
+    """The node is not active, and takes no goals."""
+
+    def __init__(self) -> None:
+        super().__init__("the node is not active; activate it first")
+
+
 class CallbackError(VitronError):
     """A function that a caller handed in has raised. Its request ends; those beside it go on."""
 

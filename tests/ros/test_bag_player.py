@@ -82,7 +82,7 @@ def test_a_recording_is_played_as_a_simulated_camera(probe, bag, monkeypatch):
     probe.create_subscription(CameraInfo, "/front/camera_info", infos.append, 10)
     probe.create_subscription(Clock, "/clock", clocks.append, qos_profile_sensor_data)
     words = [str(bag), "--clock", "--compressed", "--reliable", "--loop", "2"]
-    with node_process("bag_player", *words, "--ros-args", "-r", "image:=/front/image") as player:
+    with node_process("ros.bag_player", *words, "--ros-args", "-r", "image:=/front/image") as player:
         probe.spin_until(lambda: images, 30, "an image")
         assert max(segment.stat().st_size for segment in segments_of(player)) >= 64 * 2**20
         probe.spin_until(lambda: player.poll() is not None, 30, "the end")

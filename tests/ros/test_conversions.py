@@ -8,16 +8,17 @@ import pytest
 pytest.importorskip("rclpy", reason="rclpy is not installed")
 pytest.importorskip("vitron_msgs", reason="vitron_msgs is not installed")
 
-from builtin_interfaces.msg import Time
+from builtin_interfaces.msg import Duration, Time
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
-from vitron_msgs.action import TrackObject
+from vitron_msgs.action import Converse, RunModule, TrackObject
 
-from vitron_ros.errors import ImageError, RegionError
+from vitron_ros.errors import ConfigError, ImageError, RegionError
 from vitron_ros.images.codec import encode_png
 from vitron_ros.images.intensity_window import IntensityWindow
 from vitron_ros.ros import conversions
-from vitron_ros.ros.conversions import frame_from_message, request_from_goal
+from vitron_ros.ros.conversions import duration_from_ns, frame_from_message, outcome_name, request_from_goal
+from vitron_ros.streaming.goals import Outcome
 
 pytestmark = pytest.mark.ros
 
@@ -36,6 +37,36 @@ def test_a_stamp_that_is_no_time_is_refused_on_an_image_and_in_a_goal(stamp):
         frame_from_message(image(stamp=stamp), "", IntensityWindow())
     with pytest.raises(RegionError, match=r"the region's image: its stamp, .* is no time"):
         request_from_goal(TrackObject.Goal(prompt="the mug", region_stamp=stamp))
+
+
+def test_durations_of_a_goal_are_seconds_and_zero_is_the_setting_of_the_node():
+    goal = TrackObject.Goal(prompt="the mug", timeout=Duration(sec=1, nanosec=250_000_000))
+    request = request_from_goal(goal)
+    assert (request.timeout, request.lost_timeout, request.duration) == (1.25, None, None)
+    for name in ("timeout", "lost_timeout", "duration"):
+        with pytest.raises(ConfigError, match=rf"{name} is -0.5; it must be a finite number that is not negative"):
+            request_from_goal(TrackObject.Goal(prompt="the mug", **{name: Duration(sec=-1, nanosec=500_000_000)}))
+
+
+@pytest.mark.parametrize("nanoseconds", [0, 1, 10**9, -1, -(10**9)])
+def test_a_duration_may_be_negative(nanoseconds):
+    duration = duration_from_ns(nanoseconds)
+    assert duration.sec * 10**9 + duration.nanosec == nanoseconds
+    assert 0 <= duration.nanosec < 10**9
+
+
+@pytest.mark.parametrize("action", [TrackObject, Converse, RunModule])
+def test_every_error_code_has_a_name_of_its_own(action):
+    result = action.Result
+    codes = {name: getattr(result, name) for name in dir(result) if name.isupper()}
+    assert {"NONE", "CANCELED", "SHUTDOWN", "INTERNAL_ERROR"} <= codes.keys()
+    names = {outcome_name(result(error_code=code)) for code in codes.values()}
+    assert names == codes.keys() - {"NONE"} | {"OK"}
+
+
+def test_the_codes_of_track_are_those_of_the_pipeline():
+    for outcome in Outcome:
+        assert outcome_name(TrackObject.Result(error_code=int(outcome))) == outcome.name
 
 
 def test_a_compressed_image_has_the_colours_that_its_format_says():

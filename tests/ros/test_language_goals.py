@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip("rclpy", reason="rclpy is not installed")
 pytest.importorskip("vitron_msgs", reason="vitron_msgs is not installed")
 
+from builtin_interfaces.msg import Duration
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rclpy.action import ActionClient
@@ -87,6 +88,7 @@ class Talker:
         self.client = ActionClient(probe, Converse, "converse")
         probe.create_subscription(Invocation, "invocations", self.invocations.append, qos.INVOCATIONS)
         probe.spin_until(self.client.server_is_ready, 20, "the Converse action")
+        probe.settle()
 
     def ask(self, text, **values):
         goal = Converse.Goal(text=text, **values)
@@ -131,7 +133,7 @@ def test_prompts_become_tracks_with_their_phrases(probe):
         assert stamps[-1] != stamps[0], "the model has confirmed them since"
         for handle in handles:
             result = probe.cancel(handle)
-            assert (result.outcome, result.tracks[0].state) == (Result.CANCELED, Track.TRACKED)
+            assert (result.error_code, result.tracks[0].state) == (Result.CANCELED, Track.TRACKED)
 
 
 @pytest.mark.parametrize(
@@ -149,8 +151,8 @@ def test_a_prompt_that_leads_nowhere_says_why(probe, status, outcome, reason):
         handle = probe.send(Goal(prompt="the unicorn"))
         future = handle.get_result_async()
         camera.run_until(future.done)
-        assert future.result().result.outcome == outcome
-        assert "the reason why" in future.result().result.message
+        assert future.result().result.error_code == outcome
+        assert "the reason why" in future.result().result.error_msg
         probe.spin_until(lambda: probe.events, 10, "the event")
         assert (probe.events[-1].event, probe.events[-1].reason) == (TrackEvent.REJECTED, reason)
         assert probe.events[-1].phrase == "the unicorn"
@@ -162,7 +164,7 @@ def test_cancel_while_the_model_thinks(probe):
         camera = start(Camera(probe), probe)
         handle = probe.send(Goal(prompt="the first square"))
         camera.run_until(waiting.entered.is_set)
-        assert probe.cancel(handle).outcome == Result.CANCELED
+        assert probe.cancel(handle).error_code == Result.CANCELED
         waiting.go_on.set()
         camera.run(10)
         assert probe.tracks[-1][1].tracks == []
@@ -183,8 +185,8 @@ def test_a_model_that_hangs_blocks_nothing(probe, talk):
             probe.send(Goal(region=[region]))
             futures = [prompt.get_result_async(), question.get_result_async()]
             camera.run_until(lambda: all(future.done() for future in futures))
-            assert futures[0].result().result.outcome == Result.TIMEOUT
-            assert futures[1].result().result.outcome == Converse.Result.TIMEOUT
+            assert futures[0].result().result.error_code == Result.TIMEOUT
+            assert futures[1].result().result.error_code == Converse.Result.TIMEOUT
             assert len(probe.tracks[-1][1].tracks) == 1
 
             def status():
@@ -210,8 +212,8 @@ def test_deactivate_and_activate_while_the_model_thinks(probe, talk):
             return probe.call(ChangeState, "perception/change_state", request).success
 
         assert change(Transition.TRANSITION_DEACTIVATE)
-        assert probe.result(handle).outcome == Result.SHUTDOWN
-        assert talker.result(question).outcome == Converse.Result.SHUTDOWN
+        assert probe.result(handle).error_code == Result.SHUTDOWN
+        assert talker.result(question).error_code == Converse.Result.SHUTDOWN
         assert change(Transition.TRANSITION_ACTIVATE)
         waiting.go_on.set()
         camera.connect()
@@ -246,7 +248,7 @@ def test_one_model_serves_two_cameras(probe):
         cameras[0].run_until(everybody_tracks)
         assert {request.frames[0].camera for request in shared.asked} == {"left", "right"}
         for handle in handles:
-            assert probe.cancel(handle).outcome == Result.CANCELED
+            assert probe.cancel(handle).error_code == Result.CANCELED
 
 
 def test_a_question_is_answered_about_the_newest_image(probe, talk):
@@ -255,7 +257,7 @@ def test_a_question_is_answered_about_the_newest_image(probe, talk):
         talker = talk()
         shown = camera.show()
         result = talker.result(talker.ask("what is it?"))
-        assert (result.outcome, result.message) == (Converse.Result.OK, "")
+        assert (result.error_code, result.error_msg) == (Converse.Result.NONE, "")
         assert result.reply == "you said what is it? after [] with 0 regions"
         assert result.header.frame_id == "lens"
         (track,) = result.grounded
@@ -319,8 +321,8 @@ def test_what_is_not_asked_for_is_not_published(probe, talk):
         talker = talk()
         for text in ("hello", "the small red ring", "Describe the scene."):
             result = talker.result(talker.ask(text))
-            assert (result.outcome, result.invocations) == (Converse.Result.REFUSED, [])
-            assert result.message
+            assert (result.error_code, result.invocations) == (Converse.Result.REFUSED, [])
+            assert result.error_msg
         result = talker.result(talker.ask("remove the small red ring"))
         assert [round(invocation.score, 3) for invocation in result.invocations] == [0.9] and result.score > 0.89
         probe.spin_until(lambda: talker.invocations, 10, "the invocation")
@@ -333,8 +335,8 @@ def test_stop_ends_the_questions_that_stand(probe, talk):
         standing = talker.ask("tell me when", standing=True, conversation_id="door")
         camera.run_until(lambda: talker.heard)
         result = talker.result(talker.ask("stop", conversation_id="door"))
-        assert (result.outcome, result.reply[:25]) == (Converse.Result.OK, "1 standing questions ended"[:25])
-        assert talker.result(standing).outcome == Converse.Result.OK
+        assert (result.error_code, result.reply[:25]) == (Converse.Result.NONE, "1 standing questions ended"[:25])
+        assert talker.result(standing).error_code == Converse.Result.NONE
 
 
 @pytest.mark.parametrize(
@@ -353,14 +355,14 @@ def test_questions_that_cannot_be_asked_say_why(probe, talk, values, outcome, sa
         start(Camera(probe), probe)
         talker = talk()
         result = talker.result(talker.ask("what?", **values))
-        assert result.outcome == outcome
-        assert says in result.message
+        assert result.error_code == outcome
+        assert says in result.error_msg
 
 
 def test_a_question_without_an_image_is_stale_and_without_a_text_or_camera_refused(probe, talk):
     with node_with(model()):
         talker = talk()
-        assert talker.result(talker.ask("what?")).outcome == Converse.Result.INPUT_STALE
+        assert talker.result(talker.ask("what?")).error_code == Converse.Result.INPUT_STALE
         assert not talker.ask(" ").accepted
         assert not talker.ask("what?", camera="rear").accepted
 
@@ -370,8 +372,8 @@ def test_a_question_without_a_model_says_how_to_get_one(probe, talk):
         start(Camera(probe), probe)
         talker = talk()
         result = talker.result(talker.ask("what?"))
-        assert result.outcome == Converse.Result.MODEL_ERROR
-        assert "parameter model" in result.message
+        assert result.error_code == Converse.Result.MODEL_ERROR
+        assert "parameter model" in result.error_msg
 
 
 def test_cancelling_a_question_while_the_model_thinks(probe, talk):
@@ -381,9 +383,9 @@ def test_cancelling_a_question_while_the_model_thinks(probe, talk):
         talker = talk()
         handle = talker.ask("what is it?")
         camera.run_until(waiting.entered.is_set)
-        assert probe.cancel(handle).outcome == Converse.Result.CANCELED
+        assert probe.cancel(handle).error_code == Converse.Result.CANCELED
         waiting.go_on.set()
-        assert talker.result(talker.ask("what is it?")).outcome == Converse.Result.OK
+        assert talker.result(talker.ask("what is it?")).error_code == Converse.Result.NONE
 
 
 def test_diagnostics_say_how_the_model_is(probe):
@@ -438,7 +440,7 @@ def test_a_standing_question_speaks_on_change_alone_until_it_is_cancelled(probe,
         future = handle.cancel_goal_async()
         camera.run_until(future.done)
         result = talker.result(handle)
-        assert (result.outcome, result.reply) == (Converse.Result.CANCELED, "yes, a man")
+        assert (result.error_code, result.reply) == (Converse.Result.CANCELED, "yes, a man")
 
 
 @pytest.mark.parametrize(
@@ -454,27 +456,25 @@ def test_a_standing_question_that_leads_nowhere_ends_with_the_reason(probe, talk
         door.status = status
         future = handle.get_result_async()
         camera.run_until(future.done)
-        assert future.result().result.outcome == outcome
+        assert future.result().result.error_code == outcome
 
 
 def test_a_standing_question_ends_after_its_duration_and_with_the_node(probe, talk):
     door = Door()
     with node_with(model(door), keyframe_period=0.05) as node:
         camera, talker = start(Camera(probe), probe), talk()
-        short = talker.ask("tell me when", standing=True, duration=0.5).get_result_async()
+        short = talker.ask("tell me when", standing=True, duration=Duration(nanosec=500_000_000)).get_result_async()
         long = talker.ask("tell me when", standing=True).get_result_async()
         camera.run_until(short.done)
-        assert (short.result().result.outcome, short.result().result.reply) == (Converse.Result.OK, "no")
+        assert (short.result().result.error_code, short.result().result.reply) == (Converse.Result.NONE, "no")
         assert not long.done()
         change = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_DEACTIVATE))
-        client = probe.create_client(ChangeState, f"{node.get_name()}/change_state")
-        probe.spin_until(client.service_is_ready, 20, "the service")
-        client.call_async(change)
+        probe.service(ChangeState, f"{node.get_name()}/change_state").call_async(change)
         probe.spin_until(long.done, 20, "the end of a question that stands")
-        assert long.result().result.outcome == Converse.Result.SHUTDOWN
+        assert long.result().result.error_code == Converse.Result.SHUTDOWN
 
 
-@pytest.mark.parametrize("values", [{"duration": 1.0}, {"standing": True, "duration": -1.0}])
+@pytest.mark.parametrize("values", [{"duration": Duration(sec=1)}, {"standing": True, "duration": Duration(sec=-1)}])
 def test_a_duration_that_makes_no_sense_is_refused(probe, talk, values):
     with node_with(model()):
         assert not talk().ask("hello?", **values).accepted

@@ -88,6 +88,18 @@ def test_a_deactivate_that_meets_a_bug_lets_go_of_everything(node, monkeypatch, 
     assert node.trigger_configure() == SUCCESS, "the node is unconfigured again"
 
 
+def test_what_is_released_already_is_not_released_again(node):
+    before = left_behind(node)
+    assert node.trigger_configure() == SUCCESS
+    assert node.trigger_activate() == SUCCESS
+    for part in (node._track, node._converse):
+        part.destroy()
+        part.destroy()
+    assert node.trigger_deactivate() == SUCCESS
+    assert node.trigger_cleanup() == SUCCESS
+    assert left_behind(node) == before
+
+
 def test_a_configured_node_says_what_it_is_and_an_active_one_what_it_listens_to(node, capfd):
     node.trigger_configure()
     node.trigger_activate()

@@ -41,23 +41,23 @@ def wait_for_tracks(probe, count=10):
 
 
 def test_a_camera_that_is_killed_and_restarted_finds_its_target_again(probe):
-    with node_process("perception_node"):
+    with node_process("ros.perception_node"):
         probe.wait_for_node()
-        with node_process("pattern_camera", *SIZE) as camera:
+        with node_process("ros_tools.pattern_camera", *SIZE) as camera:
             wait_for_tracks(probe, 3)
             handle = probe.send(goal(probe))
             assert wait_for_tracks(probe)[0].id == 1
             camera.send_signal(signal.SIGKILL)
             camera.wait()
-        with node_process("pattern_camera", *SIZE):
+        with node_process("ros_tools.pattern_camera", *SIZE):
             (track,) = wait_for_tracks(probe, 30)
             assert track.id == 1
             assert track.state == Track.TRACKED
-            assert probe.cancel(handle).outcome == TrackObject.Result.CANCELED
+            assert probe.cancel(handle).error_code == TrackObject.Result.CANCELED
 
 
 def test_a_node_that_is_stopped_ends_its_goals_and_leaves_with_zero(probe):
-    with node_process("perception_node") as node, node_process("pattern_camera", *SIZE):
+    with node_process("ros.perception_node") as node, node_process("ros_tools.pattern_camera", *SIZE):
         probe.wait_for_node()
         wait_for_tracks(probe, 3)
         handle = probe.send(goal(probe))
@@ -65,12 +65,12 @@ def test_a_node_that_is_stopped_ends_its_goals_and_leaves_with_zero(probe):
         future = handle.get_result_async()
         node.send_signal(signal.SIGTERM)
         probe.spin_until(future.done, 20, "the result of a goal of a node that stops")
-        assert future.result().result.outcome == TrackObject.Result.SHUTDOWN
+        assert future.result().result.error_code == TrackObject.Result.SHUTDOWN
         assert node.wait(20) == 0
 
 
 def test_a_node_whose_clock_stands_still_can_be_stopped(probe):
-    with node_process("perception_node", "--ros-args", "-p", "use_sim_time:=true") as node:
+    with node_process("ros.perception_node", "--ros-args", "-p", "use_sim_time:=true") as node:
         probe.wait_for_node()
         node.send_signal(signal.SIGTERM)
         assert node.wait(20) == 0
@@ -123,7 +123,7 @@ def segments_of(process):
 
 
 def test_a_node_that_is_killed_is_started_again_and_leaves_no_shared_memory(probe):
-    with node_process("pattern_camera", *SIZE), launched("perception_node") as started:
+    with node_process("ros_tools.pattern_camera", *SIZE), launched("ros.perception_node") as started:
         probe.wait_for_node()
         wait_for_tracks(probe, 3)
         old = probe.send(goal(probe))

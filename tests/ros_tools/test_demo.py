@@ -29,7 +29,7 @@ MAY_DROP = 0.05  # share of the images; a machine that is too busy for more is n
 @contextmanager
 def colour_node(module: str, *arguments: str):
     """In place of the perception node, one whose model knows the bag."""
-    if module != "perception_node":
+    if module != "ros.perception_node":
         with NODE_PROCESS(module, *arguments) as process:
             yield process
         return

@@ -68,13 +68,13 @@ def recording(*exchanges: CommandRun, boxes=None, ids=None, states=None, missing
     )
 
 
-def tracking(outcome=TrackObject.Result.CANCELED, **result) -> CommandRun:
-    return CommandRun(command=RING, sent_ns=played(1), result=TrackObject.Result(outcome=outcome, **result))
+def tracking(error_code=TrackObject.Result.CANCELED, **result) -> CommandRun:
+    return CommandRun(command=RING, sent_ns=played(1), result=TrackObject.Result(error_code=error_code, **result))
 
 
-def asking(command: Command, outcome=Converse.Result.OK, invocation=None, **result) -> CommandRun:
+def asking(command: Command, error_code=Converse.Result.NONE, invocation=None, **result) -> CommandRun:
     invocations = [] if invocation is None else [invocation]
-    answer = Converse.Result(outcome=outcome, invocations=invocations, **result)
+    answer = Converse.Result(error_code=error_code, invocations=invocations, **result)
     return CommandRun(command=command, sent_ns=played(2), replied_ns=played(4), result=answer)
 
 
@@ -140,7 +140,7 @@ def test_one_that_is_found_again_is_told():
 
 
 @pytest.mark.parametrize(
-    ("outcome", "has_run"),
+    ("error_code", "has_run"),
     [
         (TrackObject.Result.CANCELED, True),
         (TrackObject.Result.NOT_FOUND, True),
@@ -151,13 +151,13 @@ def test_one_that_is_found_again_is_told():
         (TrackObject.Result.SHUTDOWN, False),
     ],
 )
-def test_nothing_found_is_wrong_and_only_what_broke_has_not_run(outcome, has_run):
-    (verdict,) = judge(recording(tracking(outcome, message="why")), scene(RING))
+def test_nothing_found_is_wrong_and_only_what_broke_has_not_run(error_code, has_run):
+    (verdict,) = judge(recording(tracking(error_code, error_msg="why")), scene(RING))
     assert verdict.has_run is has_run
     assert not verdict.is_right
     assert verdict.mean_iou() == 0  # from the command on
     assert verdict.seconds is None
-    assert verdict.words == ("not found by the end" if outcome == TrackObject.Result.CANCELED else "why")
+    assert verdict.words == ("not found by the end" if error_code == TrackObject.Result.CANCELED else "why")
 
 
 @pytest.mark.parametrize("command", [RING, QUESTION])

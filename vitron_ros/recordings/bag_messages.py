@@ -106,7 +106,7 @@ def track_array(
         height=size[1],
         grounded=time_from_ns(max((snapshot.grounded_ns for snapshot in snapshots), default=0)),
         skipped=skipped,
-        shed=0,
+        load_shedding=0,
         tracks=[track(snapshot) for snapshot in snapshots],
     )
 

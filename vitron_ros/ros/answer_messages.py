@@ -14,9 +14,9 @@ from vitron_ros.grounding.request import ModelReply, ModelRequest, ReplyStatus
 from vitron_ros.region import Region
 from vitron_ros.ros.conversions import header_of, region_message
 
-OUTCOMES = {
-    ReplyStatus.OK: Converse.Result.OK,
-    ReplyStatus.ABSENT: Converse.Result.OK,
+ERROR_CODES = {
+    ReplyStatus.OK: Converse.Result.NONE,
+    ReplyStatus.ABSENT: Converse.Result.NONE,
     ReplyStatus.UNSURE: Converse.Result.UNSURE,
     ReplyStatus.UNKNOWN: Converse.Result.NOT_UNDERSTOOD,
     ReplyStatus.REFUSED: Converse.Result.REFUSED,
@@ -25,8 +25,6 @@ OUTCOMES = {
     ReplyStatus.CANCELLED: Converse.Result.CANCELED,
     ReplyStatus.FAILED: Converse.Result.MODEL_ERROR,
 }
-
-
 SAME_IOU = 0.5  # of a box that the model names and a target, to be that target
 
 
@@ -39,10 +37,9 @@ def answer_message(
         seen: box (4,) px of every target that was seen in the newest image of the question, by its id.
     """
     frame = request.frames[-1]
-    outcome = OUTCOMES[reply.status]
     return Converse.Result(
-        outcome=outcome,
-        message=reply.message,
+        error_code=ERROR_CODES[reply.status],
+        error_msg=reply.message,
         reply=reply.text,
         score=reply.score,
         conversation_id=conversation_id,

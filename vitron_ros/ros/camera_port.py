@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from rclpy.event_handler import SubscriptionEventCallbacks
@@ -13,6 +13,7 @@ from vitron_msgs.msg import TrackArray
 
 from vitron_ros.clock import SECOND_NS
 from vitron_ros.config import PerceptionConfig
+from vitron_ros.errors import ConfigError, InactiveError
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.request import ModelReply, ModelRequest
 from vitron_ros.images.draw import draw_tracks
@@ -37,7 +38,7 @@ except ImportError:  # there is no wheel of it; an apt ROS has it
 
 
 def unknown_camera(name: str, names: Iterable[str]) -> str:
-    """What to say to somebody who names a camera that is not there."""
+    """What is wrong with a goal that names a camera that is not there."""
     known = ", ".join(repr(other) for other in names if other)
     if not known:
         return f"there is no camera {name!r}: the node's only camera has no name; leave camera empty"
@@ -208,7 +209,7 @@ class CameraPort:
         self._publish_debug(frame, tracks)
 
     def _publish_debug(self, frame: Frame, tracks: tuple[TrackSnapshot, ...]) -> None:
-        """Drawn only while somebody looks and there is time for it, and no more often than `debug_rate`."""
+        """Drawn only while somebody subscribes and there is time for it, and no more often than `debug_rate`."""
         steady_ns = time.monotonic_ns()  # the node's clock may stand still, or begin anew with a bag
         if (
             self.load_shedding >= LoadSheddingLevel.DEBUG_IMAGE
@@ -237,3 +238,18 @@ class CameraPort:
             f"a camera on {self._subscription.topic_name} offers another {policy} than image_qos="
             f"{self.config.image_qos} asks for; set image_qos to sensor_data, or change the camera"
         )
+
+
+def active_port(ports: Mapping[str, CameraPort], name: str) -> CameraPort:
+    """The camera that a goal names.
+
+    Raises:
+        ConfigError: there is none of that name.
+        InactiveError: the node is not active.
+    """
+    port = ports.get(name)
+    if port is None:
+        raise ConfigError(unknown_camera(name, ports))
+    if not port.is_active:
+        raise InactiveError
+    return port

@@ -1,6 +1,7 @@
 """Messages to the core's values and back. Nothing here decides anything."""
 
 from array import array
+from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Duration, Time
@@ -34,8 +35,12 @@ def time_from_ns(stamp_ns: int) -> Time:
     return Time(sec=stamp_ns // SECOND_NS, nanosec=stamp_ns % SECOND_NS)
 
 
-def ns_from_time(stamp: Time) -> int:
-    return int(stamp.sec) * SECOND_NS + int(stamp.nanosec)
+def duration_from_ns(duration_ns: int) -> Duration:
+    return Duration(sec=duration_ns // SECOND_NS, nanosec=duration_ns % SECOND_NS)
+
+
+def ns_from_time(time: Time | Duration) -> int:
+    return int(time.sec) * SECOND_NS + int(time.nanosec)
 
 
 def frame_from_message(message: Image | CompressedImage, camera: str, window: IntensityWindow) -> Frame:
@@ -134,10 +139,10 @@ def request_from_goal(goal: TrackObject.Goal) -> TrackRequest:
         region_stamp_ns=region_stamp_ns,
         camera=goal.camera,
         max_targets=goal.max_targets or None,
-        timeout=goal.timeout or None,
-        lost_timeout=goal.lost_timeout or None,
+        timeout=ns_from_time(goal.timeout) / SECOND_NS or None,
+        lost_timeout=ns_from_time(goal.lost_timeout) / SECOND_NS or None,
         min_score=goal.min_score or None,
-        duration=goal.duration or None,
+        duration=ns_from_time(goal.duration) / SECOND_NS or None,
     )
 
 
@@ -155,7 +160,7 @@ def track_message(track: TrackSnapshot) -> TrackMsg:
         score=float(track.score),
         velocity=track.velocity.astype(np.float32),
         grounded=time_from_ns(track.grounded_ns),
-        age=Duration(sec=track.age_ns // SECOND_NS, nanosec=track.age_ns % SECOND_NS),
+        age=duration_from_ns(track.age_ns),
     )
 
 
@@ -184,10 +189,18 @@ def event_message(event: TrackEvent) -> TrackEventMsg:
     )
 
 
+def outcome_name(result: Any) -> str:
+    """How a goal of any action ended, for people: the name of its result's `error_code`, or "OK" for NONE."""
+    if result.error_code == result.NONE:
+        return "OK"
+    kind = type(result)
+    return next(name for name in dir(kind) if name.isupper() and getattr(kind, name) == result.error_code)
+
+
 def result_message(result: GoalResult) -> TrackObject.Result:
     return TrackObject.Result(
-        outcome=int(result.outcome),
-        message=result.message,
+        error_code=int(result.outcome),
+        error_msg=result.message,
         tracks=[track_message(track) for track in result.tracks],
         frames_tracked=result.frames_tracked,
         frames_lost=result.frames_lost,

@@ -21,7 +21,7 @@ from vitron_ros.ros.stale_shared_memory import free_stale_segments
 from vitron_ros.ros.transport import transport_environment
 
 POLL_S = 0.1  # how soon a signal is noticed
-GOODBYE_S = 0.5  # for results and last messages to leave
+FLUSH_S = 0.5  # for results and last messages to leave
 
 
 def init_and_catch_signals(argv: Sequence[str] | None) -> list[int]:
@@ -88,7 +88,7 @@ def run_node(make_node: Callable[[], ManagedNode], argv: Sequence[str] | None = 
         node.has_failed = True
     try:
         node.close()
-        deadline_s = time.monotonic() + GOODBYE_S
+        deadline_s = time.monotonic() + FLUSH_S
         _spin(executor, lambda: time.monotonic() > deadline_s)
         return 1 if node.has_failed else os.EX_OK
     finally:

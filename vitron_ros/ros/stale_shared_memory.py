@@ -31,7 +31,7 @@ def stale_segments(folder: Path = SHARED_MEMORY) -> list[Path]:
 
 
 def free_stale_segments(folder: Path = SHARED_MEMORY) -> int:
-    """Bytes of the segments that were removed: all leftovers that this user may remove."""
+    """Bytes of the segments that were removed: all that this user may remove."""
     freed = 0
     for segment in stale_segments(folder):
         try:

@@ -6,13 +6,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.srv import GetParameters
 from rclpy.action import ActionClient
 from rclpy.action.client import ClientGoalHandle
+from rclpy.client import Client
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from vitron_msgs.action import Converse, TrackObject
@@ -23,7 +25,8 @@ from vitron_ros.ros import qos
 from vitron_ros.ros.transport import transport_environment
 
 SPIN_S = 0.02
-SETTLING_S = 0.3
+PING_S = 1.0
+SETTLE_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 30.0
 
 
@@ -55,6 +58,7 @@ class Probe(Node):
             )
             for kind, name in ((TrackObject, "track"), (Converse, "converse"))
         )
+        self._service_clients: dict[str, Client] = {}
         self._has_settled = False
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self)
@@ -84,16 +88,38 @@ class Probe(Node):
 
     def call(self, kind: Any, name: str, request: Any, timeout_s: float = 10.0) -> Any:
         """The response of a service, once it is there."""
-        client = self.create_client(kind, name)
-        self.spin_until(client.service_is_ready, timeout_s, f"the service {name}")
+        client = self.service(kind, name, timeout_s)
         future = client.call_async(request)
         self.spin_until(future.done, timeout_s, f"the answer of {name}")
-        self.destroy_client(client)
         return future.result()
+
+    def service(self, kind: Any, name: str, timeout_s: float = 10.0) -> Client:
+        """The client of a node's service, such as "perception/reset", that is ready and has found this client."""
+        client = self._service_clients.get(name)
+        if client is None:
+            client = self._service_clients[name] = self.create_client(kind, name)
+            self.settle(name.rpartition("/")[0])
+        self.spin_until(client.service_is_ready, timeout_s, f"the service {name}")
+        return client
+
+    def settle(self, node: str = "perception") -> None:
+        """Wait until a node has found every client that this one has made so far.
+
+        A server that has not found its client yet drops an answer after 0.1 s, and no client can see that. Discovery
+        goes in order: a node that answers a new client has found the older ones.
+        """
+        client = self.create_client(GetParameters, f"{node}/get_parameters")
+        self.spin_until(client.service_is_ready, SETTLE_TIMEOUT_S, f"the node {node}")
+        for _ in range(round(SETTLE_TIMEOUT_S / PING_S)):
+            future = client.call_async(GetParameters.Request())
+            with suppress(SourceError):
+                self.spin_until(future.done, PING_S)
+                break
+        self.destroy_client(client)
 
     def send(self, goal: TrackObject.Goal, timeout_s: float = 10.0) -> ClientGoalHandle:
         """The handle of the goal, accepted or not."""
-        self._settle()
+        self._settle_once()
         future = self.track.send_goal_async(
             goal, feedback_callback=lambda message: self.feedback.append(message.feedback)
         )
@@ -102,16 +128,15 @@ class Probe(Node):
 
     def ask(self, goal: Converse.Goal, timeout_s: float = 10.0) -> ClientGoalHandle:
         """The handle of the question, accepted or not."""
-        self._settle()
+        self._settle_once()
         future = self.converse.send_goal_async(goal)
         self.spin_until(future.done, timeout_s, "the answer to a question's goal")
         return future.result()
 
-    def _settle(self) -> None:
-        """Before the first goal: a server that has not found its client yet drops the answer after 0.1 s, and a client
-        cannot see whether it has."""
+    def _settle_once(self) -> None:
+        """Before the first goal."""
         if not self._has_settled:
-            self.spin_for(SETTLING_S)
+            self.settle()
             self._has_settled = True
 
     def cancel(self, handle: ClientGoalHandle, timeout_s: float = 10.0) -> TrackObject.Result:
@@ -156,8 +181,11 @@ def probe(cameras: Sequence[str] = ("",)) -> Iterator[Probe]:
 def node_process(
     module: str, *arguments: str, environment: Mapping[str, str] | None = None
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """A process that runs a module of `vitron_ros.ros`, stopped with SIGINT at the end, with SIGKILL if it must be."""
-    command: Sequence[str] = [sys.executable, "-m", f"vitron_ros.ros.{module}", *arguments]
+    """A process that runs a module of vitron_ros, such as "ros.perception_node".
+
+    It is stopped with SIGINT at the end, and with SIGKILL if it does not end then.
+    """
+    command: Sequence[str] = [sys.executable, "-m", f"vitron_ros.{module}", *arguments]
     process = subprocess.Popen(command, env={**os.environ, **(environment or {})})
     try:
         yield process

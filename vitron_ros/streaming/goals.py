@@ -11,7 +11,7 @@ from vitron_ros.tracking.track import Reason, TrackSnapshot
 
 
 class Outcome(IntEnum):
-    """The values of TrackObject.Result.outcome."""
+    """The values of TrackObject.Result.error_code; OK is NONE there."""
 
     OK = 0
     NOT_FOUND = 1
@@ -24,6 +24,7 @@ class Outcome(IntEnum):
     SHUTDOWN = 8
     BAD_REGION = 9
     NOT_UNDERSTOOD = 10
+    INTERNAL_ERROR = 11
 
 
 class Phase(IntEnum):

@@ -17,6 +17,7 @@ from subprocess import Popen
 from typing import Any
 
 import rclpy
+from builtin_interfaces.msg import Duration
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import Image
@@ -36,7 +37,7 @@ SIZES = ((640, 480), (1280, 720), (1920, 1080))
 TARGETS = (1, 4, 16)
 WARM_UP_S = 3.0
 START_TIMEOUT_S = 60.0
-NODE_TIMEOUT_S = 300.0  # for the node to load its model, and for the model to find its targets
+NODE_TIMEOUT_S = 300  # for the node to load its model, and for the model to find its targets
 PROMPT = "the red circle"
 POINTS = ("p50", "p95", "p99")
 
@@ -103,7 +104,7 @@ def followed_streams(
     words = ["-p", f"cameras:=[{','.join(names)}]"] if names else []
     words += ["-p", f"model:={model}"] if model else []
     with (
-        node_process("perception_node", "--ros-args", *words) as node,
+        node_process("ros.perception_node", "--ros-args", *words) as node,
         probe(cameras) as client,
         ExitStack() as processes,
     ):
@@ -118,7 +119,7 @@ def followed_streams(
             regions = [[region_message(Region.from_box(box))] for box in boxes]
             goals = [TrackObject.Goal(region=region, region_stamp=stamp, camera=name) for region in regions]
             if model:
-                goals = [TrackObject.Goal(prompt=PROMPT, camera=name, timeout=NODE_TIMEOUT_S)]
+                goals = [TrackObject.Goal(prompt=PROMPT, camera=name, timeout=Duration(sec=NODE_TIMEOUT_S))]
             handles += [client.send(goal) for goal in goals]
         client.spin_until(
             lambda: all(len(message.tracks) == targets for message in _newest(client).values()),
@@ -138,7 +139,7 @@ def camera(
     options = ["--width", str(width), "--height", str(height), "--rate", str(rate), "--targets", str(targets)]
     options += ["--circles"] if circles else []
     options += ["--ros-args", "-r", f"image:={name}/image"] if name else []
-    with node_process("pattern_camera", *options):
+    with node_process("ros_tools.pattern_camera", *options):
         yield
 
 

@@ -5,26 +5,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from vitron_msgs.action import Converse
 from vitron_msgs.msg import Track
 
 from vitron_ros.boxes import Boxes, iou
 from vitron_ros.model.answers import Module
-from vitron_ros.ros.conversions import ns_from_time, region_from_message
+from vitron_ros.ros.conversions import ns_from_time, outcome_name, region_from_message
 from vitron_ros.ros_tools.demo.session import CommandRun, DemoRecording, DemoScene
-from vitron_ros.streaming.goals import Outcome
 from vitron_ros.streaming.statistics import percentiles_ms
 
 RIGHT_IOU = 0.5
 NEVER_NS = 2**63 - 1
 SEEN = (Track.TENTATIVE, Track.TRACKED)
-ANSWERED = ("OK", "CANCELED", "NOT_FOUND", "LOST", "NOT_UNDERSTOOD")  # any other outcome: it failed to run
-CONVERSE_OUTCOMES = {
-    getattr(Converse.Result, name): name
-    for name in (
-        "OK", "CANCELED", "TIMEOUT", "INPUT_STALE", "MODEL_ERROR", "SHUTDOWN", "BAD_REGION", "NOT_UNDERSTOOD",
-    )
-}  # fmt: skip
+ANSWERED = ("OK", "CANCELED", "NOT_FOUND", "LOST", "NOT_UNDERSTOOD", "UNSURE")  # any other outcome: it failed to run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -117,7 +109,7 @@ def _judge_track(exchange: CommandRun, recording: DemoRecording, scene: DemoScen
         else:
             overlaps[played_ns] = float(iou(answer.box, true.box_xyxy))
     result = exchange.result
-    outcome = "REFUSED" if result is None else Outcome(result.outcome).name
+    outcome = "REFUSED" if result is None else outcome_name(result)
     times = 0 if result is None else int(result.times_reacquired)
     mean = float(np.mean(list(overlaps.values()))) if overlaps else 0.0
     return Assessment(
@@ -146,7 +138,7 @@ def _track_words(exchange: CommandRun, outcome: str, ids: tuple[int, ...], times
     if exchange.result is None:
         return f"refused: {exchange.refusal}"
     if not ids:
-        return "not found by the end" if outcome == "CANCELED" else exchange.result.message
+        return "not found by the end" if outcome == "CANCELED" else exchange.result.error_msg
     words = "followed as " + ", ".join(f"#{number}" for number in ids)
     if times_reacquired:
         words += f", found again {'once' if times_reacquired == 1 else f'{times_reacquired} times'}"
@@ -158,9 +150,9 @@ def _judge_answer(exchange: CommandRun, recording: DemoRecording, scene: DemoSce
     if result is None:
         words = f"refused: {exchange.refusal}"
         return Assessment(exchange=exchange, outcome="REFUSED", words=words, is_right=False, answered_ns=0, overlaps={})
-    outcome = CONVERSE_OUTCOMES[result.outcome]
+    outcome = outcome_name(result)
     invocation = result.invocations[0] if result.invocations else None
-    words = f'"{result.reply}"' if outcome == "OK" else result.message
+    words = f'"{result.reply}"' if outcome == "OK" else result.error_msg
     is_right, box, overlaps = False, None, {}
     if invocation is None:
         is_right = outcome == "OK" and command.module is None and _plain(result.reply) == _plain(command.answer)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from builtin_interfaces.msg import Duration
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.action.client import ClientGoalHandle
 from std_srvs.srv import Trigger
@@ -25,7 +26,7 @@ NODE_TIMEOUT_S = 120.0  # for the node to load its model
 START_TIMEOUT_S = 180.0  # for the player to come up and find its subscriber, which may export its model first
 TAIL_S = 1.0  # for the last tracks to arrive
 ANSWER_TIMEOUT_S = 30.0  # for what the model still owes when the bag has ended
-BOX_TIMEOUT_S = 60.0  # for the image on which a box was drawn
+BOX_TIMEOUT = Duration(sec=60)  # for the image on which a box was drawn
 VISIBLE = 0.5  # share of a target that must be in sight for its image to count
 
 
@@ -152,8 +153,8 @@ def play(scene: DemoScene, model: str = "", backend: str = "auto") -> DemoRecord
     os.environ.update({name: value for name, value in environment.items() if name not in os.environ})
     parameters = ("--ros-args", "-p", f"model:={model}", "-p", f"model_backend:={backend}") if model else ()
     with (
-        node_process("perception_node", *parameters) as node,
-        node_process("bag_player", str(scene.bag), "--wait") as player,
+        node_process("ros.perception_node", *parameters) as node,
+        node_process("ros.bag_player", str(scene.bag), "--wait") as player,
         probe() as client,
     ):
         client.spin_until(
@@ -223,5 +224,5 @@ def _goal(command: Command, scene: DemoScene, start_ns: int) -> TrackObject.Goal
     box = scene.true_box(command.target, scene.stamps_ns[0]) if scene.by_box else None
     if box is not None:
         goal.region = [region_message(Region.from_box(box.box_xyxy))]
-        goal.region_stamp, goal.timeout = time_from_ns(start_ns), BOX_TIMEOUT_S
+        goal.region_stamp, goal.timeout = time_from_ns(start_ns), BOX_TIMEOUT
     return goal

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from subprocess import Popen
 
+from builtin_interfaces.msg import Duration
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rclpy.action.client import ClientGoalHandle
@@ -17,7 +18,7 @@ from vitron_msgs.action import Converse, TrackObject
 from vitron_ros.errors import SourceError
 from vitron_ros.region import Region
 from vitron_ros.ros import qos
-from vitron_ros.ros.conversions import image_message, ns_from_time, region_message, time_from_ns
+from vitron_ros.ros.conversions import image_message, ns_from_time, outcome_name, region_message, time_from_ns
 from vitron_ros.ros_tools.pattern_camera import CIRCLE_GRID, CIRCLES, circle_pictures, target_boxes
 from vitron_ros.ros_tools.probe import Probe
 from vitron_ros.ros_tools.process_usage import process_usage
@@ -59,7 +60,7 @@ class MovableCamera:
             del self.shown_ns[next(iter(self.shown_ns))]
         self._publisher.publish(message)
 
-    def goal(self, number: int = 0, **limits: float) -> TrackObject.Goal:
+    def goal(self, number: int = 0, **limits: Duration) -> TrackObject.Goal:
         """To follow one of the circles from its box in the newest image."""
         box = target_boxes(self.sent, len(CIRCLES), *self.size, CIRCLE_GRID)[number % len(CIRCLES)]
         return TrackObject.Goal(region=[region_message(Region.from_box(box))], **limits)
@@ -136,10 +137,7 @@ class SoakedNode:
 
     def _end(self, fault: str, allowed: Sequence[str], future: Future) -> None:
         del self._open[future]
-        result = future.result().result
-        kind = type(result)
-        names = (name for name in dir(kind) if name.isupper() and getattr(kind, name) == result.outcome)
-        self._count(fault, next(names), allowed)
+        self._count(fault, outcome_name(future.result().result), allowed)
 
     def _count(self, fault: str, outcome: str, allowed: Sequence[str]) -> None:
         self.outcomes[fault, outcome] += 1

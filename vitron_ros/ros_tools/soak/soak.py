@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from builtin_interfaces.msg import Duration
 from lifecycle_msgs.msg import Transition
 from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
@@ -27,7 +28,7 @@ PAUSE_S = 2.5  # of the camera; the node calls it stale after 1 s
 
 def boxes(soaked: SoakedNode) -> None:
     handles = [soaked.begin("four boxes, cancelled", soaked.camera.goal(number), "CANCELED") for number in range(4)]
-    soaked.begin("a box for 1 s", soaked.camera.goal(duration=1.0), "OK")
+    soaked.begin("a box for 1 s", soaked.camera.goal(duration=Duration(sec=1)), "OK")
     soaked.client.spin_for(2.0)
     for handle in handles:
         handle.cancel_goal_async()
@@ -40,7 +41,7 @@ def crowd(soaked: SoakedNode) -> None:
 
 
 def prompts(soaked: SoakedNode) -> None:
-    soaked.begin("a prompt for 1 s", TrackObject.Goal(prompt=PROMPT, duration=1.0), "OK", "NOT_FOUND")
+    soaked.begin("a prompt for 1 s", TrackObject.Goal(prompt=PROMPT, duration=Duration(sec=1)), "OK", "NOT_FOUND")
     for delay_s in (0.0, 0.3, 2.0):
         name = f"a prompt, cancelled after {delay_s:g} s"
         handle = soaked.begin(name, TrackObject.Goal(prompt=PROMPT), "CANCELED")
@@ -52,7 +53,7 @@ def questions(soaked: SoakedNode) -> None:
     for text in (QUESTION, "cut out the red circle"):
         soaked.begin("questions", Converse.Goal(text=text, conversation_id="soak"), "OK", "MODEL_ERROR")
     soaked.begin("a question, cancelled at once", Converse.Goal(text=QUESTION), "CANCELED", "OK").cancel_goal_async()
-    soaked.begin("a question for 2 s", Converse.Goal(text=QUESTION, standing=True, duration=2.0), "OK")
+    soaked.begin("a question for 2 s", Converse.Goal(text=QUESTION, standing=True, duration=Duration(sec=2)), "OK")
     standing = soaked.begin("a standing question, cancelled", Converse.Goal(text=QUESTION, standing=True), "CANCELED")
     soaked.client.spin_for(2.0)
     standing.cancel_goal_async()
@@ -160,7 +161,7 @@ def run(minutes: float, report: Path | None, faults: Sequence[Callable[[SoakedNo
         make_folder(report.parent)
     use_private_domain()
     place = machine()
-    with node_process("perception_node", "--ros-args", "-p", "model:=vitron-tiny") as node, probe() as client:
+    with node_process("ros.perception_node", "--ros-args", "-p", "model:=vitron-tiny") as node, probe() as client:
         client.wait_for_node(NODE_TIMEOUT_S)
         soaked = SoakedNode(node, client)
         try:

@@ -1,4 +1,4 @@
-"""A question that stands: it is asked again and again, and its answer is told only when it has changed."""
+"""The answers of a standing question, debounced: one is told when it has changed, and is no slip of the model."""
 
 import string
 
@@ -9,35 +9,35 @@ FAILURES = (ReplyStatus.FAILED, ReplyStatus.UNREADABLE, ReplyStatus.DEADLINE)
 _NO_MARKS = str.maketrans("", "", string.punctuation)
 
 
-class Standing:
-    """Decides after each reply whether to speak or to stay silent. Single-threaded.
+class AnswerDebouncer:
+    """Decides after each reply whether there is a new answer. Single-threaded.
 
     Args:
         tries: replies in a row that may fail before the question does.
 
     Attributes:
-        said: the answer that was told last; empty: none yet.
+        current: the newest answer; empty: none yet.
     """
 
     def __init__(self, tries: int) -> None:
-        self.said = ""
+        self.current = ""
         self._tries = tries
         self._failures = 0
-        self._heard = ""
+        self._candidate = ""
         self._times = 0
 
-    def hear(self, reply: ModelReply) -> bool:
-        """Whether to tell this reply's text: a new answer, given twice in a row."""
+    def update(self, reply: ModelReply) -> bool:
+        """Whether this reply makes its text a new answer: given twice in a row, and not the one before."""
         if reply.status not in (ReplyStatus.OK, ReplyStatus.ABSENT):
             self._failures += reply.status in FAILURES
             return False
         self._failures = 0
         text = reply.text or reply.message
-        self._times = self._times + 1 if _bare(text) == _bare(self._heard) else 1
-        self._heard = text
-        if self._times < NEEDED or (self.said and _bare(text) == _bare(self.said)):
+        self._times = self._times + 1 if _bare(text) == _bare(self._candidate) else 1
+        self._candidate = text
+        if self._times < NEEDED or (self.current and _bare(text) == _bare(self.current)):
             return False
-        self.said = text
+        self.current = text
         return True
 
     def has_failed(self, reply: ModelReply) -> bool:

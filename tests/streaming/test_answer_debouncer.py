@@ -1,9 +1,9 @@
-"""When a standing question speaks, and when it stays silent."""
+"""When a standing question has a new answer."""
 
 import pytest
 
 from vitron_ros.grounding.request import ModelReply, ReplyStatus, Task
-from vitron_ros.streaming.standing import Standing
+from vitron_ros.streaming.answer_debouncer import AnswerDebouncer
 
 
 def reply(text, status=ReplyStatus.OK):
@@ -23,12 +23,12 @@ def reply(text, status=ReplyStatus.OK):
     ],
 )
 def test_a_new_answer_is_told_once_when_it_was_given_twice(heard, told):
-    standing = Standing(tries=3)
-    assert [text for text in heard if standing.hear(reply(text))] == told
+    answers = AnswerDebouncer(tries=3)
+    assert [text for text in heard if answers.update(reply(text))] == told
 
 
 def test_what_fails_in_between_is_not_an_answer():
-    standing = Standing(tries=3)
+    answers = AnswerDebouncer(tries=3)
     heard = [
         reply("no"),
         reply("no"),
@@ -37,21 +37,21 @@ def test_what_fails_in_between_is_not_an_answer():
         reply("?", ReplyStatus.UNREADABLE),
         reply("yes"),
     ]
-    assert [item.text for item in heard if standing.hear(item)] == ["no", "yes"]
+    assert [item.text for item in heard if answers.update(item)] == ["no", "yes"]
 
 
 def test_it_is_given_up_after_so_many_failures_in_a_row_or_if_it_is_not_understood():
-    standing = Standing(tries=2)
+    answers = AnswerDebouncer(tries=2)
     story = [ReplyStatus.FAILED, ReplyStatus.OK, ReplyStatus.DEADLINE, ReplyStatus.FAILED]
     failed = []
     for status in story:
-        standing.hear(reply("no", status))
-        failed.append(standing.has_failed(reply("no", status)))
+        answers.update(reply("no", status))
+        failed.append(answers.has_failed(reply("no", status)))
     assert failed == [False, False, False, True]
-    assert Standing(tries=9).has_failed(reply("", ReplyStatus.UNKNOWN))
+    assert AnswerDebouncer(tries=9).has_failed(reply("", ReplyStatus.UNKNOWN))
 
 
 def test_a_question_that_was_withdrawn_or_waits_is_no_failure():
-    standing = Standing(tries=1)
-    standing.hear(reply("", ReplyStatus.CANCELLED))
-    assert not standing.has_failed(reply("", ReplyStatus.CANCELLED))
+    answers = AnswerDebouncer(tries=1)
+    answers.update(reply("", ReplyStatus.CANCELLED))
+    assert not answers.has_failed(reply("", ReplyStatus.CANCELLED))
