@@ -132,7 +132,7 @@ class Trainer:
                 "warmup_steps is %d and there are %d steps: the learning rate never reaches its peak",
                 config.warmup_steps, config.steps,
             )  # fmt: skip
-        log = _Log(self.out / LOG, self.step)
+        log = _TrainingLog(self.out / LOG, self.step)
         written = latest(self.out)
         with tqdm(total=config.steps, initial=self.step, desc=config.name, disable=None) as bar:
             while self.step < config.steps:
@@ -254,7 +254,7 @@ class Trainer:
         return {"stages": [*self.previous_stages, stage]}
 
 
-class _Log:
+class _TrainingLog:
     """Mean losses in a CSV file, a row every few steps. Rows after the step of a resumption are dropped."""
 
     def __init__(self, path: Path, step: int) -> None:

@@ -159,7 +159,7 @@ class Decoder:
             )
         for request in requests:
             self.check(request)
-        answers = [_Answer(request, self._language.config.eos_token_id, self._tokenizer) for request in requests]
+        answers = [_DecodedAnswer(request, self._language.config.eos_token_id, self._tokenizer) for request in requests]
         for row, answer in enumerate(answers):
             self._prefill(row, answer)
         while any(answer.finish is None for answer in answers):
@@ -186,7 +186,7 @@ class Decoder:
                 "send fewer frames, fewer earlier turns or shorter text"
             )
 
-    def _prefill(self, row: int, answer: "_Answer") -> None:
+    def _prefill(self, row: int, answer: "_DecodedAnswer") -> None:
         if self._is_over(answer):
             return
         embeds, cache = answer.request.embeds, self._cache
@@ -211,7 +211,7 @@ class Decoder:
         answer.passes, answer.reused = 1, reused
         cache.advance(row, answer.verify(logits, draft, cache.capacity - len(embeds)))
 
-    def _step(self, answers: Sequence["_Answer"]) -> None:
+    def _step(self, answers: Sequence["_DecodedAnswer"]) -> None:
         """One pass over all rows that are not finished."""
         cache = self._cache
         pending: list[list[int]] = []
@@ -249,7 +249,7 @@ class Decoder:
     def _padded(self, feeds: list[list[int]], width: int) -> Tensor:
         return torch.tensor([feed + [0] * (width - len(feed)) for feed in feeds], device=self._language.device)
 
-    def _is_over(self, answer: "_Answer") -> bool:
+    def _is_over(self, answer: "_DecodedAnswer") -> bool:
         """True, and noted, if no further pass may start."""
         deadline_ns = answer.request.deadline_ns
         if answer.is_cancelled():
@@ -259,7 +259,7 @@ class Decoder:
         return answer.finish is not None
 
 
-class _Answer:
+class _DecodedAnswer:
     """The answer to one request while it is decoded."""
 
     def __init__(self, request: Request, eos_id: int, tokenizer: Tokenizer) -> None:

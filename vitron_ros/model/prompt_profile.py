@@ -140,7 +140,7 @@ class PromptProfile:
             ConfigError: it is not valid.
         """
         values = parse_yaml(text, where)
-        reader = _Reader(where)
+        reader = _ProfileReader(where)
         keys = ("system", "user", "assistant", "region", "dialect", "published_bos_after", "markers", "tasks")
         table = reader.table(values, "the profile", keys)
         tasks = reader.table(table["tasks"], "tasks", tuple(TASKS))
@@ -172,7 +172,7 @@ class PromptProfile:
 
 
 @dataclass(frozen=True)
-class _Reader:
+class _ProfileReader:
     """Checks the values of a profile; every error names the file and the key."""
 
     where: str

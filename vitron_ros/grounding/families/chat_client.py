@@ -81,7 +81,7 @@ class ChatClient:
     def ask(self, requests: Sequence[ChatRequest]) -> list[Answer]:
         """Answers in the order of the requests. What goes wrong with one costs that one alone."""
         events: SimpleQueue[tuple[int, str | None]] = SimpleQueue()
-        questions = [_Question(request, self._now_ns()) for request in requests]
+        questions = [_PendingCompletion(request, self._now_ns()) for request in requests]
         try:
             for index, question in enumerate(questions):
                 question.check(self._now_ns())
@@ -103,7 +103,7 @@ class ChatClient:
         self._stop()
         self._thread.join()
 
-    def _send(self, question: "_Question", tell: Callable[[str | None], None]) -> Future[Completion]:
+    def _send(self, question: "_PendingCompletion", tell: Callable[[str | None], None]) -> Future[Completion]:
         ends_ns, request = question.ends_ns, question.request  # a future that knew its question would outlive it
         completion = self._http.complete(
             request.body,
@@ -119,7 +119,7 @@ def _tell(events: "SimpleQueue[tuple[int, str | None]]", index: int, text: str |
     events.put((index, text))
 
 
-class _Question:
+class _PendingCompletion:
     """A request on its way. Used by the thread that asks.
 
     Attributes:

@@ -35,7 +35,7 @@ BOXES_FORM = rf"\[\]|\[{_BOX}(, {_BOX}){{0,7}}\]"
 
 
 @dataclass(frozen=True, slots=True)
-class _Question:
+class _ChatQuestion:
     """What the server is asked for a request: turns of texts and images.
 
     Attributes:
@@ -128,17 +128,19 @@ class ModelServer:
         """
         begin = time.perf_counter()
         begun = [self._begun(request) for request in requests]
-        first = [one for one in begun if isinstance(one, _Question)]
+        first = [one for one in begun if isinstance(one, _ChatQuestion)]
         answers = iter([self._read(*pair) for pair in zip(first, self._ask(first), strict=True)])
-        outcomes = [next(answers) if isinstance(one, _Question) else one for one in begun]
+        outcomes = [next(answers) if isinstance(one, _ChatQuestion) else one for one in begun]
         pairs = zip(begun, outcomes, strict=True)
-        second = [self._where(one) for one, there in pairs if isinstance(one, _Question) and isinstance(there, float)]
+        second = [
+            self._where(one) for one, there in pairs if isinstance(one, _ChatQuestion) and isinstance(there, float)
+        ]
         places = iter(zip(second, self._ask(second), strict=True))
         seconds = time.perf_counter() - begin
         replies = [self._found(*next(places), one) if isinstance(one, float) else one for one in outcomes]
         return [replace(reply, seconds=seconds) for reply in replies]
 
-    def _begun(self, request: ModelRequest) -> _Question | ModelReply:
+    def _begun(self, request: ModelRequest) -> _ChatQuestion | ModelReply:
         """The first question for a request, or its reply if there is none."""
         lack = lack_of(request.task, self.tasks)
         if lack:
@@ -154,7 +156,7 @@ class ModelServer:
         except RegionError as error:
             return unanswered(request, ReplyStatus.FAILED, str(error))
 
-    def _where(self, presence: _Question) -> _Question:
+    def _where(self, presence: _ChatQuestion) -> _ChatQuestion:
         """Where that is whose presence was asked for."""
         request, (image,) = presence.request, presence.images()
         form = {"regex": BOXES_FORM} if self._dialect.is_listed else {}
@@ -163,7 +165,7 @@ class ModelServer:
 
     def _question(
         self, request: ModelRequest, messages: Sequence[chat.Message], image: SentImage | None = None, **terms: Any
-    ) -> _Question:
+    ) -> _ChatQuestion:
         """
         Args:
             image: the only one of the messages, where it is encoded already.
@@ -172,9 +174,9 @@ class ModelServer:
         def sent(part: chat.Content) -> str | SentImage:
             return part if isinstance(part, str) else image or sent_image(part, self._dialect)
 
-        return _Question(request, tuple((one.role, tuple(map(sent, one.content))) for one in messages), **terms)
+        return _ChatQuestion(request, tuple((one.role, tuple(map(sent, one.content))) for one in messages), **terms)
 
-    def _ask(self, questions: Sequence[_Question]) -> list[Answer]:
+    def _ask(self, questions: Sequence[_ChatQuestion]) -> list[Answer]:
         """Answers; asked again, without what the server turned out not to know, where it refused for that."""
         chats = [self._chat(question) for question in questions]
         answers = self._client.ask(chats)
@@ -191,7 +193,7 @@ class ModelServer:
             self._features.remember(question.images(), is_answered=not isinstance(answer, CutOff))
         return answers
 
-    def _chat(self, question: _Question) -> ChatRequest:
+    def _chat(self, question: _ChatQuestion) -> ChatRequest:
         request, features = question.request, self._features
         optional: dict[str, object] = {
             "logprobs": True,
@@ -221,7 +223,7 @@ class ModelServer:
             on_text=None if say is None else lambda text: say(chat.visible_text(text)),
         )
 
-    def _read(self, question: _Question, answer: Answer) -> ModelReply | float:
+    def _read(self, question: _ChatQuestion, answer: Answer) -> ModelReply | float:
         """The reply, or the probability that what is to be found is there."""
         request = question.request
         if isinstance(answer, CutOff):
@@ -237,7 +239,7 @@ class ModelServer:
             return unanswered(request, ReplyStatus.UNREADABLE, message)
         return chat.absent(request, self.name, there) if there < 0.5 else there
 
-    def _found(self, question: _Question, answer: Answer, there: float) -> ModelReply:
+    def _found(self, question: _ChatQuestion, answer: Answer, there: float) -> ModelReply:
         request, newest = question.request, question.request.frames[-1]
         if isinstance(answer, CutOff):
             return self._cut_off(request, answer)
