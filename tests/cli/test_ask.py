@@ -204,3 +204,13 @@ def test_a_real_model_answers_something_or_says_why_not(tmp_path, photo, capsys)
     assert main(["ask", photo, "What?", "--region", "90,1,95,6", "--model", str(tmp_path / "model")]) == 1
     assert "lies outside the image of 80x60 pixels" in capsys.readouterr().err
     assert main(["ask", photo, "What?", "--model", str(tmp_path / "nowhere")]) == 1
+
+
+def test_a_model_that_only_finds_says_that_it_answers_no_questions(asked, photo, capsys):
+    model = asked(tasks=frozenset([Task.FIND]))
+    assert main(["ask", photo, "What colour is the mug?"]) == 3
+    printed = capsys.readouterr()
+    assert "this model cannot answer questions; it can only find what a phrase describes" in printed.err
+    assert not printed.out and not model.asked
+    assert main(["ask", photo, "Where is the mug?"]) == 0
+    assert capsys.readouterr().out.startswith("the mug: ")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.fakes import ScriptedModel, found, said
+from tests.grounding.families.tiny import grounding_dino
 from vitron_ros.cli import run_goals
 from vitron_ros.cli.main import main
 from vitron_ros.grounding.request import ReplyStatus
@@ -220,3 +221,14 @@ def test_help_of_every_command_has_an_example():
     for command in ("track", "ask", "replay", "convert", "eval", "demo", "models", "doctor"):
         assert command in commands
         assert "example" in vitron(command, "--help").stdout
+
+
+def test_a_phrase_is_found_by_a_detector_from_its_directory_and_replays_are_byte_identical(tmp_path):
+    directory = grounding_dino(tmp_path / "detector")
+    outputs = []
+    for _ in range(2):
+        done = vitron("track", SAMPLE, "--prompt", "the red mug", "--model", str(directory), "--frames", "30", "--json")
+        assert done.returncode == 0, done.stderr
+        outputs.append(done.stdout)
+    assert outputs[0] == outputs[1]
+    assert json.loads(outputs[0])["frames"][-1]["tracks"][0]["phrase"] == "the red mug"

@@ -12,7 +12,9 @@ from rclpy.context import Context
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
+from tests.fakes import ScriptedModel
 from vitron_ros.errors import ModelError
+from vitron_ros.grounding.request import Task
 from vitron_ros.ros import perception_node
 from vitron_ros.ros.perception_node import PerceptionNode
 
@@ -107,6 +109,23 @@ def test_a_configured_node_says_what_it_is_and_an_active_one_what_it_listens_to(
     assert "configured: cameras left, right, tracker default, no model\n" in said
     assert "images on /left/image, tracks on /left/tracks; images on /right/image" in said
     assert said.count("[INFO]") == 2
+
+
+@pytest.mark.parametrize(
+    ("tasks", "says"),
+    [
+        ({Task.FIND}, "the model finder cannot answer questions: such requests will be refused\n"),
+        ({Task.FOLLOW}, "the model finder cannot find what a phrase describes or answer questions: such"),
+        ({Task.FIND, Task.ASK}, ""),
+    ],
+)
+def test_what_a_model_cannot_do_is_told_once(node, capfd, tasks, says):
+    node.set_parameters([Parameter("model", value="finder")])
+    node._load = lambda name, run: ScriptedModel(tasks=frozenset(tasks))
+    assert node.trigger_configure() == SUCCESS
+    said = capfd.readouterr().err
+    assert says in said and said.count("[WARN]") == bool(says)
+    assert node.trigger_cleanup() == SUCCESS
 
 
 def test_a_tracker_that_is_not_there_is_refused_when_it_is_set(node):

@@ -21,7 +21,7 @@ from vitron_msgs.msg import Invocation as InvocationMsg
 from vitron_msgs.msg import TrackEvent as TrackEventMsg
 
 from vitron_ros.config import ModelRun, PerceptionConfig
-from vitron_ros.grounding.request import LONGEST_TEXT, LanguageVision
+from vitron_ros.grounding.request import ABILITIES, LONGEST_TEXT, LanguageVision, Task
 from vitron_ros.ros import qos
 from vitron_ros.ros.camera_port import CameraPort
 from vitron_ros.ros.converse_action import ConverseAction
@@ -78,6 +78,7 @@ class PerceptionNode(ManagedNode):
         model = self._load(config.model, config.model_run) if config.model else None
         worker = None
         if model is not None:
+            self._tell_lacks(config.model, model.tasks)
             worker = ModelWorker(model, timeout_s=config.model_timeout, crashed=self._crash_guard.trigger)
         undo = self.undo
         undo.callback(trim_memory)
@@ -123,6 +124,12 @@ class PerceptionNode(ManagedNode):
         self.destroy_timer(self._autostart)
         if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
             self.trigger_activate()
+
+    def _tell_lacks(self, name: str, tasks: frozenset[Task]) -> None:
+        """Once, what clients will be refused since the model cannot do it."""
+        lacks = [ABILITIES[task] for task in (Task.FIND, Task.ASK) if task not in tasks]
+        if lacks:
+            self.get_logger().warning(f"the model {name} cannot {' or '.join(lacks)}: such requests will be refused")
 
     def _stop_model(self) -> None:
         model, self._model = self._model, None

@@ -44,7 +44,8 @@ class FindHandler:
             own, rest = rest[:count], rest[count:]
             verified.append(_verified(reply, check, own))
         best = next((reply for reply in verified if reply.status is ReplyStatus.OK), verified[0])
-        message = self._left_out if best.status is ReplyStatus.OK else best.message
+        left_out = self._left_out if best.status is ReplyStatus.OK else ""
+        message = "; ".join(filter(None, (best.message, left_out)))
         return replace(best, id=self.request.id, message=message)
 
     @property

@@ -15,10 +15,16 @@ from vitron_ros.model.files import is_file, quoted, read_json
 
 OURS = "vitron"  # of a config.json in the layout of `vitron models convert`, which names no model_type
 _GROUNDER = "vitron_ros.grounding.grounder:Grounder"
+_GROUNDING_DINO = "vitron_ros.grounding.families.grounding_dino:GroundingDino"
+_OWL = "vitron_ros.grounding.families.owl:Owl"
 FAMILIES = {
     OURS: _GROUNDER,
     "elysium": _GROUNDER,
     "llava": _GROUNDER,
+    "grounding-dino": _GROUNDING_DINO,
+    "mm-grounding-dino": _GROUNDING_DINO,
+    "owlv2": _OWL,
+    "owlvit": _OWL,
 }
 """By model_type: the module and the class."""
 
