@@ -1,5 +1,6 @@
 """`vitron models fetch` against a hub on loopback: what it fetches, what it refuses, and how it goes on."""
 
+import io
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ import fake_hub
 import numpy as np
 import pytest
 from fake_hub import COMMIT, FakeHub
+from published import VITRON_CONFIG, save_vitron
 from safetensors.numpy import save
 from tiny_language import bpe
 from tiny_vitron import tiny_vitron
@@ -207,6 +209,27 @@ def test_a_published_layout_is_fetched_with_its_parts_and_says_how_it_is_convert
     assert told.out.split() == [str(elysium), str(vicuna)]
     assert f"vitron models convert {elysium} models/elysium --tokenizer {vicuna}" in told.err
     assert [path.name for path in vicuna.iterdir()] == ["tokenizer.model"]
+
+
+def test_vitron_is_fetched_with_its_pickles_and_converted_by_its_ids(hub, cache, tmp_path, capsys):
+    save_vitron(tmp_path / "base", tmp_path / "lora", pickled=True)
+    hub.add("Vitron/vitron-base", tmp_path / "base")
+    hub.add("Vitron/vitron-lora", tmp_path / "lora")
+    assert main(["models", "fetch", "Vitron/vitron-base", "--yes"]) == 0
+    (tmp_path / "config.json").write_text(VITRON_CONFIG.to_json())
+    words = ["Vitron/vitron-base", str(tmp_path / "out"), "--lora", "Vitron/vitron-lora", "--config", str(tmp_path)]
+    assert main(["models", "convert", *words]) == 0
+    assert (tmp_path / "out" / "model.safetensors").is_file()
+
+
+def test_the_question_is_answered_on_the_terminal(hub, cache, saved, capsys, monkeypatch):
+    hub.add(TINY, saved)
+    for answer, code in (("n", 1), ("y", 0)):
+        terminal = io.StringIO(f"{answer}\n")
+        terminal.isatty = lambda: True
+        monkeypatch.setattr("sys.stdin", terminal)
+        assert main(["models", "fetch", TINY]) == code
+        assert "fetch? [y/N]" in (told := capsys.readouterr().err) and ("nothing was fetched" in told) == bool(code)
 
 
 def test_show_of_an_id_that_was_not_fetched_fetches_no_weights(hub, cache, saved, capsys):

@@ -34,6 +34,7 @@ from vitron_ros.errors import ModelError
 from vitron_ros.model.files import is_file, quoted, read_json, shortened
 
 CONFIG, INDEX, WEIGHTS = "config.json", "model.safetensors.index.json", "model.safetensors"
+MARKS = (CONFIG, "adapter_config.json", "tokenizer.model")  # one of them is in each part of a model
 SMALL_FILES = ("*.json", "*.jinja", "*.txt", "tokenizer.model", "prompt_profile.yaml")
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 DIGEST = re.compile(r"[0-9a-f]{64}|[0-9a-f]{40}")
@@ -196,10 +197,10 @@ def fetch(download: Download, on_file: Callable[[HubFile], None] = lambda file: 
 def cached_folder(model_id: str) -> Path | None:
     """The folder of the newest snapshot of a model in the cache, perhaps not a whole one; None: there is none."""
     try:
-        found = try_to_load_from_cache(model_id, CONFIG)
+        found = [try_to_load_from_cache(model_id, name) for name in MARKS]
     except HFValidationError:
         return None
-    return Path(found).parent if isinstance(found, str) else None
+    return next((Path(path).parent for path in found if isinstance(path, str)), None)
 
 
 def _weights(model: HubModel) -> list[HubFile]:

@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lora", type=_folder, help="VITRON's adapter directory, merged into the base")
     parser.add_argument("--image-tower", type=_path, help="LanguageBind_Image, if the base lacks it")
     parser.add_argument("--video-tower", type=_path, help="LanguageBind_Video_merge, if the base lacks it")
-    parser.add_argument("--tokenizer", type=_path, help="directory with the tokenizer, if the source lacks one")
+    parser.add_argument("--tokenizer", type=_folder, help="directory with the tokenizer, if the source lacks one")
     parser.add_argument(
         "--config",
         type=_path,

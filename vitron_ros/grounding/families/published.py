@@ -195,11 +195,12 @@ def _reason(error: Exception) -> str:
 def _quiet() -> Iterator[None]:
     """Keeps what transformers prints while it loads away from the report."""
     log = transformers.utils.logging
-    level = log.get_verbosity()
+    level, shows_progress = log.get_verbosity(), log.is_progress_bar_enabled()
     log.set_verbosity_error()
     log.disable_progress_bar()
     try:
         yield
     finally:
         log.set_verbosity(level)
-        log.enable_progress_bar()
+        if shows_progress:
+            log.enable_progress_bar()
