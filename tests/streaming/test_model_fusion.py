@@ -44,12 +44,16 @@ class Slipping(ScriptedTracker):
         return BoxEstimate(self._box, 1.0)
 
 
-def rig_with(*trackers, prompt="mug", by_model=True, later=(), **config):
+def rig_with(*trackers, prompt="mug", by_model=True, can_follow=True, later=(), **config):
     """A rig with one goal a tracker, all on BOX; those made later are `later` and then such as hold on. The model's
     replies are `rig.answer`s."""
     rig, made = Rig(), itertools.chain(trackers, later)
     rig.pipeline = CameraPipeline(
-        PipelineConfig(**config), lambda: next(made, None) or Slipping(), itertools.count(1), model_frames=8
+        PipelineConfig(**config),
+        lambda: next(made, None) or Slipping(),
+        itertools.count(1),
+        model_frames=8,
+        model_can_follow=can_follow,
     )
     for number in range(len(trackers)):
         region = None if by_model else Region.from_box(BOX)
@@ -94,6 +98,22 @@ def test_a_target_that_was_given_by_a_box_is_never_asked_for_by_its_name():
     rig = rig_with(Slipping(), by_model=False)
     follow(rig, 60)
     assert {request.task for request in rig.asked} == {Task.FOLLOW}
+
+
+def newest_only(request, **values):
+    """The truth from a model of single images."""
+    reply = found(request, **values)
+    reply.boxes_xyxy[:-1] = np.nan
+    return reply
+
+
+@pytest.mark.parametrize(("by_model", "tasks"), [(True, {Task.FIND}), (False, set())])
+def test_a_model_that_only_finds_is_asked_again_for_what_it_found_and_for_nothing_else(by_model, tasks):
+    rig = rig_with(Slipping(), by_model=by_model, can_follow=False)
+    reports = follow(rig, 60, newest_only)
+    assert {request.task for request in rig.asked} == tasks and (len(rig.asked) > 2) == by_model
+    stamps = [report.tracks[0].grounded_ns for report in reports]
+    assert (stamps[-1] > stamps[0]) == by_model
 
 
 def test_the_question_begins_where_the_target_was_seen_and_says_where():

@@ -9,7 +9,7 @@ from vitron_ros.clock import SECOND_NS
 from vitron_ros.config import PipelineConfig
 from vitron_ros.errors import SourceError
 from vitron_ros.frame import Frame
-from vitron_ros.grounding.request import LanguageVision
+from vitron_ros.grounding.request import LanguageVision, Task
 from vitron_ros.offline.goal_script import ScriptedGoal
 from vitron_ros.offline.replayed_model import Latency, ReplayedModel, fixed
 from vitron_ros.streaming.goals import GoalResult
@@ -95,6 +95,7 @@ def steps(
         lambda: make_tracker(config.tracker),
         itertools.count(1),
         model_frames=0 if model is None else model.max_frames,
+        model_can_follow=model is not None and Task.FOLLOW in model.tasks,
     )
     delayed = None if model is None else ReplayedModel(model, latency, int(config.model_timeout * SECOND_NS))
     schedule = _Schedule(goals)

@@ -15,7 +15,7 @@ from vitron_ros.clock import SECOND_NS
 from vitron_ros.config import PerceptionConfig
 from vitron_ros.errors import ConfigError, InactiveError
 from vitron_ros.frame import Frame
-from vitron_ros.grounding.request import ModelReply, ModelRequest
+from vitron_ros.grounding.request import LanguageVision, ModelReply, ModelRequest, Task
 from vitron_ros.images.draw import draw_tracks
 from vitron_ros.images.intensity_window import IntensityWindow
 from vitron_ros.ros import qos
@@ -52,7 +52,7 @@ class CameraPort:
         name: the camera's name and the namespace of its topics; empty: topics without a namespace.
         deliver: takes each report after its tracks were published. Called by the worker's thread.
         crashed: called by the worker's thread if it dies.
-        model_frames: that the model takes at once; 0: there is none.
+        model: what answers prompts; None: there is none.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class CameraPort:
         ids: "itertools.count[int]",
         deliver: "Callable[[CameraPort, Report], None]",
         crashed: Callable[[], None],
-        model_frames: int,
+        model: LanguageVision | None,
     ) -> None:
         self.name = name
         self.config = config
@@ -73,7 +73,7 @@ class CameraPort:
         self._ids = ids
         self._deliver_on = deliver
         self._crashed = crashed
-        self._model_frames = model_frames
+        self._model = model
         self._worker: CameraWorker[Image | CompressedImage] | None = None
         self._subscription: Any = None
         self._debug_ns = 0
@@ -105,7 +105,8 @@ class CameraPort:
             lambda: make_tracker(self.config.tracker),
             self._ids,
             camera=self.name,
-            model_frames=self._model_frames,
+            model_frames=0 if self._model is None else self._model.max_frames,
+            model_can_follow=self._model is not None and Task.FOLLOW in self._model.tasks,
         )
         window = IntensityWindow(lambda text: self._node.get_logger().info(f"camera {self.name!r}: {text}"))
         self._worker = CameraWorker(

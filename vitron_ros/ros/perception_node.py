@@ -89,8 +89,7 @@ class PerceptionNode(ManagedNode):
         undo.callback(self._track.destroy)
         undo.callback(self._ports.clear)
         for name in config.cameras or ("",):
-            frames = 0 if model is None else model.max_frames
-            port = CameraPort(self, name, config, self._ids, self._deliver, self._crash_guard.trigger, frames)
+            port = CameraPort(self, name, config, self._ids, self._deliver, self._crash_guard.trigger, model)
             self._ports[name] = port
             undo.callback(port.destroy)
         self._converse = ConverseAction(self, self._ports, lambda: self._config, worker, self._invocations.publish)

@@ -41,12 +41,16 @@ def subject_of(track_id: int) -> Subject:
 class ModelFusion:
     """Asks about some targets every `model_period`, least sure first, and about every lost one that has a phrase.
 
+    Args:
+        can_follow: the model takes FOLLOW; one that does not is asked for phrases alone.
+
     Single-threaded: the camera's pipeline owns it.
     """
 
-    def __init__(self, manager: TrackManager, pending: PendingRequests) -> None:
+    def __init__(self, manager: TrackManager, pending: PendingRequests, *, can_follow: bool = True) -> None:
         self._manager = manager
         self._pending = pending
+        self._can_follow = can_follow
         self._round = RoundRobin()
         self._targets: dict[int, TargetState] = {}  # by track id; whose catch-up began last is last
         self._asked_ns: int | None = None
@@ -151,7 +155,7 @@ class ModelFusion:
         followed = {
             track.id: track
             for track in tracks.values()
-            if not self._can_be_found(track) and _first_seen(track, clip) is not None
+            if not self._can_be_found(track) and _first_seen(track, clip) is not None and self._can_be_verified(track)
         }
         turns = self._round.next((track.id, track.score) for track in followed.values())[:count]
         for track_id in turns:
@@ -159,6 +163,8 @@ class ModelFusion:
         return [followed[track_id] for track_id in turns]
 
     def _request(self, track: Track, clip: tuple[Frame, ...], config: PipelineConfig) -> ModelRequest | None:
+        if not self._can_be_verified(track):
+            return None
         subject = subject_of(track.id)
         if self._task(track) is Task.FIND:
             is_known = self._can_be_found(track) and not self._targets[track.id].is_unproven
@@ -186,13 +192,17 @@ class ModelFusion:
         """A lost target is found by its phrase. One that is seen is followed and found in turn, since who is given the
         box of another will follow that; an objection is heard a second time in the same way."""
         target = self._targets[track.id]
-        if self._can_be_found(track) or target.is_unproven:
+        if self._can_be_found(track) or target.is_unproven or not self._can_follow:
             return Task.FIND
         if not (track.phrase and target.reliability.credit and target.reliability.is_earned):
             return Task.FOLLOW
         if not self._is_urgent(track.id):
             target.asks_by_phrase = not target.asks_by_phrase
         return Task.FIND if target.asks_by_phrase else Task.FOLLOW
+
+    def _can_be_verified(self, track: Track) -> bool:
+        """By its box, or else by its phrase, which may be wrong where the model did not find the target by it."""
+        return self._can_follow or (bool(track.phrase) and self._targets[track.id].reliability.is_earned)
 
     def _is_urgent(self, track_id: int) -> bool:
         """There is an open question about it, or an objection that waits for a second one."""

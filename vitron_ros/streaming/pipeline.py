@@ -57,6 +57,7 @@ class CameraPipeline:
 
     Args:
         model_frames: that the model takes at once; 0: there is no model, and goals need a region.
+        model_can_follow: it takes FOLLOW, too.
 
     Not thread-safe: the camera's worker owns it.
     """
@@ -69,6 +70,7 @@ class CameraPipeline:
         camera: str = "",
         *,
         model_frames: int = 0,
+        model_can_follow: bool = True,
     ) -> None:
         self.late_frames = 0
         self._context = StepContext(config=config)
@@ -80,7 +82,7 @@ class CameraPipeline:
             min(config.keyframes, model_frames),
         )
         self._pending = PendingRequests(f"{camera} " if camera else "")
-        self._model_fusion = ModelFusion(self._manager, self._pending)
+        self._model_fusion = ModelFusion(self._manager, self._pending, can_follow=model_can_follow)
         self._goals = GoalManager(
             self._manager,
             self._model_fusion,
