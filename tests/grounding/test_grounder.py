@@ -11,7 +11,7 @@ from scripted_decoder import ScriptedDecoder
 
 import training.evaluate
 from tests.fakes import frame
-from training.evaluate import Case, ModelPredictor
+from training.evaluate import EvaluationCase, ModelPredictor
 from training.questions import make_question
 from training.worlds import make_clip, make_samples
 from vitron_ros.boxes import xyxy_from_norm
@@ -62,7 +62,7 @@ def scripted(checkpoint, monkeypatch, *lines, **options) -> tuple[Grounder, Scri
 # Against the evaluation of training
 
 
-def as_request(case: Case, frames: tuple[Frame, ...]) -> ModelRequest:
+def as_request(case: EvaluationCase, frames: tuple[Frame, ...]) -> ModelRequest:
     """A question of the evaluation, as the runtime asks it."""
     sample, question, world, first = case.question.sample, case.question, case.clip, case.question.sample.frames[0]
     regions = tuple(marked.region for marked in question.regions)
@@ -86,7 +86,7 @@ def as_request(case: Case, frames: tuple[Frame, ...]) -> ModelRequest:
     )
 
 
-def cases_of(checkpoint, task: str, count: int) -> list[Case]:
+def cases_of(checkpoint, task: str, count: int) -> list[EvaluationCase]:
     """Questions about wide clips of one frame or four. Marks in clips are of the first frame there: left out."""
     length = 4 if task in ("rsot", "sot", "video_qa", "clip invocation") else 1
     found = []
@@ -95,7 +95,7 @@ def cases_of(checkpoint, task: str, count: int) -> list[Case]:
         for sample in make_samples(world, seed, per_task=2, tasks=(task.removeprefix("clip "),)):
             question = make_question(world, sample, checkpoint.prompts.profile, None, takes_regions=True)
             if question and len(sample.frames) == length and (length == 1 or _is_about_time(sample, question)):
-                found.append(Case(world, question))
+                found.append(EvaluationCase(world, question))
         if len(found) >= count:
             return found[:count]
     raise AssertionError(f"the worlds have too few questions of {task}")
