@@ -25,6 +25,8 @@ FAMILIES = {
     "mm-grounding-dino": _GROUNDING_DINO,
     "owlv2": _OWL,
     "owlvit": _OWL,
+    **dict.fromkeys(("qwen2_5_vl", "qwen3_vl", "qwen3_5"), "vitron_ros.grounding.families.qwen_vl:QwenVL"),
+    "florence2": "vitron_ros.grounding.families.florence2:Florence2",
 }
 """By model_type: the module and the class."""
 

@@ -81,7 +81,7 @@ _REF_PROMPT = "Please provide the bounding box coordinate of the region this sen
 QWEN2_5_VL = BoxDialect("qwen2.5-vl", None, _JSON_PROMPT, _qwen, is_listed=True)
 QWEN3_VL = BoxDialect("qwen3-vl", 1000, _JSON_PROMPT, _qwen, is_listed=True)
 INTERNVL = BoxDialect("internvl", 1000, _REF_PROMPT, _internvl)
-FLORENCE2 = BoxDialect("florence-2", 1000, "<OPEN_VOCABULARY_DETECTION>{phrase}", _florence2)
+FLORENCE2 = BoxDialect("florence-2", 1000, "Locate {phrase} in the image.", _florence2)
 PALIGEMMA = BoxDialect("paligemma", 1024, "detect {phrase}", _paligemma)
 KOSMOS2 = BoxDialect("kosmos-2", CELLS, "<grounding><phrase> {phrase}</phrase>", _kosmos2)
 DIALECTS = {one.name: one for one in (QWEN2_5_VL, QWEN3_VL, INTERNVL, FLORENCE2, PALIGEMMA, KOSMOS2)}

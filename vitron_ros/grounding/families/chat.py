@@ -118,8 +118,9 @@ def plain(text: str) -> str:
 
 
 def visible_text(text: str) -> str:
-    """An answer without the thoughts before it."""
-    return THOUGHT.sub("", text).strip()
+    """An answer, perhaps still growing, without the thoughts before it."""
+    text = THOUGHT.sub("", text).strip()
+    return "" if "<think>".startswith(text) else text
 
 
 def absent(request: ModelRequest, name: str, presence: float) -> ModelReply:
