@@ -8,7 +8,6 @@ from pathlib import Path
 from vitron_ros.yaml_file import read_yaml
 
 ZOO = Path(__file__).with_name("zoo.yaml")
-BYTES_PER_PARAMETER = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +19,7 @@ class ZooModel:
         model_type: of its config.json, which chooses its family.
         can: what it is for: find, follow, answer, masks.
         parameters: how many; None: not checked.
-        download_gb: 10^9 bytes; None: not checked.
+        download_gb: of its weights, 10^9 bytes, as many as they take in memory as published; None: not checked.
         licence: None: not checked.
         accuracy: its publisher's figure, which `source` holds; empty: none was checked.
         parts: of a layout that has to be converted: by hub id, patterns of the files that it takes.
@@ -39,13 +38,6 @@ class ZooModel:
     parts: dict[str, tuple[str, ...]] = field(default_factory=dict)
     convert: str = ""
     note: str = ""
-
-    @property
-    def memory_gb(self) -> float | None:
-        """Of the weights as published, 10^9 bytes; those of 16 bits where the download is not known."""
-        if self.download_gb is not None or self.parameters is None:
-            return self.download_gb
-        return BYTES_PER_PARAMETER * self.parameters / 1e9
 
 
 @cache

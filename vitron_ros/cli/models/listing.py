@@ -15,7 +15,7 @@ from vitron_ros.model.zoo import ZooModel, zoo_models
 HELP = "the profiles, which are bundled, and published models"
 EPILOG = "example: vitron models list"
 CLAIM = (
-    "published models; figures are their publishers', of whole weights: here, they ran with tiny random weights only"
+    "published models; figures are their publishers', ? was not checked: here, they ran with tiny random weights only"
 )
 
 
@@ -26,14 +26,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     profiles, published = [_profile(name) for name in PROFILES], zoo_models(FAMILIES)
     if args.json:
-        print(json.dumps({"profiles": profiles, "published": [_entry(model) for model in published]}))
+        print(json.dumps({"profiles": profiles, "published": [asdict(model) for model in published]}))
         return 0
     for row in profiles:
         where = "bundled" if row["bundled"] else "needs weights"
         size = gibibytes(row["float16_bytes"])
         print(f"{row['name']:<22}{millions(row['parameters']):>12}  {size:>10} in float16  {where}")
     if published:
-        print(f"\n{CLAIM}\n{'fetch with: vitron models fetch ID':<67}{'weights':>9}  {'licence':<13} can")
+        print(f"\n{CLAIM}\n{'fetch with: vitron models fetch ID':<66}{'params':>8}{'weights':>9}  {'licence':<12} can")
     for model in published:
         print("\n".join(_lines(model)))
     return 0
@@ -45,13 +45,10 @@ def _profile(name: str) -> dict[str, Any]:
     return {"name": name, "bundled": bundled, "parameters": sizes.total, "float16_bytes": sizes.float16_bytes}
 
 
-def _entry(model: ZooModel) -> dict[str, Any]:
-    return {**asdict(model), "memory_gb": model.memory_gb}
-
-
 def _lines(model: ZooModel) -> list[str]:
     """One line with the facts, and one each for the accuracy with its source, and the note."""
-    size = "?" if model.memory_gb is None else f"{model.memory_gb:.1f} GB"
-    facts = f"{model.id:<67}{size:>9}  {model.licence or 'not checked':<13} {', '.join(model.can) or '-'}"
+    count = "?" if model.parameters is None else f"{model.parameters / 1e9:g} B"
+    size = "?" if model.download_gb is None else f"{model.download_gb:.1f} GB"
+    facts = f"{model.id:<66}{count:>8}{size:>9}  {model.licence or 'not checked':<12} {', '.join(model.can) or '-'}"
     accuracy = f"{model.accuracy} ({model.source})" if model.accuracy else ""
     return [facts, *(f"    {line}" for line in (accuracy, model.note) if line)]
