@@ -1,12 +1,15 @@
 """Qwen2.5-VL, Qwen3-VL and Qwen3.5, from tiny directories in both layouts, and with a network that writes a script."""
 
+import json
 import re
 
+import cv2
 import numpy as np
 import pytest
 
 from tests.grounding.families.scripted_network import ScriptedNetwork
 from tests.grounding.families.tiny_language import qwen
+from vitron_ros.cli.main import main
 from vitron_ros.config import ModelRun
 from vitron_ros.errors import ConfigError, ModelError
 from vitron_ros.frame import Frame
@@ -78,6 +81,13 @@ def test_a_directory_runs_in_either_layout(tiny, kind, layout):
     what = model.describe()
     assert (what.family, what.tasks, what.device) == (kind, {Task.FIND, Task.ASK}, "cpu")
     assert what.memory_bytes == 4 * what.parameters > 100_000
+
+
+def test_the_command_line_runs_to_an_answer(tiny, tmp_path, capsys):
+    cv2.imwrite(str(tmp_path / "photo.png"), frame().rgb)
+    command = ["ask", str(tmp_path / "photo.png"), "where is the red mug?", "--model", str(tiny()), "--min-score", "0"]
+    assert main([*command, "--json"]) in (0, 1)  # of random weights, which may write what cannot be read
+    assert json.loads(capsys.readouterr().out)["status"] in ("ok", "absent", "unsure", "unreadable")
 
 
 def test_answers_are_greedy_whatever_the_checkpoint_wants(tiny):
