@@ -51,7 +51,7 @@ def prompts(soaked: SoakedNode) -> None:
 
 def questions(soaked: SoakedNode) -> None:
     for text in (QUESTION, "cut out the red circle"):
-        soaked.begin("questions", Converse.Goal(text=text, conversation_id="soak"), "OK", "MODEL_ERROR")
+        soaked.begin("questions", Converse.Goal(text=text, conversation_id="soak"), "OK", "UNSURE", "MODEL_ERROR")
     soaked.begin("a question, cancelled at once", Converse.Goal(text=QUESTION), "CANCELED", "OK").cancel_goal_async()
     soaked.begin("a question for 2 s", Converse.Goal(text=QUESTION, standing=True, duration=Duration(sec=2)), "OK")
     standing = soaked.begin("a standing question, cancelled", Converse.Goal(text=QUESTION, standing=True), "CANCELED")
