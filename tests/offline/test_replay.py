@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from vitron_ros.grounding.request import ReplyStatus
 from vitron_ros.offline.goal_script import ScriptedGoal
 from vitron_ros.offline.replay import replay
 from vitron_ros.offline.replayed_model import fixed, read_latency
+from vitron_ros.recordings.left_out import LeftOut
 from vitron_ros.region import Region
 from vitron_ros.streaming.goals import Outcome, TrackRequest
 
@@ -75,6 +77,15 @@ def test_a_file_that_ends_before_the_model_answers_says_so():
     recording = replay(textured(8), [late], PipelineConfig(), model=ScriptedModel(sees), latency=fixed(3.0))
     assert recording.results[0].outcome is Outcome.TIMEOUT
     assert "ended before the model had answered" in recording.results[0].message
+
+
+def test_images_that_are_out_of_order_are_left_out_and_named():
+    frames = list(textured(6))
+    frames[3] = replace(frames[3], stamp_ns=frames[2].stamp_ns - 6_000_000)
+    left_out = LeftOut()
+    recording = replay(frames, [goal()], PipelineConfig(), on_bad=left_out.note)
+    assert [item.index for item in recording.frames] == [0, 1, 2, 4, 5]
+    assert left_out.reasons == {3: "it is out of order: an image 6.0 ms newer came before it"}
 
 
 def test_a_source_that_breaks_off_keeps_what_was_tracked():

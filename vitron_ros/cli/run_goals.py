@@ -90,7 +90,7 @@ def run_goals(arguments: argparse.Namespace, goals: Sequence[ScriptedGoal]) -> i
             stack.callback(window.close)
         frames = _frames(source, arguments.frames, window)
         watch = _watch(video, window, with_trajectories=arguments.trajectories)
-        recording = replay(frames, goals, config, watch, model=model, latency=latency)
+        recording = replay(frames, goals, config, watch, model=model, latency=latency, on_bad=left_out.note)
     result = {"source": source.name, "tracker": config.tracker, "bad_frames": left_out.as_json(), **recording.as_json()}
     if video.path is not None:
         result["film"] = {"file": "" if video.problem else video.path.name, "problem": video.problem}

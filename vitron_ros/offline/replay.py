@@ -7,11 +7,12 @@ from typing import Any, TypeVar
 
 from vitron_ros.clock import SECOND_NS
 from vitron_ros.config import PipelineConfig
-from vitron_ros.errors import SourceError
+from vitron_ros.errors import ImageError, SourceError
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.request import LanguageVision, Task
 from vitron_ros.offline.goal_script import ScriptedGoal
 from vitron_ros.offline.replayed_model import Latency, ReplayedModel, fixed
+from vitron_ros.recordings.bags import OnBad, log_bad_frame
 from vitron_ros.streaming.goals import GoalResult
 from vitron_ros.streaming.pipeline import CameraPipeline, Report
 from vitron_ros.tracking.track import TrackEvent, TrackSnapshot
@@ -80,12 +81,14 @@ def steps(
     *,
     model: LanguageVision | None = None,
     latency: Latency = DEFAULT_LATENCY,
+    on_bad: OnBad = log_bad_frame,
 ) -> Iterator[Report]:
-    """A report for every frame in order, none skipped, and one more without a frame when the recording has ended.
+    """A report for every frame in order, and one more without a frame when the recording has ended.
 
     Args:
         model: answers prompts; None: goals need regions.
         latency: how long the model takes, in the time of the recording.
+        on_bad: takes the index of a frame that is skipped since it is out of order, and why; its report has no frame.
 
     Raises:
         SourceError: the frames ended before their time, after the reports of those that came.
@@ -100,11 +103,17 @@ def steps(
     delayed = None if model is None else ReplayedModel(model, latency, int(config.model_timeout * SECOND_NS))
     schedule = _Schedule(goals)
     errors: list[SourceError] = []
+    last_ns = 0
     for frame in _until_broken(frames, errors):
         schedule.run_until(frame.stamp_ns, pipeline)
         if delayed is not None:
             delayed.run_until(frame.stamp_ns, pipeline.receive)
         report = pipeline.step(frame, frame.stamp_ns)
+        if report.frame is None:
+            behind_ms = (last_ns - frame.stamp_ns) / 1e6
+            on_bad(frame.index, ImageError(f"it is out of order: an image {behind_ms:.1f} ms newer came before it"))
+        else:
+            last_ns = frame.stamp_ns
         if delayed is not None:
             delayed.submit(report.requests, frame.stamp_ns)
         yield report
@@ -122,11 +131,12 @@ def replay(
     *,
     model: LanguageVision | None = None,
     latency: Latency = DEFAULT_LATENCY,
+    on_bad: OnBad = log_bad_frame,
 ) -> ReplayResult:
     """All that came out of `steps`, whose arguments these are. `watch` sees the report of each frame as it comes."""
     result = ReplayResult(phrases=tuple(goal.request.prompt for goal in goals))
     errors: list[SourceError] = []
-    for report in _until_broken(steps(frames, goals, config, model=model, latency=latency), errors):
+    for report in _until_broken(steps(frames, goals, config, model=model, latency=latency, on_bad=on_bad), errors):
         result.add(report)
         if report.frame is not None:
             watch(report)

@@ -11,7 +11,7 @@ _SHOWN = 3  # in words; JSON has all
 
 @dataclass(slots=True)
 class LeftOut:
-    """Takes what `open_source` says of images that cannot be decoded.
+    """Takes what `open_source` and `replay` say of images that cannot be used.
 
     Attributes:
         reasons: index of an image -> why it was left out.
