@@ -134,7 +134,9 @@ def test_the_padding_of_the_last_row_may_be_missing(rgb):
 
 
 BAD_IMAGES = {
-    "unknown encoding": (("32FC1", 4, 4, 16, False, bytes(64)), "rgb8, bgr8"),
+    "unknown encoding": (("RGB8", 4, 4, 12, False, bytes(48)), "rgb8, bgr8"),
+    "depth in metres": (("32FC1", 4, 4, 16, False, bytes(64)), "'32FC1' is a depth image"),
+    "signed numbers": (("16SC2", 4, 4, 16, False, bytes(64)), "'16SC2' is a depth image"),
     "empty encoding": (("", 4, 4, 12, False, bytes(48)), "unknown"),
     "zero width": (("rgb8", 0, 4, 0, False, b""), "no pixels"),
     "zero height": (("rgb8", 4, 0, 12, False, b""), "no pixels"),

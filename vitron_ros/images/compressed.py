@@ -8,12 +8,11 @@ from numpy.typing import NDArray
 
 from vitron_ros.errors import ImageError
 from vitron_ros.frame import Image
-from vitron_ros.images.decode import Buffer, decode_image
+from vitron_ros.images.decode import NO_PICTURE, Buffer, decode_image, is_measurement
 from vitron_ros.images.headers import read_header
 from vitron_ros.images.intensity_window import IntensityWindow
 
 _AS_STORED = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
-_NO_PICTURE = re.compile(r"(32|64)[sf]c\d|16sc\d")
 _VIDEO = re.compile(r"h\.?26[45]|hevc|avc1?|av1|vp[89]|mpeg-?[1-4]\w*|theora")
 
 
@@ -52,8 +51,8 @@ def decode_compressed(format: str, data: Buffer, window: IntensityWindow | None 
         ImageError: as `decode_file`; a depth image (compressedDepth, 32FC1); a packet of video.
     """
     encoding, separator, coding = (part.strip() for part in format.lower().partition(";"))
-    if "compresseddepth" in format.lower() or _NO_PICTURE.fullmatch(encoding):
-        raise ImageError(f"{format!r} is a depth image or other measurement; subscribe to a colour or grey camera")
+    if "compresseddepth" in format.lower() or is_measurement(encoding):
+        raise ImageError(f"{format!r} {NO_PICTURE}")
     try:
         image = _decode(data, _AS_STORED | cv2.IMREAD_IGNORE_ORIENTATION)
     except ImageError as error:

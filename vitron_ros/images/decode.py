@@ -2,13 +2,14 @@
 
 - 8UC1 is read as mono8, 8UC3 as bgr8 and 8UC4 as bgra8, OpenCV's own order.
 - 16-bit values (mono16, 16UC1, rgb16, bgr16, rgba16, bgra16, bayer_*16) are intensities, shown through the window of
-  their stream (`window.IntensityWindow`): the high byte, or for a sensor of 10 to 14 bits its upper 8. A depth image in
-  16UC1 decodes as well, but its millimetres are no picture: depth sensors are not cameras here.
+  their stream (`intensity_window.IntensityWindow`): the high byte, or for a sensor of 10 to 14 bits its upper 8. A
+  depth image in 16UC1 decodes as well, but its millimetres are no picture: depth sensors are not cameras here.
 - yuv422 (uyvy) and yuv422_yuy2 (yuyv), nv12 and nv21 are BT.601 with video range (16..235), as OpenCV converts it.
   The last two have 3/2 H rows of `step` bytes: luma first, then interleaved chroma of half the height.
 - bayer_* is demosaiced bilinearly.
 """
 
+import re
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -78,6 +79,13 @@ for _pattern, _code in {
         _LAYOUTS[f"bayer_{_pattern}{8 * _bytes}"] = _Layout(1, _code, _bytes, block=(2, 2), min_size=4)
 
 ENCODINGS = tuple(_LAYOUTS)
+NO_PICTURE = "is a depth image or other measurement; subscribe to a colour or grey camera"
+_MEASUREMENT = re.compile(r"(32|64)[sf]c\d*|(8|16)sc\d*", re.IGNORECASE)
+
+
+def is_measurement(encoding: str) -> bool:
+    """Whether pixels are floats or signed numbers, as no camera's picture has them."""
+    return _MEASUREMENT.fullmatch(encoding) is not None
 
 
 def decode_image(
@@ -105,6 +113,8 @@ def decode_image(
     """
     layout = _LAYOUTS.get(encoding)
     if layout is None:
+        if is_measurement(encoding):
+            raise ImageError(f"{encoding!r} {NO_PICTURE}")
         raise ImageError(f"encoding {encoding!r} is unknown; set the camera to one of {', '.join(ENCODINGS)}")
     check_size(width, height)
     block_width, block_height = layout.block
