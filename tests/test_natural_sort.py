@@ -18,6 +18,7 @@ ORDERS = {
     "parts of a recording": ["run_0.db3", "run_9.db3", "run_10.db3", "run_11.db3.zstd"],
     "folders": ["day2/9.jpg", "day2/10.jpg", "day10/1.jpg"],
     "a date": ["2024-01-09_5.jpg", "2024-01-09_10.jpg", "2024-01-10_1.jpg"],
+    "capitals": ["Frame0.png", "frame1.PNG", "Frame2.png", "frame10.png"],
     "steps": ["step-90000", "step-100000", "step-1000000"],
 }
 

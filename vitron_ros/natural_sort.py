@@ -10,7 +10,7 @@ _ENDING = re.compile(r"\.[A-Za-z]\w*$")
 
 
 def natural_sorted(paths: Iterable[Path]) -> list[Path]:
-    """Paths in the order of their names, folder by folder, each run of digits compared by its value.
+    """Paths in the order of their names, folder by folder, each run of digits compared by its value, capitals or not.
 
     A name that is one decimal number counts as such, as where images are named by their time: 9.25.png, 9.5.png,
     10.0.png.
@@ -25,4 +25,4 @@ def _key(name: str) -> tuple[list[str | _Number], str]:
     if decimal:
         return ["", (int(decimal[1]), decimal[2]), ""], name
     words = re.split(r"(\d+)", stem)  # text and digits in turn, so like meets like
-    return [(int(word), "") if place % 2 else word for place, word in enumerate(words)], name
+    return [(int(word), "") if place % 2 else word.casefold() for place, word in enumerate(words)], name
