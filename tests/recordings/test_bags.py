@@ -159,10 +159,10 @@ def folder_with_bad_metadata(path: Path) -> Path:
 
 NO_BAGS = {
     "missing": (lambda path: path, "nowhere", "does not exist"),
-    "empty mcap": (empty_file, "x.mcap", "holds no message"),
+    "empty mcap": (empty_file, "x.mcap", "it is no MCAP file"),
     "empty db3": (empty_file, "x.db3", "cannot be opened"),
     "empty ros 1 bag": (empty_file, "x.bag", "no ROS 1 bag"),
-    "text as mcap": (text_file, "x.mcap", "holds no message"),
+    "text as mcap": (text_file, "x.mcap", "it is no MCAP file"),
     "text as db3": (text_file, "x.db3", "cannot be opened"),
     "text as ros 1 bag": (text_file, "x.bag", "no ROS 1 bag"),
     "other suffix": (text_file, "x.txt", "ends in .mcap, .db3, .bag"),

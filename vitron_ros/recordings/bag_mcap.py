@@ -15,7 +15,7 @@ from mcap.summary import Summary
 from vitron_ros.recordings.bag_storage import CDR, ROS1, RawMessage, Storage, Topic, scanned, type_name
 
 _FOOTER = struct.Struct("<QQI")  # where the summary starts, where its offsets do, its checksum
-_MAGIC_BYTES = 8
+_MAGIC = b"\x89MCAP0\r\n"
 _MAX_RECORD_BYTES = 1 << 30  # a damaged length must not claim all memory
 
 
@@ -44,10 +44,10 @@ def open_mcap(name: Path, path: Path) -> Storage:
 
 def _is_intact(stream: BinaryIO) -> bool:
     """Whether the summary fits its checksum, if it has one."""
-    stream.seek(-_FOOTER.size - _MAGIC_BYTES, os.SEEK_END)
+    stream.seek(-_FOOTER.size - len(_MAGIC), os.SEEK_END)
     start, _, checksum = _FOOTER.unpack(stream.read(_FOOTER.size))
     stream.seek(start)
-    covered = stream.read()[: -_MAGIC_BYTES - 4]  # all before the checksum itself
+    covered = stream.read()[: -len(_MAGIC) - 4]  # all before the checksum itself
     return checksum in (0, zlib.crc32(covered))
 
 
@@ -81,6 +81,9 @@ def _scan(path: Path, names: Collection[str] | None) -> Iterator[RawMessage]:
     schemas: dict[int, Schema] = {}
     channels: dict[int, Channel] = {}
     with path.open("rb") as stream:
+        if stream.read(len(_MAGIC)) != _MAGIC:
+            raise ValueError("it is no MCAP file")
+        stream.seek(0)
         for record in StreamReader(stream, record_size_limit=_MAX_RECORD_BYTES).records:
             if isinstance(record, Schema):
                 schemas[record.id] = record
