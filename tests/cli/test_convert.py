@@ -10,8 +10,11 @@ import pytest
 
 from vitron_ros.cli.convert import convert
 from vitron_ros.cli.main import main
+from vitron_ros.clock import SECOND_NS
 from vitron_ros.errors import ConfigError, SourceError
 from vitron_ros.images.codec import encode_jpeg, encode_png
+from vitron_ros.recordings import bag_messages
+from vitron_ros.recordings.bag_writer import BagWriter
 from vitron_ros.recordings.bags import Bag, read_ground_truth, read_images
 from vitron_ros.recordings.video_writer import VideoWriter
 
@@ -86,6 +89,16 @@ def test_a_broken_image_is_left_out_and_counted(sequence, tmp_path, capsys):
     assert bad["reason"] in printed.err
     boxes = [tracks[0].box_xyxy[0] for tracks in read_ground_truth(tmp_path / "bag").values()]
     assert boxes == [0, 1, 3, 4]  # each image keeps its own box
+
+
+@pytest.mark.parametrize("leap_s", [-36_000, 36_000])
+def test_a_clock_that_is_set_does_not_change_the_rate(tmp_path, leap_s):
+    with BagWriter(tmp_path / "leaps") as writer:
+        for index in range(8):
+            stamp_ns = (50_000 + leap_s * (index > 3)) * SECOND_NS + index * SECOND_NS // 10
+            image = bag_messages.compressed_image(encode_jpeg(picture(index)), stamp_ns, "cam", "jpeg")
+            writer.write(IMAGE_TOPIC, image, stamp_ns)
+    assert convert(str(tmp_path / "leaps"), tmp_path / "bag").fps == 10
 
 
 def with_exif(jpeg: bytes, orientation: int) -> bytes:

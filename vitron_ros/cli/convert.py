@@ -8,7 +8,9 @@ for byte, unless their EXIF data turns them; other frames are coded as JPEG.
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,7 @@ EPILOG = "example: vitron convert davis/cows out/cows --fps 24"
 IMAGE_TOPIC, INFO_TOPIC = "/camera/image_raw/compressed", "/camera/camera_info"
 FRAME_ID = "camera_optical_frame"
 QUALITY = 90
+_LEAP_NS = 60 * SECOND_NS  # from one image to the next, ahead or back: the clock was set
 _JPEG_START, _EXIF = b"\xff\xd8", b"Exif\0\0"
 
 
@@ -48,7 +51,7 @@ class Conversion:
         frames: images written.
         left_out: how many images could not be decoded.
         bad_frames: their indices and the reasons.
-        fps: frames a second, on average over the whole.
+        fps: frames a second, on average over the whole, without leaps of the clock.
         damage: why the source ended early; empty: it did not.
     """
 
@@ -116,16 +119,20 @@ def convert(
             stamps_ns.append(frame.stamp_ns)
     for line in left_out.lines():
         print(f"vitron convert: {line}", file=sys.stderr)
-    span_ns = max(stamps_ns, default=0) - min(stamps_ns, default=0)
-    rate = float(f"{(len(stamps_ns) - 1) * SECOND_NS / span_ns:.6g}") if span_ns else opened.fps
     return Conversion(
         bag=str(bag),
         frames=len(stamps_ns),
         left_out=len(left_out.reasons),
         bad_frames=left_out.as_json(),
-        fps=rate,
+        fps=_mean_rate(stamps_ns) or opened.fps,
         damage=damage,
     )
+
+
+def _mean_rate(stamps_ns: Sequence[int]) -> float:
+    """Images a second, to 6 digits; 0: the stamps stand still or only leap."""
+    gaps_ns = [gap for gap in (b - a for a, b in pairwise(stamps_ns)) if abs(gap) <= _LEAP_NS]
+    return float(f"{len(gaps_ns) * SECOND_NS / sum(gaps_ns):.6g}") if sum(gaps_ns) > 0 else 0.0
 
 
 def _true_boxes(path: Path) -> Boxes | None:
