@@ -5,7 +5,28 @@ Templates: `X` is the object, `...` any words, `C` a colour, `(a|b)` either; the
 
 from typing import Literal
 
+from vitron_ros.model.answers import Module
+
 Action = Literal["segmentation", "remove", "replace", "recolour", "generate", "animate", "find"]
+
+MODULE_ACTIONS: dict[Module, frozenset[Action]] = {
+    Module.IMAGE_SEGMENTATION: frozenset(("segmentation",)),
+    Module.VIDEO_SEGMENTATION: frozenset(("segmentation",)),
+    Module.IMAGE_EDITING: frozenset(("remove", "replace", "recolour")),
+    Module.VIDEO_EDITING: frozenset(("remove", "replace", "recolour")),
+    Module.IMAGE_GENERATION: frozenset(("generate",)),
+    Module.VIDEO_GENERATION: frozenset(("generate",)),
+    Module.IMAGE_TO_VIDEO: frozenset(("animate",)),
+}
+VERBS: dict[str, Action] = {
+    "segmentation": "segmentation", "segment": "segmentation", "remove": "remove", "replace": "replace",
+    "recolour": "recolour", "recolor": "recolour", "foreground": "replace", "background": "replace",
+    "generate": "generate", "animate": "animate",
+}  # fmt: skip
+GENERATIVE_ACTIONS: tuple[Action, ...] = ("generate", "animate")  # these need no object in the image
+VIDEO_WORDS = frozenset(("video", "videos", "clip", "clips", "film", "movie", "animation"))
+SCENE_WORDS = VIDEO_WORDS | {"picture", "image", "photo", "background", "scene"}
+
 
 COLOURS = frozenset((
     "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white", "grey", "turquoise",

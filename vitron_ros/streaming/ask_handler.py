@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from vitron_ros.grounding import lexicon
 from vitron_ros.grounding.intent import Intent, has_content_word, tokenise
 from vitron_ros.grounding.request import Grounded, ModelReply, ModelRequest, ReplyStatus, Task
 from vitron_ros.grounding.spatial_relations import location_text
 from vitron_ros.model.answers import Invocation
 from vitron_ros.streaming.find_handler import FindHandler
 from vitron_ros.streaming.invocation_check import (
-    GENERATIVE_ACTIONS,
     InvocationCheck,
     region_problem,
     requested_action,
@@ -95,7 +95,7 @@ class AskHandler:
         if text_problem(self.request, self.intent, invocation) or not answer.is_sure(self.request.min_score):
             return None
         mention = requested_action(self.intent, invocation)
-        name = "" if mention.action in GENERATIVE_ACTIONS else mention.object
+        name = "" if mention.action in lexicon.GENERATIVE_ACTIONS else mention.object
         return InvocationCheck(self.request, name, invocation) if has_content_word(tokenise(name)) else None
 
 

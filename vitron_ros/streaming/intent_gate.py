@@ -3,12 +3,12 @@
 import re
 from dataclasses import replace
 
+from vitron_ros.grounding import lexicon
 from vitron_ros.grounding.intent import Intent, SpeechAct, has_content_word, read_intent, tokenise
 from vitron_ros.grounding.referring_expressions import parse_expressions
 from vitron_ros.grounding.request import ModelRequest, ReplyStatus, Task, lack_of
 from vitron_ros.streaming.ask_handler import AskHandler, LocateHandler
 from vitron_ros.streaming.find_handler import FindHandler
-from vitron_ros.streaming.invocation_check import GENERATIVE_ACTIONS
 from vitron_ros.streaming.request_handler import FixedReply, PassThrough, RequestHandler
 
 NEWEST = 1  # images of a clip in which an object is looked for first
@@ -112,7 +112,7 @@ def _refusal(text: str, intent: Intent, refers: bool) -> tuple[ReplyStatus, str]
     if intent.speech_act is not SpeechAct.REQUEST and mentioned is not None:
         command = f"{mentioned.action.replace('segmentation', 'cut out')} {mentioned.object}"
         return ReplyStatus.REFUSED, f'do you want me to {command}? if so, say "{command}"'
-    needs = [mention for mention in intent.requests if mention.action not in GENERATIVE_ACTIONS]
+    needs = [mention for mention in intent.requests if mention.action not in lexicon.GENERATIVE_ACTIONS]
     if any(not has_content_word(tokenise(mention.object)) for mention in needs) and not refers:
         thing = next(mention.object for mention in needs if not has_content_word(tokenise(mention.object)))
         return ReplyStatus.REFUSED, f'what does "{thing}" refer to? name the object, or mark it with a region'

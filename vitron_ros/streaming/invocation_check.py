@@ -19,24 +19,6 @@ from vitron_ros.grounding.spatial_relations import is_same
 from vitron_ros.model.answers import NAMES, Invocation, Module
 from vitron_ros.streaming.box_check import BoxCheck
 
-MODULE_ACTIONS: dict[Module, frozenset[Action]] = {
-    Module.IMAGE_SEGMENTATION: frozenset(("segmentation",)),
-    Module.VIDEO_SEGMENTATION: frozenset(("segmentation",)),
-    Module.IMAGE_EDITING: frozenset(("remove", "replace", "recolour")),
-    Module.VIDEO_EDITING: frozenset(("remove", "replace", "recolour")),
-    Module.IMAGE_GENERATION: frozenset(("generate",)),
-    Module.VIDEO_GENERATION: frozenset(("generate",)),
-    Module.IMAGE_TO_VIDEO: frozenset(("animate",)),
-}
-VERBS: dict[str, Action] = {
-    "segmentation": "segmentation", "segment": "segmentation", "remove": "remove", "replace": "replace",
-    "recolour": "recolour", "recolor": "recolour", "foreground": "replace", "background": "replace",
-    "generate": "generate", "animate": "animate",
-}  # fmt: skip
-GENERATIVE_ACTIONS: tuple[Action, ...] = ("generate", "animate")  # these need no object in the image
-VIDEO_WORDS = frozenset(("video", "videos", "clip", "clips", "film", "movie", "animation"))
-SCENE_WORDS = VIDEO_WORDS | {"picture", "image", "photo", "background", "scene"}
-
 
 def requested_action(intent: Intent, invocation: Invocation) -> ActionMention:
     """What the text asks for that an invocation does. There must be no `text_problem`."""
@@ -48,10 +30,14 @@ def text_problem(request: ModelRequest, intent: Intent, invocation: Invocation) 
     """Why a text does not ask for an invocation; empty: it does."""
     actions, module = _actions(invocation), NAMES[invocation.module].lower()
     call = f'the model would call {module} ("{"; ".join(invocation.instructions)}")'
-    if not actions or not actions & intent.actions or not actions & MODULE_ACTIONS.get(invocation.module, actions):
+    if (
+        not actions
+        or not actions & intent.actions
+        or not actions & lexicon.MODULE_ACTIONS.get(invocation.module, actions)
+    ):
         return f"{call}, which the text does not ask for; ask for it explicitly if you want it"
     words = tokenise(" ".join([request.text, *(turn.question + " " + turn.reply for turn in request.history)]))
-    wants_video = bool(VIDEO_WORDS.intersection(words))
+    wants_video = bool(lexicon.VIDEO_WORDS.intersection(words))
     if actions & {"generate"} and wants_video != (invocation.module is Module.VIDEO_GENERATION):
         return f"the model would call {module}, but the text asks for another module"
     if request.regions:
@@ -69,8 +55,8 @@ def region_problem(request: ModelRequest, mention: ActionMention, invocation: In
     """What is wrong with the region of a call that cannot be described: it is missing, or not the marked one."""
     frame = request.frames[-1]
     if invocation.region is None:
-        needs_region = describes and mention.action not in GENERATIVE_ACTIONS
-        is_whole = bool(set(tokenise(mention.object)) & SCENE_WORDS)
+        needs_region = describes and mention.action not in lexicon.GENERATIVE_ACTIONS
+        is_whole = bool(set(tokenise(mention.object)) & lexicon.SCENE_WORDS)
         return f'the model did not say where "{mention.object}" is' if needs_region and not is_whole else ""
     if not request.regions or has_content_word(tokenise(mention.object)):
         return ""
@@ -83,8 +69,8 @@ def region_problem(request: ModelRequest, mention: ActionMention, invocation: In
 def _actions(invocation: Invocation) -> frozenset[Action]:
     """What an invocation would do, by its verbs, or by its module where it has none that is known."""
     verbs = [instruction.partition(":")[0].strip().lower() for instruction in invocation.instructions]
-    known = frozenset(VERBS[verb] for verb in verbs if verb in VERBS)
-    return known or MODULE_ACTIONS.get(invocation.module, frozenset())
+    known = frozenset(lexicon.VERBS[verb] for verb in verbs if verb in lexicon.VERBS)
+    return known or lexicon.MODULE_ACTIONS.get(invocation.module, frozenset())
 
 
 class InvocationCheck:
