@@ -139,7 +139,7 @@ def test_a_source_that_breaks_off_gives_what_it_has_and_then_raises(folder, monk
         ({"prompts": " "}, ConfigError, "say what to follow"),
         ({"prompts": ["a ring"], "model": "/nowhere"}, VitronError, "/nowhere"),
         ({"boxes": [[1, 2, 30, 40]], "tracker": "magic"}, ConfigError, "magic"),
-        ({"boxes": [[1, 2, 30, 40]], "fps": 0}, SourceError, "no rate"),
+        ({"boxes": [[1, 2, 30, 40]], "fps": 0}, SourceError, "not a frame rate"),
     ],
 )
 def test_what_cannot_be_tracked_is_refused_before_the_first_image(folder, arguments, error, says):

@@ -13,5 +13,5 @@ def test_a_stamp_is_its_nanoseconds(sec, nanosec):
 
 @pytest.mark.parametrize(("sec", "nanosec"), [(-1, 0), (0, -1), (0, 10**9), (5, 2**32 - 1), (2**31, 0), (-(2**31), 5)])
 def test_what_is_no_time_is_refused(sec, nanosec):
-    with pytest.raises(ImageError, match=f"{sec} s and {nanosec} ns, is no time"):
+    with pytest.raises(ImageError, match=f"{sec} s and {nanosec} ns, is not a valid time"):
         ns_from_stamp(sec, nanosec)

@@ -163,7 +163,7 @@ def restore(directory: Path, module: TrainingModule, optimizers: Optimizers) -> 
         DamagedError: the state is missing, damaged, or of another run.
     """
     if not (directory / STATE).is_file():
-        raise DamagedError(f"{directory} has no {STATE}; it is no checkpoint that a run can resume from")
+        raise DamagedError(f"{directory} has no {STATE}; it is not a checkpoint that a run can resume from")
     parameters = dict(module.named_parameters())
     state: dict[str, dict[str, Tensor]] = {}
     found = set()
@@ -235,5 +235,5 @@ def read_record(directory: Path) -> dict[str, Any]:
     except ModelError as error:
         raise DamagedError(str(error)) from error
     except (LookupError, TypeError) as error:
-        raise DamagedError(f"{path} is no record of a run ({type(error).__name__}: {quoted(str(error))})") from error
+        raise DamagedError(f"{path} is not a record of a run ({type(error).__name__}: {quoted(str(error))})") from error
     return record

@@ -48,9 +48,9 @@ def read_model(name: str) -> ModelConfig:
         try:
             return ModelConfig.from_json(Path(name).read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, ConfigError) as error:
-            raise ConfigError(f"{name} is no model config: {error}") from error
+            raise ConfigError(f"{name} is not a model config: {error}") from error
     if name not in PROFILES:
-        raise ConfigError(f"model is {name!r}, which is no JSON file, nor a profile: {', '.join(PROFILES)}")
+        raise ConfigError(f"model is {name!r}, which is not a JSON file, nor a profile: {', '.join(PROFILES)}")
     return profile(name)
 
 

@@ -118,7 +118,7 @@ class Trainer:
         """Trains to the last step, or until the time is up; gives the directory of the last checkpoint.
 
         Raises:
-            TrainingError: the loss is no number, or no trainable weight got a gradient.
+            TrainingError: the loss is not a number, or no trainable weight got a gradient.
             SourceError: the disk is full.
         """
         config, begin = self.config, time.monotonic()

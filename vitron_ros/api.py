@@ -95,7 +95,7 @@ def ask(
         fps, topic: as for `track`.
 
     Raises:
-        ConfigError: the text is empty or too long, `at` is no time, or the model does not take so many.
+        ConfigError: the text is empty or too long, `at` is not a valid time, or the model does not take so many.
         RegionError: a region lies outside the image.
         SourceError: the source cannot be read, or ends before `at`.
         ModelError: the model cannot be loaded.

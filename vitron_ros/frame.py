@@ -17,10 +17,10 @@ def ns_from_stamp(sec: int, nanosec: int) -> int:
     """The time of a message's stamp in ns, of every image that comes in, live or recorded. 0: it has none.
 
     Raises:
-        ImageError: it is no time: negative, past the year 2038, or of more than a second of nanoseconds.
+        ImageError: it is not a valid time: negative, past the year 2038, or of more than a second of nanoseconds.
     """
     if not (0 <= sec < _MAX_SEC and 0 <= nanosec < SECOND_NS):
-        raise ImageError(f"its stamp, {sec} s and {nanosec} ns, is no time; mend the camera's clock")
+        raise ImageError(f"its stamp, {sec} s and {nanosec} ns, is not a valid time; mend the camera's clock")
     return int(sec) * SECOND_NS + int(nanosec)
 
 

@@ -43,7 +43,7 @@ def read_yaml(path: Path) -> Any:
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
     if len(data) > MOST_BYTES:
-        raise ConfigError(f"{path} is larger than {MOST_BYTES >> 20} MiB; it is no file of settings")
+        raise ConfigError(f"{path} is larger than {MOST_BYTES >> 20} MiB; it is not a settings file")
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:

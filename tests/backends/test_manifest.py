@@ -46,7 +46,7 @@ def test_it_comes_back_as_it_was_written(engine):
 )
 def test_a_file_that_is_no_manifest(engine, content):
     manifest_path(engine).write_bytes(content)
-    with pytest.raises(EngineError, match=r"a\.json is no manifest of this release .* build the engine again"):
+    with pytest.raises(EngineError, match=r"a\.json is not a manifest of this release .* build the engine again"):
         read_manifest(engine)
 
 
@@ -74,5 +74,5 @@ def test_a_file_that_is_no_manifest(engine, content):
 def test_a_value_of_another_type_is_named(engine, field, value):
     path = manifest_path(engine)
     path.write_text(json.dumps(json.loads(path.read_text()) | {field: value}))
-    with pytest.raises(EngineError, match=f"is no manifest of this release .{field} is "):
+    with pytest.raises(EngineError, match=f"is not a manifest of this release .{field} is "):
         read_manifest(engine)

@@ -69,8 +69,8 @@ def test_a_manifest_comes_back_as_it_was(engine):
     ("text", "words"),
     [
         (None, "has no manifest small.json; build it with"),
-        ("{", "no manifest of this release"),
-        ("[]", "no manifest of this release"),
+        ("{", "not a manifest of this release"),
+        ("[]", "not a manifest of this release"),
         (
             json.dumps({"targets": [], "profiles": [], "inputs": [], "outputs": []}),
             "its fields differ by build_s, bytes, graph",

@@ -141,7 +141,7 @@ def test_weights_that_an_index_names_are_fetched_and_no_others(hub, cache, capsy
         ),
         ({"config__json": config(model_type="elysium")}, "no weights as safetensors"),
         ({"config__json": config(model_type="gpt_audio")}, "a model of type 'gpt_audio'; the types that run here are "),
-        ({"config__json": "{"}, "is no JSON that can be read"),
+        ({"config__json": "{"}, "is not valid JSON"),
         ({"README__md": "# nothing"}, "has no config.json"),
     ],
 )
@@ -156,7 +156,7 @@ def test_what_cannot_run_is_refused_before_its_weights_are_fetched(hub, cache, c
     ("name", "sentence"),
     [
         ("lab/nothing", "has no model lab/nothing, or a private one"),
-        ("no id", "is no hub id; they look like owner/name"),
+        ("no id", "is not a hub id; they look like owner/name"),
     ],
 )
 def test_an_id_that_is_not_there(hub, cache, capsys, name, sentence):

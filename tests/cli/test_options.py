@@ -29,8 +29,8 @@ def test_boxes_are_two_corners_unless_the_option_says_width_and_height():
     ("words", "says"),
     [
         ([*BOX, "1,2,3"], "must be 4 numbers X1,Y1,X2,Y2"),
-        ([*BOX, "1,2,3,"], "'' is no number"),
-        ([*BOX, "a,b,c,d"], "'a' is no number"),
+        ([*BOX, "1,2,3,"], "'' is not a number"),
+        ([*BOX, "a,b,c,d"], "'a' is not a number"),
         ([*BOX, "1,2,nan,4"], "nan is out of range"),
         ([*BOX, "94,293,76,84"], "give width and height to the -xywh form"),
         (["track", "x", "--box-xywh", "1,2,0,4"], "W and H must be greater than 0"),

@@ -165,12 +165,12 @@ def test_images_left_out_are_counted_and_named_in_text_and_json(tmp_path, capsys
     main(words)
     printed = capsys.readouterr()
     assert "3 frames, 4 left out" in printed.out
-    assert "image 2 was left out: 2.jpg: the image is no JPEG, PNG or TIFF" in printed.err
+    assert "image 2 was left out: 2.jpg: the image is not a JPEG, PNG or TIFF" in printed.err
     assert "1 more were left out" in printed.err
     main([*words, "--json"])
     bad = json.loads(capsys.readouterr().out)["bad_frames"]
     assert [item["index"] for item in bad] == [2, 3, 4, 5]
-    assert all("no JPEG, PNG or TIFF" in item["reason"] for item in bad)
+    assert all("not a JPEG, PNG or TIFF" in item["reason"] for item in bad)
 
 
 def test_tracks_are_exported_and_their_paths_drawn(tmp_path, capsys):

@@ -142,7 +142,7 @@ def test_missing_parts_are_named(tmp_path):
         load_sequence(folder)
     with pytest.raises(SourceError, match="holds no sequence"):
         load_sequences(tmp_path)
-    with pytest.raises(SourceError, match="is no folder"):
+    with pytest.raises(SourceError, match="is not a folder"):
         load_sequences(tmp_path / "nowhere")
     with pytest.raises(SourceError, match="holds no images"):
         load_sequence(tmp_path)
@@ -153,7 +153,7 @@ def test_a_damaged_frame_is_named_when_it_is_reached(tmp_path):
     (folder / "frames" / "000001.jpg").write_bytes(b"not a picture")
     frames = load_sequence(folder).frames()
     next(frames)
-    with pytest.raises(SourceError, match=r"000001\.jpg: the image is no JPEG, PNG or TIFF"):
+    with pytest.raises(SourceError, match=r"000001\.jpg: the image is not a JPEG, PNG or TIFF"):
         next(frames)
 
 

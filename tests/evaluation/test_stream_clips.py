@@ -80,7 +80,7 @@ def test_a_folder_without_clips_says_how_to_make_one(tmp_path):
     [
         (lambda text: "", "not the truth"),
         (lambda text: "[1]", "not the truth"),
-        (lambda text: text.replace('"fps":30.0', '"fps":0'), "no rate"),
+        (lambda text: text.replace('"fps":30.0', '"fps":0'), "not a frame rate"),
         (lambda text: text.replace('"object":1', '"object":7'), "not there"),
         (lambda text: text.replace('"visible":[1.0,1.0]', '"visible":[1.0]'), "not the truth"),
         (lambda text: text.replace("[7.0,8.0,9.13,10.0]", "[7.0]"), "not the truth"),

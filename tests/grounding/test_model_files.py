@@ -88,12 +88,12 @@ DAMAGES: dict[str, tuple[str, str, Damage]] = {
     "more tokens": ("tokenizer", "tokens, the model only", tokens(**{f"word{i}": 0 for i in range(300)})),
     "far token": ("tokenizer", "has 100001 tokens, the model only", far_id),
     "other end": ("tokenizer", "begins and ends text with tokens", config(eos_token_id=5)),
-    "tokenizer latin-1": ("tokenizer", "no UTF-8", written("tokenizer.json", b"\xff\xfe\xe9")),
-    "tokenizer of nothing": ("tokenizer", "is no tokenizer", written("tokenizer.json", b"{}")),
+    "tokenizer latin-1": ("tokenizer", "not UTF-8", written("tokenizer.json", b"\xff\xfe\xe9")),
+    "tokenizer of nothing": ("tokenizer", "is not a tokenizer", written("tokenizer.json", b"{}")),
     "wording": ("prompt_profile", "is not YAML", written("prompt_profile.yaml", b"{: :")),
     "wording cut": ("prompt_profile", "lacks", written("prompt_profile.yaml", b"system: Hello.\n")),
-    "wording utf-16": ("prompt_profile", "no UTF-8", written("prompt_profile.yaml", "a: b".encode("utf-16"))),
-    "words latin-1": ("vocabulary", "no UTF-8", written("words.txt", "café\n".encode("latin-1"))),
+    "wording utf-16": ("prompt_profile", "not UTF-8", written("prompt_profile.yaml", "a: b".encode("utf-16"))),
+    "words latin-1": ("vocabulary", "not UTF-8", written("words.txt", "café\n".encode("latin-1"))),
     "no words": ("vocabulary", "has no words", written("words.txt", b"\n")),
     "out_of_distribution": (
         "ood_detector",
@@ -105,8 +105,8 @@ DAMAGES: dict[str, tuple[str, str, Damage]] = {
         "of 32 channels",
         lambda d: OutOfDistributionDetector(np.zeros(3, np.float32), np.eye(3, dtype=np.float32), 1.0).save(d),
     ),
-    "record": ("record", "is no JSON", written("training.json", b"{")),
-    "another record": ("record", "is no record of a training", written("training.json", b'{"a": 1}')),
+    "record": ("record", "is not valid JSON", written("training.json", b"{")),
+    "another record": ("record", "is not a record of a training", written("training.json", b'{"a": 1}')),
     "context": ("memory", r"GiB for a context of 1,125,899,906,842,624 tokens", config(max_positions=1 << 50)),
 }
 

@@ -73,12 +73,13 @@ SMALL = Vocabulary(frozenset(["the", "small", "large", "red", "ring", "circle", 
 @pytest.mark.parametrize(
     ("word", "near"),
     [("little", "small"), ("tiny", "small"), ("huge", "large"), ("disc", "circle"), ("rign", "ring"), ("smal", "small"),
-     ("crimson", "red"), ("cups", "mug"), ("anillo", ""), ("小红环", ""), ("s", "")],
+     ("crimson", "red"), ("cups", "mug"), ("anillo", ""), ("小红环", ""), ("s", ""), ("long", ""), ("sing", "")],
 )  # fmt: skip
 def test_a_known_word_near_an_unknown_one(word, near):
     assert SMALL.near(word) == near
 
 
-def test_other_spellings_of_known_words_are_known():
+def test_other_spellings_and_spacings_of_known_words_are_known():
     assert SMALL.respelled("What color is the gray mug?") == "What colour is the gray mug?"
-    assert Vocabulary().respelled("What color is it?") == "What color is it?"
+    assert SMALL.respelled("what is\n\n the\tmug ") == "what is the mug"
+    assert Vocabulary().respelled("What color\n is it?") == "What color\n is it?"

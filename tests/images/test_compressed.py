@@ -108,7 +108,7 @@ def test_a_file_is_turned_upright_and_a_message_is_not():
 def test_floating_point_is_no_picture():
     data = as_published(GREY.astype(np.float32), ".tiff")
     for read in (decode_file, lambda data: decode_compressed("", data)):
-        with pytest.raises(ImageError, match="float32, which are no picture"):
+        with pytest.raises(ImageError, match="float32, which are not a picture"):
             read(data)
 
 
@@ -155,7 +155,7 @@ def test_a_cut_off_jpeg_with_a_thumbnail_is_an_error():
 
 BAD_FILES = {
     "nothing": ("jpeg", b"", "no data"),
-    "text": ("jpeg", b"<html>404</html>", "no JPEG, PNG or TIFF"),
+    "text": ("jpeg", b"<html>404</html>", "not a JPEG, PNG or TIFF"),
     "depth as png": ("16UC1; compressedDepth png", b"\x89PNG", "depth image"),
     "depth as rvl": ("16UC1; compressedDepth rvl", bytes(40), "depth image"),
     "depth as tiff": ("32FC1; tiff compressed ", b"II*\x00" + bytes(40), "'32FC1; tiff compressed ' is a depth image"),

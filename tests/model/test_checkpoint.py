@@ -193,7 +193,7 @@ def test_a_pickle_is_never_opened(saved, tmp_path):
     ("text", "error", "sentence"),
     [
         (None, ModelError, "has no config.json"),
-        ("{", ModelError, "is no JSON"),
+        ("{", ModelError, "is not valid JSON"),
         ('{"model_type": "llava"}', ModelError, r"another project \('llava'\).* vitron models convert"),
         ('{"wheels": 4}', ConfigError, "unknown settings wheels"),
     ],
@@ -209,11 +209,11 @@ def test_a_config_that_is_not_ours(saved, text, error, sentence):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("{", "is no JSON"),
+        ("{", "is not valid JSON"),
         ("[]", "holds no table"),
-        ('{"weight_map": 3}', "is no index of weights"),
-        ('{"weight_map": {}}', "is no index of weights"),
-        ('{"weight_map": {"a": 5}}', "names 5, which is no file"),
+        ('{"weight_map": 3}', "is not an index of weights"),
+        ('{"weight_map": {}}', "is not an index of weights"),
+        ('{"weight_map": {"a": 5}}', "names 5, which is not a file"),
         ('{"weight_map": {"a": "."}}', "lacks the weight file"),
         ('{"weight_map": {"a": "../ck/model.safetensors"}}', "outside its own folder"),
         ('{"weight_map": {"a": "/etc/hostname"}}', "outside its own folder"),
@@ -361,14 +361,14 @@ def test_a_checkpoint_without_its_tokenizer(saved):
 @pytest.mark.parametrize(
     ("source", "sentence"),
     [
-        ("nowhere", "no directory, bundled model or hub id"),
-        ("/not/there/at/all", "no directory, bundled model or hub id"),
-        ("a/b/c", "no directory, bundled model or hub id"),
+        ("nowhere", "not a directory, bundled model or hub id"),
+        ("/not/there/at/all", "not a directory, bundled model or hub id"),
+        ("a/b/c", "not a directory, bundled model or hub id"),
         ("", "the name of the model is empty"),
         ("  ", "the name of the model is empty"),
         ("elysium-7b", "is a profile without weights; .* vitron models convert"),
         ("a" * 5000, "cannot be opened"),
-        ("a\0b", "null byte|no directory"),
+        ("a\0b", "null byte|not a directory"),
         (__file__, "is a file; give the directory"),
     ],
 )

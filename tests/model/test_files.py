@@ -11,16 +11,16 @@ from vitron_ros.model.files import LFS_POINTER, files_inside, is_file, quoted, r
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ('{"a": 1}'.encode("utf-16"), "is no UTF-8 text"),
-        ('{"a": "è"}'.encode("latin-1"), "is no UTF-8 text"),
-        (b"", "is no JSON"),
-        (b"{", "is no JSON"),
+        ('{"a": 1}'.encode("utf-16"), "is not UTF-8 text"),
+        ('{"a": "è"}'.encode("latin-1"), "is not UTF-8 text"),
+        (b"", "is not valid JSON"),
+        (b"{", "is not valid JSON"),
         (b"[1, 2]", "holds no table"),
         (b"3", "holds no table"),
         (b"[" * 200_000, "nested too deeply"),
         (b'{"a":' * 200_000, "nested too deeply"),
         (b'{"a": 1, "b": {"c": 1, "c": 2}}', "has the key 'c' twice"),
-        (b'{"a": ' + b"9" * 5000 + b"}", "is no JSON that can be read"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "is not valid JSON"),
         (LFS_POINTER.encode() + b"v1\noid sha256:00\n", "is a pointer of Git LFS"),
         (b'{"' + b"k" * 10**6 + b'": 1, "' + b"k" * 10**6 + b'": 2}', "has the key 'kkk"),
     ],
@@ -60,7 +60,7 @@ def test_names_stay_inside_their_folder(tmp_path, name):
     (tmp_path / "a").touch()
     folder = tmp_path / "folder"
     (folder / "b").mkdir(parents=True)
-    with pytest.raises(ModelError, match=r"outside its own folder|which is no file"):
+    with pytest.raises(ModelError, match=r"outside its own folder|which is not a file"):
         files_inside(folder, [name], folder / "index")
 
 

@@ -145,7 +145,7 @@ def test_a_pickle_that_runs_code_runs_none(tmp_path):
 )
 def test_a_pickle_of_something_else_is_refused(tmp_path, content):
     torch.save(content, tmp_path / "odd.bin")
-    with pytest.raises(ModelError, match="no table of tensors"):
+    with pytest.raises(ModelError, match="not a table of tensors"):
         read_pickle(tmp_path / "odd.bin")
 
 
@@ -160,14 +160,14 @@ def test_a_pickle_that_is_damaged_is_one_line(tmp_path, content):
 @pytest.mark.parametrize("weight_map", ['{"a": "../b.bin"}', '{"a": "/etc/hostname"}', '{"a": 3}', '["a"]', "{}"])
 def test_an_index_of_pickles_is_read_as_any_other(tmp_path, weight_map):
     (tmp_path / "pytorch_model.bin.index.json").write_text(f'{{"weight_map": {weight_map}}}')
-    with pytest.raises(ModelError, match=r"outside its own folder|is no file|is no index"):
+    with pytest.raises(ModelError, match=r"outside its own folder|is not a file|is not an index"):
         load_vitron(tmp_path, config=VITRON_CONFIG, read_pickles=True)
 
 
 @pytest.mark.parametrize(
     ("adapter", "sentence"),
     [
-        ('"x"', "is no table"),
+        ('"x"', "is not a table"),
         ('{"in_token_num": "64", "out_token_num": 12}', "selects 12 of '64' tokens"),
         ('{"in_token_num": 0, "out_token_num": 12}', "selects 12 of 0 tokens"),
         ('{"in_token_num": 64, "out_token_num": 65}', "selects 65 of 64 tokens"),
@@ -199,7 +199,7 @@ def test_an_adapter_for_another_model_is_refused(tmp_path):
     small = replace(CONFIG, language=replace(CONFIG.language, num_layers=2))
     with pytest.raises(ModelError, match="does not fit the language model"):
         load_lora(VitronModel(small), tmp_path / "lora", merge=True)
-    with pytest.raises(ModelError, match="is no LoRA adapter"):
+    with pytest.raises(ModelError, match="is not a LoRA adapter"):
         load_lora(VitronModel(small), tmp_path / "base", merge=True)
 
 
@@ -208,7 +208,7 @@ def test_an_adapter_for_another_model_is_refused(tmp_path):
     [
         ('{"model_type": "qwen"}', "of no known layout"),
         ("[]", "no table"),
-        ("{", "is no JSON"),
+        ("{", "is not valid JSON"),
         (None, "cannot be read"),
     ],
 )

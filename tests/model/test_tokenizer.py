@@ -89,7 +89,7 @@ def test_a_directory_without_a_tokenizer_says_where_to_get_one(tmp_path):
 @pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer.model"])
 def test_a_damaged_file_is_named(tmp_path, name):
     (tmp_path / name).write_text("{}")
-    with pytest.raises(ModelError, match=rf"{name} is no "):
+    with pytest.raises(ModelError, match=rf"{name} is not a "):
         Tokenizer.from_pretrained(tmp_path)
 
 
@@ -103,5 +103,5 @@ def test_training_gives_the_same_tokenizer_twice():
 
 
 def test_a_backend_that_is_no_model_is_refused():
-    with pytest.raises(ModelError, match="here is no SentencePiece model"):
+    with pytest.raises(ModelError, match="here is not a SentencePiece model"):
         SentencePieceBackend(b"not a model", "here")

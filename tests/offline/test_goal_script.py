@@ -50,8 +50,8 @@ goals:
         ("goals: [{prompt: a, timeout: -1}]", "not negative"),
         ("goals: [", "is not YAML, line 1"),
         ("goals: [{prompt: a, prompt: b}]", "the key prompt stands twice"),
-        ("goals: [{prompt: a, at: .nan}]", "goal 1 .*no time"),
-        ("goals: [{prompt: a, cancel_at: -1}]", "goal 1 .*no time"),
+        ("goals: [{prompt: a, at: .nan}]", "goal 1 .*not a valid time"),
+        ("goals: [{prompt: a, cancel_at: -1}]", "goal 1 .*not a valid time"),
     ],
 )
 def test_mistakes_name_the_goal(tmp_path, text, says):

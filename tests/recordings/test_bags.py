@@ -159,15 +159,15 @@ def folder_with_bad_metadata(path: Path) -> Path:
 
 NO_BAGS = {
     "missing": (lambda path: path, "nowhere", "does not exist"),
-    "empty mcap": (empty_file, "x.mcap", "it is no MCAP file"),
+    "empty mcap": (empty_file, "x.mcap", "it is not an MCAP file"),
     "empty db3": (empty_file, "x.db3", "cannot be opened"),
     "empty ros 1 bag": (empty_file, "x.bag", "no ROS 1 bag"),
-    "text as mcap": (text_file, "x.mcap", "it is no MCAP file"),
+    "text as mcap": (text_file, "x.mcap", "it is not an MCAP file"),
     "text as db3": (text_file, "x.db3", "cannot be opened"),
     "text as ros 1 bag": (text_file, "x.bag", "no ROS 1 bag"),
     "other suffix": (text_file, "x.txt", "ends in .mcap, .db3, .bag"),
-    "empty folder": (empty_folder, "x", "no bag"),
-    "bad metadata": (folder_with_bad_metadata, "x", "no bag"),
+    "empty folder": (empty_folder, "x", "not a bag"),
+    "bad metadata": (folder_with_bad_metadata, "x", "not a bag"),
 }
 
 
@@ -191,7 +191,7 @@ def test_an_image_whose_stamp_is_no_time_is_a_bad_image(tmp_path, sec, nanosec):
             bag.write(TOPIC, message, index + 1)
     bad: dict[int, ImageError] = {}
     assert [each.index for each in read_images(tmp_path / "bag", on_bad=bad.__setitem__)] == [0, 2]
-    assert f"its stamp, {sec} s and {nanosec} ns, is no time" in str(bad[1])
+    assert f"its stamp, {sec} s and {nanosec} ns, is not a valid time" in str(bad[1])
 
 
 def test_a_time_of_recording_that_is_no_time_does_not_stand_in(tmp_path):
@@ -199,7 +199,7 @@ def test_a_time_of_recording_that_is_no_time_does_not_stand_in(tmp_path):
         bag.write(TOPIC, bag_messages.image(frame(0, stamp_ns=0)), 2**31 * 10**9)
     bad: dict[int, ImageError] = {}
     assert list(read_images(tmp_path / "bag", on_bad=bad.__setitem__)) == []
-    assert "is no time" in str(bad[0])
+    assert "is not a valid time" in str(bad[0])
 
 
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9])

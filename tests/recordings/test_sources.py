@@ -124,7 +124,7 @@ def test_images_of_a_kind_that_is_not_read_are_named(tmp_path):
     (tmp_path / "1.bmp").write_bytes(b"BM" + bytes(60))
     bad: dict[int, Exception] = {}
     assert len(list(open_source(str(tmp_path), on_bad=bad.__setitem__))) == 1
-    assert "1.bmp: the image is no JPEG, PNG or TIFF" in str(bad[1])
+    assert "1.bmp: the image is not a JPEG, PNG or TIFF" in str(bad[1])
 
 
 def test_an_image_file_is_a_source_of_one_frame(tmp_path):
@@ -174,9 +174,9 @@ BAD_SOURCES = {
     "folder of broken images": (
         "folder",
         folder_of_broken_images,
-        "of .* can be read; a.jpg: the image is no JPEG",
+        "of .* can be read; a.jpg: the image is not a JPEG",
     ),
-    "text": ("clip.mp4", text_as_video, "no video"),
+    "text": ("clip.mp4", text_as_video, "not a readable video"),
     "bag of broken images": ("bag", bag_of_broken_images, "no image on /image/compressed"),
 }
 
@@ -190,7 +190,7 @@ def test_a_source_that_cannot_be_read_says_why(tmp_path, name, make, says):
 
 @pytest.mark.parametrize("fps", [0, -5, 1e-9, 1e9, float("nan"), float("inf")])
 def test_a_rate_that_is_none_is_refused(tmp_path, fps):
-    with pytest.raises(SourceError, match="no rate"):
+    with pytest.raises(SourceError, match="not a frame rate"):
         open_source(str(tmp_path), fps=fps)
 
 

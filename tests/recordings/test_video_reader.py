@@ -120,7 +120,7 @@ def test_a_clock_that_goes_back_goes_on_from_there(tmp_path):
 def test_a_video_without_its_index_is_refused_in_the_words_of_the_demuxer(tmp_path):
     path = write_video(tmp_path / "a.mp4", STEADY_MS)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(SourceError, match=r"no video that can be read \(moov atom not found\)"):
+    with pytest.raises(SourceError, match=r"not a readable video \(moov atom not found\)"):
         open_source(str(path))
 
 

@@ -33,9 +33,9 @@ def image(encoding="rgb8", step=48, rgb=RGB, **header) -> Image:
 
 @pytest.mark.parametrize("stamp", NO_TIMES)
 def test_a_stamp_that_is_no_time_is_refused_on_an_image_and_in_a_goal(stamp):
-    with pytest.raises(ImageError, match="is no time; mend the camera's clock"):
+    with pytest.raises(ImageError, match="is not a valid time; mend the camera's clock"):
         frame_from_message(image(stamp=stamp), "", IntensityWindow())
-    with pytest.raises(RegionError, match=r"the region's image: its stamp, .* is no time"):
+    with pytest.raises(RegionError, match=r"the region's image: its stamp, .* is not a valid time"):
         request_from_goal(TrackObject.Goal(prompt="the mug", region_stamp=stamp))
 
 

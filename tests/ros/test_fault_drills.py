@@ -397,12 +397,12 @@ BAD_BOX = np.array([np.nan, 0, 9, 9])
     ("fault", "says"),
     [
         (raising(MemoryError), "MemoryError"),
-        (saying(text="\ud800"), "no Unicode"),
+        (saying(text="\ud800"), "not Unicode"),
         (saying(grounded=(Grounded(label="a", box_xyxy=BAD_BOX),)), "not four finite numbers"),
         (saying(grounded=(Grounded(label="a", box_xyxy=np.zeros(3)),)), "not four finite numbers"),
-        (saying(grounded=(Grounded(label="\udc80", box_xyxy=np.zeros(4)),)), "no Unicode"),
+        (saying(grounded=(Grounded(label="\udc80", box_xyxy=np.zeros(4)),)), "not Unicode"),
         (saying(invocation=Invocation(Module.IMAGE_EDITING, ("x",), tuple(BAD_BOX))), "not four finite numbers"),
-        (saying(invocation=Invocation(Module.IMAGE_EDITING, ("\ud800",))), "no Unicode"),
+        (saying(invocation=Invocation(Module.IMAGE_EDITING, ("\ud800",))), "not Unicode"),
     ],
 )
 def test_whatever_the_model_answers_the_question_ends_and_the_next_one_is_answered(stage, ids, fault, says):

@@ -232,6 +232,21 @@ def test_yes_and_no_must_fit_what_a_search_finds(said, description, status):
     assert reply.status is status
 
 
+@pytest.mark.parametrize(
+    ("text", "said", "status"),
+    [
+        ("colour the ring red", "1", ReplyStatus.UNSURE),
+        ("remove the ring", "a red ring", ReplyStatus.UNSURE),
+        ("remove the ring", "There is no ring.", ReplyStatus.OK),
+        ("what is left of the ring?", "a red ring", ReplyStatus.OK),
+    ],
+)
+def test_a_command_is_not_carried_out_by_words(text, said, status):
+    reply, _ = heard(World(text=said), request(text))
+    assert (reply.status, reply.text) == (status, said)
+    assert ("nothing was done" in reply.message) is (status is ReplyStatus.UNSURE)
+
+
 @given(st.text(max_size=60), st.sampled_from([Task.ASK, Task.FIND]))
 def test_whatever_is_said_has_a_reply(text, task):
     world = World(**call(Module.IMAGE_EDITING, "remove: red ring"))

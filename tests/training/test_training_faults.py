@@ -247,7 +247,7 @@ def test_an_error_in_a_worker_is_the_same_sentence(tmp_path, monkeypatch):
 REFUSED = {
     "an adapter of too high a rank": {"trainable": (), "lora_rank": 49},
     "clips longer than the model's": {"clips": (replace(VIDEOS, frames=9),)},
-    "a start that is no checkpoint": {"start": "/nowhere"},
+    "a start that is not a checkpoint": {"start": "/nowhere"},
     "a start whose name is too long": {"start": "n" * 300},
     "a start whose name cannot be": {"start": "a\0b"},
     "a model that is none": {"model": "vitron-tinny"},

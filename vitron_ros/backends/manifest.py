@@ -107,7 +107,7 @@ def read_manifest(engine: Path) -> Manifest:
             "outputs": _list_of(values, "outputs", _is_spec),
         }
     except (ModelError, ValueError) as error:
-        raise EngineError(f"{path} is no manifest of this release ({error}); build the engine again") from error
+        raise EngineError(f"{path} is not a manifest of this release ({error}); build the engine again") from error
     return Manifest(**{**values, **lists})
 
 

@@ -139,7 +139,7 @@ def _latencies_ms(text: str) -> list[int]:
     except ValueError:
         latencies_ms = []
     if not latencies_ms or min(latencies_ms) < 0:
-        raise ConfigError(f"--model-latency-ms {text!r} is no list of milliseconds; write it like 50,200,1000")
+        raise ConfigError(f"--model-latency-ms {text!r} is not a list of milliseconds; write it like 50,200,1000")
     return list(dict.fromkeys(latencies_ms))
 
 

@@ -34,7 +34,7 @@ def _read(text: str, kind: type[T], name: str, low: T, high: T) -> T:
     try:
         value = kind(text)
     except ValueError:
-        raise ArgumentTypeError(f"{text!r} is no {name}") from None
+        raise ArgumentTypeError(f"{text!r} is not a {name}") from None
     if not low <= value <= high:  # NaN is in no range
         limits = f"from {low} to {high}" if high < MOST else f"at least {low}"
         raise ArgumentTypeError(f"{value} is out of range; it must be {limits}")

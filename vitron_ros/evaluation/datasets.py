@@ -90,7 +90,7 @@ def load_sequences(root: Path) -> list[Sequence]:
         SourceError: there is none, one of them cannot be read, or its target is not in the first frame.
     """
     if not root.is_dir():
-        raise SourceError(f"{root} is no folder; give a data set of <name>/frames/ and <name>/groundtruth.txt")
+        raise SourceError(f"{root} is not a folder; give a data set of <name>/frames/ and <name>/groundtruth.txt")
     folders = [root] if box_file(root) else [path for path in natural_sorted(root.iterdir()) if box_file(path)]
     if not folders:
         raise SourceError(
@@ -129,7 +129,7 @@ def _parse_box(line: str, path: Path, number: int) -> list[float]:
         return _ABSENT[0]
     if len(box) != 4 or not np.isfinite(box).all() or box[2] <= 0 or box[3] <= 0:
         raise SourceError(
-            f"{path}, line {number}: {line!r} is no box; write x,y,w,h in pixels, w and h above 0, or "
+            f"{path}, line {number}: {line!r} is not a box; write x,y,w,h in pixels, w and h above 0, or "
             "nan,nan,nan,nan where the target is not in the image"
         )
     return box

@@ -71,7 +71,7 @@ class StreamTruth:
         if not frames or len(self.labels) != count or not self.targets:
             raise SourceError("a clip needs frames, one label for each object, and a target")
         if not 0 < self.fps < np.inf:
-            raise SourceError(f"{self.fps} frames a second is no rate")
+            raise SourceError(f"{self.fps} frames a second is not a frame rate")
         if any(not 0 <= target.object < count for target in self.targets):
             raise SourceError(f"a target names an object that is not there; there are {count}")
         phrases = [target.phrase for target in self.targets]

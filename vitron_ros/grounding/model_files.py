@@ -115,4 +115,4 @@ def _readers(directory: Path, config: ModelConfig, device: torch.device | str, d
 def _check_record(path: Path) -> None:
     """Refuses a record of training that is there and is none."""
     if is_file(path) and not isinstance(read_json(path).get("stages"), list):
-        raise ModelError(f"{path} is no record of a training; fetch it again, or remove it")
+        raise ModelError(f"{path} is not a record of a training; fetch it again, or remove it")

@@ -66,17 +66,21 @@ class Vocabulary:
         for name, others in SYNONYMS.items():
             if name in known and forms(word).intersection(others):
                 return name
-        similar = get_close_matches(word, sorted(known), n=1, cutoff=0.75) if len(word) > 2 else []
+        begin_alike = sorted(other for other in known if other[:1] == word[:1])  # first letters are rarely mistyped
+        similar = get_close_matches(word, begin_alike, n=1, cutoff=0.75) if len(word) > 2 else []
         return similar[0] if similar else ""
 
     def respelled(self, text: str) -> str:
-        """The text with other spellings of known words, such as "color", as they are known."""
+        """The text on one line, with other spellings of known words, such as "color", as they are known."""
+        words = self.words
+        if words is None:
+            return text
 
         def known(match: re.Match[str]) -> str:
             other = SPELLINGS.get(match.group().lower(), "")
-            return other if self.words is not None and other in self.words else match.group()
+            return other if other in words else match.group()
 
-        return WORD.sub(known, text)
+        return WORD.sub(known, " ".join(text.split()))
 
 
 def split(text: str) -> list[str]:

@@ -85,7 +85,7 @@ def _decode(data: Buffer, flags: int) -> NDArray[np.uint8 | np.uint16]:
     if image is None:
         raise ImageError(f"{what} is corrupt")
     if image.dtype not in (np.uint8, np.uint16):
-        raise ImageError(f"{what} holds values of type {image.dtype}, which are no picture; use 8 or 16 bits")
+        raise ImageError(f"{what} holds values of type {image.dtype}, which are not a picture; use 8 or 16 bits")
     return np.asarray(image)
 
 

@@ -62,7 +62,7 @@ def read_header(data: bytes) -> ImageHeader:
     elif data[:4] in _TIFF_STARTS:
         header = ImageHeader("tiff", *_tiff_size(data))
     elif data:
-        raise ImageError(f"the image is no JPEG, PNG or TIFF, it starts with {data[:4].hex(' ')}; use one of these")
+        raise ImageError(f"the image is not a JPEG, PNG or TIFF; it starts with {data[:4].hex(' ')}; use one of these")
     else:
         raise ImageError("the image has no data")
     check_size(header.width, header.height)

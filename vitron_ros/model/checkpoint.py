@@ -79,7 +79,7 @@ def find_checkpoint(source: str | Path, check: Callable[[Mapping[str, Any], str]
     if is_file(path):
         raise ModelError(f"{name} is a file; give the directory that holds it with its {CONFIG} and tokenizer")
     if len(path.parts) != 2 or path.is_absolute() or name.startswith("."):
-        raise ModelError(f"{name!r} is no directory, bundled model or hub id owner/name; see: vitron models list")
+        raise ModelError(f"{name!r} is not a directory, bundled model or hub id owner/name; see: vitron models list")
     return fetched_checkpoint(name) or _fetch(name, check)
 
 
@@ -228,14 +228,14 @@ def read_config(directory: Path) -> ModelConfig:
     """The config of a checkpoint directory.
 
     Raises:
-        ModelError: it is not there, is no table, or is that of another project or of an adapter.
+        ModelError: it is not there, is not a table, or is that of another project or of an adapter.
         ConfigError: a value is wrong.
     """
     path = directory / CONFIG
     if not is_file(path):
         if is_file(directory / ADAPTER_CONFIG):
             raise ModelError(describe_adapter(directory))
-        raise ModelError(f"{directory} has no {CONFIG}; it is no checkpoint, or its saving was interrupted")
+        raise ModelError(f"{directory} has no {CONFIG}; it is not a checkpoint, or its saving was interrupted")
     values = read_json(path)
     if "model_type" in values:
         raise ModelError(

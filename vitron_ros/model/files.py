@@ -41,7 +41,7 @@ def read_text(path: Path) -> str:
             raise ModelError(f"{path} has {size} bytes, more than any such file needs; fetch it again")
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ModelError(f"{path} is no UTF-8 text; save it as UTF-8, or fetch it again") from error
+        raise ModelError(f"{path} is not UTF-8 text; save it as UTF-8, or fetch it again") from error
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror}") from error
     if text.startswith(LFS_POINTER):
@@ -58,9 +58,9 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         values = json.loads(read_text(path), object_pairs_hook=_table)
     except RecursionError as error:
-        raise ModelError(f"{path} is no JSON that can be read: it is nested too deeply; fetch it again") from error
+        raise ModelError(f"{path} is not valid JSON: it is nested too deeply; fetch it again") from error
     except ValueError as error:
-        raise ModelError(f"{path} is no JSON that can be read: {error}; mend it, or fetch it again") from error
+        raise ModelError(f"{path} is not valid JSON: {error}; mend it, or fetch it again") from error
     if not isinstance(values, dict):
         raise ModelError(f"{path} holds no table of settings; fetch it again")
     return values
@@ -85,7 +85,7 @@ def files_inside(directory: Path, names: Iterable[object], where: Path) -> list[
     found = set()
     for name in names:
         if not isinstance(name, str) or not name or "\0" in name:
-            raise ModelError(f"{where} names {quoted(name)}, which is no file; fetch the checkpoint again")
+            raise ModelError(f"{where} names {quoted(name)}, which is not a file; fetch the checkpoint again")
         if Path(name).is_absolute() or ".." in Path(name).parts:
             raise ModelError(f"{where} names {quoted(name)}, outside its own folder; such a checkpoint is not read")
         found.add(name)

@@ -122,7 +122,7 @@ def plan_download(model_id: str, check: Callable[[Mapping[str, Any], str], objec
     with _explained(model_id):
         model = look_up(model_id)
         if not model.has(CONFIG):
-            raise ModelError(f"{model_id} has no {CONFIG}; it is no model that can be loaded")
+            raise ModelError(f"{model_id} has no {CONFIG}; it is not a model that can be loaded")
         if check is not None:
             check(read_json(_fetch_file(model, CONFIG)), model_id)
         return Download(model=model, files=(*model.matching(*SMALL_FILES), *_weights(model)))
@@ -310,7 +310,7 @@ def _explained(model_id: str) -> Iterator[None]:
             f"{constants.ENDPOINT} has no model {model_id}, or a private one; see: vitron models list"
         ) from error
     except HFValidationError as error:
-        raise ModelError(f"{quoted(model_id)} is no hub id; they look like owner/name") from error
+        raise ModelError(f"{quoted(model_id)} is not a hub id; they look like owner/name") from error
     except OfflineModeIsEnabled as error:
         raise ModelError(f"{model_id} is not in the cache, and HF_HUB_OFFLINE forbids to fetch it; unset it") from error
     except HfHubHTTPError as error:

@@ -83,7 +83,7 @@ def _settings(directory: Path, others: set[str], width: int) -> dict[str, Any]:
     """
     path = directory / ADAPTER_CONFIG
     if not is_file(path):
-        raise ModelError(f"{directory} has no {ADAPTER_CONFIG}; it is no LoRA adapter")
+        raise ModelError(f"{directory} has no {ADAPTER_CONFIG}; it is not a LoRA adapter")
     values = read_json(path)
     kind = values.get("peft_type")
     if kind != "LORA":

@@ -156,7 +156,7 @@ def _object(match: "re.Match[str]", scale: Scale | None) -> Rewritten | None:
     except (ValueError, RecursionError):
         looks_like = BOX_KEY.search(match[0]) or re.search(r"[\"']?[xy]_?(?:1|min)\b", match[0])
         return (
-            Rewritten(LEFT_OUT, problem="an object with a box is no JSON")
+            Rewritten(LEFT_OUT, problem="an object with a box is not valid JSON")
             if looks_like and COUNT.search(match[0])
             else None
         )

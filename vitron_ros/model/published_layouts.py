@@ -186,7 +186,7 @@ def _elysium_config(directory: Path) -> ModelConfig:
     config = profile("elysium-7b")
     adapter = read_json(directory / CONFIG).get("adapter_config") or {}
     if not isinstance(adapter, dict):
-        raise ModelError(f"{directory / CONFIG} has an adapter_config that is no table; fetch the checkpoint again")
+        raise ModelError(f"{directory / CONFIG} has an adapter_config that is not a table; fetch the checkpoint again")
     selected, patches = adapter.get("out_token_num"), adapter.get("in_token_num")
     if selected is None or patches is None:
         return config
@@ -241,7 +241,7 @@ def read_pickle(path: Path) -> Mapping[str, Tensor]:
         reason = (str(error) or type(error).__name__).partition("\n")[0][:SHOWN]
         raise ModelError(f"{path} is damaged or holds more than tensors: {reason}; fetch it again") from error
     if not isinstance(values, dict) or not all(_is_named_tensor(*item) for item in values.items()):
-        raise ModelError(f"{path} is no table of tensors; fetch the checkpoint again")
+        raise ModelError(f"{path} is not a table of tensors; fetch the checkpoint again")
     return values
 
 

@@ -129,7 +129,7 @@ class JsonBackend:
         try:
             self._library = Library.from_str(text)
         except Exception as error:  # the library raises plain Exception
-            raise ModelError(f"{where} is no tokenizer: {str(error)[:SHOWN]}; fetch it again") from error
+            raise ModelError(f"{where} is not a tokenizer: {str(error)[:SHOWN]}; fetch it again") from error
         self._library.encode_special_tokens = True
         self._library.no_padding()
         self._library.no_truncation()
@@ -151,7 +151,7 @@ class JsonBackend:
     def ids(self) -> tuple[int, int, int]:
         bos, eos, pad = (self._library.token_to_id(token) for token in (BOS, EOS, PAD))
         if bos is None or eos is None:
-            raise ModelError(f"{self._where} lacks the tokens {BOS} and {EOS}; it is no tokenizer of a LLaMA model")
+            raise ModelError(f"{self._where} lacks the tokens {BOS} and {EOS}; it is not a tokenizer of a LLaMA model")
         return bos, eos, eos if pad is None else pad
 
     def save(self, directory: Path) -> None:
@@ -170,7 +170,7 @@ class SentencePieceBackend:
         try:
             self._library = SentencePieceProcessor(model_proto=model)
         except RuntimeError as error:
-            raise ModelError(f"{where} is no SentencePiece model; fetch it again") from error
+            raise ModelError(f"{where} is not a SentencePiece model; fetch it again") from error
         self._where = where
 
     @classmethod
@@ -194,7 +194,7 @@ class SentencePieceBackend:
     def ids(self) -> tuple[int, int, int]:
         bos, eos, pad = self._library.bos_id(), self._library.eos_id(), self._library.pad_id()
         if bos < 0 or eos < 0:
-            raise ModelError(f"{self._where} lacks the tokens {BOS} and {EOS}; it is no tokenizer of a LLaMA model")
+            raise ModelError(f"{self._where} lacks the tokens {BOS} and {EOS}; it is not a tokenizer of a LLaMA model")
         return bos, eos, self._library.unk_id() if pad < 0 else pad
 
     def save(self, directory: Path) -> None:

@@ -101,11 +101,11 @@ def indexed_files(directory: Path, index: str) -> list[Path]:
     """The weight files that an index in a directory names.
 
     Raises:
-        ModelError: it is no index, or names files that are not there or lie elsewhere.
+        ModelError: it is not an index, or names files that are not there or lie elsewhere.
     """
     weight_map = read_json(directory / index).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
-        raise ModelError(f"{directory / index} is no index of weights; fetch or save the checkpoint again")
+        raise ModelError(f"{directory / index} is not an index of weights; fetch or save the checkpoint again")
     return files_inside(directory, weight_map.values(), directory / index)
 
 

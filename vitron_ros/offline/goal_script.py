@@ -74,5 +74,5 @@ def _goal(item: Any, where: str) -> ScriptedGoal:
 def _time_s(value: Any) -> float:
     time_s = float(value)
     if not 0 <= time_s < np.inf:
-        raise ValueError(f"{value!r} is no time; give seconds from the start, 0 or more")
+        raise ValueError(f"{value!r} is not a valid time; give seconds from the start, 0 or more")
     return time_s

@@ -111,8 +111,8 @@ def ask_about(
         min_score: below which the answer's status is UNSURE, 0 to 1.
 
     Raises:
-        ConfigError: the text is empty or too long, `at_s` is no time, `min_score` no probability, or the model does not
-            take so many frames.
+        ConfigError: the text is empty or too long, `at_s` is not a valid time, `min_score` not a probability, or the
+            model does not take so many frames.
         RegionError: a region lies outside the image that it is about.
         SourceError: the source cannot be read, or ends before `at_s`.
     """

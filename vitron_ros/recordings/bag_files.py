@@ -45,7 +45,7 @@ def open_storages(path: Path) -> list[Storage]:
         return [_open_file(path)]
     files = _listed_files(path)
     if not files:
-        raise SourceError(f"{path} is no bag: no file of it is there that ends in {_CHOICES}; copy it again")
+        raise SourceError(f"{path} is not a bag: no file of it is there that ends in {_CHOICES}; copy it again")
     storages: list[Storage] = []
     failures: list[SourceError] = []
     for file in files:
@@ -115,7 +115,7 @@ def _metadata(path: Path) -> dict[str, Any]:
 def _open_file(path: Path) -> Storage:
     opener = _OPENERS.get(_format(path))
     if opener is None:
-        raise SourceError(f"{path} is no bag; give a file that ends in {_CHOICES}")
+        raise SourceError(f"{path} is not a bag; give a file that ends in {_CHOICES}")
     if path.suffix.lower() in _FOREIGN:
         raise SourceError(f"{path} is compressed in a way that is not read; unpack it, or compress it with zstd")
     try:

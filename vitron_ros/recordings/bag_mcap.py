@@ -82,7 +82,7 @@ def _scan(path: Path, names: Collection[str] | None) -> Iterator[RawMessage]:
     channels: dict[int, Channel] = {}
     with path.open("rb") as stream:
         if stream.read(len(_MAGIC)) != _MAGIC:
-            raise ValueError("it is no MCAP file")
+            raise ValueError("it is not an MCAP file")
         stream.seek(0)
         for record in StreamReader(stream, record_size_limit=_MAX_RECORD_BYTES).records:
             if isinstance(record, Schema):

@@ -103,8 +103,8 @@ class Bag:
         """The decoded images of one topic, sensor_msgs Image or CompressedImage, in order.
 
         A frame's stamp is its header's. Where that is 0 the camera gave none, and the time of recording stands in, so
-        that a replay has a clock. An image that cannot be decoded, or whose stamp is no time, goes to `on_bad` with its
-        index and leaves a gap, so that `index` always counts messages.
+        that a replay has a clock. An image that cannot be decoded, or whose stamp is not a valid time, goes to `on_bad`
+        with its index and leaves a gap, so that `index` always counts messages.
 
         Args:
             topic: may be None where only one topic has images.
@@ -164,7 +164,7 @@ def read_ground_truth(path: Path, topic: str = GROUND_TRUTH_TOPIC) -> dict[int, 
     """The true boxes of each image by its stamp in ns. Recorded as vitron_msgs/TrackArray, `score` is the visibility.
 
     Raises:
-        SourceError: no bag, no such topic, it breaks off, or a stamp is no time.
+        SourceError: no bag, no such topic, it breaks off, or a stamp is not a valid time.
     """
     bag = Bag(path)
     found = bag.topics.get(topic)
@@ -199,7 +199,7 @@ def stamp_of(header: Any) -> int:
     """The stamp of a std_msgs/Header of rosbags in ns.
 
     Raises:
-        ImageError: it is no time.
+        ImageError: it is not a valid time.
     """
     return ns_from_stamp(header.stamp.sec, header.stamp.nanosec)
 

@@ -60,7 +60,7 @@ def _description(topic: Topic) -> str:
     """What a topic is that cannot be read, and how to get images out of it."""
     what = f"{topic.name} is {topic.type} in {topic.serialisation}"
     if not _last_word(topic.type).endswith(_PICTURES):
-        return f"{what}, which is no image"
+        return f"{what}, which is not an image"
     transport = _TRANSPORTS.get(_last_word(topic.type))
     if transport is not None and topic.serialisation in (CDR, ROS1):
         return f"{what}; play it through `ros2 run image_transport republish {transport} raw` and record that topic"

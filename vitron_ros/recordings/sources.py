@@ -75,7 +75,9 @@ def open_source(
         SourceError: nothing there, nothing to see in it, or more than one thing to choose from.
     """
     if fps is not None and not 1 / MAX_FPS <= fps <= MAX_FPS:
-        raise SourceError(f"{fps} frames a second is no rate; give a number from {1 / MAX_FPS:g} to {MAX_FPS:g}")
+        raise SourceError(
+            f"{fps} frames a second is not a frame rate; give a number from {1 / MAX_FPS:g} to {MAX_FPS:g}"
+        )
     path = Path(text)
     if re.fullmatch(r"\d+", text) and not path.exists():
         return _webcam(int(text), fps)

@@ -48,7 +48,7 @@ def read_timing(path: Path) -> VideoTiming:
     """Rate and number of frames of a video.
 
     Raises:
-        SourceError: the file is no video.
+        SourceError: the file is not a video.
     """
     with _open(path) as (container, stream):
         try:
@@ -73,7 +73,7 @@ def read_video(path: Path, start_ns: int, fps: float, on_bad: OnBad) -> Iterator
     the file went back. Frames that cannot be decoded, or only with holes, keep their place and go to `on_bad`.
 
     Raises:
-        SourceError: the file is no video; or, after the last frame, that it breaks off before its end.
+        SourceError: the file is not a video; or, after the last frame, that it breaks off before its end.
     """
     with _open(path) as (container, stream):
         clock, reached, index = _Clock(start_ns, round(SECOND_NS / fps)), _Reached(), 0
@@ -101,7 +101,7 @@ def _open(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         container = av.open(f"file:{path}", options={"protocol_whitelist": "file"})
     except av.FFmpegError as error:
         raise SourceError(
-            f"{path} is no video that can be read ({_words(error)}); give mp4, mkv, avi or webm, or a bag"
+            f"{path} is not a readable video ({_words(error)}); give mp4, mkv, avi or webm, or a bag"
         ) from error
     finally:
         av.logging.set_level(None)

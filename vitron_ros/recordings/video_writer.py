@@ -31,7 +31,7 @@ class VideoWriter:
 
     Raises:
         SourceError: it cannot be opened; while writing or on closing: it cannot be completed, as on a full disk. There
-            is no file then.
+            is not a file then.
     """
 
     def __init__(self, path: Path, fps: float, size: tuple[int, int]) -> None:

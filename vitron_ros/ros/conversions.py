@@ -47,7 +47,7 @@ def frame_from_message(message: Image | CompressedImage, camera: str, window: In
     """The decoded image with its own stamp. `window`: the camera's, for images of 16 bits.
 
     Raises:
-        ImageError: the message cannot be decoded, or its stamp is no time.
+        ImageError: the message cannot be decoded, or its stamp is not a valid time.
     """
     stamp_ns = ns_from_stamp(message.header.stamp.sec, message.header.stamp.nanosec)
     if isinstance(message, CompressedImage):

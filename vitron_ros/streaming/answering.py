@@ -127,7 +127,7 @@ def _problem(request: ModelRequest, reply: ModelReply) -> str:
 
 
 def _problem_of_answer(reply: ModelReply) -> str:
-    """What would not go into a message: text that is no Unicode, boxes that are none."""
+    """What would not go into a message: text that is not Unicode, boxes that are none."""
     invocation = reply.invocation
     texts = [reply.text, *(item.label for item in reply.grounded), *(invocation.instructions if invocation else ())]
     boxes: list[ArrayLike] = [item.box_xyxy for item in reply.grounded]
@@ -136,7 +136,7 @@ def _problem_of_answer(reply: ModelReply) -> str:
         try:
             text.encode()
         except UnicodeEncodeError as error:
-            return f"its text is no Unicode: {error}"
+            return f"its text is not Unicode: {error}"
     for box in boxes:
         if np.shape(box) != (4,) or not np.isfinite(box).all():
             return f"a box of its answer is {np.asarray(box).tolist()}, not four finite numbers"

@@ -20,6 +20,8 @@ from vitron_ros.streaming.invocation_check import (
 )
 from vitron_ros.streaming.request_handler import INTERRUPTED
 
+SAYS_ABSENT = re.compile(r"\W*there (is|are|was|were) (no|not|none)\b", re.IGNORECASE)
+
 
 @dataclass(frozen=True, eq=False)
 class AskHandler:
@@ -78,6 +80,9 @@ class AskHandler:
                 why = found.message or "a search found it"
                 text = f'the model answered "{answer.text}", but {why}'
                 return replace(answer, status=ReplyStatus.UNSURE, message=text)
+        if self.intent.actions - {"find"} and not SAYS_ABSENT.match(answer.text):
+            text = f'nothing was done: the model answered "{answer.text}" and called no module'
+            return replace(answer, status=ReplyStatus.UNSURE, message=text)
         return answer
 
     def _place_problem(self, answer: ModelReply, invocation: Invocation, checks: Sequence[ModelReply]) -> str:

@@ -99,9 +99,15 @@ def _refusal(text: str, intent: Intent, refers: bool) -> tuple[ReplyStatus, str]
         refers: there is a marked region or an earlier turn that "it" may refer to.
     """
     if intent.speech_act is SpeechAct.EMPTY and not refers:
-        return ReplyStatus.UNKNOWN, f'"{text}" is no question and no command; ask about the scene, or say what to do'
+        return (
+            ReplyStatus.UNKNOWN,
+            f'"{text}" is neither a question nor a command; ask about the scene, or say what to do',
+        )
     if intent.speech_act is SpeechAct.GREETING:
-        return ReplyStatus.REFUSED, f'"{text}" is no question and no command; what would you like to know or have done?'
+        return (
+            ReplyStatus.REFUSED,
+            f'"{text}" is neither a question nor a command; what would you like to know or have done?',
+        )
     if intent.speech_act is SpeechAct.PROHIBITION:
         return ReplyStatus.REFUSED, "nothing was done, as requested; what would you like instead?"
     if intent.speech_act is SpeechAct.NOUN_PHRASE and not refers:

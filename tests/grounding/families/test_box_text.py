@@ -92,7 +92,7 @@ def test_boxes_of_thousandths(text, boxes, labels):
 
 DAMAGED = [
     # text, part of the problem
-    ('[{"bbox_2d": [100, 200, 500, 9', "no JSON"),
+    ('[{"bbox_2d": [100, 200, 500, 9', "not valid JSON"),
     ('[{"bbox_2d": [100, 200, 500], "label": "mug"}]', "order of its numbers"),
     ('[{"bbox_2d": [100, 200, 500, 900, 1], "label": "mug"}]', "order of its numbers"),
     ('{"bbox_2d": [NaN, 200, 500, 900]}', "leaves the image"),

@@ -86,7 +86,7 @@ FAULTS = {
     "closed": (closed, "broke before the answer was there"),
     "huge": (huge, "longer than 4 MiB"),
     "no choices": (status("200 OK", {"choices": []}), "no choices"),
-    "a list": (status("200 OK", b"[1]"), "no JSON object"),
+    "a list": (status("200 OK", b"[1]"), "not a JSON object"),
     "deep": (status("200 OK", b'{"a":' * 100_000), "is not JSON"),
     "no text": (status("200 OK", {"choices": [{"message": {"content": 3}}]}), "has no text"),
     "no message": (status("200 OK", {"choices": [{}]}), "has no text"),

@@ -148,7 +148,7 @@ def damage(directory, name, text):
         ("tokenizer.json", "{", "the tokenizer in .* cannot be read"),
         ("model.safetensors", None, "the model in .* cannot be read"),
         ("model.safetensors", "no weights", "the model in .* cannot be read"),
-        ("config.json", "[", "is no JSON"),
+        ("config.json", "[", "is not valid JSON"),
     ],
 )
 def test_a_damaged_directory_is_one_sentence(tmp_path, name, text, says):

@@ -52,7 +52,7 @@ def read_completion(data: bytes) -> Completion:
     """The answer in the body of a reply that was not streamed.
 
     Raises:
-        ModelError: it is no chat completion.
+        ModelError: it is not a chat completion.
     """
     choice = _choice(_json(data))
     return Completion(text=_text(choice, "message"), tokens=tuple(_tokens(choice)))
@@ -62,7 +62,7 @@ def read_models(data: bytes) -> list[ServedModel]:
     """The models of `GET /models`.
 
     Raises:
-        ModelError: it is no such list.
+        ModelError: it is not such a list.
     """
     items = _json(data).get("data")
     found = [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
@@ -160,7 +160,7 @@ def _json(data: bytes) -> dict[str, object]:
     except (ValueError, RecursionError) as error:
         raise ModelError(f"the server's reply is not JSON: {data[:40]!r}") from error
     if not isinstance(value, dict):
-        raise ModelError(f"the server's reply is no JSON object: {data[:40]!r}")
+        raise ModelError(f"the server's reply is not a JSON object: {data[:40]!r}")
     return value
 
 
@@ -168,7 +168,7 @@ def _choice(body: Mapping[str, object]) -> dict[str, object]:
     choices = body.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
     if not isinstance(choice, dict):
-        raise ModelError("the server's reply is no chat completion: it has no choices")
+        raise ModelError("the server's reply is not a chat completion: it has no choices")
     return choice
 
 
@@ -178,7 +178,7 @@ def _text(choice: Mapping[str, object], key: str) -> str:
     if text is None and isinstance(message, Mapping):
         return ""
     if not isinstance(text, str):
-        raise ModelError(f"the server's reply is no chat completion: its {key} has no text")
+        raise ModelError(f"the server's reply is not a chat completion: its {key} has no text")
     return text.encode(errors="replace").decode()
 
 

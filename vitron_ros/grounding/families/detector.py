@@ -97,7 +97,7 @@ class Detector:
 
     def _reply(self, request: ModelRequest, found: Detections, text: tuple[str, str], seconds: float) -> ModelReply:
         if not found.are_finite:
-            problem = f"{self._description.name} gave boxes or scores that are no numbers"
+            problem = f"{self._description.name} gave boxes or scores that are not numbers"
             return unanswered(request, ReplyStatus.UNREADABLE, problem)
         newest = request.frames[-1]
         found = inside(found, newest.width, newest.height)
