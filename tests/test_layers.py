@@ -69,3 +69,8 @@ def test_a_stage_does_not_import_the_next(path):
 def test_the_package_never_imports_its_workshops():
     for path in FILES:
         assert not {name.split(".")[0] for name in imports(path)} & {"engines", "training", "tests", "bags"}, path
+
+
+def test_no_two_test_files_share_a_name():
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert not {name for name in names if names.count(name) > 1}, "pytest cannot import them side by side"

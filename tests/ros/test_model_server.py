@@ -42,5 +42,5 @@ def test_goals_go_on_while_the_server_is_gone_and_new_ones_are_served_when_it_is
         assert phrases() == {"the first square"}, "what is followed needs no server"
         with server:
             camera.run_until(lambda: phrases() == {"the first square", "the second square"})
-            outcomes = {probe.cancel(handle).outcome for handle in (first, second)}
-        assert outcomes == {TrackObject.Result.CANCELED}
+            error_codes = {probe.cancel(handle).error_code for handle in (first, second)}
+        assert error_codes == {TrackObject.Result.CANCELED}

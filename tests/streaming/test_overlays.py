@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.offline.test_export import track
+from tests.offline.test_track_export import track
 from vitron_ros.clock import SECOND_NS
 from vitron_ros.streaming.overlays import Trajectories, overlays
 from vitron_ros.tracking.track import TrackState
