@@ -52,6 +52,7 @@ setup(
         "mcap-ros2-support>=0.5",
         "numpy>=1.24",
         "opencv-contrib-python-headless>=4.8",
+        "psutil>=5.9",
         "pyyaml>=6",
         "rosbags>=0.11",
         "safetensors>=0.4",

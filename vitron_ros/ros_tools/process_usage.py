@@ -1,9 +1,13 @@
-"""What a process uses, seen from outside: /proc of Linux."""
+"""What a process uses, seen from outside."""
 
 import os
 import platform
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
+
+MB = 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,30 +31,29 @@ class ProcessUsage:
 
 
 def process_usage(pid: int) -> ProcessUsage:
-    """Raises OSError if there is no such process, or it is not the user's."""
-    folder = Path(f"/proc/{pid}")
-    status = {name: words for name, _, words in (line.partition(":") for line in _lines(folder / "status"))}
-    maps = (line.split(maxsplit=5) for line in _lines(folder / "maps"))
+    """Raises psutil.Error if there is no such process, or it is not the user's."""
+    process = psutil.Process(pid)
+    memory = process.memory_full_info()
     return ProcessUsage(
         cpu_s=cpu_s(pid),
-        resident_mb=_mb(status["VmRSS"]),
-        heap_mb=_mb(status["RssAnon"]) + _mb(status["VmSwap"]),
-        threads=int(status["Threads"]),
-        files=len(list((folder / "fd").iterdir())),
-        shared=frozenset(words[5] for words in maps if len(words) == 6 and words[5].startswith("/dev/shm/")),
+        resident_mb=memory.rss / MB,
+        heap_mb=(memory.rss - memory.shared + memory.swap) / MB,
+        threads=process.num_threads(),
+        files=process.num_fds(),
+        shared=frozenset(item.path for item in process.memory_maps() if item.path.startswith("/dev/shm/")),
     )
 
 
 def cpu_s(pid: int) -> float:
     """Processor time that a process has used, user and system."""
-    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
 
 
 def processor() -> str:
     """Its name, e.g. "Intel(R) Xeon(R) Processor @ 2.80GHz"."""
     try:
-        lines = _lines(Path("/proc/cpuinfo"))
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:  # not on Linux
         lines = []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -61,11 +64,3 @@ def machine() -> str:
     """For a report: the processor, the cores that this process may use, and how busy they are."""
     cores = f"{len(os.sched_getaffinity(0))} of {os.cpu_count()} cores"
     return f"{processor()}, {cores}, load {os.getloadavg()[0]:.1f} at the start"
-
-
-def _lines(path: Path) -> list[str]:
-    return path.read_text(encoding="utf-8").splitlines()
-
-
-def _mb(words: str) -> float:
-    return int(words.split()[0]) / 1024
