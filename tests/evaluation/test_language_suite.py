@@ -101,7 +101,7 @@ GOOD = "{source: a, as: ask, text: hi, kind: bare, expect: refused}"
         (f"cases: [{GOOD.replace('refused', 'nothing')}]", "expects absent"),
         (f"cases: [{GOOD.replace('refused', '{module: painting}')}]", "the module 'painting'"),
         (f"cases: [{GOOD.replace('as: ask', 'as: shout')}]", "said as track or ask"),
-        ("{", "cannot read"),
+        ("{", "is not YAML"),
     ],
 )
 def test_suites_that_say_nothing_are_refused(tmp_path, text, says):

@@ -252,3 +252,27 @@ def test_whatever_is_said_has_a_reply(text, task):
     world = World(**call(Module.IMAGE_EDITING, "remove: red ring"))
     reply, _ = heard(world, request(text, task))
     assert reply.invocation is None
+
+
+@pytest.mark.parametrize("text", ["Is there a mug? Cut out the mug.", "can you see the mug? Remove the mug."])
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_question_before_a_request_does_not_replace_the_check_of_its_call(text, is_there):
+    verb = "remove" if "emove" in text else "segmentation"
+    module = Module.IMAGE_EDITING if verb == "remove" else Module.IMAGE_SEGMENTATION
+    world = World(
+        "purple mug", places=None if is_there else {"the mug": None, "a mug": None}, **call(module, f"{verb}: mug")
+    )
+    reply, _ = heard(world, request(text))
+    assert (reply.invocation is not None) == is_there
+
+
+def test_of_two_that_are_found_the_surer_one_is_taken():
+    def model(asked):
+        if asked.task is Task.DESCRIBE:
+            return ModelReply(id=asked.id, task=asked.task, status=ReplyStatus.OK, text="", score=0.9)
+        box, score = (LEFT, 0.55) if "red" in asked.text else (RIGHT, 0.9)
+        boxes = np.array([box])
+        return ModelReply(id=asked.id, task=asked.task, status=ReplyStatus.OK, score=score, boxes_xyxy=boxes)
+
+    reply, _ = heard(model, request("the red ring or the blue ring", task=Task.FIND))
+    assert reply.score == 0.9

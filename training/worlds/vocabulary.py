@@ -28,8 +28,6 @@ PATTERNS = ("plain", "striped", "dotted", "checked")
 SYNONYMS = {"circle": ("ball",), "mug": ("cup",)}
 """Other everyday names of a shape, used in expressions and never in answers."""
 
-MOTIONS = ("moving left", "moving right", "moving up", "moving down", "not moving")
-
 MODULES = {
     "A": "image generation",
     "B": "image segmentation",

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import yaml
 
 from vitron_ros.boxes import Boxes, iou, xyxy_from_norm
 from vitron_ros.errors import ConfigError
@@ -20,6 +19,7 @@ from vitron_ros.grounding.request import LanguageVision, ModelReply, ModelReques
 from vitron_ros.model.answers import Invocation, Module
 from vitron_ros.streaming.answering import answers, unchecked_answers
 from vitron_ros.streaming.intent_gate import NEWEST, targets
+from vitron_ros.yaml_file import read_yaml
 
 KEYS = frozenset(("source", "at", "as", "text", "kind", "expect"))
 PLAIN = ("absent", "refused", "no_action")
@@ -74,10 +74,7 @@ def read_suite(path: Path) -> list[SentenceCase]:
     Raises:
         ConfigError: the file cannot be read, or a case says something unknown or impossible.
     """
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"cannot read sentences from {path}: {error}") from error
+    document = read_yaml(path)
     cases = document.get("cases") if isinstance(document, Mapping) else None
     if not isinstance(cases, list) or not cases:
         raise ConfigError(f"{path} needs a list of sentences under the key cases")
@@ -91,7 +88,7 @@ def _case(item: Any, where: str) -> SentenceCase:
     is_known = expect in PLAIN if isinstance(expect, str) else isinstance(expect, Mapping) and set(expect) <= FIELDS
     if not is_known or not expect or item["as"] not in ("track", "ask"):
         raise ConfigError(f"{where} is said as track or ask, and expects {', '.join(PLAIN)} or {', '.join(FIELDS)}")
-    if isinstance(expect, Mapping) and expect.get("module", "text") not in MODULES:
+    if isinstance(expect, Mapping) and str(expect.get("module", "text")) not in MODULES:
         raise ConfigError(f"{where} has the module {expect['module']!r}; there are {', '.join(MODULES)}")
     return SentenceCase(
         source=str(item["source"]),

@@ -21,7 +21,6 @@ _IS = rf"[\"']?{GAP}[=:]{GAP}"
 
 NUMBER = re.compile(DECIMAL)
 COUNT = re.compile(r"\d{1,9}")
-FOUR = re.compile(_LIST)
 LABEL_SIGNS = re.compile(r"[\[\](){}<>:,;.|\n]")  # that mean something before a box
 OBJECT = re.compile(r"\{[^{}]{0,500}(?:\}|\Z)")
 BOX_KEY = re.compile(r"box|coord|region|rect|position|location|xyxy|xywh|\b[xy]_?(?:1|min)\b", re.IGNORECASE)

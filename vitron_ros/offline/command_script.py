@@ -66,15 +66,15 @@ def _command(item: Any, where: str) -> Command:
     if ("track" in item) == ("ask" in item):
         raise ConfigError(f"{where} needs either `track` or `ask`")
     kind: Literal["track", "ask"] = "track" if "track" in item else "ask"
-    text = str(item[kind]).strip()
+    text = str(item[kind] or "").strip()
     try:
         at_s, target = float(item["at"]), int(item["target"]) if "target" in item else None
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, OverflowError, TypeError, ValueError) as error:
         raise ConfigError(f"{where} needs `at` in seconds, and `target` as a number if at all: {error!r}") from error
     if not text or not 0 <= at_s < float("inf"):
         raise ConfigError(f"{where} needs words to say and a time from 0 on, this is {text!r} at {at_s}")
     module = item.get("module")
-    if module is not None and module not in MODULES:
+    if module is not None and (not isinstance(module, str) or module not in MODULES):
         raise ConfigError(f"{where} has the module {module!r}; there are {', '.join(MODULES)}")
     if kind == "track" and (target is None or {"answer", "module", "instruction"} & set(item)):
         raise ConfigError(f"{where} tracks: it needs `target`, and has no answer, module or instruction")
@@ -85,7 +85,7 @@ def _command(item: Any, where: str) -> Command:
         kind=kind,
         text=text,
         target=target,
-        answer=str(item.get("answer", "")).strip(),
+        answer=str(item.get("answer") or "").strip(),
         module=None if module is None else MODULES[module],
-        instruction=str(item.get("instruction", "")).strip(),
+        instruction=str(item.get("instruction") or "").strip(),
     )

@@ -60,8 +60,8 @@ def _goal(item: Any, where: str) -> ScriptedGoal:
         region = REGIONS[kinds[0]](np.asarray(item[kinds[0]], np.float64)) if kinds else None
         limits: dict[str, Any] = {name: float(item[name]) for name in LIMITS if name in item}
         request = TrackRequest(
-            prompt=str(item.get("prompt", "")),
-            camera=str(item.get("camera", "")),
+            prompt=str(item.get("prompt") or ""),
+            camera=str(item.get("camera") or ""),
             region=region,
             **limits,
         )

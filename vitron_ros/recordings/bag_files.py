@@ -7,15 +7,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import yaml
-
-from vitron_ros.errors import SourceError
+from vitron_ros.errors import ConfigError, SourceError
 from vitron_ros.natural_sort import natural_sorted
 from vitron_ros.recordings.bag_mcap import open_mcap
 from vitron_ros.recordings.bag_ros1 import open_ros1
 from vitron_ros.recordings.bag_sqlite3 import open_sqlite3
 from vitron_ros.recordings.bag_storage import RawMessage, Storage
 from vitron_ros.recordings.bag_zstd import ENDINGS, decompress_file
+from vitron_ros.yaml_file import read_yaml
 
 METADATA = "metadata.yaml"
 
@@ -102,11 +101,11 @@ def _listed_files(folder: Path) -> list[Path]:
 
 def _metadata(path: Path) -> dict[str, Any]:
     """What the metadata says; nothing where it cannot be read, since the files can be read without it."""
-    try:
-        information = yaml.safe_load(path.read_text("utf-8"))["rosbag2_bagfile_information"]
-    except FileNotFoundError:
+    if not path.exists():
         return {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
+    try:
+        information = read_yaml(path)["rosbag2_bagfile_information"]
+    except (ConfigError, KeyError, TypeError) as error:
         _log.warning("%s cannot be read (%s); the files beside it are", path, type(error).__name__)
         return {}
     return information if isinstance(information, dict) else {}

@@ -205,7 +205,7 @@ class CameraPort:
         self._tracks.publish(track_array(frame, tracks, self.skipped, self.load_shedding))
         if frame.stamp_ns and self._worker is not None:
             self._worker.statistics.latency(self.now_ns() - frame.stamp_ns)
-        if self._detections is not None:
+        if self._detections is not None and self._detections.get_subscription_count():
             self._detections.publish(detection_array(header_of(frame), tracks))
         self._publish_debug(frame, tracks)
 

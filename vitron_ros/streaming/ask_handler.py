@@ -41,7 +41,7 @@ class AskHandler:
         return [self.request, *(self.existence.model_requests() if self.existence else ())]
 
     def check_requests(self, replies: Sequence[ModelReply]) -> Sequence[ModelRequest]:
-        if self.existence is not None:
+        if self.existence is not None and replies[0].invocation is None:
             return self.existence.check_requests(replies[1:])
         check = self._invocation_check(replies[0])
         return [] if check is None else check.requests()

@@ -43,7 +43,8 @@ class FindHandler:
             count = 0 if check is None else len(check.requests())
             own, rest = rest[:count], rest[count:]
             verified.append(_verified(reply, check, own))
-        best = next((reply for reply in verified if reply.status is ReplyStatus.OK), verified[0])
+        found = (reply for reply in verified if reply.status is ReplyStatus.OK)
+        best = max(found, key=lambda reply: reply.score, default=verified[0])
         left_out = self._left_out if best.status is ReplyStatus.OK else ""
         message = "; ".join(filter(None, (best.message, left_out)))
         return replace(best, id=self.request.id, message=message)

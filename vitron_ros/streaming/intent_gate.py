@@ -85,7 +85,8 @@ def _ask(request: ModelRequest, tasks: frozenset[Task]) -> RequestHandler:
     lack = lack_of(Task.ASK, tasks)
     if lack:
         return FixedReply(request, ReplyStatus.REFUSED, lack)
-    thing = _existence_of(request.text) if finds and describes else ""
+    is_question = intent.speech_act is SpeechAct.QUESTION
+    thing = _existence_of(request.text) if finds and describes and is_question else ""
     existence = FindHandler(_find_of(request, thing), parse_expressions(thing), describes) if thing else None
     if intent.speech_act is SpeechAct.REQUEST:  # the text of a call that may be refused is not streamed
         request = replace(request, on_text=None)

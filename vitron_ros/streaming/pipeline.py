@@ -9,7 +9,7 @@ from vitron_ros.config import PipelineConfig
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.request import ModelReply, ModelRequest
 from vitron_ros.streaming.frame_buffer import FrameBuffer
-from vitron_ros.streaming.frame_interval import FrameInterval
+from vitron_ros.streaming.frame_interval import PERIODS, FrameInterval
 from vitron_ros.streaming.goal_manager import GoalManager
 from vitron_ros.streaming.goals import GoalFeedback, GoalResult, Outcome, Phase, TrackRequest
 from vitron_ros.streaming.load_shedding import LoadSheddingLevel
@@ -133,7 +133,7 @@ class CameraPipeline:
         if self._context.problem:
             return f"no image can be read, the last: {self._context.problem}"
         limit_s = self.silent_after_ns / SECOND_NS
-        by = "max_image_age=" if limit_s == self.config.max_image_age else "two periods of this camera, "
+        by = "max_image_age=" if limit_s == self.config.max_image_age else f"{PERIODS:g} periods of this camera, "
         return f"no image within {by}{limit_s:g} s; check the camera"
 
     @property

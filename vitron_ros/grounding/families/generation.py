@@ -77,7 +77,7 @@ def generate(
         say: given the text so far at each token.
         now_ns: the clock of the request's deadline.
     """
-    recorder = _Recorder(watch)
+    recorder = _Recorder(None if watch is None else watch.to(model.device))
     limits = _Limits(request, decode, say, now_ns)
     ids = model.generate(
         **inputs,
@@ -92,7 +92,7 @@ def generate(
         text=decode(tokens),
         tokens=tokens,
         score=math.exp(sum(logprobs) / len(logprobs)) if logprobs else 0.0,
-        watched=torch.stack(recorder.watched) if recorder.watched else torch.empty(0, 0),
+        watched=torch.stack(recorder.watched).cpu() if recorder.watched else torch.empty(0, 0),
         finish=finish,
         error=limits.error,
     )
@@ -115,7 +115,7 @@ class _Recorder(LogitsProcessor):  # type: ignore[misc]
         logprobs = torch.log_softmax(scores[0].float(), dim=-1)  # (V,)
         self.logprobs.append(float(logprobs.max()))
         if self._watch is not None:
-            self.watched.append(logprobs[self._watch.to(logprobs.device)].exp().cpu())
+            self.watched.append(logprobs[self._watch].exp())
         return scores
 
 
@@ -136,17 +136,17 @@ class _Limits(StoppingCriteria):  # type: ignore[misc]
 
     def __call__(self, input_ids: Tensor, scores: Any, **kwargs: Any) -> Tensor:
         self._new += 1
-        self.finish = self._finish(input_ids[0].tolist()[-self._new :])
+        self.finish = self._finish(input_ids[0, -self._new :])
         return torch.full((len(input_ids),), self.finish is not None, device=input_ids.device)
 
-    def _finish(self, tokens: Sequence[int]) -> Finish | None:
+    def _finish(self, tokens: Tensor) -> Finish | None:
         try:
             name = "is_cancelled"
             if self._request.is_cancelled():
                 return "cancelled"
             name = "on_text"
             if self._say is not None:
-                self._say(self._decode(tokens))
+                self._say(self._decode(tokens.tolist()))
         except Exception as error:  # the caller's code, which may raise anything
             logger.exception("a caller's %s failed", name)
             self.error = str(CallbackError(name, error))

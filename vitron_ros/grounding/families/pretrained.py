@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-import yaml
 from torch import nn
 from transformers import AutoTokenizer
 from transformers.utils import logging
@@ -16,6 +15,7 @@ from vitron_ros.grounding.request import ModelDescription, Task
 from vitron_ros.model.device import dtype_on
 from vitron_ros.model.files import SHOWN, is_file, shortened
 from vitron_ros.model.memory import GIB, memory_bytes
+from vitron_ros.yaml_file import parse_yaml
 
 logging.disable_progress_bar()
 
@@ -128,10 +128,10 @@ def licence_of(directory: Path) -> str:
     card = directory / "README.md"
     if not is_file(card):
         return ""
-    _, mark, rest = card.read_text(encoding="utf-8", errors="replace").partition("---\n")
     try:
-        head = yaml.safe_load(rest.partition("\n---")[0]) if mark else None
-    except yaml.YAMLError:
+        _, mark, rest = card.read_text(encoding="utf-8", errors="replace").partition("---\n")
+        head = parse_yaml(rest.partition("\n---")[0], str(card)) if mark else None
+    except (OSError, ConfigError):
         return ""
     licence = head.get("license", "") if isinstance(head, dict) else ""
     return licence if isinstance(licence, str) else ""
