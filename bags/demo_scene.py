@@ -9,11 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.worlds.clip import Clip, ObjectSpec
-from training.worlds.degrade import Degradation
-from training.worlds.motion import CameraPath
-from training.worlds.render import draw_scene
-from training.worlds.scene import Post, Scene, SceneObject
+from vitron_ros.worlds.clip import Clip, ObjectSpec
+from vitron_ros.worlds.degrade import Degradation
+from vitron_ros.worlds.render import draw_scene
+from vitron_ros.worlds.scene import CameraPath, Post, Scene, SceneObject
 
 SIDE, FPS, FRAMES = 480, 30, 375
 SEED = 40_415

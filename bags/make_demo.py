@@ -11,9 +11,9 @@ import numpy as np
 
 from bags.demo_scene import FPS, OBJECTS, SIDE, draw
 from bags.ground_truth_bag import GroundTruth, Rgb, write_bag
-from training.worlds.clip import Clip
 from training.worlds.queries import AttributeQuery
 from training.worlds.templates import kind_name
+from vitron_ros.worlds.clip import Clip
 
 QUALITY = 50  # keeps the bag below 4 MB
 

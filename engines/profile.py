@@ -34,7 +34,7 @@ CHOICES = {
     "precision": ("float32", "float16", "bfloat16", "int8"),
 }
 ASSETS = Path(vitron_ros.__file__).parent / "assets"
-WORLDS_CODE = Path(__file__).parents[1] / "training" / "worlds"
+WORLDS_CODE = Path(__file__).parents[1] / "training/worlds", Path(vitron_ros.__file__).parent / "worlds"
 BUILD_CODE = ("build.py", "builder.py", "int8_graph.py", "kernels/plugin.py", "profile.py", "source.py")
 OPTIONAL = {"calibration", "selector"}
 PLUGIN = "plugin"
@@ -193,7 +193,8 @@ def source_hash(profile: EngineProfile) -> str:
     if profile.calibration:
         digest.update(f"onnxruntime {library_version('onnxruntime')}".encode())
         drawn = profile.calibration == WORLDS
-        for file in sorted((WORLDS_CODE if drawn else Path(profile.calibration)).rglob("*.py" if drawn else "*.*")):
+        folders = WORLDS_CODE if drawn else (Path(profile.calibration),)
+        for file in sorted(file for folder in folders for file in folder.rglob("*.py" if drawn else "*.*")):
             digest.update(_date(file))
     return digest.hexdigest()
 

@@ -16,6 +16,7 @@ MAY_IMPORT = {
     "images": NOUNS,
     "model": NOUNS,
     "tracking": NOUNS,
+    "worlds": {"boxes", "errors"},
     "backends": NOUNS | {"model"},
     "grounding": NOUNS | {"images", "model", "backends"},
     "streaming": NOUNS | {"images", "model", "tracking", "grounding"},

@@ -13,7 +13,6 @@ import numpy as np
 
 from training.evaluate import EvaluationCase, cases
 from training.questions import true_boxes
-from training.worlds.vocabulary import COLOURS, SHAPES
 from vitron_ros.boxes import Boxes, iou
 from vitron_ros.config import PipelineConfig
 from vitron_ros.errors import VitronError
@@ -22,6 +21,7 @@ from vitron_ros.grounding.grounder import Grounder
 from vitron_ros.grounding.request import ModelReply, ModelRequest, ReplyStatus, Task
 from vitron_ros.model.checkpoint import load_checkpoint
 from vitron_ros.streaming.answering import answers, unchecked_answers
+from vitron_ros.worlds.vocabulary import COLOURS, SHAPES
 
 RIGHT_IOU = 0.5
 

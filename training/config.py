@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from training.worlds.clip import Task
+from training.worlds.sample import Task
 from training.worlds.samples import IMAGE_TASKS, VIDEO_TASKS
 from vitron_ros.config import Checked, setting
 from vitron_ros.errors import ConfigError

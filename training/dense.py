@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from training.motion_history import motion_history_targets
 from training.worlds import Clip
-from training.worlds.vocabulary import COLOURS, PATTERNS, SHAPES, SIZES
+from vitron_ros.worlds.vocabulary import COLOURS, PATTERNS, SHAPES, SIZES
 
 MIN_OBJECT_SHARE = 0.15  # of a patch; one that an object covers less is ignored: neither object nor background
 IGNORE = -100

@@ -8,7 +8,6 @@ import pytest
 
 from bags.demo_scene import FPS, FRAMES, OBJECTS, SIDE, draw
 from bags.make_demo import images_and_truth
-from training.worlds.clip import Clip
 from training.worlds.facts import MAYBE, SceneView, image_view, seen, video_view
 from training.worlds.queries import AttributeQuery, Moving, beside, only_match
 from training.worlds.splits import is_held_out_pair
@@ -16,6 +15,7 @@ from vitron_ros.boxes import norm_from_xyxy
 from vitron_ros.model.answers import Module
 from vitron_ros.offline.command_script import read_commands
 from vitron_ros.recordings.bags import Bag, read_ground_truth, read_images
+from vitron_ros.worlds.clip import Clip
 
 DEMO = Path(__file__).parents[2] / "bags" / "demo"
 SPACING = round(0.25 * FPS)  # frames between those of a clip that the model sees

@@ -7,7 +7,7 @@ from tiny_training import tiny_checkpoint
 from training.data import normalise
 from training.dense import DenseHead, dense_loss, dense_targets, gate_loss, patch_shares
 from training.worlds import make_clip
-from training.worlds.vocabulary import COLOURS, SHAPES
+from vitron_ros.worlds.vocabulary import COLOURS, SHAPES
 
 
 def test_shares_are_those_of_the_masks():

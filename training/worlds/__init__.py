@@ -3,12 +3,13 @@
 `python -m training.worlds preview --out sheet.png` shows them, `python -m training.worlds speed` times them.
 """
 
-from training.worlds.clip import Clip, DialogueTurn, ObjectSpec, Sample, Task
 from training.worlds.clutter import draw_clutter
 from training.worlds.config import WorldConfig
+from training.worlds.make_clip import make_clip
 from training.worlds.pattern_grid import make_pattern_grid
-from training.worlds.render import make_clip
+from training.worlds.sample import DialogueTurn, Sample, Task
 from training.worlds.samples import TASKS, make_samples
+from vitron_ros.worlds.clip import Clip, ObjectSpec
 
 __all__ = [
     "TASKS",

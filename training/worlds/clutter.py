@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.worlds.textures import draw_background, draw_surface, random_colour
+from vitron_ros.worlds.textures import draw_background, draw_surface, random_colour
 
 Image = NDArray[np.uint8]
 

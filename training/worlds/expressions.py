@@ -7,7 +7,6 @@ in the first frame.
 
 import numpy as np
 
-from training.worlds.clip import Clip, DialogueTurn, Sample
 from training.worlds.facts import NO, UNSEEN, YES, SceneView, image_view, video_view
 from training.worlds.queries import AttributeQuery, Beside, Moving, Query, is_absent, only_match
 from training.worlds.query_sampling import (
@@ -18,8 +17,10 @@ from training.worlds.query_sampling import (
     sample_query,
 )
 from training.worlds.reference_chain import reference_chain
+from training.worlds.sample import DialogueTurn, Sample
 from training.worlds.templates import AT_THE_START, article, kind_name, pick_template, verbalize, verbalize_kind
-from training.worlds.vocabulary import Split
+from vitron_ros.worlds.clip import Clip
+from vitron_ros.worlds.vocabulary import Split
 
 ABSENT_SHARE = 0.2
 PRONOUN_SHARE = 0.1

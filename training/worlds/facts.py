@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.worlds.clip import Clip, ObjectSpec
+from vitron_ros.worlds.clip import Clip, ObjectSpec
 
 Truth = NDArray[np.int8]
 Array = NDArray[np.float64]

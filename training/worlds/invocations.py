@@ -8,15 +8,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.worlds.clip import Clip, DialogueTurn, Sample
 from training.worlds.expressions import FIND
 from training.worlds.facts import NO, YES, SceneView, image_view, video_view
 from training.worlds.queries import is_absent
 from training.worlds.query_sampling import describe_kind, sample_kind
-from training.worlds.scene import sample_pair
+from training.worlds.sample import DialogueTurn, Sample
+from training.worlds.scene_sampling import sample_pair
 from training.worlds.splits import is_held_out_pair
 from training.worlds.templates import article, kind_name, pick_template, plural, verbalize_kind
-from training.worlds.vocabulary import COLOURS, Split
+from vitron_ros.worlds.clip import Clip
+from vitron_ros.worlds.vocabulary import COLOURS, Split
 
 CUT_OUT = (
     "Cut out {the}.", "Segment {the}.", "Give me a mask of {the}.", "Outline {the} exactly.",
@@ -78,6 +79,16 @@ REPLIES = {
     "F": "I will edit the video.", "A": "I will draw it.", "D": "I will make the video.", "G": "I will animate it.",
 }  # fmt: skip
 ABSENT_SHARE = 0.1
+MODULES = {
+    "A": "image generation",
+    "B": "image segmentation",
+    "C": "image editing",
+    "D": "video generation",
+    "E": "video segmentation",
+    "F": "video editing",
+    "G": "image to video",
+}
+"""Letters of the expert modules, as in VITRON's invocation text."""
 MODULES_OF_IMAGES = ("A", "B", "C", "G", "B", "C")
 MODULES_OF_VIDEOS = ("D", "E", "F", "E", "F")
 

@@ -10,11 +10,12 @@ from typing import Literal
 
 import numpy as np
 
-from training.worlds.clip import ObjectSpec
 from training.worlds.config import WorldConfig
-from training.worlds.motion import MOTION_WEIGHTS, Array, CameraPath, MotionKind, object_path
-from training.worlds.scene import SIZE_RANGES, Post, Scene, SceneObject, distractor, sample_spec
-from training.worlds.shapes import silhouette
+from training.worlds.motion import MOTION_WEIGHTS, MotionKind, object_path
+from training.worlds.scene_sampling import distractor, sample_spec
+from vitron_ros.worlds.clip import ObjectSpec
+from vitron_ros.worlds.scene import SIZE_RANGES, Array, CameraPath, Post, Scene, SceneObject
+from vitron_ros.worlds.shapes import silhouette
 
 SEGMENT_S = 1.75  # of a training clip
 SEGMENT_RANGE_S = (1.2, 2.4)

@@ -1,12 +1,11 @@
 """Paths of objects and of the camera over a clip. World units: shorter sides of the image, from the view's centre."""
 
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from vitron_ros.worlds.scene import Array, CameraPath
+
 MotionKind = Literal["still", "steady", "accelerating", "curved", "abrupt", "leaving", "entering", "returning"]
 
 MOTION_WEIGHTS: dict[MotionKind, float] = {
@@ -14,30 +13,6 @@ MOTION_WEIGHTS: dict[MotionKind, float] = {
     "leaving": 0.04, "entering": 0.04, "returning": 0.06,
 }  # fmt: skip
 AXES = ((-1.0, 0.0), (1.0, 0.0), (0.0, -1.0), (0.0, 1.0))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class CameraPath:
-    """Where the camera looks: pan (T, 2) in world units, zoom (T,), roll (T,) radians, tilt (2,)."""
-
-    pan: Array
-    zoom: Array
-    roll: Array
-    tilt: Array
-
-    def matrices(self, width: int, height: int) -> Array:
-        """(T, 3, 3), world to pixel centres."""
-        side = min(width, height)
-        to_pixels = np.array([[side, 0, (width - 1) / 2], [0, side, (height - 1) / 2], [0, 0, 1]], np.float64)
-        lean = np.eye(3)
-        lean[2, :2] = self.tilt
-        result = np.empty((len(self.zoom), 3, 3))
-        for index, (pan, zoom, roll) in enumerate(zip(self.pan, self.zoom, self.roll, strict=True)):
-            turn = np.array([[np.cos(roll), -np.sin(roll), 0], [np.sin(roll), np.cos(roll), 0], [0, 0, 1]])
-            turn[:2] *= zoom
-            shift = np.array([[1, 0, -pan[0]], [0, 1, -pan[1]], [0, 0, 1]])
-            result[index] = to_pixels @ lean @ turn @ shift
-        return result
 
 
 def camera_path(frames: int, moving: bool, strength: float, rng: np.random.Generator) -> CameraPath:

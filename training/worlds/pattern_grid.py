@@ -6,13 +6,14 @@ many pixels.
 
 import numpy as np
 
-from training.worlds.clip import Clip, ObjectSpec
-from training.worlds.degrade import sample_degradation
 from training.worlds.motion import camera_path
-from training.worlds.render import draw_scene
-from training.worlds.scene import SIZE_RANGES, Scene, SceneObject, sample_pair
-from training.worlds.shapes import silhouette
-from training.worlds.vocabulary import PATTERNS, SIZES
+from training.worlds.scene_sampling import sample_pair
+from vitron_ros.worlds.clip import Clip, ObjectSpec
+from vitron_ros.worlds.degrade import sample_degradation
+from vitron_ros.worlds.render import draw_scene
+from vitron_ros.worlds.scene import SIZE_RANGES, Scene, SceneObject
+from vitron_ros.worlds.shapes import silhouette
+from vitron_ros.worlds.vocabulary import PATTERNS, SIZES
 
 PATTERN_GRID_SEED = 1 << 43  # shares no surface or shade with other clips
 SIDE = 2  # objects per row, and rows

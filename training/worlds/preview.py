@@ -6,11 +6,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.worlds.clip import Clip, Sample
 from training.worlds.config import WorldConfig
-from training.worlds.render import make_clip
+from training.worlds.make_clip import make_clip
+from training.worlds.sample import Sample
 from training.worlds.samples import IMAGE_TASKS, TASKS, make_samples
-from training.worlds.vocabulary import Split
+from vitron_ros.worlds.clip import Clip
+from vitron_ros.worlds.vocabulary import Split
 
 Image = NDArray[np.uint8]
 

@@ -6,9 +6,9 @@ For holding in front of a camera, as pages or cut out. The colours are the middl
 import cv2
 import numpy as np
 
-from training.worlds.shapes import Points, silhouette
-from training.worlds.sprites import COLOUR_RANGES
-from training.worlds.vocabulary import COLOURS, SHAPES
+from vitron_ros.worlds.shapes import Points, silhouette
+from vitron_ros.worlds.sprites import COLOUR_RANGES
+from vitron_ros.worlds.vocabulary import COLOURS, SHAPES
 
 PAGE = (595, 842)  # points, A4
 MARGIN = 36

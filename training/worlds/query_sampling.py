@@ -6,7 +6,7 @@ import numpy as np
 
 from training.worlds.facts import NO, YES, SceneView
 from training.worlds.queries import AttributeQuery, Beside, Closest, Extreme, Farthest, Moving, Nth, Query
-from training.worlds.vocabulary import COLOURS, PATTERNS, SHAPES, SIZES, Split
+from vitron_ros.worlds.vocabulary import COLOURS, PATTERNS, SHAPES, SIZES, Split
 
 QueryFamily = Literal["attribute", "superlative", "ordinal", "level", "size", "relation", "closest", "motion", "event"]
 

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.worlds.clip import Clip, DialogueTurn, Sample
 from training.worlds.expressions import FIND, attributes, motion_word
 from training.worlds.facts import MAYBE, YES, SceneView, image_view, video_view
 from training.worlds.queries import AttributeQuery, Moving, beside, is_absent, only_match
 from training.worlds.query_sampling import DIRECTIONS, sample_kind
+from training.worlds.sample import DialogueTurn, Sample
 from training.worlds.templates import BESIDE_WORDS, article, kind_name, pick_template, plural, verbalize_kind
-from training.worlds.vocabulary import Split
+from vitron_ros.worlds.clip import Clip
+from vitron_ros.worlds.vocabulary import Split
 
 COUNT = (
     "How many {kinds} are there?",

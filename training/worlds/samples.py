@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from training.worlds.clip import Clip, Sample, Task
 from training.worlds.expressions import (
     caption_sample,
     rec_sample,
@@ -13,6 +12,8 @@ from training.worlds.expressions import (
 )
 from training.worlds.invocations import invocation_sample
 from training.worlds.question_samples import question_sample
+from training.worlds.sample import Sample, Task
+from vitron_ros.worlds.clip import Clip
 
 IMAGE_TASKS: tuple[Task, ...] = ("rec", "reg", "caption", "grounded_caption", "vqa", "invocation")
 VIDEO_TASKS: tuple[Task, ...] = (

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from training.worlds.render import make_clip
+from training.worlds.make_clip import make_clip
 from training.worlds.samples import make_samples
 
 ROUNDS = 5

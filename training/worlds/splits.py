@@ -3,7 +3,7 @@
 import zlib
 
 from training.worlds.substitute_templates import SUBSTITUTES
-from training.worlds.vocabulary import COLOURS, SHAPES, Split
+from vitron_ros.worlds.vocabulary import COLOURS, SHAPES, Split
 
 PAIR_PERIOD = 8  # one colour-shape pair of this many is held out
 TEMPLATE_SHARE = 4  # one template of this many in a family is held out, at least one of three

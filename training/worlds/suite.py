@@ -18,15 +18,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.worlds.clip import Clip
 from training.worlds.config import WorldConfig
-from training.worlds.degrade import sample_degradation
 from training.worlds.facts import YES, SceneView, image_view
 from training.worlds.long_scene import ScenePlan, long_scene, plan_of, scene_at
 from training.worlds.queries import AttributeQuery, Query, only_match
 from training.worlds.query_sampling import QueryFamily, sample_query
-from training.worlds.render import draw_scene
-from training.worlds.scene import Scene
 from training.worlds.templates import kind_name, verbalize
 from vitron_ros.errors import ConfigError, SourceError
 from vitron_ros.evaluation.stream_clips import (
@@ -40,6 +36,10 @@ from vitron_ros.evaluation.stream_clips import (
 from vitron_ros.evaluation.stream_metrics import hidden_spans
 from vitron_ros.images.codec import encode_jpeg
 from vitron_ros.recordings.output import write_bytes
+from vitron_ros.worlds.clip import Clip
+from vitron_ros.worlds.degrade import sample_degradation
+from vitron_ros.worlds.render import draw_scene
+from vitron_ros.worlds.scene import Scene
 
 SUITE_STREAM = 2  # random stream: training has 0 and validation 1
 APPEARANCE_SEED = 1 << 42  # shares no surface or shade with training or validation

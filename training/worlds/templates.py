@@ -6,7 +6,7 @@ import numpy as np
 
 from training.worlds.queries import AttributeQuery, Beside, Closest, Extreme, Farthest, Moving, Nth, Query
 from training.worlds.splits import held_out_templates, templates_for
-from training.worlds.vocabulary import SYNONYMS, Split
+from vitron_ros.worlds.vocabulary import SYNONYMS, Split
 
 ORDINALS = {1: "first", 2: "second", 3: "third", 4: "fourth"}
 PATTERN_NOUNS = {"striped": "stripes", "dotted": "dots", "checked": "checks"}

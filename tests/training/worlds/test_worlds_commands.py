@@ -7,7 +7,7 @@ import pytest
 
 from training.worlds.__main__ import main
 from training.worlds.printable_shapes import shapes_pdf
-from training.worlds.vocabulary import COLOURS, SHAPES
+from vitron_ros.worlds.vocabulary import COLOURS, SHAPES
 
 ROOT = Path(__file__).parents[3]
 

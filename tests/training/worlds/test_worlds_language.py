@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from training.worlds import TASKS, Clip, Sample, Task, WorldConfig, make_clip, make_samples, question_samples, templates
 from training.worlds import invocations as requests
 from training.worlds.expressions import FIND
+from training.worlds.invocations import MODULES
 from training.worlds.query_sampling import RELATIONAL_FAMILIES, RELATIONAL_VIDEO_FAMILIES, QueryFamily
 from training.worlds.splits import held_out_templates, is_held_out_pair, templates_for
 from training.worlds.substitute_templates import SUBSTITUTES
-from training.worlds.vocabulary import COLOURS, MODULES, PATTERNS, SHAPES, SIZES
+from vitron_ros.worlds.vocabulary import COLOURS, PATTERNS, SHAPES, SIZES
 
 SEEDS = st.integers(0, 10**6)
 FEW = settings(max_examples=40, deadline=None)

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from training.worlds import Clip, WorldConfig, make_clip
-from training.worlds.shapes import HALF_EXTENT, silhouette
 from training.worlds.splits import is_held_out_pair
-from training.worlds.vocabulary import COLOURS, PATTERNS, SHAPES, SIZES
 from vitron_ros.errors import ConfigError
+from vitron_ros.worlds.shapes import HALF_EXTENT, silhouette
+from vitron_ros.worlds.vocabulary import COLOURS, PATTERNS, SHAPES, SIZES
 
 SEEDS = st.integers(0, 10**6)
 FEW = settings(max_examples=25, deadline=None)

@@ -1,52 +1,18 @@
-"""Scenes: objects, camera and their motion, before rendering."""
-
-from dataclasses import dataclass
+"""Random scenes, as the configuration of the worlds allows them."""
 
 import numpy as np
 
-from training.worlds.clip import ObjectSpec
 from training.worlds.config import WorldConfig
-from training.worlds.motion import Array, CameraPath, camera_path, object_path, sample_motion
-from training.worlds.shapes import silhouette
+from training.worlds.motion import camera_path, object_path, sample_motion
 from training.worlds.splits import is_held_out_pair
-from training.worlds.vocabulary import COLOURS, PATTERNS, SHAPES, SIZES, Split
-
-SIZE_RANGES = {"small": (0.130, 0.158), "medium": (0.202, 0.240), "large": (0.315, 0.385)}
-"""Side of an object (square root of its box's area) in shorter sides of the image, at zoom 1."""
+from vitron_ros.worlds.clip import ObjectSpec
+from vitron_ros.worlds.scene import SIZE_RANGES, Array, Post, Scene, SceneObject
+from vitron_ros.worlds.shapes import silhouette
+from vitron_ros.worlds.vocabulary import COLOURS, PATTERNS, SHAPES, SIZES, Split
 
 SIZE_WEIGHTS = (0.36, 0.40, 0.24)
 PATTERN_WEIGHTS = (0.49, 0.17, 0.17, 0.17)
 COUNT_WEIGHTS = (1.0, 1.6, 1.8, 1.8, 1.4, 1.0, 0.8, 0.6)  # of 1..8 objects
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SceneObject:
-    """One object: centres (T, 2) and side in world units, angle (T,) in radians, mirrored or not."""
-
-    spec: ObjectSpec
-    centres: Array
-    side: float
-    angles: Array
-    is_mirrored: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Post:
-    """A tall foreground occluder: world x of its edges, how many objects are nearer."""
-
-    left: float
-    right: float
-    nearer_objects: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Scene:
-    """Objects, nearest first in `order` (indices), the camera, and a post or none."""
-
-    objects: tuple[SceneObject, ...]
-    order: tuple[int, ...]
-    camera: CameraPath
-    post: Post | None
 
 
 def _pick(weights: tuple[float, ...], rng: np.random.Generator) -> int:

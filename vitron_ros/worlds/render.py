@@ -1,22 +1,20 @@
 """Rendering: a scene to frames and exact ground truth."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.worlds.clip import Clip
-from training.worlds.config import WorldConfig
-from training.worlds.degrade import Degradation, apply_degradation, motion_blurred, sample_degradation
-from training.worlds.motion import Array
-from training.worlds.scene import Scene, SceneObject, sample_scene
-from training.worlds.shapes import HALF_EXTENT
-from training.worlds.sprites import Sprite, draw_sprite
-from training.worlds.textures import draw_background, draw_surface
-from training.worlds.vocabulary import Split
 from vitron_ros.errors import ConfigError
+from vitron_ros.worlds.clip import Clip
+from vitron_ros.worlds.degrade import Degradation, apply_degradation, motion_blurred
+from vitron_ros.worlds.scene import Array, Scene, SceneObject
+from vitron_ros.worlds.shapes import HALF_EXTENT
+from vitron_ros.worlds.sprites import Sprite, draw_sprite
+from vitron_ros.worlds.textures import draw_background, draw_surface
+from vitron_ros.worlds.vocabulary import Split
 
 Image = NDArray[np.uint8]
 Pixels = NDArray[np.float32]
@@ -26,52 +24,25 @@ _CORNERS = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], np.float64) * HALF_EXT
 _INVISIBLE = np.full(4, np.nan)
 
 
-def make_clip(
-    seed: int,
+def draw_scene(
+    scene: Scene,
+    degradation: Degradation,
     *,
-    frames: int = 8,
-    size: int | tuple[int, int] = 128,
-    split: Split = "train",
-    config: WorldConfig | None = None,
+    size: tuple[int, int],
+    split: Split,
+    seed: int,
     background: Sequence[Image] | None = None,
+    rng: np.random.Generator | None = None,
 ) -> Clip:
-    """The clip of a seed: the same seed and settings give the same clip.
+    """The clip of a scene, of (height, width) px; the seed chooses surfaces and shades.
 
     Args:
-        seed: 0 or above. Training and validation draw from different worlds even with equal seeds.
-        frames: T; 1 is a single image.
-        size: side in pixels, or (height, width); at least 32.
-        split: "train" never shows a held-out colour-shape pair; "val" shows both.
-        config: what the clip may contain.
-        background: real frames (h, w, 3) uint8 to draw the objects into, cut to the middle and resized: one that the
-            camera moves over, or as many as T, in which case the camera rests and motion refers to the image.
-            None: a generated background.
-
-    Raises:
-        ConfigError: a size, number of frames, seed or background does not fit.
+        background: real frames to draw into, one or as many as the clip has; None: a generated background.
+        rng: source of surfaces and shades in place of the seed.
     """
-    config = config or WorldConfig()
-    height, width = (size, size) if isinstance(size, int) else size
-    if seed < 0 or frames < 1 or min(height, width) < 32:
-        raise ConfigError(f"a clip needs a seed >= 0, frames >= 1 and a size >= 32, not {seed}, {frames}, {size}")
-    if background is not None and len(background) not in (1, frames):
-        raise ConfigError(f"a clip of {frames} frames needs 1 or {frames} background frames, not {len(background)}")
-    if background is not None and len(background) > 1:
-        config = replace(config, camera_motion=0.0)  # the real camera moves, by an unknown amount
-    scene_rng, look_rng = (
-        np.random.Generator(np.random.PCG64([seed, 0 if split == "train" else 1, stream])) for stream in range(2)
-    )
-    scene = sample_scene(frames, width, height, split, config, scene_rng)
-    degradation = sample_degradation(frames, width, height, config.degrade, config.jpeg, look_rng)
-    painter = _Painter(scene, frames, width, height, degradation, background, look_rng)
-    return painter.paint(split, seed)
-
-
-def draw_scene(scene: Scene, degradation: Degradation, *, size: tuple[int, int], split: Split, seed: int) -> Clip:
-    """The clip of a hand-composed scene, of (height, width) px; the seed chooses surfaces and shades."""
     height, width = size
-    rng = np.random.Generator(np.random.PCG64([seed, 0 if split == "train" else 1, 1]))
-    return _Painter(scene, len(scene.camera.zoom), width, height, degradation, None, rng).paint(split, seed)
+    rng = rng or np.random.Generator(np.random.PCG64([seed, 0 if split == "train" else 1, 1]))
+    return _Painter(scene, len(scene.camera.zoom), width, height, degradation, background, rng).paint(split, seed)
 
 
 @dataclass(slots=True)

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.worlds.clip import ObjectSpec
-from training.worlds.shapes import HALF_EXTENT, Points, silhouette
+from vitron_ros.worlds.clip import ObjectSpec
+from vitron_ros.worlds.shapes import HALF_EXTENT, Points, silhouette
 
 Pixels = NDArray[np.float32]
 

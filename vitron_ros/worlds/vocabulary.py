@@ -27,14 +27,3 @@ PATTERNS = ("plain", "striped", "dotted", "checked")
 
 SYNONYMS = {"circle": ("ball",), "mug": ("cup",)}
 """Other everyday names of a shape, used in expressions and never in answers."""
-
-MODULES = {
-    "A": "image generation",
-    "B": "image segmentation",
-    "C": "image editing",
-    "D": "video generation",
-    "E": "video segmentation",
-    "F": "video editing",
-    "G": "image to video",
-}
-"""Letters of the expert modules, as in VITRON's invocation text."""

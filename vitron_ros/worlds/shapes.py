@@ -11,7 +11,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from training.worlds.vocabulary import SHAPES
+from vitron_ros.worlds.vocabulary import SHAPES
 
 Points = NDArray[np.float64]
 HALF_EXTENT = 0.8  # every silhouette lies inside [-HALF_EXTENT, HALF_EXTENT]

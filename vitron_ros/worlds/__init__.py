@@ -1,0 +1,1 @@
+"""Drawn scenes: coloured shapes over textured backgrounds, with their exact masks and boxes."""
