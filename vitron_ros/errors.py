@@ -39,5 +39,13 @@ class CallbackError(VitronError):
         super().__init__(f"the caller's {name} raised {type(error).__name__}: {error}")
 
 
+class MetricError(VitronError):
+    """A metric cannot be computed from these values; nothing is cut, padded or guessed."""
+
+
+class MetricUnavailable(MetricError):
+    """A metric needs a program, package or network that is not here; reports say "unavailable" instead of a number."""
+
+
 class EngineError(ModelError):
     """A compiled part of a model cannot be exported, built, loaded or run."""
