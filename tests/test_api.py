@@ -14,7 +14,8 @@ from vitron_ros.cli.main import main
 from vitron_ros.errors import ConfigError, RegionError, SourceError, VitronError
 from vitron_ros.grounding.request import Grounded, ModelReply, ReplyStatus
 from vitron_ros.images.codec import encode_png
-from vitron_ros.model.answers import Invocation, Module
+from vitron_ros.model.answers import Invocation
+from vitron_ros.module_registry import Module
 from vitron_ros.region import Region
 from vitron_ros.streaming.goals import Outcome
 from vitron_ros.tracking.track import EventKind

@@ -11,7 +11,8 @@ ROS = {
     "launch", "launch_ros", "lifecycle_msgs", "rcl_interfaces", "rclpy", "rosgraph_msgs", "sensor_msgs", "std_msgs",
     "std_srvs", "unique_identifier_msgs", "vision_msgs", "vitron_msgs",
 }  # fmt: skip
-NOUNS = {"boxes", "clock", "config", "errors", "frame", "interfaces", "natural_sort", "region", "yaml_file"}
+NOUNS = {"boxes", "clock", "config", "errors", "frame", "interfaces", "module_registry", "natural_sort", "region",
+         "yaml_file"}  # fmt: skip
 MAY_IMPORT = {
     "images": NOUNS,
     "model": NOUNS,
@@ -21,7 +22,9 @@ MAY_IMPORT = {
     "grounding": NOUNS | {"images", "model", "backends"},
     "streaming": NOUNS | {"images", "model", "tracking", "grounding"},
     "recordings": NOUNS | {"images", "tracking"},
-    "offline": NOUNS | {"images", "model", "tracking", "grounding", "streaming", "recordings"},
+    "worlds": NOUNS | {"images", "model", "tracking"},
+    "modules": NOUNS | {"images", "model", "tracking", "worlds"},
+    "offline": NOUNS | {"images", "model", "tracking", "grounding", "streaming", "recordings", "modules"},
 }
 
 

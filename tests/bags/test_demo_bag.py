@@ -12,7 +12,7 @@ from training.worlds.facts import MAYBE, SceneView, image_view, seen, video_view
 from training.worlds.queries import AttributeQuery, Moving, beside, only_match
 from training.worlds.splits import is_held_out_pair
 from vitron_ros.boxes import norm_from_xyxy
-from vitron_ros.model.answers import Module
+from vitron_ros.module_registry import Module
 from vitron_ros.offline.command_script import read_commands
 from vitron_ros.recordings.bags import Bag, read_ground_truth, read_images
 from vitron_ros.worlds.clip import Clip

@@ -14,8 +14,9 @@ from tests.fakes import ScriptedModel
 from vitron_ros.cli.main import main
 from vitron_ros.config import ModelRun
 from vitron_ros.grounding.request import Grounded, ModelReply, ReplyStatus, Task
-from vitron_ros.model.answers import Invocation, Module
+from vitron_ros.model.answers import Invocation
 from vitron_ros.model.checkpoint import save_pretrained
+from vitron_ros.module_registry import Module
 
 SECOND = 1_000_000_000
 SAMPLE = str(Path(__file__).parents[2] / "bags" / "sample")

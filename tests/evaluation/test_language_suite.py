@@ -17,7 +17,8 @@ from vitron_ros.evaluation.language import (
     score_result,
 )
 from vitron_ros.grounding.request import ModelReply, ReplyStatus
-from vitron_ros.model.answers import Invocation, Module
+from vitron_ros.model.answers import Invocation
+from vitron_ros.module_registry import Module
 
 HERE, THERE = [0, 0, 10, 10], [50, 0, 60, 10]
 CALL = Invocation(Module.IMAGE_EDITING, ("remove: ring",), (0.0, 0.0, 0.1, 0.1))

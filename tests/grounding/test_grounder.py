@@ -23,12 +23,13 @@ from vitron_ros.grounding.out_of_distribution import OutOfDistributionDetector
 from vitron_ros.grounding.prompt_turns import TIME, turns, with_needed_frames
 from vitron_ros.grounding.request import ConversationTurn, ModelRequest, ReplyStatus, Task
 from vitron_ros.grounding.vocabulary import Vocabulary
-from vitron_ros.model.answers import Invocation, Module
+from vitron_ros.model.answers import Invocation
 from vitron_ros.model.checkpoint import save_pretrained
 from vitron_ros.model.config import ModelConfig, RegionConfig
 from vitron_ros.model.parsing import parse_reply
 from vitron_ros.model.prompts import Turn
 from vitron_ros.model.vitron import VitronModel
+from vitron_ros.module_registry import Module
 from vitron_ros.region import Region
 
 WIDTH, HEIGHT = 64, 48

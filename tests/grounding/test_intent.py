@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from vitron_ros.grounding.intent import Modality, SpeechAct, read_intent
 
 SEGMENT, REMOVE, RECOLOUR, REPLACE, DRAW, MOVE, FIND = (
-    "segmentation", "remove", "recolour", "replace", "generate", "animate", "find",
+    "segment", "remove", "recolour", "replace", "generate", "animate", "find",
 )  # fmt: skip
 
 

@@ -10,7 +10,6 @@ from vitron_ros.model import notations, parsing
 from vitron_ros.model.answers import (
     Box,
     Invocation,
-    Module,
     box_text,
     grounded_text,
     invocation_text,
@@ -19,6 +18,7 @@ from vitron_ros.model.answers import (
     track_text,
 )
 from vitron_ros.model.parsing import GroundedBox, ParseStatus, parse_reply
+from vitron_ros.module_registry import Module
 
 BOX = (0.1, 0.2, 0.3, 0.4)
 SEGMENT = Invocation(Module.IMAGE_SEGMENTATION, ("segmentation: zebra",))

@@ -3,7 +3,7 @@
 import pytest
 
 from vitron_ros.errors import ConfigError
-from vitron_ros.model.answers import Module
+from vitron_ros.module_registry import Module
 from vitron_ros.offline.command_script import Command, read_commands
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from vitron_ros.boxes import Boxes, iou, norm_from_xyxy
 from vitron_ros.frame import Image
 from vitron_ros.grounding.request import ModelReply, ModelRequest, ReplyStatus, Task
-from vitron_ros.model.answers import Invocation, Module
+from vitron_ros.model.answers import Invocation
+from vitron_ros.module_registry import Module
 from vitron_ros.ros.perception_node import PerceptionNode
 from vitron_ros.ros.run import run_node
 

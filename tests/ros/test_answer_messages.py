@@ -8,7 +8,8 @@ pytest.importorskip("vitron_msgs", reason="vitron_msgs is not installed")
 
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.request import Grounded, ModelReply, ModelRequest, ReplyStatus, Task
-from vitron_ros.model.answers import Invocation, Module
+from vitron_ros.model.answers import Invocation
+from vitron_ros.module_registry import Module
 from vitron_ros.ros.answer_messages import answer_message
 
 pytestmark = pytest.mark.ros

@@ -37,7 +37,8 @@ from vitron_ros.boxes import iou
 from vitron_ros.errors import ModelError
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.request import Grounded, ModelReply, ReplyStatus, Task
-from vitron_ros.model.answers import Invocation, Module
+from vitron_ros.model.answers import Invocation
+from vitron_ros.module_registry import Module
 from vitron_ros.ros import qos
 from vitron_ros.ros.conversions import duration_from_ns, image_message
 from vitron_ros.ros_tools.pattern_camera import pictures, target_boxes

@@ -21,7 +21,7 @@ from vitron_ros.boxes import iou
 from vitron_ros.errors import ModelError
 from vitron_ros.grounding.request import Grounded, ModelReply, ReplyStatus, Task
 from vitron_ros.model.answers import Invocation as ModelInvocation
-from vitron_ros.model.answers import Module
+from vitron_ros.module_registry import Module
 from vitron_ros.ros import qos
 from vitron_ros.ros_tools.pattern_camera import pictures, target_boxes
 

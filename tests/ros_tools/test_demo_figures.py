@@ -12,7 +12,7 @@ from vitron_msgs.action import Converse, TrackObject
 from vitron_msgs.msg import Invocation, Track, TrackArray
 
 from vitron_ros.errors import SourceError
-from vitron_ros.model.answers import Module
+from vitron_ros.module_registry import Module
 from vitron_ros.offline.command_script import Command
 from vitron_ros.recordings.bags import TrueBox
 from vitron_ros.region import Region

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from tests.fakes import ScriptedModel, frame
 from vitron_ros.grounding.request import ConversationTurn, ModelReply, ModelRequest, ReplyStatus, Task
-from vitron_ros.model.answers import Invocation, Module
+from vitron_ros.model.answers import Invocation
+from vitron_ros.module_registry import Module
 from vitron_ros.region import Region
 from vitron_ros.streaming.answering import answers
 from vitron_ros.streaming.intent_gate import targets

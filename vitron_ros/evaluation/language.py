@@ -16,7 +16,8 @@ from vitron_ros.errors import ConfigError
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.intent import SpeechAct, read_intent
 from vitron_ros.grounding.request import LanguageVision, ModelReply, ModelRequest, ReplyStatus, Task
-from vitron_ros.model.answers import Invocation, Module
+from vitron_ros.model.answers import Invocation
+from vitron_ros.module_registry import Module
 from vitron_ros.streaming.answering import answers, unchecked_answers
 from vitron_ros.streaming.intent_gate import NEWEST, targets
 from vitron_ros.yaml_file import read_yaml

@@ -12,7 +12,7 @@ from enum import Enum
 from functools import cache
 
 from vitron_ros.grounding import lexicon
-from vitron_ros.grounding.lexicon import Action
+from vitron_ros.grounding.lexicon import RequestedAction
 
 WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
 QUOTED = re.compile(r"\"([^\"]*)\"|“([^”]*)”|«([^»]*)»|(?<!\w)'([^']*)'(?!\w)")
@@ -52,7 +52,7 @@ class Modality(Enum):
 class ActionMention:
     """An action in a sentence, and its object: "the small red ring"; empty: nothing that is named."""
 
-    action: Action
+    action: RequestedAction
     object: str
     modality: Modality
 
@@ -77,7 +77,7 @@ class Intent:
         return tuple(mention for mention in self.mentions if mention.modality is Modality.REQUESTED)
 
     @property
-    def actions(self) -> frozenset[Action]:
+    def actions(self) -> frozenset[RequestedAction]:
         """What is to be done."""
         return frozenset(mention.action for mention in self.requests)
 
@@ -189,7 +189,7 @@ def _mentions(sentence: str) -> list[ActionMention]:
 def _mentions_of_clause(words: list[str], modality: Modality, doubts: bool) -> list[ActionMention]:
     """Of words without a comma. modality: of a verb at their start."""
     starts = [0, *(place + 1 for place, word in enumerate(words) if word in STARTERS and place + 1 < len(words))]
-    found: list[tuple[int, Action, str]] = []
+    found: list[tuple[int, RequestedAction, str]] = []
     end = len(words)
     for start in reversed(starts):
         mention = _mention(words[start:end])
@@ -231,7 +231,7 @@ def _is_conditional(words: list[str]) -> bool:
     return any(f" {word} " in polite for word in lexicon.CONDITIONS)
 
 
-def _mention(words: list[str]) -> tuple[Action, str] | None:
+def _mention(words: list[str]) -> tuple[RequestedAction, str] | None:
     """The action, and its object, that words from some start on ask for or deny."""
     if not words:
         return None
@@ -300,7 +300,7 @@ def _tail() -> re.Pattern[str]:
 
 
 @cache
-def _templates() -> tuple[tuple[Action, re.Pattern[str]], ...]:
+def _templates() -> tuple[tuple[RequestedAction, re.Pattern[str]], ...]:
     """Each action with the pattern of what is said for it."""
     return tuple((action, re.compile(_pattern(template))) for action, group in lexicon.TEMPLATES for template in group)
 

@@ -5,21 +5,13 @@ Templates: `X` is the object, `...` any words, `C` a colour, `(a|b)` either; the
 
 from typing import Literal
 
-from vitron_ros.model.answers import Module
+from vitron_ros.module_registry import REGISTRY, Action, Module
 
-Action = Literal["segmentation", "remove", "replace", "recolour", "generate", "animate", "find"]
+RequestedAction = Action | Literal["find"]
 
-MODULE_ACTIONS: dict[Module, frozenset[Action]] = {
-    Module.IMAGE_SEGMENTATION: frozenset(("segmentation",)),
-    Module.VIDEO_SEGMENTATION: frozenset(("segmentation",)),
-    Module.IMAGE_EDITING: frozenset(("remove", "replace", "recolour")),
-    Module.VIDEO_EDITING: frozenset(("remove", "replace", "recolour")),
-    Module.IMAGE_GENERATION: frozenset(("generate",)),
-    Module.VIDEO_GENERATION: frozenset(("generate",)),
-    Module.IMAGE_TO_VIDEO: frozenset(("animate",)),
-}
+MODULE_ACTIONS: dict[Module, frozenset[Action]] = {module: entry.actions for module, entry in REGISTRY.items()}
 VERBS: dict[str, Action] = {
-    "segmentation": "segmentation", "segment": "segmentation", "remove": "remove", "replace": "replace",
+    "segmentation": "segment", "segment": "segment", "remove": "remove", "replace": "replace",
     "recolour": "recolour", "recolor": "recolour", "foreground": "replace", "background": "replace",
     "generate": "generate", "animate": "animate",
 }  # fmt: skip
@@ -140,7 +132,7 @@ PICTURE = "(picture|image|photo|photograph|video|clip|film|movie|scene|frame|vie
 WORK = "(picture|image|photo|drawing|painting|video|clip|movie|film)"
 NEW = "(a|an|two|three|four|five|some|several|another|new)"
 
-TEMPLATES: tuple[tuple[Action, tuple[str, ...]], ...] = (
+TEMPLATES: tuple[tuple[RequestedAction, tuple[str, ...]], ...] = (
     ("remove", ("i do not want to see X", "i do not want X")),
     ("animate", (
         "animate X", "bring X to life ...", "bring X to life", "let X move ...", "let X move", "make X move ...",
@@ -150,7 +142,7 @@ TEMPLATES: tuple[tuple[Action, tuple[str, ...]], ...] = (
         f"make (a|an) (video|clip|film|movie|animation) (from|of|out of) (this|the) {PICTURE} ...",
         f"make (a|an) (video|clip|film|movie|animation) (from|of|out of) (this|the) {PICTURE}",
     )),
-    ("segmentation", (
+    ("segment", (
         "cut out X", "cut X out of ...", "cut X out", "cut X from ...", "segment X", "segment out X", "mask out X",
         "mask X",
         "outline X", "isolate X", "extract X", "separate X from ...", "separate X", "crop out X", "crop X",

@@ -7,10 +7,10 @@ Elysium's (arXiv 2403.16558) `[x1,y1,x2,y2]`, whole numbers of 0..100, and VITRO
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Literal
 
 from vitron_ros.errors import RegionError
+from vitron_ros.module_registry import REGISTRY, Module, module_name
 
 Box = tuple[float, float, float, float]
 Dialect = Literal["integers", "fractions"]
@@ -18,30 +18,9 @@ Dialect = Literal["integers", "fractions"]
 NONE = "none"  # the answer where the target is not in the image
 
 
-class Module(IntEnum):
-    """The values of vitron_msgs/Invocation.module."""
-
-    TEXT = 0
-    IMAGE_GENERATION = 1
-    IMAGE_SEGMENTATION = 2
-    IMAGE_EDITING = 3
-    VIDEO_GENERATION = 4
-    IMAGE_TO_VIDEO = 5
-    VIDEO_SEGMENTATION = 6
-    VIDEO_EDITING = 7
-
-
 # VITRON's released code calls its modules by these letters, its paper by names.
-LETTERS: dict[str, Module] = {
-    "A": Module.IMAGE_GENERATION,
-    "B": Module.IMAGE_SEGMENTATION,
-    "C": Module.IMAGE_EDITING,
-    "D": Module.VIDEO_GENERATION,
-    "E": Module.VIDEO_SEGMENTATION,
-    "F": Module.VIDEO_EDITING,
-    "G": Module.IMAGE_TO_VIDEO,
-}
-NAMES: dict[Module, str] = {module: module.name.replace("_", " ").title() for module in Module}
+LETTERS: dict[str, Module] = {entry.letter: module for module, entry in REGISTRY.items()}
+NAMES: dict[Module, str] = {module: module_name(module) for module in Module}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 
-from vitron_ros.model.answers import LETTERS, NAMES, NONE, Box, Invocation, Module
+from vitron_ros.model.answers import LETTERS, NAMES, NONE, Box, Invocation
 from vitron_ros.model.notations import DECIMAL, GAP, Scale, in_plain_brackets
+from vitron_ros.module_registry import Module
 
 
 class ParseStatus(Enum):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vitron_ros.errors import ConfigError
-from vitron_ros.model.answers import Module
+from vitron_ros.module_registry import Module
 from vitron_ros.yaml_file import read_yaml
 
 KEYS = ("at", "track", "ask", "target", "answer", "module", "instruction")

@@ -20,7 +20,8 @@ from vitron_ros.grounding.request import (
     Task,
     text_problem,
 )
-from vitron_ros.model.answers import NAMES, NONE, Module
+from vitron_ros.model.answers import NAMES, NONE
+from vitron_ros.module_registry import Module
 from vitron_ros.recordings.sources import Source
 from vitron_ros.region import Region
 from vitron_ros.streaming.answering import answers

@@ -117,7 +117,7 @@ def _refusal(text: str, intent: Intent, refers: bool) -> tuple[ReplyStatus, str]
         )
     mentioned = next((mention for mention in intent.mentions if mention not in intent.requests), None)
     if intent.speech_act is not SpeechAct.REQUEST and mentioned is not None:
-        command = f"{mentioned.action.replace('segmentation', 'cut out')} {mentioned.object}"
+        command = f"{mentioned.action.replace('segment', 'cut out')} {mentioned.object}"
         return ReplyStatus.REFUSED, f'do you want me to {command}? if so, say "{command}"'
     needs = [mention for mention in intent.requests if mention.action not in lexicon.GENERATIVE_ACTIONS]
     if any(not has_content_word(tokenise(mention.object)) for mention in needs) and not refers:

@@ -12,11 +12,11 @@ import numpy as np
 from vitron_ros.boxes import xyxy_from_norm
 from vitron_ros.grounding import lexicon
 from vitron_ros.grounding.intent import ActionMention, Intent, has_content_word, tokenise
-from vitron_ros.grounding.lexicon import Action
 from vitron_ros.grounding.referring_expressions import parse_expressions, same
 from vitron_ros.grounding.request import ModelReply, ModelRequest, ReplyStatus, Task
 from vitron_ros.grounding.spatial_relations import is_same
-from vitron_ros.model.answers import NAMES, Invocation, Module
+from vitron_ros.model.answers import NAMES, Invocation
+from vitron_ros.module_registry import Action, Module
 from vitron_ros.streaming.box_check import BoxCheck
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from vitron_msgs.msg import Track
 
 from vitron_ros.boxes import Boxes, iou
-from vitron_ros.model.answers import Module
+from vitron_ros.module_registry import Module
 from vitron_ros.ros.conversions import ns_from_time, outcome_name, region_from_message
 from vitron_ros.ros_tools.demo.session import CommandRun, DemoRecording, DemoScene
 from vitron_ros.streaming.statistics import percentiles_ms

@@ -1,0 +1,1 @@
+"""Expert modules: segmentation, editing and generation of images and clips. Nothing here knows ROS."""
