@@ -22,7 +22,6 @@ MAY_IMPORT = {
     "grounding": NOUNS | {"images", "model", "backends"},
     "streaming": NOUNS | {"images", "model", "tracking", "grounding"},
     "recordings": NOUNS | {"images", "tracking"},
-    "worlds": NOUNS | {"images", "model", "tracking"},
     "modules": NOUNS | {"images", "model", "tracking", "worlds"},
     "offline": NOUNS | {"images", "model", "tracking", "grounding", "streaming", "recordings", "modules"},
 }
