@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from vitron_ros.grounding import lexicon
 from vitron_ros.model.parsing import parse_reply
-from vitron_ros.module_registry import REGISTRY, Module
+from vitron_ros.module_registry import INSTRUCTION_VERBS, REGISTRY, Module
 
 INVOCATION = Path(__file__).parents[1] / "msg" / "Invocation.msg"
 
@@ -26,7 +25,7 @@ def test_a_reply_calls_a_module_by_its_name_and_by_its_letter(entry):
 
 
 def test_every_verb_of_an_instruction_is_some_modules_action():
-    assert set(lexicon.VERBS.values()) <= {action for entry in REGISTRY.values() for action in entry.actions}
+    assert set(INSTRUCTION_VERBS.values()) <= {action for entry in REGISTRY.values() for action in entry.actions}
 
 
 def test_what_changes_pictures_needs_some():

@@ -191,13 +191,23 @@ class PerceptionConfig(PipelineConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in self.cameras:
-            if not CAMERA_NAME.fullmatch(name) or len(name) > LONGEST_CAMERA_NAME:
-                raise ConfigError(
-                    f"cameras holds {name[:LONGEST_CAMERA_NAME]!r}, which cannot be part of a topic: use up to "
-                    f"{LONGEST_CAMERA_NAME} letters, digits and underscores, no digit first, such as front_left"
-                )
-        if not DEVICE.fullmatch(self.model_device):
-            raise ConfigError(f"model_device is {self.model_device[:80]!r}; it must be cpu, cuda or cuda:N")
-        if len(set(self.cameras)) != len(self.cameras):
-            raise ConfigError(f"cameras is {list(self.cameras)}; every name may be there once")
+        check_cameras(self.cameras)
+        check_device("model_device", self.model_device)
+
+
+def check_cameras(names: tuple[str, ...]) -> None:
+    """Raises ConfigError if a name cannot be part of a topic, or is there twice."""
+    for name in names:
+        if not CAMERA_NAME.fullmatch(name) or len(name) > LONGEST_CAMERA_NAME:
+            raise ConfigError(
+                f"cameras holds {name[:LONGEST_CAMERA_NAME]!r}, which cannot be part of a topic: use up to "
+                f"{LONGEST_CAMERA_NAME} letters, digits and underscores, no digit first, such as front_left"
+            )
+    if len(set(names)) != len(names):
+        raise ConfigError(f"cameras is {list(names)}; every name may be there once")
+
+
+def check_device(name: str, value: str) -> None:
+    """Raises ConfigError if the value of a setting is no device."""
+    if not DEVICE.fullmatch(value):
+        raise ConfigError(f"{name} is {value[:80]!r}; it must be cpu, cuda or cuda:N")

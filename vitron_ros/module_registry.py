@@ -11,11 +11,18 @@ from vitron_ros.region import RegionKind
 
 Action = Literal["segment", "remove", "replace", "recolour", "move", "background", "style", "generate", "animate"]
 """What a module can be asked to do."""
+Node = Literal["segmentation", "editing", "generation"]
 Input = Literal["none", "image", "clip"]
 Output = Literal["images", "masks", "boxes"]
 
 ANY_REGION = frozenset(RegionKind)
 EDITS: frozenset[Action] = frozenset(("remove", "replace", "recolour", "move", "background", "style"))
+INSTRUCTION_VERBS: dict[str, Action] = {
+    "segmentation": "segment", "segment": "segment", "remove": "remove", "replace": "replace",
+    "recolour": "recolour", "recolor": "recolour", "move": "move", "background": "background", "style": "style",
+    "foreground": "replace", "generate": "generate", "animate": "animate",
+}  # fmt: skip
+"""What an invocation's instruction begins with: "recolour: the red ring to blue"."""
 
 
 class Module(IntEnum):
@@ -48,7 +55,7 @@ class ModuleEntry:
 
     module: Module
     letter: str
-    node: Literal["segmentation", "editing", "generation"]
+    node: Node
     actions: frozenset[Action]
     input: Input
     regions: frozenset[RegionKind]

@@ -10,12 +10,8 @@ from vitron_ros.module_registry import REGISTRY, Action, Module
 RequestedAction = Action | Literal["find"]
 
 MODULE_ACTIONS: dict[Module, frozenset[Action]] = {module: entry.actions for module, entry in REGISTRY.items()}
-VERBS: dict[str, Action] = {
-    "segmentation": "segment", "segment": "segment", "remove": "remove", "replace": "replace",
-    "recolour": "recolour", "recolor": "recolour", "foreground": "replace", "background": "replace",
-    "generate": "generate", "animate": "animate",
-}  # fmt: skip
-GENERATIVE_ACTIONS: tuple[Action, ...] = ("generate", "animate")  # these need no object in the image
+ACTIONS_WITHOUT_OBJECT: tuple[Action, ...] = ("generate", "animate", "background", "style")
+"""These need no object in the image."""
 VIDEO_WORDS = frozenset(("video", "videos", "clip", "clips", "film", "movie", "animation"))
 SCENE_WORDS = VIDEO_WORDS | {"picture", "image", "photo", "background", "scene"}
 
@@ -130,6 +126,7 @@ REPORTING_WORDS = frozenset((
 
 PICTURE = "(picture|image|photo|photograph|video|clip|film|movie|scene|frame|view|footage|background)"
 WORK = "(picture|image|photo|drawing|painting|video|clip|movie|film)"
+STYLE = "(sketch|cartoon|drawing|painting|pencil drawing|comic|watercolou?r)"
 NEW = "(a|an|two|three|four|five|some|several|another|new)"
 
 TEMPLATES: tuple[tuple[RequestedAction, tuple[str, ...]], ...] = (
@@ -141,6 +138,18 @@ TEMPLATES: tuple[tuple[RequestedAction, tuple[str, ...]], ...] = (
         f"(turn|make|convert|change) (this|the) {PICTURE} into (a|an) (video|clip|film|movie|animation)",
         f"make (a|an) (video|clip|film|movie|animation) (from|of|out of) (this|the) {PICTURE} ...",
         f"make (a|an) (video|clip|film|movie|animation) (from|of|out of) (this|the) {PICTURE}",
+    )),
+    ("background", (
+        "(change|replace|set|swap|blur) the background ...", "blur the background",
+        "put ... (behind X|in the background)",
+    )),
+    ("style", (
+        f"(make|turn|paint|draw|show) (this|the) {PICTURE} (look like|into|in to|as) (a|an) {STYLE}",
+        f"(make|turn|paint|draw|show) (this|the) {PICTURE} (in to |into |in )?(black and white|sepia|grey|grayscale)",
+    )),
+    ("move", (
+        "(move|shift|slide|push) X (to|towards|by|into|onto|left|right|up|down|further|away|a bit|a little) ...",
+        "(move|shift|slide|push) X (left|right|up|down|away)", "put X (to|on) the (left|right|top|bottom) ...",
     )),
     ("segment", (
         "cut out X", "cut X out of ...", "cut X out", "cut X from ...", "segment X", "segment out X", "mask out X",
@@ -156,7 +165,7 @@ TEMPLATES: tuple[tuple[RequestedAction, tuple[str, ...]], ...] = (
         "(put|place|insert|show|paint|draw) ... (in place of|instead of) X",
         f"(make|let) the {PICTURE} show ... instead of X",
         "(change|turn|transform|convert|make) X (in to|into|to) (a|an|another|some) ...",
-        "i (want|need|would like) ... instead of X", "(change|replace|set) the (background|scene|foreground) ...",
+        "i (want|need|would like) ... instead of X", "(change|replace|set) the (scene|foreground) ...",
         f"in the {PICTURE} replace X (with|by) ...",
     )),
     ("recolour", (

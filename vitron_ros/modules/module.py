@@ -31,6 +31,22 @@ class BadJob(ModuleFailure):
     """The job cannot be done as it was given."""
 
 
+class Unsupported(ModuleFailure):
+    """The module, or this backend of it, does no such thing."""
+
+
+class TooLarge(ModuleFailure):
+    """The images are more, or larger, than the limits."""
+
+
+class TimedOut(ModuleFailure):
+    """The job took longer than it may."""
+
+
+class QueueFull(ModuleFailure):
+    """As many jobs wait as may wait."""
+
+
 class OutOfMemory(ModuleFailure):
     """The job needs more memory than there is."""
 

@@ -100,7 +100,7 @@ class AskHandler:
         if text_problem(self.request, self.intent, invocation) or not answer.is_sure(self.request.min_score):
             return None
         mention = requested_action(self.intent, invocation)
-        name = "" if mention.action in lexicon.GENERATIVE_ACTIONS else mention.object
+        name = "" if mention.action in lexicon.ACTIONS_WITHOUT_OBJECT else mention.object
         return InvocationCheck(self.request, name, invocation) if has_content_word(tokenise(name)) else None
 
 

@@ -119,7 +119,7 @@ def _refusal(text: str, intent: Intent, refers: bool) -> tuple[ReplyStatus, str]
     if intent.speech_act is not SpeechAct.REQUEST and mentioned is not None:
         command = f"{mentioned.action.replace('segment', 'cut out')} {mentioned.object}"
         return ReplyStatus.REFUSED, f'do you want me to {command}? if so, say "{command}"'
-    needs = [mention for mention in intent.requests if mention.action not in lexicon.GENERATIVE_ACTIONS]
+    needs = [mention for mention in intent.requests if mention.action not in lexicon.ACTIONS_WITHOUT_OBJECT]
     if any(not has_content_word(tokenise(mention.object)) for mention in needs) and not refers:
         thing = next(mention.object for mention in needs if not has_content_word(tokenise(mention.object)))
         return ReplyStatus.REFUSED, f'what does "{thing}" refer to? name the object, or mark it with a region'

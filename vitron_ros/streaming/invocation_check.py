@@ -16,7 +16,7 @@ from vitron_ros.grounding.referring_expressions import parse_expressions, same
 from vitron_ros.grounding.request import ModelReply, ModelRequest, ReplyStatus, Task
 from vitron_ros.grounding.spatial_relations import is_same
 from vitron_ros.model.answers import NAMES, Invocation
-from vitron_ros.module_registry import Action, Module
+from vitron_ros.module_registry import INSTRUCTION_VERBS, Action, Module
 from vitron_ros.streaming.box_check import BoxCheck
 
 
@@ -55,7 +55,7 @@ def region_problem(request: ModelRequest, mention: ActionMention, invocation: In
     """What is wrong with the region of a call that cannot be described: it is missing, or not the marked one."""
     frame = request.frames[-1]
     if invocation.region is None:
-        needs_region = describes and mention.action not in lexicon.GENERATIVE_ACTIONS
+        needs_region = describes and mention.action not in lexicon.ACTIONS_WITHOUT_OBJECT
         is_whole = bool(set(tokenise(mention.object)) & lexicon.SCENE_WORDS)
         return f'the model did not say where "{mention.object}" is' if needs_region and not is_whole else ""
     if not request.regions or has_content_word(tokenise(mention.object)):
@@ -69,7 +69,7 @@ def region_problem(request: ModelRequest, mention: ActionMention, invocation: In
 def _actions(invocation: Invocation) -> frozenset[Action]:
     """What an invocation would do, by its verbs, or by its module where it has none that is known."""
     verbs = [instruction.partition(":")[0].strip().lower() for instruction in invocation.instructions]
-    known = frozenset(lexicon.VERBS[verb] for verb in verbs if verb in lexicon.VERBS)
+    known = frozenset(INSTRUCTION_VERBS[verb] for verb in verbs if verb in INSTRUCTION_VERBS)
     return known or lexicon.MODULE_ACTIONS.get(invocation.module, frozenset())
 
 

@@ -1,0 +1,65 @@
+"""Settings of a module's node. ROS parameters are derived from these fields."""
+
+from dataclasses import dataclass
+
+from vitron_ros.config import Checked, ModelRun, check_cameras, check_device, setting
+from vitron_ros.modules.module import EMBEDDED
+
+MIB = 2**20
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModuleConfig(Checked):
+    """The settings of one of the nodes segmentation, editing and generation."""
+
+    backend: str = setting(
+        EMBEDDED, "embedded: needs no weights; or the folder of a model of this module", effect="configure"
+    )
+    device: str = setting("cpu", "where a model runs: cpu, cuda or cuda:N", effect="configure")
+    threads: int = setting(1, "threads of a job's computation on the CPU", low=1, high=256, effect="configure")
+    niceness: int = setting(10, "how far the process yields the CPU to others", low=0, high=19, effect="configure")
+    idle_unload: float = setting(
+        300.0, "s without a goal after which the backend's memory is freed", low=1.0, high=86400.0, effect="configure"
+    )
+    max_queue: int = setting(8, "goals that run or wait at most", low=1, high=1000, effect="now")
+    job_timeout: float = setting(600.0, "s that one goal may run", low=0.1, high=86400.0, effect="now")
+    max_pixels: int = setting(4096 * 2304, "pixels of one image at most", low=1, high=2**30, effect="now")
+    max_frames: int = setting(600, "images of a clip at most", low=1, high=100_000, effect="now")
+    max_clip_pixels: int = setting(2 * 10**8, "pixels of all images of a goal at most", low=1, high=2**40, effect="now")
+    max_memory: int = setting(
+        0, "MiB of data that the process may hold; 0: no limit", low=0, high=2**24, effect="configure"
+    )
+    input_folder: str = setting("", "folder of the files that a goal may name in `input`; empty: none", effect="now")
+    output_folder: str = setting("", "folder that results are written to; empty: none are", effect="now")
+    max_output: int = setting(2048, "MiB of the files of one goal at most", low=1, high=2**24, effect="now")
+    min_free_disk: int = setting(
+        512, "MiB that must stay free where results are written", low=0, high=2**24, effect="now"
+    )
+    cameras: tuple[str, ...] = setting(
+        (), "names of the cameras, each with the topic <name>/image; empty: one camera, topic image", effect="configure"
+    )
+    history: float = setting(
+        0.0, "s of each camera's images kept for goals without images; 0: no camera is listened to", low=0.0, high=60.0
+    )
+    history_memory: int = setting(256, "MiB of a camera's images kept at most", low=1, high=2**16)
+    image_transport: str = setting(
+        "raw",
+        "raw: sensor_msgs/Image; compressed: CompressedImage on <image>/compressed",
+        choices=("raw", "compressed"),
+    )
+    image_qos: str = setting(
+        "sensor_data", "QoS of the image subscriptions, by name", choices=("sensor_data", "reliable", "system_default")
+    )
+    preview_rate: float = setting(1.0, "Hz of the previews of a goal at most", low=0.01, high=100.0, effect="now")
+    preview_width: int = setting(320, "px; wider previews are made smaller", low=16, high=4096, effect="now")
+    diagnostics_period: float = setting(1.0, "s between diagnostics", low=0.05, high=3600.0, effect="configure")
+    autostart: bool = setting(True, "configure and activate without a lifecycle manager", effect="start")
+
+    @property
+    def model_run(self) -> ModelRun:
+        return ModelRun(device=self.device)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_cameras(self.cameras)
+        check_device("device", self.device)
