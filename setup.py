@@ -53,6 +53,7 @@ setup(
         "numpy>=1.24",
         "opencv-contrib-python-headless>=4.8",
         "psutil>=5.9",
+        "pycocotools>=2.0.8",
         "pyyaml>=6",
         "rosbags>=0.11",
         "safetensors>=0.4",

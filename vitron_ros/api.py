@@ -34,6 +34,7 @@ def track(
     prompts: str | Sequence[str] = (),
     model: Model | None = None,
     tracker: str = "default",
+    masks: bool = False,
     fps: float | None = None,
     topic: str | None = None,
 ) -> TrackStream:
@@ -47,6 +48,7 @@ def track(
         prompts: what to find and track, such as "the small red ring".
         model: finds prompts: a name, a folder, or what `load_model` gives; None: the bundled one, if there is a prompt.
         tracker: "default", "csrt", "kcf", "nano:FOLDER" or "vit:FOLDER".
+        masks: every target that is seen has a mask, where the tracker makes one: "default".
         fps: images per second of a folder or webcam, or to assume instead of a video's own.
         topic: image topic of a bag that has several.
 
@@ -69,7 +71,7 @@ def track(
     if model is None and prompts:
         model = models.BUNDLED
     loaded = None if model is None else _loaded(model)
-    return TrackStream(opened, requests, PipelineConfig(tracker=tracker), loaded)
+    return TrackStream(opened, requests, PipelineConfig(tracker=tracker, publish_masks=masks), loaded)
 
 
 def ask(

@@ -39,7 +39,16 @@ def test_two_replays_of_a_bag_are_byte_identical(goals, tmp_path):
     outputs = []
     for name in ("first", "second"):
         done = vitron(
-            "replay", SAMPLE, "--goals", str(goals), "--frames", "60", "--out", str(tmp_path / name), "--json"
+            "replay",
+            SAMPLE,
+            "--goals",
+            str(goals),
+            "--frames",
+            "60",
+            "--masks",
+            "--out",
+            str(tmp_path / name),
+            "--json",
         )
         assert done.returncode == 0, done.stderr
         outputs.append((done.stdout, (tmp_path / name / "tracks.json").read_bytes()))
@@ -47,6 +56,7 @@ def test_two_replays_of_a_bag_are_byte_identical(goals, tmp_path):
     result = json.loads(outputs[0][0])
     assert len(result["frames"]) == 60
     assert {track["phrase"] for track in result["frames"][-1]["tracks"]} == {"mug", "box"}
+    assert {tuple(track["mask"]["size"]) for track in result["frames"][-1]["tracks"]} == {(480, 640)}
 
 
 def test_track_writes_a_film_with_every_frame(tmp_path):

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vitron_ros.images.draw import Overlay, colour_of, draw_tracks, shade_unselected
+from vitron_ros.masks import CroppedMask
 from vitron_ros.tracking.track import TrackState
 
 GREY = np.full((120, 160, 3), 128, np.uint8)
@@ -64,12 +65,19 @@ def test_colours_are_stable_and_those_of_neighbours_far_apart():
         assert np.abs(np.subtract(colour_of(number), colour_of(number + 1))).sum() > 150
 
 
-def test_a_mask_tints_its_pixels_only():
-    mask = np.zeros((120, 160), bool)
-    mask[60:80, 60:90] = True
-    drawn = draw_tracks(GREY, [overlay(mask=mask)])
-    assert (drawn[60:80, 60:90] != 128).any(axis=-1).all()
-    assert (drawn[82:95, 60:90] == 128).all()
+def test_a_mask_tints_its_pixels_only_and_has_an_outline():
+    pixels = np.zeros((30, 40), np.uint8)
+    pixels[5:25, 5:35] = 255
+    drawn = draw_tracks(GREY, [overlay(mask=CroppedMask(pixels, x=60, y=60))])
+    assert (drawn[65:85, 65:95] != 128).any(axis=-1).all()
+    assert (drawn[86:95, 60:100] == 128).all() and (drawn[60:95, 55:64] == 128).all()
+    assert is_coloured(drawn)[65, 65:95].all() and not is_coloured(drawn)[66:84, 66:94].any()
+
+
+@pytest.mark.parametrize(("x", "y"), [(0, 0), (120, 90)])
+def test_a_mask_at_the_edge_of_the_image_is_drawn(x, y):
+    drawn = draw_tracks(GREY, [overlay(mask=CroppedMask(np.full((30, 40), 255, np.uint8), x, y))])
+    assert is_coloured(drawn)[y, x] and is_coloured(drawn)[y + 29, x + 39]
 
 
 def test_a_label_stays_inside_the_image():

@@ -18,8 +18,9 @@ def track(track_id, state=TrackState.TRACKED, phrase="a cup, red"):
     )  # fmt: skip
 
 
+COUNTS = "fbY118<l\\\\O`^"  # no sign that a spreadsheet takes for its own
 FRAMES = [
-    FrameTracks(0, 1_000, (track(1), track(2, TrackState.TENTATIVE))),
+    FrameTracks(0, 1_000, (track(1), track(2, TrackState.TENTATIVE)), {1: {"size": [60, 80], "counts": COUNTS}}),
     FrameTracks(1, 2_000, ()),
     FrameTracks(3, 4_000, (track(1, TrackState.PREDICTED), track(2, TrackState.LOST), track(3, TrackState.ENDED))),
 ]
@@ -46,7 +47,8 @@ def test_csv_has_every_state_and_can_be_read_back(tmp_path):
         ("3", "3", "ENDED"),
     ]
     assert rows[0]["phrase"] == "a cup, red"
-    assert [float(rows[0][name]) for name in COLUMNS[6:]] == [10, 20, 40.5, 60, 3, -4]
+    assert [float(rows[0][name]) for name in COLUMNS[6:-1]] == [10, 20, 40.5, 60, 3, -4]
+    assert [row["mask"] for row in rows] == [COUNTS, "", "", "", ""]
 
 
 @pytest.mark.parametrize("write", [write_csv, write_mot])

@@ -108,6 +108,25 @@ def test_a_box_is_followed_and_cancel_gives_a_partial_result(camera, probe):
     assert [event.event for event in probe.events] == [TrackEvent.STARTED, TrackEvent.ENDED]
 
 
+def test_masks_are_published_while_they_are_wanted(camera, probe):
+    start(camera, probe)
+    camera.run(3)
+    assert not probe.tracks[-1][1].tracks[0].mask, "off by default"
+    assert set_parameter(probe, "publish_masks", True).successful
+    camera.run_until(lambda: probe.tracks[-1][1].tracks[0].mask)
+    message = probe.tracks[-1][1]
+    (track,) = message.tracks
+    (mask,) = track.mask
+    assert mask.header == message.header and mask.encoding == "mono8"
+    x_min, y_min, x_max, y_max = track.box
+    assert (track.mask_x, track.mask_y) == (int(x_min), int(y_min))
+    assert (mask.width, mask.height) == (np.ceil(x_max) - int(x_min), np.ceil(y_max) - int(y_min))
+    pixels = np.frombuffer(bytes(mask.data), np.uint8).reshape(mask.height, mask.step)
+    assert set(np.unique(pixels)) <= {0, 255} and (pixels > 0).mean() > 0.6, "the target is a square"
+    assert set_parameter(probe, "publish_masks", False).successful
+    camera.run_until(lambda: not probe.tracks[-1][1].tracks[0].mask)
+
+
 def test_two_goals_side_by_side_and_ending_one_leaves_the_other_alone(camera, probe):
     first = start(camera, probe, 0, prompt="first")
     second = probe.send(goal_for(camera, 1, prompt="second"))

@@ -20,6 +20,7 @@ from vitron_ros.grounding.request import LanguageVision
 from vitron_ros.images.display import DisplayWindow
 from vitron_ros.images.draw import draw_tracks
 from vitron_ros.offline.annotated_video import AnnotatedVideo
+from vitron_ros.offline.coco_rle import check_coco
 from vitron_ros.offline.export import EXPORTS
 from vitron_ros.offline.goal_script import ScriptedGoal
 from vitron_ros.offline.replay import NOT_STARTED, ReplayResult, replay
@@ -43,6 +44,11 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         default=[],
         choices=sorted(EXPORTS),
         help="write the tracks as tracks.txt (MOTChallenge) or tracks.csv too; may be repeated",
+    )
+    parser.add_argument(
+        "--masks",
+        action="store_true",
+        help="draw the mask of every target, and write it to tracks.json and tracks.csv (COCO run-length encoding)",
     )
     parser.add_argument("--trajectories", action="store_true", help="draw the recent path of every target")
     parser.add_argument("--show", action="store_true", help="show the annotated images in a window; Esc or q ends it")
@@ -76,7 +82,9 @@ def run_goals(arguments: argparse.Namespace, goals: Sequence[ScriptedGoal]) -> i
     """
     if arguments.export and arguments.out is None:
         raise ConfigError("--export needs a folder to write to; give --out FOLDER")
-    config = PipelineConfig(tracker=arguments.tracker)
+    if arguments.masks:
+        check_coco()
+    config = PipelineConfig(tracker=arguments.tracker, publish_masks=arguments.masks)
     make_tracker(config.tracker)  # an unknown name is refused before any work
     latency = _latency(arguments)
     window = DisplayWindow(arguments.source) if arguments.show else None

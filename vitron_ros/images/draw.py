@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from vitron_ros.boxes import Boxes
 from vitron_ros.frame import Image
+from vitron_ros.images.mask_overlay import draw_mask
 from vitron_ros.images.trajectory import draw_trajectory
+from vitron_ros.masks import CroppedMask
 
 Colour = tuple[int, int, int]  # rgb
 Point = tuple[int, int]
@@ -19,7 +21,6 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _REFERENCE_HEIGHT = 480  # px; lines and letters grow with larger images
 _TEXT_SCALE = 0.45
 _MAX_LETTERS = 36
-_MASK_OPACITY = 0.4
 _STATUS_OPACITY = 0.6
 _TRAJECTORY_WIDTH = 2  # px
 _UNSELECTED_BRIGHTNESS = 0.3
@@ -35,7 +36,7 @@ class Overlay:
         label: what it is or was asked for; may be empty.
         state: tentative, tracked, predicted, lost or ended; or region: a place that is shown, not followed.
         score: shown with two digits.
-        mask: (H, W) bool, tints the target.
+        mask: tints the target and outlines it.
         trajectory: (N, 2) px, where its centre was, oldest first; drawn as a line that fades towards the past.
     """
 
@@ -44,7 +45,7 @@ class Overlay:
     label: str
     state: str
     score: float
-    mask: NDArray[np.bool_] | None = None
+    mask: CroppedMask | None = None
     trajectory: NDArray[np.float64] | None = None
 
 
@@ -75,9 +76,7 @@ def draw_tracks(rgb: Image, overlays: Sequence[Overlay], status: str = "") -> Im
     scale = max(1.0, rgb.shape[0] / _REFERENCE_HEIGHT)
     for overlay in overlays:
         if overlay.mask is not None:
-            colour = np.full_like(canvas, colour_of(overlay.id))
-            tinted = cv2.addWeighted(colour, _MASK_OPACITY, canvas, 1 - _MASK_OPACITY, 0)
-            cv2.copyTo(tinted, overlay.mask.astype(np.uint8), canvas)
+            draw_mask(canvas, overlay.mask, colour_of(overlay.id), round(scale))
     for overlay in overlays:
         if overlay.trajectory is not None:
             draw_trajectory(canvas, overlay.trajectory, colour_of(overlay.id), round(_TRAJECTORY_WIDTH * scale))

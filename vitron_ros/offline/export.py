@@ -2,17 +2,18 @@
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from vitron_ros.boxes import ltwh_from_xyxy
+from vitron_ros.offline.coco_rle import CocoRle
 from vitron_ros.recordings.output import write_bytes
 from vitron_ros.tracking.track import TrackSnapshot
 
 COLUMNS = (
     "frame", "stamp_ns", "id", "phrase", "state", "score", "x_min", "y_min", "x_max", "y_max",
-    "velocity_x", "velocity_y",
+    "velocity_x", "velocity_y", "mask",
 )  # fmt: skip
 
 
@@ -25,12 +26,17 @@ class HasTracks(Protocol):
     def stamp_ns(self) -> int: ...
     @property
     def tracks(self) -> Sequence[TrackSnapshot]: ...
+    @property
+    def masks(self) -> Mapping[int, CocoRle]: ...
 
 
 def write_csv(path: str | Path, frames: Iterable[HasTracks]) -> None:
     """Write a line with COLUMNS for every track in every frame, whatever its state. Frames count from 0; boxes in px.
 
+    `mask` holds the counts of a mask in COCO's run-length encoding, whose size is the image's; empty: there is none.
+
     Raises:
+        ConfigError: there are masks, and pycocotools is missing.
         SourceError: the file cannot be written.
     """
     text = io.StringIO()
@@ -40,7 +46,8 @@ def write_csv(path: str | Path, frames: Iterable[HasTracks]) -> None:
         for track in frame.tracks:
             numbers = [f"{value:.2f}" for value in (*track.box_xyxy, *track.velocity)]
             about = [frame.index, frame.stamp_ns, track.id, track.phrase, track.state.name, f"{track.score:.4f}"]
-            writer.writerow([*about, *numbers])
+            mask = frame.masks[track.id]["counts"] if track.id in frame.masks else ""
+            writer.writerow([*about, *numbers, mask])
     write_bytes(Path(path), text.getvalue().encode())
 
 

@@ -1,8 +1,8 @@
 """A recording through the same pipeline as the node's, with the stamps as the clock: twice the same, bit for bit."""
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from vitron_ros.clock import SECOND_NS
@@ -10,6 +10,7 @@ from vitron_ros.config import PipelineConfig
 from vitron_ros.errors import ImageError, SourceError
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.request import LanguageVision, Task
+from vitron_ros.offline.coco_rle import CocoRle, coco_masks
 from vitron_ros.offline.goal_script import ScriptedGoal
 from vitron_ros.offline.replayed_model import Latency, ReplayedModel, fixed
 from vitron_ros.recordings.bags import OnBad, log_bad_frame
@@ -25,11 +26,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameTracks:
-    """The tracks in one frame; `index` is the frame's number in its source, from 0."""
+    """The tracks in one frame; `index` is the frame's number in its source, from 0.
+
+    masks: by track id, in place of the snapshots' own, which would fill the memory in a long recording.
+    """
 
     index: int
     stamp_ns: int
     tracks: tuple[TrackSnapshot, ...]
+    masks: Mapping[int, CocoRle] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)
@@ -49,8 +54,10 @@ class ReplayResult:
     broken_off: str = ""
 
     def add(self, report: Report) -> None:
-        if report.frame is not None:
-            self.frames.append(FrameTracks(report.frame.index, report.frame.stamp_ns, report.tracks))
+        if (frame := report.frame) is not None:
+            masks = coco_masks(report.tracks, frame.width, frame.height)
+            tracks = tuple(replace(track, mask=None) for track in report.tracks) if masks else report.tracks
+            self.frames.append(FrameTracks(frame.index, frame.stamp_ns, tracks, masks))
         self.events += report.events
         self.results.update({int(goal_id): result for goal_id, result in report.finished.items()})
 
@@ -58,7 +65,7 @@ class ReplayResult:
         """Everything, rounded to what is meaningful: px to 1/100, scores to 1/10000."""
         return {
             "frames": [
-                {"stamp_ns": item.stamp_ns, "tracks": [track_json(track) for track in item.tracks]}
+                {"stamp_ns": item.stamp_ns, "tracks": [track_json(track, item.masks) for track in item.tracks]}
                 for item in self.frames
             ],
             "events": [event_json(event) for event in self.events],
@@ -170,7 +177,8 @@ def _until_broken(items: Iterable[T], errors: list[SourceError]) -> Iterator[T]:
         errors.append(error)
 
 
-def track_json(track: TrackSnapshot) -> dict[str, Any]:
+def track_json(track: TrackSnapshot, masks: Mapping[int, CocoRle]) -> dict[str, Any]:
+    mask = {"mask": masks[track.id]} if track.id in masks else {}
     return {
         "id": track.id,
         "phrase": track.phrase,
@@ -179,6 +187,7 @@ def track_json(track: TrackSnapshot) -> dict[str, Any]:
         "score": round(track.score, 4),
         "velocity": [round(float(value), 2) for value in track.velocity],
         "grounded_ns": track.grounded_ns,
+        **mask,
     }
 
 

@@ -8,6 +8,7 @@ from vitron_ros.config import PipelineConfig
 from vitron_ros.frame import Frame, Image
 from vitron_ros.grounding.request import LanguageVision
 from vitron_ros.images.draw import draw_tracks
+from vitron_ros.offline.coco_rle import CocoRle, coco_masks
 from vitron_ros.offline.goal_script import ScriptedGoal
 from vitron_ros.offline.replay import steps
 from vitron_ros.recordings.sources import Source
@@ -23,7 +24,7 @@ class TrackResult:
 
     Attributes:
         frame: `frame.rgb` is (H, W, 3) uint8; nobody writes to it.
-        tracks: every target, each with `id`, `state`, `box_xyxy` (4,) px, `score`, `phrase` and `velocity` px/s.
+        tracks: every target, each with `id`, `state`, `box_xyxy` (4,) px, `score`, `phrase`, `velocity` px/s, `mask`.
         events: targets that started, were lost, came back or ended since the last result.
         trajectories: by track id, where the centre of each target was lately, (N, 2) px, oldest first.
     """
@@ -41,6 +42,11 @@ class TrackResult:
     @property
     def stamp_ns(self) -> int:
         return self.frame.stamp_ns
+
+    @property
+    def masks(self) -> dict[int, CocoRle]:
+        """By track id, the masks as pycocotools takes them. Raises ConfigError where pycocotools is missing."""
+        return coco_masks(self.tracks, self.frame.width, self.frame.height)
 
     def draw(self, *, trajectories: bool = False) -> Image:
         """A copy of the image, (H, W, 3) uint8, with the tracks in it, and their recent paths if wanted."""

@@ -82,12 +82,14 @@ def _decode_with_cv_bridge(message: Image, problem: ImageError) -> Rgb:
         raise ImageError(f"{problem} (cv_bridge, asked next: {error})") from error
 
 
-def image_message(rgb: Rgb, header: Header) -> Image:
-    """An rgb8 message. `data` goes in as array("B"): every rclpy takes that without checking each byte."""
+def image_message(pixels: Rgb, header: Header) -> Image:
+    """An rgb8 message of (H, W, 3) pixels, a mono8 one of (H, W)."""
+    # As array("B"), which every rclpy takes without checking each byte.
     data = array("B")
-    data.frombytes(np.ascontiguousarray(rgb).data)
-    height, width = rgb.shape[:2]
-    return Image(header=header, height=height, width=width, encoding="rgb8", step=3 * width, data=data)
+    data.frombytes(np.ascontiguousarray(pixels).data)
+    height, width = pixels.shape[:2]
+    encoding = "mono8" if pixels.ndim == 2 else "rgb8"
+    return Image(header=header, height=height, width=width, encoding=encoding, step=len(data) // height, data=data)
 
 
 def region_from_message(message: RegionMsg) -> Region:
@@ -150,8 +152,9 @@ def header_of(frame: Frame) -> Header:
     return Header(stamp=time_from_ns(frame.stamp_ns), frame_id=frame.frame_id)
 
 
-def track_message(track: TrackSnapshot) -> TrackMsg:
-    return TrackMsg(
+def track_message(track: TrackSnapshot, header: Header | None = None) -> TrackMsg:
+    """header: of the track's image, which a mask carries, too."""
+    message = TrackMsg(
         id=track.id,
         phrase=track.phrase,
         label=track.label,
@@ -162,18 +165,23 @@ def track_message(track: TrackSnapshot) -> TrackMsg:
         grounded=time_from_ns(track.grounded_ns),
         age=duration_from_ns(track.age_ns),
     )
+    if track.mask is not None:
+        message.mask = [image_message(track.mask.pixels, header or Header())]
+        message.mask_x, message.mask_y = track.mask.x, track.mask.y
+    return message
 
 
 def track_array(frame: Frame, tracks: tuple[TrackSnapshot, ...], skipped: int, load_shedding: int) -> TrackArray:
+    header = header_of(frame)
     return TrackArray(
-        header=header_of(frame),
+        header=header,
         camera=frame.camera,
         width=frame.width,
         height=frame.height,
         grounded=time_from_ns(max((track.grounded_ns for track in tracks), default=0)),
         skipped=skipped,
         load_shedding=int(load_shedding),
-        tracks=[track_message(track) for track in tracks],
+        tracks=[track_message(track, header) for track in tracks],
     )
 
 

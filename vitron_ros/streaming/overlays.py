@@ -49,6 +49,7 @@ def overlays(tracks: Iterable[TrackSnapshot], trajectories: Mapping[int, Points]
             label=track.phrase or track.label,
             state=track.state.name.lower(),
             score=track.score,
+            mask=track.mask,
             trajectory=None if trajectories is None else trajectories.get(track.id),
         )
         for track in tracks

@@ -194,7 +194,7 @@ class CameraPipeline:
         is_keyframe = self._frame_buffer.push(view, image_ns, force=self._needs_keyframe(), needed_ns=self._needed_ns())
         self._has_new_reply = False
         self._events += self._goals.ground(context)
-        tracks = self._manager.report(image_ns)
+        tracks = self._manager.report(image_ns, with_masks=context.config.publish_masks)
         self._goals.follow(context, tracks, self._events)
         self._events += self._goals.expire(context)
         if is_keyframe:

@@ -9,6 +9,7 @@ import numpy as np
 
 from vitron_ros.boxes import Boxes
 from vitron_ros.frame import Frame, Image
+from vitron_ros.masks import CroppedMask
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,3 +76,11 @@ class AppearanceTracker(Protocol):
 
     def reject(self) -> None:
         """What is followed is not the target: look for the target elsewhere."""
+
+
+@runtime_checkable
+class MaskTracker(Protocol):
+    """A tracker that knows which pixels are its target's."""
+
+    def mask(self, box_xyxy: Boxes) -> CroppedMask | None:
+        """The target's pixels inside a box (4,) px of the frame that came last; None: there are none."""

@@ -8,6 +8,7 @@ elsewhere.
 import numpy as np
 
 from vitron_ros.boxes import Boxes, center, clip, iou
+from vitron_ros.masks import CroppedMask
 from vitron_ros.tracking.appearance import Histogram
 from vitron_ros.tracking.box_tracker import BoxEstimate, View
 from vitron_ros.tracking.confidence import Cues
@@ -76,6 +77,10 @@ class DefaultTracker:
         box = np.asarray(box_xyxy, np.float64)
         crop = take_crop(view, center(box), crop_scale(np.maximum(box[2:] - box[:2], MIN_SIZE_PX)))
         return self._long_term.likeness(self._silhouette.colours_in(crop, crop.from_image(box)))
+
+    def mask(self, box_xyxy: Boxes) -> CroppedMask | None:
+        """The silhouette inside a box (4,) px of the frame that came last; None: no pixel is the target's."""
+        return self._silhouette.cut_out(self._last, box_xyxy)
 
     def reject(self) -> None:
         """What is followed is not the target: learn nothing of it, and look for the target as it is remembered."""

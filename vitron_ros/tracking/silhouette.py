@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitron_ros.boxes import Boxes, center
+from vitron_ros.masks import CroppedMask, covered_pixels
 from vitron_ros.tracking.appearance import ColourModel, Histogram, histogram, shrink_bins
 from vitron_ros.tracking.crop import CROP_PX, MASK_PX, Crop, Mask
 from vitron_ros.tracking.motion import FLOW_STEP_PX, Flow, Similarity
@@ -113,6 +114,24 @@ class Silhouette:
         """Believe a mask of the target in the box (4,) crop px, and the colours found there."""
         self.colours.learn(target, surroundings, COLOUR_RATE)
         self._shape += SHAPE_RATE * (_warped(mask, _shape_to_mask(box_xyxy / PIXEL), SHAPE_PX) - self._shape)
+
+    def cut_out(self, crop: Crop, box_xyxy: Boxes) -> CroppedMask | None:
+        """The silhouette in pixels of the image, inside a box (4,) px of it; None: no pixel is the target's.
+
+        crop: which the silhouette lies in.
+        """
+        width, height = crop.image_size.astype(int)
+        x_min, y_min, x_max, y_max = covered_pixels(box_xyxy, width, height)
+        if x_max <= x_min or y_max <= y_min:
+            return None
+        first = crop.from_image(np.array([x_min, y_min]) + 0.5) / PIXEL - 0.5
+        to_mask = np.column_stack([np.eye(2) * crop.scale / PIXEL, first])
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        likely = cv2.warpAffine(
+            (255 * self._mask).astype(np.uint8), to_mask, (x_max - x_min, y_max - y_min), flags=flags
+        )
+        pixels = cv2.compare(likely, 127, cv2.CMP_GT)
+        return CroppedMask(np.asarray(pixels, np.uint8), x_min, y_min) if pixels.any() else None
 
     def carry(self, mask: Mask, crop: Crop, following: Crop) -> None:
         """Take a mask of one crop as the silhouette in the crop to go on from, of the same frame."""

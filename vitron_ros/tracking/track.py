@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from vitron_ros.boxes import Boxes, center
 from vitron_ros.clock import SECOND_NS
 from vitron_ros.config import LifeCycle
+from vitron_ros.masks import CroppedMask
 from vitron_ros.tracking.box_history import BoxHistory, Entry
 from vitron_ros.tracking.box_tracker import BoxEstimate
 
@@ -72,7 +73,10 @@ class TrackEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TrackSnapshot:
-    """A track in one image, safe to hand to another thread. Fields as in vitron_msgs/Track."""
+    """A track in one image, safe to hand to another thread. Fields as in vitron_msgs/Track.
+
+    mask: inside the box, of a target that is seen; None: there is none, or masks are not published.
+    """
 
     id: int
     phrase: str
@@ -83,6 +87,7 @@ class TrackSnapshot:
     velocity: NDArray[np.float64]  # (2,) px/s
     grounded_ns: int
     age_ns: int
+    mask: CroppedMask | None = None
 
     @property
     def is_seen(self) -> bool:
@@ -216,7 +221,7 @@ class Track:
     def _refined(self, box_xyxy: Boxes) -> Boxes:
         return box_xyxy + self._shift * np.tile(box_xyxy[2:] - box_xyxy[:2], 2) if self._shift.any() else box_xyxy
 
-    def snapshot(self, now_ns: int) -> TrackSnapshot:
+    def snapshot(self, now_ns: int, mask: CroppedMask | None = None) -> TrackSnapshot:
         return TrackSnapshot(
             id=self.id,
             phrase=self.phrase,
@@ -227,6 +232,7 @@ class Track:
             velocity=self._velocity,
             grounded_ns=self.grounded_ns,
             age_ns=now_ns - self.started_ns,
+            mask=mask,
         )
 
     def _see(self, box_xyxy: Boxes, now_ns: int, life: LifeCycle, *, was_lost: bool) -> None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from vitron_ros.boxes import Boxes
 from vitron_ros.config import LifeCycle
 from vitron_ros.frame import Frame
-from vitron_ros.tracking.box_tracker import AppearanceTracker, BoxTracker, View
+from vitron_ros.masks import CroppedMask
+from vitron_ros.tracking.box_tracker import AppearanceTracker, BoxTracker, MaskTracker, View
 from vitron_ros.tracking.catch_up import CatchUp
 from vitron_ros.tracking.track import EventKind, Reason, Track, TrackEvent, TrackSnapshot, TrackState
 
@@ -22,6 +23,11 @@ FOUND_BY_MODEL = "the model found the target again"
 class _Target:
     track: Track
     tracker: BoxTracker
+
+    def mask(self) -> CroppedMask | None:
+        """None where the target is not seen, or its tracker makes no masks."""
+        track, tracker = self.track, self.tracker
+        return tracker.mask(track.box_xyxy) if track.is_seen and isinstance(tracker, MaskTracker) else None
 
 
 class TrackManager:
@@ -156,9 +162,11 @@ class TrackManager:
         self._ended.append(track.snapshot(now_ns))
         return self._event(track, frame, EventKind.ENDED, reason, text)
 
-    def report(self, now_ns: int) -> tuple[TrackSnapshot, ...]:
+    def report(self, now_ns: int, *, with_masks: bool = False) -> tuple[TrackSnapshot, ...]:
         """Every target as it is now and those ended since the last report, ordered by id."""
-        alive = [target.track.snapshot(now_ns) for target in self._targets.values()]
+        alive = [
+            target.track.snapshot(now_ns, target.mask() if with_masks else None) for target in self._targets.values()
+        ]
         ended, self._ended = self._ended, []
         return tuple(sorted(alive + ended, key=lambda snapshot: snapshot.id))
 
