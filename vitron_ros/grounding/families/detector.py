@@ -16,18 +16,12 @@ from transformers import AutoImageProcessor, AutoModelForZeroShotObjectDetection
 
 from vitron_ros.config import ModelRun
 from vitron_ros.grounding.families.detections import Detections, candidates, inside, normalised
-from vitron_ros.grounding.families.pretrained import (
-    LOCAL,
-    check_options,
-    description,
-    load_tokenizer,
-    load_weights,
-    read_part,
-)
+from vitron_ros.grounding.families.pretrained import check_options, description, load_tokenizer
 from vitron_ros.grounding.replies import not_to_be_asked, unanswered
 from vitron_ros.grounding.request import ModelDescription, ModelReply, ModelRequest, ReplyStatus, Task
 from vitron_ros.model.device import find_device
 from vitron_ros.model.files import quoted
+from vitron_ros.model.transformers_directory import LOCAL, load_pretrained, read_part
 
 FINDS = frozenset([Task.FIND])
 CLIP_FRAMES = 8  # of one request; all but the newest are there for models that look at motion
@@ -139,7 +133,7 @@ def load_detector(network: Callable[[Any, Any, Any], Network], directory: Path, 
     check_options(run)
     images = read_part("image processor", directory, lambda: AutoImageProcessor.from_pretrained(directory, **LOCAL))
     tokenizer = load_tokenizer(directory)
-    model = load_weights(AutoModelForZeroShotObjectDetection, directory, device)
+    model = load_pretrained(AutoModelForZeroShotObjectDetection, directory, device)
     detector = network(model, images, tokenizer)
     blank = np.zeros((32, 32, 3), np.uint8)  # what does not fit together shows in a first pass
     read_part("detector", directory, lambda: detector.detect([blank], [detector.worded("thing")[0]]))

@@ -13,18 +13,12 @@ from transformers import AutoImageProcessor, AutoModelForImageTextToText
 from vitron_ros.config import ModelRun
 from vitron_ros.errors import ModelError, RegionError
 from vitron_ros.grounding.families.generation import Generated, make_greedy
-from vitron_ros.grounding.families.pretrained import (
-    LOCAL,
-    check_options,
-    description,
-    load_tokenizer,
-    load_weights,
-    read_part,
-)
+from vitron_ros.grounding.families.pretrained import check_options, description, load_tokenizer
 from vitron_ros.grounding.replies import not_to_be_asked, unanswered
 from vitron_ros.grounding.request import ModelDescription, ModelReply, ModelRequest, ReplyStatus, Task
 from vitron_ros.model.device import find_device
 from vitron_ros.model.files import is_file, read_json
+from vitron_ros.model.transformers_directory import LOCAL, load_pretrained, read_part
 
 MAX_FRAMES = 8
 MAX_NEW_TOKENS = 512
@@ -95,7 +89,7 @@ class TextModel(ABC):
         legacy = directory / LEGACY_TEMPLATE
         if not tokenizer.chat_template and is_file(legacy):
             tokenizer.chat_template = read_json(legacy).get("chat_template")
-        model = load_weights(AutoModelForImageTextToText, directory, device)
+        model = load_pretrained(AutoModelForImageTextToText, directory, device)
         what = description(model, directory, model.config.model_type, cls.tasks)
         return cls(model, images, tokenizer, what, max_new_tokens=max_new_tokens, now_ns=now_ns)
 
