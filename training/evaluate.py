@@ -28,7 +28,7 @@ from vitron_ros.boxes import Boxes, iou, xyxy_from_norm
 from vitron_ros.cli.exit_code import exit_code
 from vitron_ros.cli.numbers import whole
 from vitron_ros.errors import ConfigError
-from vitron_ros.evaluation.ope import norm_precision, success_auc
+from vitron_ros.evaluation.metrics.visible_frames import norm_precision, success_auc
 from vitron_ros.frame import Image
 from vitron_ros.model.checkpoint import Checkpoint, load_checkpoint
 from vitron_ros.model.decoding import Decoder, Request

@@ -55,7 +55,9 @@ def test_trackers_see_each_frame_side_by_side(dataset):
 
 def test_the_command_reports_every_tracker_and_sequence(dataset, capsys):
     assert main(["eval", "ope", str(dataset), "--tracker", "default", "--tracker", "csrt", "--json"]) == 0
-    trackers = json.loads(capsys.readouterr().out)["trackers"]
+    report = json.loads(capsys.readouterr().out)
+    assert report["variant"] == "visible-frames"
+    trackers = report["trackers"]
     assert [tracker["name"] for tracker in trackers] == ["default", "csrt"]
     for tracker in trackers:
         assert set(tracker) == {"name", "mean_auc", "precision_20px", "norm_precision", "ms_per_frame", "sequences"}
@@ -79,7 +81,7 @@ def test_frames_without_the_target_are_counted_and_not_scored(dataset, capsys):
 def test_without_json_a_table_is_printed(dataset, capsys):
     assert main(["eval", "ope", str(dataset)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["AUC", "default"]
+    assert lines[0].split() == ["AUC", "(visible-frames)", "default"]
     assert lines[1].split()[0] == "square"
 
 

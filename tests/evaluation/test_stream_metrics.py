@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vitron_ros.evaluation.ope import success_auc
+from vitron_ros.evaluation.metrics.visible_frames import success_auc
 from vitron_ros.evaluation.stream_metrics import (
     Published,
     TargetTruth,

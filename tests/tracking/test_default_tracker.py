@@ -5,8 +5,8 @@ import pytest
 
 from tests.tracking.scenes import HEIGHT, WIDTH, box_at, scene, texture
 from vitron_ros.boxes import iou
-from vitron_ros.evaluation import ope
 from vitron_ros.evaluation.datasets import load_sequence
+from vitron_ros.evaluation.metrics import visible_frames
 from vitron_ros.evaluation.one_pass import run_one_pass
 from vitron_ros.frame import Frame
 from vitron_ros.tracking.box_tracker import View
@@ -167,7 +167,7 @@ def test_real_footage_is_followed(footage, name, least):
     """Far below what it reaches (docs/experiments.md): a guard against breaking it, no benchmark."""
     sequence = load_sequence(footage / name)
     result = run_one_pass({"default": DefaultTracker()}, sequence)["default"]
-    assert ope.success_auc(result.boxes_xyxy, sequence.boxes_xyxy) > least
+    assert visible_frames.success_auc(result.boxes_xyxy, sequence.boxes_xyxy) > least
 
 
 def test_a_tracker_that_is_told_that_it_is_wrong_stays_away_from_what_it_followed():

@@ -1,7 +1,8 @@
 """Measure trackers against ground truth.
 
 `ope`: one-pass evaluation of box trackers. Each starts at the first true box and is never corrected; all go through the
-frames side by side; frames without the target are not scored. ms_per_frame is CPU time on one core without decoding;
+frames side by side; frames without the target are not scored (the variant `visible-frames`, docs/evaluation.md:
+toolkits differ). ms_per_frame is CPU time on one core without decoding;
 means are over sequences.
 
 `stream`: long clips with phrases, in which targets hide and return, and a model that takes its time. Modes: the fast
@@ -29,6 +30,7 @@ from vitron_ros.config import PipelineConfig
 from vitron_ros.errors import ConfigError
 from vitron_ros.evaluation import stream
 from vitron_ros.evaluation.datasets import box_file, load_sequences
+from vitron_ros.evaluation.metrics.visible_frames import VARIANT
 from vitron_ros.evaluation.one_pass import evaluate
 from vitron_ros.evaluation.stream_clips import StreamClip, clip_of_sequence, load_clips
 from vitron_ros.evaluation.stream_modes import BOX_MODES, MODES, Mode
@@ -99,7 +101,7 @@ def _run_ope(arguments: argparse.Namespace) -> int:
     with tqdm(total=sum(map(len, sequences)), unit="frame", file=sys.stderr, disable=None) as bar:
         results = evaluate(names, make_tracker, sequences, on_frames=bar.update)
     if arguments.json:
-        print(json.dumps({"trackers": results}))
+        print(json.dumps({"variant": VARIANT, "trackers": results}))
     else:
         print(_table(results))
     return 0
@@ -184,7 +186,7 @@ def _stream_table(results: stream.Results) -> str:
 
 
 def _table(results: list[dict[str, Any]]) -> str:
-    rows = [["AUC", *(tracker["name"] for tracker in results)]]
+    rows = [[f"AUC ({VARIANT})", *(tracker["name"] for tracker in results)]]
     for name in results[0]["sequences"]:
         rows.append([name, *(f"{tracker['sequences'][name]['auc']:.3f}" for tracker in results)])
     for key in ("mean_auc", "precision_20px", "norm_precision", "ms_per_frame"):

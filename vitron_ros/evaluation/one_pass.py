@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from vitron_ros.boxes import Boxes
-from vitron_ros.evaluation import datasets, ope
+from vitron_ros.evaluation import datasets
+from vitron_ros.evaluation.metrics import visible_frames
 from vitron_ros.tracking.box_tracker import BoxTracker, View
 
 
@@ -71,9 +72,9 @@ def evaluate(
             seen = sequence.is_visible
             predicted, true = run.boxes_xyxy[seen], sequence.boxes_xyxy[seen]
             scores[name][sequence.name] = {
-                "auc": ope.success_auc(predicted, true),
-                "precision_20px": ope.precision(predicted, true),
-                "norm_precision": ope.norm_precision(predicted, true),
+                "auc": visible_frames.success_auc(predicted, true),
+                "precision_20px": visible_frames.precision(predicted, true),
+                "norm_precision": visible_frames.norm_precision(predicted, true),
                 "ms_per_frame": run.ms_per_frame,
                 "frames": len(sequence),
                 "frames_absent": int((~seen).sum()),

@@ -1,7 +1,7 @@
 """How well targets were published over long clips, with hiding and returning. Pure functions of one target's clip.
 
-auc             success AUC (OPE, see `ope.py`) over the frames in which the target is visible; a frame without a
-                published box counts 0. The true box is that of the part which is seen.
+auc             success AUC (metrics/visible_frames.py) over the frames in which the target is visible; a frame without
+                a published box counts 0. The true box is that of the part which is seen.
 switches        the id under which the target is published changes, or a box that is published as seen lies on another
                 object (IoU >= 0.5 with what is seen of it, < 0.1 with the target, seen or not) for SWITCH_S or longer.
 returns         after having been hidden (visible < 0.05) for HIDDEN_S or longer, the target is in plain view again
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitron_ros.boxes import Boxes, iou
-from vitron_ros.evaluation.ope import SUCCESS_THRESHOLDS
+from vitron_ros.evaluation.metrics.visible_frames import SUCCESS_THRESHOLDS
 from vitron_ros.evaluation.stream_clips import StreamTruth
 
 HIDDEN_SHARE, HIDDEN_S = 0.05, 0.3

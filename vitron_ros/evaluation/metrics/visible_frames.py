@@ -1,20 +1,25 @@
-"""One-pass evaluation (OPE) of trackers: start at the first true box, never correct, compare every frame.
+"""One-pass evaluation (OPE) of trackers, variant `visible-frames`: what `vitron eval ope` and training report.
 
+A tracker starts at the first true box and is never corrected; every frame in which the target is visible is compared.
 Success and precision follow Wu, Lim and Yang, "Online Object Tracking: A Benchmark", CVPR 2013; normalised precision
-follows Mueller et al., "TrackingNet", ECCV 2018. Choices that toolkits make differently, and ours:
+follows Mueller et al., "TrackingNet", ECCV 2018. No toolkit makes just these choices (`single_object.py` has theirs):
 
 - A box covers [x_min, x_max) by [y_min, y_max). OTB, LaSOT and pytracking put the last pixel at x + w - 1 and add 1 to
   the overlap; the two cancel, so their IoU is this one. TrackingNet rounds to whole pixels first: its IoU differs.
 - Success counts IoU > threshold strictly, so a perfect tracker has an AUC of 20/21; an error at its threshold counts.
 - Normalised precision is the value at one threshold, not the mean of its curve.
-- The first frame, where the box is given, counts. Frames without the target do not; LaSOT divides by all frames.
+- The first frame, where the box is given, counts. Frames without the target are left out by the caller and of the
+  divisor; LaSOT divides by all frames. A prediction without area counts as it is; LaSOT repeats the box before it.
 - A data set's score is the mean over sequences, not over frames.
 """
 
 import numpy as np
 
 from vitron_ros.boxes import Boxes, center, iou
+from vitron_ros.errors import MetricError
+from vitron_ros.evaluation.metrics.checks import finite, same_length
 
+VARIANT = "visible-frames"
 SUCCESS_THRESHOLDS = np.arange(21) / 20
 PRECISION_PX = 20.0
 NORM_PRECISION = 0.2
@@ -46,9 +51,8 @@ def norm_precision(predicted_xyxy: Boxes, true_xyxy: Boxes, threshold: float = N
 
 
 def _checked(predicted_xyxy: Boxes, true_xyxy: Boxes) -> tuple[Boxes, Boxes]:
-    predicted, true = np.asarray(predicted_xyxy, np.float64), np.asarray(true_xyxy, np.float64)
-    if predicted.shape != true.shape or true.ndim != 2 or true.shape[1] != 4 or not len(true):
-        raise ValueError(f"one predicted box for each true box, (T, 4): these are {predicted.shape} and {true.shape}")
+    same_length(predicted=predicted_xyxy, true=true_xyxy)
+    predicted, true = finite(predicted_xyxy, "predicted", (None, 4)), finite(true_xyxy, "true", (None, 4))
     if not (true[:, 2:] > true[:, :2]).all():
-        raise ValueError("a true box has no area")
+        raise MetricError("a true box has no area")
     return predicted, true

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from vitron_ros.boxes import iou, xyxy_from_ltwh
-from vitron_ros.evaluation.ope import norm_precision, precision, success_auc, success_curve
+from vitron_ros.errors import MetricError
+from vitron_ros.evaluation.metrics.visible_frames import norm_precision, precision, success_auc, success_curve
 
 TRUE = xyxy_from_ltwh([[10, 20, 100, 50]])
 
@@ -67,14 +68,15 @@ def test_frames_count_alike():
 @pytest.mark.parametrize(
     ("predicted", "true", "words"),
     [
-        (np.zeros((2, 4)), np.zeros((3, 4)), "one predicted box"),
-        (np.zeros((0, 4)), np.zeros((0, 4)), "one predicted box"),
-        (np.zeros(4), np.zeros(4), "one predicted box"),
+        (np.zeros((2, 4)), np.zeros((3, 4)), "predicted 2, true 3"),
+        (np.zeros((0, 4)), np.zeros((0, 4)), "nothing to score"),
+        (np.zeros(4), np.zeros(4), r"predicted has shape \(4,\)"),
+        (np.full((1, 4), np.nan), TRUE, "predicted has 4 values that are not finite"),
         (TRUE, np.array([[5.0, 5, 5, 9]]), "no area"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(predicted, true, words):
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(MetricError, match=words):
         success_auc(predicted, true)
 
 
