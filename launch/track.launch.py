@@ -27,7 +27,7 @@ ARGUMENTS = {
     "log_level": ("", "debug, info, warn, error or fatal"),
     "cameras": ("", "names of several cameras, such as [left, right]"),
     "image_transport": ("", "raw: sensor_msgs/Image on `image`; compressed: CompressedImage on `image`/compressed"),
-    "model": ("", "model that understands prompts: vitron-tiny, a folder or the http address of a server"),
+    "model": ("", "model that understands prompts: vitron-tiny, a folder, hub id or http address; or several: 'A + B'"),
     "use_sim_time": ("", "true: take the time from /clock"),
     "autostart": ("", "false: wait for a lifecycle manager's transitions"),
 }

@@ -65,7 +65,7 @@ class ScriptedModel:
         *answers: Callable[[ModelRequest], ModelReply],
         max_frames: int = 8,
         max_requests: int = 8,
-        tasks: frozenset[Task] = frozenset(Task) - {Task.DESCRIBE},
+        tasks: frozenset[Task] = frozenset(Task) - {Task.DESCRIBE, Task.VERIFY},
         uses_newest_frame_only: bool = False,
         min_score: float | None = None,
     ):

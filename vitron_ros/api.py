@@ -93,7 +93,7 @@ def ask(
         regions: what "this" means in that image: boxes (4,) px, or a `Region`.
         frames: images that the model is given at most; None: one with regions, else up to 8 over two seconds.
         min_score: below which the answer's status is UNSURE, 0 to 1; None: the node's default.
-        model: a name, a folder, or what `load_model` gives, which is quicker for more than one question.
+        model: a name as of `load_model`, or what that gives, which is quicker for more than one question.
         fps, topic: as for `track`.
 
     Raises:
@@ -119,7 +119,7 @@ def load_model(
     weights: str = "full",
     cache: str = "full",
 ) -> LanguageVision:
-    """A model for `track` and `ask`: a bundled one by its name, or the one in a folder.
+    """A model for `track` and `ask`: bundled, in a folder, of a hub id, behind an address, or several joined by " + ".
 
     Args:
         device: "cpu", "cuda" or "cuda:N".

@@ -158,7 +158,8 @@ class PerceptionConfig(PipelineConfig):
     diagnostics_period: float = setting(1.0, "s between diagnostics", low=0.05, high=3600.0, effect="configure")
     model: str = setting(
         "",
-        "vision-language model that understands prompts: vitron-tiny, a folder or the address of a server; empty: none",
+        "model that understands prompts: vitron-tiny, a folder, hub id or address of a server, or several joined by "
+        "' + ', each for what those before it cannot do; empty: none",
         effect="configure",
     )
     model_device: str = setting("cpu", "where the model runs: cpu, cuda or cuda:N", effect="configure")

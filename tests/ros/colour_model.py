@@ -41,7 +41,7 @@ def find(rgb: Image, colour: str) -> Boxes:
 
 class ColourModel:
     max_frames, max_requests = 8, 8
-    tasks = frozenset(Task) - {Task.DESCRIBE}
+    tasks = frozenset(Task) - {Task.DESCRIBE, Task.VERIFY}
     uses_newest_frame_only, min_score = False, None
 
     def reply(self, requests: Sequence[ModelRequest]) -> list[ModelReply]:

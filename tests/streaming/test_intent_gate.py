@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import ScriptedModel, frame
+from vitron_ros.grounding.description_check import verified
 from vitron_ros.grounding.request import ConversationTurn, ModelReply, ModelRequest, ReplyStatus, Task
 from vitron_ros.model.answers import Invocation
 from vitron_ros.module_registry import Module
@@ -30,8 +31,8 @@ class World:
 
     def __call__(self, asked):
         known = {"id": asked.id, "task": asked.task, "status": ReplyStatus.OK, "score": 0.9}
-        if asked.task is Task.DESCRIBE:
-            return ModelReply(**{**known, "score": self.score}, text=self.description)
+        if asked.task is Task.VERIFY:
+            return verified(asked, ModelReply(**{**known, "score": self.score}, text=self.description))
         if asked.task is Task.FIND:
             box = self.places.get(asked.text, HERE)
             status = ReplyStatus.ABSENT if box is None else ReplyStatus.OK
@@ -40,7 +41,7 @@ class World:
 
 
 def heard(world, asked, describes=True):
-    model = ScriptedModel(world, tasks=frozenset(Task) if describes else frozenset(Task) - {Task.DESCRIBE})
+    model = ScriptedModel(world, tasks=frozenset(Task) if describes else frozenset(Task) - {Task.DESCRIBE, Task.VERIFY})
     (reply,) = answers(model, [asked])
     assert reply.id == "it" and reply.task is asked.task
     return reply, model
@@ -269,7 +270,7 @@ def test_a_question_before_a_request_does_not_replace_the_check_of_its_call(text
 
 def test_of_two_that_are_found_the_surer_one_is_taken():
     def model(asked):
-        if asked.task is Task.DESCRIBE:
+        if asked.task is Task.VERIFY:
             return ModelReply(id=asked.id, task=asked.task, status=ReplyStatus.OK, text="", score=0.9)
         box, score = (LEFT, 0.55) if "red" in asked.text else (RIGHT, 0.9)
         boxes = np.array([box])

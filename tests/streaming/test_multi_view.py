@@ -18,7 +18,7 @@ class Model:
     """Shows one box in whatever has one frame, and another in every frame of a clip; None: "none"."""
 
     max_frames = max_requests = 8
-    tasks = frozenset(Task) - {Task.DESCRIBE}
+    tasks = frozenset(Task) - {Task.DESCRIBE, Task.VERIFY}
     uses_newest_frame_only, min_score = False, None
 
     def __init__(self, newest, whole, score=0.69, **of_newest):

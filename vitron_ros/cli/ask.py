@@ -41,7 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_box_options(parser, "--region", 'what "this" means in the last image')
     parser.add_argument("--at", type=number(0), metavar="SECONDS", help="time of the last image (default: the end)")
     parser.add_argument("--frames", type=whole(1), metavar="N", help="images that it is given at most (default: above)")
-    parser.add_argument("--model", default=BUNDLED, help=f"{BUNDLED} or a folder (default: {BUNDLED})")
+    parser.add_argument(
+        "--model",
+        default=BUNDLED,
+        help=f"{BUNDLED}, a folder, hub id or address, or several joined by ' + ' (default: {BUNDLED})",
+    )
     add_model_options(parser)
     add_source_options(parser)
     add_min_score_option(parser)

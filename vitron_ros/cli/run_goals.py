@@ -54,7 +54,9 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--show", action="store_true", help="show the annotated images in a window; Esc or q ends it")
     parser.add_argument("--tracker", default="default", help="box tracker (default: default)")
     parser.add_argument(
-        "--model", help=f"model for prompts: {BUNDLED} or a folder (default: {BUNDLED}, loaded if a goal needs it)"
+        "--model",
+        help=f"model for prompts: {BUNDLED}, a folder, hub id or address, or several joined by ' + ' "
+        f"(default: {BUNDLED}, loaded if a goal needs it)",
     )
     add_model_options(parser)
     latency = parser.add_mutually_exclusive_group()

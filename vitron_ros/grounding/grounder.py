@@ -18,6 +18,7 @@ from vitron_ros.config import ModelRun
 from vitron_ros.errors import ModelError, RegionError
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.conversation_context import with_needed_history
+from vitron_ros.grounding.description_check import description_request, verified
 from vitron_ros.grounding.draft_proposer import DraftProposer
 from vitron_ros.grounding.frame_tokens import CachedFrameEncoder, FrameTokens
 from vitron_ros.grounding.model_files import load_files
@@ -110,7 +111,7 @@ class Grounder:
         self.max_requests = rows
         has_regions = model.config.region.kind != "none"
         describes = has_regions and vocabulary is not None and vocabulary.words is not None
-        self.tasks = frozenset(Task) if describes else frozenset(Task) - {Task.DESCRIBE}
+        self.tasks = frozenset(Task) if describes else frozenset(Task) - {Task.DESCRIBE, Task.VERIFY}
         self.uses_newest_frame_only = False
         self.min_score: float | None = None
         self._model, self._tokenizer, self._prompts = model.eval(), tokenizer, prompts
@@ -190,7 +191,8 @@ class Grounder:
                 raise ModelError(f"{self.name} is asked from a callback of its own answer; ask when that has ended")
             self._is_answering = True
             try:
-                return self._replies(requests)
+                replies = self._replies([description_request(request) for request in requests])
+                return [verified(*pair) for pair in zip(requests, replies, strict=True)]
             finally:
                 self._is_answering = False
 

@@ -28,22 +28,25 @@ class Task(Enum):
 
     FIND: the target of a phrase in every frame (REC, RSOT). FOLLOW: the target of a box in the first frame, in every
     frame (SOT). ASK: an answer to a question or a command. DESCRIBE: what a region of the newest frame shows (REG).
+    VERIFY: whether a region of the newest frame shows what a phrase says.
     """
 
     FIND = "find"
     FOLLOW = "follow"
     ASK = "ask"
     DESCRIBE = "describe"
+    VERIFY = "verify"
 
 
-IN_WORDS = (Task.ASK, Task.DESCRIBE)
-"""Tasks whose answer is a text."""
+IN_WORDS = (Task.ASK, Task.DESCRIBE, Task.VERIFY)
+"""Tasks whose answer has no boxes of its own."""
 
 ABILITIES = {
     Task.FIND: "find what a phrase describes",
     Task.FOLLOW: "follow a box",
     Task.ASK: "answer questions",
     Task.DESCRIBE: "describe a region",
+    Task.VERIFY: "verify what a region shows",
 }
 """What a model can do that takes on a task, for a person."""
 
@@ -88,17 +91,20 @@ class ModelRequest:
     Attributes:
         id: unique among the open requests; the reply carries it.
         frames: T frames of one camera in order of time; the reply speaks of them alone.
-        text: the phrase of FIND, the question or command of ASK.
+        text: the phrase of FIND and VERIFY, the question or command of ASK.
         newest: of FIND: so many of the newest frames are a view of their own, too, see `streaming.multi_view`;
             0, or no less than there are: one view.
         box_xyxy: (4,) px, of FOLLOW: the target in the first frame.
         roi_xyxy: of FOLLOW: the only part of the images that the model is shown; None: all. Frames and boxes are of
             whole images until `streaming.answering` asks, and of the window in what the model is given.
-        regions: of ASK: what "this" means, in the newest frame, in the order of the text. Of DESCRIBE: the one.
+        regions: of ASK: what "this" means, in the newest frame, in the order of the text. Of DESCRIBE and VERIFY: the
+            one.
         history: of ASK: earlier turns, oldest first.
+        choices: of ASK: the only answers that are wanted, of which the first letters differ; empty: any. A model may
+            answer something else all the same.
         min_score: of ASK: an answer below it is UNSURE, and calls no module.
-        is_placed: of FIND: what the phrase says of place, order and size is tested too. Not so of a target that is
-            followed already: it may have moved.
+        is_placed: of FIND and VERIFY: what the phrase says of place, order and size is tested too. Not so of a target
+            that is followed already: it may have moved.
         deadline_ns: on the model's clock; no pass starts after it. None: none.
         is_cancelled: asked before each pass.
         on_text: given the text so far as it grows.
@@ -113,6 +119,7 @@ class ModelRequest:
     roi_xyxy: Roi | None = None
     regions: tuple[Region, ...] = ()
     history: tuple[ConversationTurn, ...] = ()
+    choices: tuple[str, ...] = ()
     min_score: float = 0.0
     is_placed: bool = True
     deadline_ns: int | None = None
@@ -135,14 +142,16 @@ class ModelReply:
     Attributes:
         stamps_ns: of the request's frames, when the reply is true.
         message: one sentence for a person where the status is not OK; where it is, what was left out, if anything.
-        text: the model's words.
+        text: the model's words; of VERIFY: what it takes the region for, or empty.
         boxes_xyxy: (T, 4) px, of FIND and FOLLOW; NaN where the model says "none" or nothing readable.
         candidates_xyxy: (N, 4) px, of FIND: what fits the phrase in the newest frame, best first, beginning with the
             reply's own box; empty where a model names one at most.
         candidate_scores: (N,) of these, on the scale of `score`.
         score: probability that the model gave its own answer, 0..1 (geometric mean over the tokens that were free). Of
-            a model with a `min_score` of its own, on that model's scale, 0..1.
-        min_score: as of the model that replied; see `LanguageVision`.
+            a model with a `min_score` of its own, on that model's scale, 0..1. Of VERIFY: that the region shows it,
+            or if ABSENT something else.
+        min_score: from which this reply counts, of a model whose cut-off depends on how it came to it; None: that of
+            the model, see `LanguageVision`.
         grounded: of ASK: boxes that the answer names.
         invocation: of ASK: what an expert module is to do; its region in fractions of the newest frame.
         kept: (T, G, G) bool, of the frames that were looked at, the patches that reached the language model; None where
@@ -224,8 +233,8 @@ class LanguageVision(Protocol):
     """A model as the runtime sees it. Used by one thread.
 
     Attributes:
-        tasks: what it can do; other requests never reach it. DESCRIBE means that its descriptions can be compared with
-            the words of a phrase, since it has few of them. What one finds that does not is taken at its word.
+        tasks: what it can do; other requests never reach it. What a model finds that cannot VERIFY is taken at its
+            word.
         max_frames: of one request.
         max_requests: of one call.
         uses_newest_frame_only: frames before the newest are not looked at, and their boxes are NaN.

@@ -88,9 +88,13 @@ def _answers(model: LanguageVision, requests: Sequence[ModelRequest]) -> list[Mo
         logger.error(text)
         return [unanswered(request, ReplyStatus.FAILED, text) for request in requests]
     return [
-        uncrop_reply(request, replace(checked(request, reply), min_score=model.min_score))
+        uncrop_reply(request, _with_cut_off(checked(request, reply), model))
         for request, reply in zip(requests, replies, strict=True)
     ]
+
+
+def _with_cut_off(reply: ModelReply, model: LanguageVision) -> ModelReply:
+    return reply if reply.min_score is not None else replace(reply, min_score=model.min_score)
 
 
 def checked(request: ModelRequest, reply: ModelReply) -> ModelReply:

@@ -1,8 +1,8 @@
 """Verifies that a box shows what a phrase says.
 
-The model describes the box, and the description must not contradict the phrase's own words. Where the phrase states a
-position, the objects that it compares with are grounded, too. Wrong colours and shapes show in the first, wrong
-relations and ordinals in the second.
+The model is shown the box alone, and must not take it for something else. Where the phrase states a position, the
+objects that it compares with are grounded, too. Wrong colours and shapes show in the first, wrong relations and
+ordinals in the second.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,6 @@ import numpy as np
 
 from vitron_ros.boxes import Boxes
 from vitron_ros.frame import Frame
-from vitron_ros.grounding.description_check import contradiction
 from vitron_ros.grounding.intent import has_content_word, tokenise
 from vitron_ros.grounding.referring_expressions import NAMES, OPPOSITE, ReferringExpression
 from vitron_ros.grounding.request import ModelReply, ModelRequest, ReplyStatus, Task
@@ -21,10 +20,10 @@ from vitron_ros.grounding.spatial_relations import is_more_extreme, is_on_side, 
 from vitron_ros.region import Region
 
 MIN_LANDMARK_SCORE = 0.7  # of the objects that a target is compared with
-# Of a description, to count. On 362 clips that training never draws, with as many phrases in which the colour was
+# Of a contradiction, to count. On 362 clips that training never draws, with as many phrases in which the colour was
 # swapped and as many in which the shape was: it loses 2.5 % of the right boxes (6.7 % if every description counted) and
 # leaves boxes for 1.7 and 3.9 % of the swapped phrases (8.6 and 12.7 % without it).
-MIN_DESCRIPTION_SCORE = 0.55
+MIN_CONTRADICTION_SCORE = 0.55
 
 Position = Literal["right", "wrong", "unknown"]
 
@@ -39,24 +38,25 @@ class BoxCheck:
     box_xyxy: Boxes
 
     def requests(self) -> list[ModelRequest]:
-        """A description of the box, where the phrase has words for it, and the objects that it is compared with."""
+        """Whether it shows the object, where the phrase has words for it, and the objects that it is compared with."""
         requests = [self._request(number, text) for number, text in enumerate(self._compared(), 1)]
         if self.phrase.words or self.phrase.excluded:
             region = (Region.from_box(self.box_xyxy),)
-            requests.append(replace(self._request(0), task=Task.DESCRIBE, text="", regions=region))
+            requests.append(replace(self._request(0), task=Task.VERIFY, text=self.phrase.text, regions=region))
         return requests
 
     def problem(self, replies: Sequence[ModelReply]) -> str:
         """Why the box is not the target; empty: nothing contradicts it."""
         for reply in self._contradictions(replies):
-            if reply.score >= MIN_DESCRIPTION_SCORE:
-                return f'what was found for "{self.phrase.text}" looks like "{reply.text}"'
+            if reply.score >= MIN_CONTRADICTION_SCORE:
+                looks = f'looks like "{reply.text}"' if reply.text else "looks like something else"
+                return f'what was found for "{self.phrase.text}" {looks}'
         if self._position(replies) == "wrong":
             return f'what was found is not where "{self.phrase.text}" says'
         return ""
 
     def is_doubtful(self, replies: Sequence[ModelReply]) -> bool:
-        """Whether some description contradicts the phrase, whatever its score."""
+        """Whether the model takes it for something else, however unsurely."""
         return bool(self._contradictions(replies))
 
     def is_unverified(self, replies: Sequence[ModelReply]) -> bool:
@@ -64,8 +64,7 @@ class BoxCheck:
         return not self.phrase.has_noun and self._position(replies) == "unknown"
 
     def _contradictions(self, replies: Sequence[ModelReply]) -> list[ModelReply]:
-        described = [reply for reply in replies if reply.task is Task.DESCRIBE and reply.status is ReplyStatus.OK]
-        return [reply for reply in described if contradiction(self.phrase, reply.text)]
+        return [reply for reply in replies if reply.task is Task.VERIFY and reply.status is ReplyStatus.ABSENT]
 
     def _compared(self) -> list[str]:
         """The phrases of the objects that the target is compared with."""

@@ -30,7 +30,7 @@ def handler_for(request: ModelRequest, tasks: frozenset[Task]) -> RequestHandler
     lack = lack_of(request.task, tasks)
     if lack:
         return FixedReply(request, ReplyStatus.REFUSED, lack)
-    return _find(request, Task.DESCRIBE in tasks) if request.task is Task.FIND else PassThrough(request)
+    return _find(request, Task.VERIFY in tasks) if request.task is Task.FIND else PassThrough(request)
 
 
 def targets(prompt: str) -> tuple[str, ...]:
@@ -69,7 +69,7 @@ def _find(request: ModelRequest, describes: bool) -> RequestHandler:
 
 def _ask(request: ModelRequest, tasks: frozenset[Task]) -> RequestHandler:
     """A question or a command. Where something is, a model that only finds can tell, too."""
-    finds, describes = Task.FIND in tasks, Task.DESCRIBE in tasks
+    finds, describes = Task.FIND in tasks, Task.VERIFY in tasks
     intent = read_intent(request.text)
     refers = bool(request.regions or request.history)
     if intent.speech_act is SpeechAct.CONTROL:

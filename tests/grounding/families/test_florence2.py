@@ -49,7 +49,7 @@ def test_a_directory_runs_in_either_layout(tmp_path, layout):
     first, second = model.reply([find(), find()])
     assert first.status in (ReplyStatus.OK, ReplyStatus.ABSENT, ReplyStatus.UNREADABLE)
     assert first.text == second.text
-    assert (model.describe().family, model.describe().tasks) == ("florence2", {Task.FIND})
+    assert (model.describe().family, model.describe().tasks) == ("florence2", {Task.FIND, Task.DESCRIBE})
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)

@@ -2,10 +2,12 @@
 
 import json
 import re
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from tests.grounding.families.scripted_network import ScriptedNetwork
 from tests.grounding.families.tiny_language import qwen
@@ -79,7 +81,7 @@ def test_a_directory_runs_in_either_layout(tiny, kind, layout):
     assert heard[-1] == said.text
     assert 0 < said.score < 1
     what = model.describe()
-    assert (what.family, what.tasks, what.device) == (kind, {Task.FIND, Task.ASK}, "cpu")
+    assert (what.family, what.tasks, what.device) == (kind, {Task.FIND, Task.ASK, Task.DESCRIBE, Task.VERIFY}, "cpu")
     assert what.memory_bytes == 4 * what.parameters > 100_000
 
 
@@ -212,6 +214,30 @@ def test_a_description_is_of_a_crop(tiny):
     assert (reply.status, reply.text) == (ReplyStatus.OK, "red mug")
     _, rows, columns = network.inputs[0]["image_grid_thw"][0].tolist()
     assert rows > 2 * columns
+
+
+@pytest.mark.parametrize(("word", "status"), [("yes", ReplyStatus.OK), ("no", ReplyStatus.ABSENT)])
+def test_a_box_is_verified_by_yes_or_no_with_its_mark_drawn(tiny, word, status):
+    model, network = scripted(tiny(), lambda prompt: word)
+    plain, mark = frame(), (Region.from_box(BOX),)
+    request = ModelRequest(id="1", task=Task.VERIFY, frames=(plain,), text="the mug left of the car", regions=mark)
+    reply = model.reply([request])[0]
+    assert reply.status is status and 0.8 < reply.score <= 1 and bool(reply.message) == (word == "no")
+    moved = model.reply([replace(request, is_placed=False)])[0]
+    assert moved.status is status
+    assert "Is what it marks the mug left of the car? Answer yes or no" in network.prompts[0]
+    assert "Is what it marks the mug? Answer" in network.prompts[1], "it may have moved"
+    model.reply([find(frames=(plain,))])
+    shown = [one["pixel_values"] for one in network.inputs]
+    assert not torch.equal(shown[0], shown[2])
+
+
+def test_of_choices_the_likeliest_is_the_answer_whatever_is_said(tiny):
+    model, network = scripted(tiny(), lambda prompt: "2 or so", sure=0.7)
+    reply = model.reply([ask("Which?", choices=("0", "1", "2"))])[0]
+    assert (reply.status, reply.text, network.written) == (ReplyStatus.OK, "2", 1)
+    other = (1 - 0.7) / (len(model._tokenizer) - 1)
+    assert reply.score == pytest.approx(0.7 / (0.7 + 2 * other))
 
 
 def test_boxes_with_a_label_in_an_answer_are_places(tiny):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -235,6 +236,43 @@ def test_a_question_comes_with_its_conversation_marks_and_frames(server, model):
     assert np.ptp(image_of(*parts(body, "image_url"))) > 60, "the mark is drawn"
     model.reply([ask("what moved?", frames=tuple(frame(n) for n in range(3)))])
     assert len(parts(server.asked[1].body, "image_url")) == 3
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "expected", "score"),
+    [({"yes": 0.9, "no": 0.1}, ReplyStatus.OK, 0.9), ({"no": 0.8, "yes": 0.2}, ReplyStatus.ABSENT, 0.8)],
+)
+def test_a_box_is_verified_by_the_probability_of_yes(server, model, probabilities, expected, score):
+    server.presence, server.logprobs = next(iter(probabilities)), token(probabilities)
+    region = Region.from_box([10, 10, 40, 40])
+    (reply,) = model.reply([replace(find("the red mug"), task=Task.VERIFY, regions=(region,))])
+    assert reply.status is expected and reply.score == pytest.approx(score)
+    assert bool(reply.message) == (expected is ReplyStatus.ABSENT)
+    (exchange,) = server.asked
+    assert "Is what it marks the red mug?" in parts(exchange.body, "text")[0]
+    assert exchange.body["structured_outputs"] == {"choice": ["yes", "no"]}
+    assert np.ptp(image_of(*parts(exchange.body, "image_url"))) > 60, "the mark is drawn"
+
+
+def test_a_description_is_asked_of_a_crop(server, model):
+    server.answer = lambda body: "red mug"
+    region = Region.from_box([0, 0, 8, 40])
+    (reply,) = model.reply([replace(find(""), task=Task.DESCRIBE, regions=(region,))])
+    assert (reply.status, reply.text) == (ReplyStatus.OK, "red mug")
+    height, width = image_of(*parts(server.asked[0].body, "image_url")).shape[:2]
+    assert height > 2 * width
+
+
+@pytest.mark.parametrize(
+    ("said", "probabilities", "score"),
+    [("2", {"2": 0.6, "1": 0.2, "a": 0.2}, 0.75), ("the", {"the": 0.5, "1": 0.2}, 0.5), ("2", None, UNSCORED)],
+)
+def test_choices_bind_the_answer_and_its_score(server, model, said, probabilities, score):
+    server.answer, server.logprobs = lambda body: said, token(probabilities) if probabilities else None
+    (reply,) = model.reply([ask("which?", choices=("0", "1", "2"))])
+    assert (reply.status, reply.text, reply.score) == (ReplyStatus.OK, said, pytest.approx(score))
+    body = server.asked[0].body
+    assert body["structured_outputs"] == {"choice": ["0", "1", "2"]} and body["max_tokens"] < 10
 
 
 def test_an_answer_grows_and_names_boxes(server, model):

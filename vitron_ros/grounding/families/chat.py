@@ -5,7 +5,8 @@ question may ask about, such as what lies beside it. A description is of the thi
 which shows a small thing in more pixels.
 
 These models give a box for whatever they are asked to locate. So they are first asked whether it is there, and the
-probability of "yes" is the score of what is found.
+probability of "yes" is the score of what is found. Whether a box shows what it should is asked in the same way, of the
+box drawn on the image.
 """
 
 import re
@@ -20,6 +21,7 @@ from vitron_ros.clock import SECOND_NS
 from vitron_ros.frame import Frame, Image
 from vitron_ros.grounding.families.box_text import BoxDialect, BoxReading, Size, read_boxes, write_boxes
 from vitron_ros.grounding.prompt_turns import sentence, with_needed_frames
+from vitron_ros.grounding.referring_expressions import parse_expressions
 from vitron_ros.grounding.replies import unanswered
 from vitron_ros.grounding.request import Grounded, ModelReply, ModelRequest, ReplyStatus, Task
 from vitron_ros.images.draw import Overlay, draw_tracks
@@ -46,6 +48,17 @@ def presence_messages(request: ModelRequest) -> list[Message]:
     """Whether the target of a FIND is in its newest frame; to be answered by yes or no."""
     question = f"Is there {plain(request.text)} in the image? Answer yes or no."
     return [Message("user", (request.frames[-1].rgb, question))]
+
+
+def verify_messages(request: ModelRequest) -> list[Message]:
+    """Whether the region of a VERIFY shows what its phrase says; to be answered by yes or no.
+
+    Raises:
+        RegionError: the region lies outside the image.
+    """
+    phrase = request.text if request.is_placed else f"the {parse_expressions(request.text).items[0].name}"
+    question = f"A box is drawn on the image. Is what it marks {plain(phrase)}? Answer yes or no."
+    return [Message("user", (marked(request.frames[-1], request.regions), question))]
 
 
 def find_messages(request: ModelRequest, dialect: BoxDialect) -> list[Message]:
@@ -138,6 +151,14 @@ def found(request: ModelRequest, name: str, text: str, reading: BoxReading, pres
         message = f"{name} gave a reply that cannot be read: {quoted(text)}"
         return replace(unanswered(request, ReplyStatus.UNREADABLE, message), text=text)
     return with_candidates(request, text, reading.boxes_xyxy, np.full(len(reading.boxes_xyxy), presence))
+
+
+def verified(request: ModelRequest, name: str, shown: float) -> ModelReply:
+    """The reply to a VERIFY by the probability of "yes"."""
+    if shown >= 0.5:
+        return replace(unanswered(request, ReplyStatus.OK, ""), score=shown)
+    message = f"{name} says that it is not {quoted(request.text)}"
+    return replace(unanswered(request, ReplyStatus.ABSENT, message), score=1 - shown)
 
 
 def with_candidates(request: ModelRequest, text: str, boxes_xyxy: Boxes, scores: np.ndarray) -> ModelReply:

@@ -30,7 +30,7 @@ DESCRIBE_PROMPT = "What does the region {box} describe?"
 class Florence2(TextModel):
     """Florence-2."""
 
-    tasks = frozenset({Task.FIND})
+    tasks = frozenset({Task.FIND, Task.DESCRIBE})
 
     def _prepare(self) -> None:
         tokenizer = self._tokenizer

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from vitron_ros.errors import ModelError
@@ -29,7 +30,7 @@ IMAGE = "<|image_pad|>"
 class QwenVL(TextModel):
     """Qwen2.5-VL, Qwen3-VL or Qwen3.5."""
 
-    tasks = frozenset({Task.FIND, Task.ASK})
+    tasks = frozenset({Task.FIND, Task.ASK, Task.DESCRIBE, Task.VERIFY})
 
     def _prepare(self) -> None:
         tokenizer = self._tokenizer
@@ -47,15 +48,42 @@ class QwenVL(TextModel):
         self._image_processor.size = {**size, "longest_edge": min(size["longest_edge"], MAX_PIXELS)}
 
     def _answer(self, request: ModelRequest) -> ModelReply:
-        return self._find(request) if request.task is Task.FIND else self._say_in_words(request)
+        if request.task is Task.FIND:
+            return self._find(request)
+        if request.task is Task.VERIFY:
+            shown = self._presence(request, chat.verify_messages(request))
+            return chat.verified(request, self.name, shown) if isinstance(shown, float) else shown
+        return self._choose(request) if request.choices else self._say_in_words(request)
+
+    def _presence(self, request: ModelRequest, messages: Sequence[chat.Message]) -> float | ModelReply:
+        """The probability of "yes" against "no", or the reply if the request ended before."""
+        likely = self._probabilities(request, messages, [*self._yes, *self._no])
+        return float(likely[: len(self._yes)].sum()) if isinstance(likely, np.ndarray) else likely
+
+    def _choose(self, request: ModelRequest) -> ModelReply:
+        """The likeliest of the choices."""
+        seen = self._seen(request.frames[-1].rgb)
+        first = [self._tokenizer.encode(choice, add_special_tokens=False)[0] for choice in request.choices]
+        likely = self._probabilities(request, chat.ask_messages(request, self._dialect, seen), first)
+        if not isinstance(likely, np.ndarray):
+            return likely
+        best = int(likely.argmax())
+        return chat.answered(request, self.name, request.choices[best], float(likely[best]), self._dialect, seen)
+
+    def _probabilities(
+        self, request: ModelRequest, messages: Sequence[chat.Message], tokens: Sequence[int]
+    ) -> NDArray[np.float64] | ModelReply:
+        """How likely an answer begins with each of some tokens (N,), against the others; or the reply if it ended."""
+        said = self._say(request, messages, 1, watch=torch.tensor(tokens))
+        if (ended := self._cut_off(request, said)) is not None:
+            return ended
+        likely = said.watched[0].double().numpy()
+        return np.asarray(likely / max(likely.sum(), 1e-9))
 
     def _find(self, request: ModelRequest) -> ModelReply:
-        yes_or_no = torch.tensor([*self._yes, *self._no])
-        asked = self._say(request, chat.presence_messages(request), 1, watch=yes_or_no)
-        if (ended := self._cut_off(request, asked)) is not None:
-            return ended
-        yes, no = np.split(asked.watched[0].double().numpy(), [len(self._yes)])
-        presence = float(yes.sum() / max(yes.sum() + no.sum(), 1e-9))
+        presence = self._presence(request, chat.presence_messages(request))
+        if not isinstance(presence, float):
+            return presence
         if presence < 0.5:
             return chat.absent(request, self.name, presence)
         said = self._say(request, chat.find_messages(request, self._dialect), self.max_new_tokens)

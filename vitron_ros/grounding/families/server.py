@@ -12,7 +12,7 @@ from vitron_ros.config import ModelRun
 from vitron_ros.errors import ConfigError, ModelError, RegionError
 from vitron_ros.grounding.families import chat
 from vitron_ros.grounding.families.box_text import BoxDialect, Size, read_boxes
-from vitron_ros.grounding.families.certainty import presence, score
+from vitron_ros.grounding.families.certainty import choice_score, presence, score
 from vitron_ros.grounding.families.chat_client import Answer, ChatClient, ChatRequest, CutOff
 from vitron_ros.grounding.families.chat_http import KEY_VARIABLE
 from vitron_ros.grounding.families.chat_protocol import ServedModel
@@ -26,7 +26,8 @@ logger = logging.getLogger(__name__)
 
 MAX_FRAMES = 8
 MAX_REQUESTS = 16
-YES_TOKENS, BOX_TOKENS, ANSWER_TOKENS = 4, 400, 300  # of an answer at most
+CHOICE_TOKENS, BOX_TOKENS, ANSWER_TOKENS = 4, 400, 300  # of an answer at most
+WORDED = (Task.ASK, Task.DESCRIBE)  # answered in free words
 LIKELY_TOKENS = 10  # beside each that was said
 ENDS = {"cancelled": ReplyStatus.CANCELLED, "deadline": ReplyStatus.DEADLINE}
 _BOX = r'\{"bbox_2d": \[\d{1,4}, \d{1,4}, \d{1,4}, \d{1,4}\], "label": "[^"\\\n]{1,60}"\}'
@@ -61,7 +62,7 @@ class ModelServer:
         now_ns: the clock that deadlines are on.
     """
 
-    tasks = frozenset({Task.FIND, Task.ASK})
+    tasks = frozenset({Task.FIND, Task.ASK, Task.DESCRIBE, Task.VERIFY})
     max_frames = MAX_FRAMES
     max_requests = MAX_REQUESTS
     uses_newest_frame_only = True
@@ -149,10 +150,14 @@ class ModelServer:
         if refusal is not None:
             return refusal
         try:
-            if request.task is Task.FIND:
-                messages = chat.presence_messages(request)
-                return self._question(request, messages, max_tokens=YES_TOKENS, form={"choice": ["yes", "no"]})
-            return self._question(request, chat.ask_messages(request, self._dialect, self._sent_size(request)))
+            if request.task is Task.ASK:
+                messages = chat.ask_messages(request, self._dialect, self._sent_size(request))
+                return self._question(request, messages, **_one_of(request.choices))
+            if request.task is Task.DESCRIBE:
+                return self._question(request, chat.describe_messages(request))
+            is_find = request.task is Task.FIND
+            messages = chat.presence_messages(request) if is_find else chat.verify_messages(request)
+            return self._question(request, messages, **_one_of(("yes", "no")))
         except RegionError as error:
             return unanswered(request, ReplyStatus.FAILED, str(error))
 
@@ -215,7 +220,7 @@ class ModelServer:
             "temperature": 0,
             **{name: value for name, value in optional.items() if features.takes(name)},
         }
-        say = None if request.task is Task.FIND else request.on_text
+        say = request.on_text if request.task in WORDED else None
         return ChatRequest(
             body=body,
             deadline_ns=request.deadline_ns,
@@ -230,14 +235,17 @@ class ModelServer:
             return self._cut_off(request, answer)
         if not answer.tokens:
             self._features.lacks("logprobs")
-        if request.task is not Task.FIND:
+        if request.task in WORDED:
             seen = self._sent_size(request)
-            return chat.answered(request, self.name, answer.text, score(answer), self._dialect, seen)
-        there = presence(replace(answer, text=chat.visible_text(answer.text)))
-        if there is None:
+            sure = choice_score(answer, request.choices) if request.choices else score(answer)
+            return chat.answered(request, self.name, answer.text, sure, self._dialect, seen)
+        probability = presence(replace(answer, text=chat.visible_text(answer.text)))
+        if probability is None:
             message = f"{self.name} says neither yes nor no: {answer.text[:200]!r}"
             return unanswered(request, ReplyStatus.UNREADABLE, message)
-        return chat.absent(request, self.name, there) if there < 0.5 else there
+        if request.task is Task.VERIFY:
+            return chat.verified(request, self.name, probability)
+        return chat.absent(request, self.name, probability) if probability < 0.5 else probability
 
     def _found(self, question: _ChatQuestion, answer: Answer, there: float) -> ModelReply:
         request, newest = question.request, question.request.frames[-1]
@@ -255,6 +263,11 @@ class ModelServer:
     def _sent_size(self, request: ModelRequest) -> Size:
         newest = request.frames[-1]
         return sent_size((newest.width, newest.height), self._dialect)
+
+
+def _one_of(choices: Sequence[str]) -> dict[str, Any]:
+    """How an answer is bound to choices; to nothing where there are none."""
+    return {"max_tokens": CHOICE_TOKENS, "form": {"choice": list(choices)}} if choices else {}
 
 
 def _text(text: str) -> dict[str, object]:

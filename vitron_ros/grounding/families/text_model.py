@@ -30,8 +30,6 @@ Model = TypeVar("Model", bound="TextModel")
 class TextModel(ABC):
     """A checkpoint as the runtime's `LanguageVision`, which writes one answer at a time.
 
-    A family answers DESCRIBE, too, and does not offer it: its words are too free to be compared with those of a phrase.
-
     Attributes:
         name: for messages.
         max_new_tokens: of one answer.
