@@ -75,6 +75,7 @@ setup(
         "console_scripts": [
             f"vitron = {NAME}.cli.main:main",
             f"perception = {NAME}.ros.perception_node:main",
+            *(f"{name} = {NAME}.ros.module_node:{name}" for name in ("segmentation", "editing", "generation")),
             f"bag_player = {NAME}.ros.bag_player:main",
         ],
     },

@@ -3,6 +3,7 @@
 import threading
 import time
 from contextlib import contextmanager
+from functools import partial
 
 import rclpy
 from rclpy.context import Context
@@ -19,12 +20,12 @@ from vitron_ros.streaming.models import load_model
 
 
 @contextmanager
-def running_node(load=load_model, **parameters):
-    """A perception node whose model `load` makes, spun by a thread until the block ends, then closed as its process."""
+def running(make_node, **parameters):
+    """A node that `make_node` makes, spun by a thread until the block ends, then closed as its process would."""
     context = Context()
     rclpy.init(args=[], context=context)
     overrides = [Parameter(name, value=value) for name, value in parameters.items()]
-    node = PerceptionNode(load, context=context, parameter_overrides=overrides)
+    node = make_node(context=context, parameter_overrides=overrides)
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)
     stop = threading.Event()
@@ -47,6 +48,11 @@ def running_node(load=load_model, **parameters):
         node.destroy_node()
         rclpy.shutdown(context=context)
         assert not thread.is_alive()
+
+
+def running_node(load=load_model, **parameters):
+    """A perception node whose model `load` makes."""
+    return running(partial(PerceptionNode, load), **parameters)
 
 
 class Camera:

@@ -153,6 +153,10 @@ class ModuleResult:
     frame_rate: float = 0.0
     message: str = ""
 
+    def __post_init__(self) -> None:
+        counts = {len(values) for values in (self.images, self.masks, self.boxes) if values}
+        assert len(counts) <= 1, f"a result has {sorted(counts)} images, masks and boxes"
+
 
 class Progress:
     """How far a job is. `report` is called in the thread that works, `cancel` from any.

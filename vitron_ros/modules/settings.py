@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from vitron_ros.config import Checked, ModelRun, check_cameras, check_device, setting
-from vitron_ros.modules.module import EMBEDDED
+from vitron_ros.modules.module import EMBEDDED, TooLarge
 
 MIB = 2**20
 
@@ -63,3 +63,16 @@ class ModuleConfig(Checked):
         super().__post_init__()
         check_cameras(self.cameras)
         check_device("device", self.device)
+
+    def check_images(self, width: int, height: int, count: int) -> None:
+        """Raises TooLarge if so many images of such a size are beyond the limits."""
+        pixels = width * height
+        if pixels > self.max_pixels:
+            raise TooLarge(f"an image has {width}x{height} pixels, the limit is max_pixels={self.max_pixels}")
+        if count > self.max_frames:
+            raise TooLarge(f"a clip has {count} images, the limit is max_frames={self.max_frames}; give fewer")
+        if count * pixels > self.max_clip_pixels:
+            raise TooLarge(
+                f"{count} images of {width}x{height} have {count * pixels} pixels, the limit is "
+                f"max_clip_pixels={self.max_clip_pixels}; give fewer or smaller ones"
+            )

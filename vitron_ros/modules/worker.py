@@ -34,6 +34,7 @@ class ModuleWorker:
         idle_unload_s: without a task, until the backend is let go.
         failed: told why the backend could not be loaded again, with the task that waited for it.
         crashed: called once, after the trace is logged, if the worker dies of a bug.
+        unloaded: called after the backend was let go.
     """
 
     def __init__(
@@ -43,12 +44,14 @@ class ModuleWorker:
         idle_unload_s: float,
         failed: Callable[[Task, Exception], object],
         crashed: Callable[[], object],
+        unloaded: Callable[[], object] = lambda: None,
         name: str = "module",
     ) -> None:
         self._load = load
         self._idle_unload_s = idle_unload_s
         self._failed = failed
         self._crashed = crashed
+        self._unloaded = unloaded
         self._backend: ModuleBackend | None = None
         self._tasks: deque[Task] = deque()
         self._running: Task | None = None
@@ -68,8 +71,7 @@ class ModuleWorker:
             QueueFull: `limit` tasks run or wait.
         """
         with self._changed:
-            count = len(self._tasks) + (self._running is not None)
-            if count >= limit:
+            if (count := self.count) >= limit:
                 raise QueueFull(f"{count} goals run or wait, the limit is max_queue={limit}; try again later")
             self._tasks.append(task)
             self._changed.notify()
@@ -86,6 +88,11 @@ class ModuleWorker:
         """How many tasks come before it; 0: it runs, or has run."""
         with self._changed:
             return list(self._tasks).index(task) + (self._running is not None) if task in self._tasks else 0
+
+    @property
+    def count(self) -> int:
+        """Tasks that run or wait."""
+        return len(self._tasks) + (self._running is not None)
 
     @property
     def is_loaded(self) -> bool:
@@ -118,6 +125,7 @@ class ModuleWorker:
                 left_s = idle_from_s + self._idle_unload_s - time.monotonic()
                 if self._backend is not None and left_s <= 0:
                     self._backend = None
+                    self._unloaded()
                     logger.info("%s was idle for %g s: its backend is unloaded", self._thread.name, self._idle_unload_s)
                 self._changed.wait(left_s if self._backend is not None else None)
             if self._stopping:
@@ -157,6 +165,7 @@ def failure_of(error: Exception) -> Exception:
     """The ModuleFailure that an error amounts to, or the error itself."""
     if isinstance(error, MemoryError) or any(word in str(error).lower() for word in _MEMORY_WORDS):
         return OutOfMemory("there is not enough memory for this job; take smaller or fewer images")
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DiskFull("the disk is full; free space and try again")
+    for known in (error, error.__cause__):
+        if isinstance(known, OSError) and known.errno in (errno.ENOSPC, errno.EDQUOT):
+            return DiskFull("the disk is full; free space and try again")
     return error

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from vitron_ros.clock import SECOND_NS
-from vitron_ros.frame import Frame
+from vitron_ros.frame import Frame, Image
 from vitron_ros.interfaces import bag_types
 from vitron_ros.tracking.track import TrackEvent, TrackSnapshot
 
@@ -26,15 +26,21 @@ def header(stamp_ns: int, frame_id: str = "") -> Any:
 
 def image(frame: Frame) -> Any:
     """A sensor_msgs/Image in rgb8."""
+    return image_of(frame.rgb, frame.stamp_ns, frame.frame_id)
+
+
+def image_of(pixels: Image, stamp_ns: int, frame_id: str = "") -> Any:
+    """A sensor_msgs/Image: rgb8 of (H, W, 3) pixels, mono8 of (H, W)."""
+    height, width = pixels.shape[:2]
     return make(
         "sensor_msgs/msg/Image",
-        header=header(frame.stamp_ns, frame.frame_id),
-        height=frame.height,
-        width=frame.width,
-        encoding="rgb8",
+        header=header(stamp_ns, frame_id),
+        height=height,
+        width=width,
+        encoding="mono8" if pixels.ndim == 2 else "rgb8",
         is_bigendian=0,
-        step=3 * frame.width,
-        data=np.ascontiguousarray(frame.rgb).reshape(-1),
+        step=pixels.size // height,
+        data=np.ascontiguousarray(pixels).reshape(-1),
     )
 
 

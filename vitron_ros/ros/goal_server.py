@@ -20,6 +20,7 @@ from vitron_ros.ros import qos
 from vitron_ros.ros.conversions import goal_id
 
 DEACTIVATED = "the node was deactivated"
+BUG = "a bug ended this goal; the node's log has the trace"
 
 
 class GoalLimits(Protocol):
@@ -135,6 +136,11 @@ class GoalServer(ABC, Generic[G]):
         """End a goal without more to tell than this."""
         self.finish(goal, self.result(goal, error_code, error_msg))
 
+    def end_by_bug(self, goal: G) -> None:
+        """End a goal because of the exception that is being handled, whose trace is logged."""
+        self._log_bug("aborted")
+        self.end(goal, self.result_class.INTERNAL_ERROR, BUG)
+
     def call(self, goal: G, step: Callable[[G], object]) -> None:
         """Let the executor's thread take a step for a goal, if it is open by then."""
         self._calls.put((goal, step))
@@ -249,9 +255,7 @@ class GoalServer(ABC, Generic[G]):
         except InactiveError:
             self.end(goal, self.result_class.SHUTDOWN, DEACTIVATED)
         except Exception:
-            self._log_bug("aborted")
-            text = "a bug ended this goal; the node's log has the trace"
-            self.end(goal, self.result_class.INTERNAL_ERROR, text)
+            self.end_by_bug(goal)
 
     def _settle(self, goal: G, result: Any) -> None:
         del self.open[goal.id]

@@ -4,16 +4,12 @@ import vitron_ros.ros.require_middleware  # noqa: F401  before rclpy
 
 # isort: split
 import itertools
-import logging
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 import cv2
 from diagnostic_msgs.msg import DiagnosticArray
-from rcl_interfaces.msg import SetParametersResult
-from rclpy.lifecycle import TransitionCallbackReturn
-from rclpy.parameter import Parameter
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 from vitron_msgs.action import TrackObject
@@ -24,12 +20,10 @@ from vitron_ros.config import ModelRun, PerceptionConfig
 from vitron_ros.grounding.request import ABILITIES, LONGEST_TEXT, LanguageVision, Task
 from vitron_ros.ros import qos
 from vitron_ros.ros.camera_port import CameraPort
+from vitron_ros.ros.configured_node import ConfiguredNode
 from vitron_ros.ros.converse_action import ConverseAction
 from vitron_ros.ros.conversions import event_message
 from vitron_ros.ros.diagnostics import camera_status, model_status
-from vitron_ros.ros.logs import forward_logs
-from vitron_ros.ros.managed_node import EXPECTED, ManagedNode
-from vitron_ros.ros.parameters import change_parameters, declare_parameters, read_parameters
 from vitron_ros.ros.run import run_node
 from vitron_ros.ros.track_action import TrackAction
 from vitron_ros.ros.trim_memory import trim_memory
@@ -43,7 +37,7 @@ from vitron_ros.tracking.warm_up import warm_up
 EXPIRE_PERIOD_S = 0.2  # how soon a question is given up that the model does not answer
 
 
-class PerceptionNode(ManagedNode):
+class PerceptionNode(ConfiguredNode[PerceptionConfig]):
     """Wires the cameras' workers and the model's to topics; every decision about boxes is the core's.
 
     Transitions, and what follows when one fails:
@@ -58,41 +52,33 @@ class PerceptionNode(ManagedNode):
     """
 
     def __init__(self, load: Callable[[str, ModelRun], LanguageVision] = load_model, **kwargs: object) -> None:
-        super().__init__("perception", **kwargs)
-        self._config = PerceptionConfig()
+        super().__init__("perception", PerceptionConfig(), **kwargs)
         self._ids = itertools.count(1)
         self._ports: dict[str, CameraPort] = {}
         self._load = load
         self._model: ModelWorker | None = None
-        self._crash_guard = self.create_guard_condition(self._fail)
-        forward_logs(self.get_logger(), logging.getLogger("vitron_ros"))
-        declare_parameters(self, self._config)
-        self.add_on_set_parameters_callback(self._on_set_parameters)
-        self.add_post_set_parameters_callback(self._after_set_parameters)
-        if self.get_parameter("autostart").value is not False:  # what is no bool is refused by configure
-            self._autostart = self.steady_timer(0.0, self._start)
 
     def configure(self) -> str:
-        config = self._config = read_parameters(self, self._config)
+        config = self.read_config()
         warm_up(make_tracker(config.tracker))
         model = self._load(config.model, config.model_run) if config.model else None
         worker = None
         if model is not None:
             self._tell_lacks(config.model, model.tasks)
-            worker = ModelWorker(model, timeout_s=config.model_timeout, crashed=self._crash_guard.trigger)
+            worker = ModelWorker(model, timeout_s=config.model_timeout, crashed=self.crash_guard.trigger)
         undo = self.undo
         undo.callback(trim_memory)
         self._events = self.managed_publisher(TrackEventMsg, "events", qos.EVENTS)
         self._diagnostics = self.managed_publisher(DiagnosticArray, "/diagnostics", qos.DIAGNOSTICS)
         self._invocations = self.managed_publisher(InvocationMsg, "invocations", qos.INVOCATIONS)
-        self._track = TrackAction(self, self._ports, lambda: self._config, self._publish_rejection)
+        self._track = TrackAction(self, self._ports, lambda: self.config, self._publish_rejection)
         undo.callback(self._track.destroy)
         undo.callback(self._ports.clear)
         for name in config.cameras or ("",):
-            port = CameraPort(self, name, config, self._ids, self._deliver, self._crash_guard.trigger, model)
+            port = CameraPort(self, name, config, self._ids, self._deliver, self.crash_guard.trigger, model)
             self._ports[name] = port
             undo.callback(port.destroy)
-        self._converse = ConverseAction(self, self._ports, lambda: self._config, worker, self._invocations.publish)
+        self._converse = ConverseAction(self, self._ports, lambda: self.config, worker, self._invocations.publish)
         undo.callback(self._converse.destroy)
         undo.callback(self.destroy_service, self.create_service(Trigger, "~/reset", self._on_reset))
         undo.callback(self.destroy_timer, self.steady_timer(config.diagnostics_period, self._diagnose))
@@ -106,7 +92,7 @@ class PerceptionNode(ManagedNode):
         return f"configured: {cameras}, tracker {config.tracker}, {said}"
 
     def activate(self) -> str:
-        warm_up(make_tracker(self._config.tracker))  # it may be another than that of configure, or its files be gone
+        warm_up(make_tracker(self.config.tracker))  # it may be another than that of configure, or its files be gone
         for port in self._ports.values():
             port.activate()
         return f"active: {'; '.join(port.topics for port in self._ports.values())}"
@@ -119,11 +105,6 @@ class PerceptionNode(ManagedNode):
                 steps.callback(port.deactivate)
             steps.callback(self._converse.shutdown)
 
-    def _start(self) -> None:
-        self.destroy_timer(self._autostart)
-        if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
-            self.trigger_activate()
-
     def _tell_lacks(self, name: str, tasks: frozenset[Task]) -> None:
         """Once, what clients will be refused since the model cannot do it."""
         lacks = [ABILITIES[task] for task in (Task.FIND, Task.ASK) if task not in tasks]
@@ -135,20 +116,13 @@ class PerceptionNode(ManagedNode):
         if model is not None:
             model.stop()
 
-    def _on_set_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
-        """Judge, and change nothing: another callback may yet refuse."""
-        try:
-            config = change_parameters(self, self._config, parameters, self.stage)
-            if config.tracker != self._config.tracker:
-                warm_up(make_tracker(config.tracker))
-        except EXPECTED as error:
-            return SetParametersResult(successful=False, reason=str(error))
-        return SetParametersResult(successful=True)
+    def judge(self, config: PerceptionConfig) -> None:
+        if config.tracker != self.config.tracker:
+            warm_up(make_tracker(config.tracker))
 
-    def _after_set_parameters(self, parameters: list[Parameter]) -> None:
-        self._config = change_parameters(self, self._config, parameters, self.stage)
+    def reconfigured(self) -> None:
         for port in self._ports.values():
-            port.reconfigure(self._config)
+            port.reconfigure(self.config)
 
     def _deliver(self, port: CameraPort, report: Report) -> None:
         """Called by the cameras' workers."""
@@ -181,17 +155,13 @@ class PerceptionNode(ManagedNode):
             if summary is not None:
                 array.status.append(
                     camera_status(
-                        node_name, name, summary, port.qos_problem, port.now_ns(), self._config, port.source_problem
+                        node_name, name, summary, port.qos_problem, port.now_ns(), self.config, port.source_problem
                     )
                 )
         if self._model is not None:
-            array.status.append(model_status(node_name, self._model.summary(), self._config))
+            array.status.append(model_status(node_name, self._model.summary(), self.config))
         if array.status:
             self._diagnostics.publish(array)
-
-    def _fail(self) -> None:
-        self.get_logger().fatal("a worker died of a bug; the trace is above")
-        self.has_failed = True
 
 
 def main(argv: Sequence[str] | None = None) -> int:

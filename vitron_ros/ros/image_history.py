@@ -1,0 +1,78 @@
+"""The last seconds of a camera's images, as they came, for goals that name a camera instead of giving images."""
+
+from collections import deque
+from typing import Any
+
+from rclpy.node import Node
+from sensor_msgs.msg import CompressedImage, Image
+
+from vitron_ros.clock import SECOND_NS
+from vitron_ros.modules.module import BadJob
+from vitron_ros.modules.settings import MIB, ModuleConfig
+from vitron_ros.ros import qos
+from vitron_ros.ros.conversions import ns_from_time
+
+
+class ImageHistory:
+    """Subscribed from its making until `close`. Single-threaded: the executor's thread owns it.
+
+    Args:
+        camera: its name; empty: the only camera, with the topic `image`.
+    """
+
+    def __init__(self, node: Node, camera: str, config: ModuleConfig) -> None:
+        self._node = node
+        self._images: deque[tuple[int, Image | CompressedImage]] = deque()
+        self._max_age_ns = round(config.history * SECOND_NS)
+        self._max_bytes = config.history_memory * MIB
+        self._bytes = 0
+        topic = f"{camera}/image" if camera else "image"
+        is_raw = config.image_transport == "raw"
+        self._subscription: Any = node.create_subscription(
+            Image if is_raw else CompressedImage,
+            topic if is_raw else f"{topic}/compressed",
+            self.push,
+            qos.IMAGE[config.image_qos],
+        )
+
+    def close(self) -> None:
+        self._node.destroy_subscription(self._subscription)
+        self._images.clear()
+
+    def push(self, message: Image | CompressedImage) -> None:
+        """Keep an image; the oldest that are out of bounds go, and all where time went back."""
+        stamp_ns = ns_from_time(message.header.stamp)
+        if self._images and stamp_ns < self._images[-1][0]:
+            self._images.clear()
+            self._bytes = 0
+        self._images.append((stamp_ns, message))
+        self._bytes += len(message.data)
+        while len(self._images) > 1 and (
+            self._bytes > self._max_bytes or stamp_ns - self._images[0][0] > self._max_age_ns
+        ):
+            self._bytes -= len(self._images.popleft()[1].data)
+
+    def clip(self, first_ns: int, last_ns: int) -> list[Image | CompressedImage]:
+        """The images from the first to the last stamp, oldest first; `last_ns` 0: to the newest.
+
+        Raises:
+            BadJob: there is none, or the first are no longer kept.
+        """
+        if not self._images:
+            raise BadJob("no image of the camera has come yet; look at its topic")
+        oldest_ns, newest_ns = self._images[0][0], self._images[-1][0]
+        found = [message for stamp, message in self._images if stamp >= first_ns and (not last_ns or stamp <= last_ns)]
+        if not found or 0 < first_ns < oldest_ns:
+            raise BadJob(
+                f"the images kept of the camera are from {oldest_ns / SECOND_NS:.3f} to {newest_ns / SECOND_NS:.3f} s, "
+                f"not from {first_ns / SECOND_NS:.3f} s; ask sooner, or raise the parameter history"
+            )
+        return found
+
+    def one(self, stamp_ns: int) -> Image | CompressedImage:
+        """The image of a stamp; 0: the newest.
+
+        Raises:
+            BadJob: it is not there.
+        """
+        return self.clip(stamp_ns, stamp_ns)[0] if stamp_ns else self.clip(0, 0)[-1]
