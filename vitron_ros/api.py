@@ -32,6 +32,7 @@ def track(
     boxes: ArrayLike = (),
     points: ArrayLike = (),
     prompts: str | Sequence[str] = (),
+    max_targets: int | None = None,
     model: Model | None = None,
     tracker: str = "default",
     masks: bool = False,
@@ -45,7 +46,8 @@ def track(
     Args:
         boxes: (N, 4) px, targets in the first image.
         points: (N, 2) px, a point on each target of one colour.
-        prompts: what to find and track, such as "the small red ring".
+        prompts: what to find and track, such as "the small red ring" or "all people".
+        max_targets: of each prompt at most; None: one, or as many as the prompt says.
         model: finds prompts: a name, a folder, or what `load_model` gives; None: the bundled one, if there is a prompt.
         tracker: "default", "csrt", "kcf", "nano:FOLDER" or "vit:FOLDER".
         masks: every target that is seen has a mask, where the tracker makes one: "default".
@@ -53,7 +55,7 @@ def track(
         topic: image topic of a bag that has several.
 
     Raises:
-        ConfigError: nothing to track, no such tracker, or boxes or points of another shape.
+        ConfigError: nothing to track, no such tracker, `max_targets` below 1, or boxes or points of another shape.
         RegionError: a box or point lies outside the first image.
         SourceError: the source cannot be read.
         ModelError: the model cannot be loaded.
@@ -62,7 +64,7 @@ def track(
     regions = [Region.from_box(box) for box in _rows(boxes, "boxes", 4)]
     regions += [Region.from_point(x, y) for x, y in _rows(points, "points", 2)]
     requests = [TrackRequest(region=region) for region in regions]
-    requests += [TrackRequest(prompt=prompt) for prompt in prompts]
+    requests += [TrackRequest(prompt=prompt, max_targets=max_targets) for prompt in prompts]
     if not requests:
         raise ConfigError("say what to track: give boxes, points or prompts")
     opened = open_source(str(source), fps=fps, topic=topic)

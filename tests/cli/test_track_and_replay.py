@@ -233,12 +233,14 @@ def test_help_of_every_command_has_an_example():
         assert "example" in vitron(command, "--help").stdout
 
 
-def test_a_phrase_is_found_by_a_detector_from_its_directory_and_replays_are_byte_identical(tmp_path):
-    directory = grounding_dino(tmp_path / "detector")
+def test_phrases_are_found_by_a_detector_from_its_directory_and_replays_are_byte_identical(tmp_path):
+    directory, goals = grounding_dino(tmp_path / "detector"), tmp_path / "goals.yaml"
+    goals.write_text("goals: [{prompt: the red mug}, {prompt: all mugs, max_targets: 3}]")
     outputs = []
     for _ in range(2):
-        done = vitron("track", SAMPLE, "--prompt", "the red mug", "--model", str(directory), "--frames", "30", "--json")
+        done = vitron("replay", SAMPLE, "--goals", str(goals), "--model", str(directory), "--frames", "30", "--json")
         assert done.returncode == 0, done.stderr
         outputs.append(done.stdout)
     assert outputs[0] == outputs[1]
-    assert json.loads(outputs[0])["frames"][-1]["tracks"][0]["phrase"] == "the red mug"
+    phrases = [track["phrase"] for track in json.loads(outputs[0])["frames"][-1]["tracks"]]
+    assert sorted(phrases) == ["all mugs"] * 3 + ["the red mug"]

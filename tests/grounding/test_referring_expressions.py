@@ -23,6 +23,11 @@ from vitron_ros.grounding.spatial_relations import is_more_extreme, is_on_side, 
         ("red rings", ("red", "ring"), {"quantifier": "several"}),
         ("all rings", ("ring",), {"quantifier": "all"}),
         ("two rings", ("ring",), {"quantifier": "two"}),
+        ("12 rings", ("ring",), {"quantifier": "12"}),
+        ("all of the rings", ("ring",), {"quantifier": "all"}),
+        ("people", ("person",), {"quantifier": "several"}),
+        ("the person wearing glasses", ("person",), {}),
+        ("the car parked by the trees", ("car",), {"relation": Relation("near", "the trees")}),
         ("the ring that is not red", ("ring",), {"excluded": ("red",)}),
         ("the ring without stripes", ("ring",), {"excluded": ("striped",)}),
         ("not the red ring", (), {"excluded": ("red", "ring"), "is_negative": True}),
@@ -45,6 +50,44 @@ def test_parts(text, words, more):
         assert getattr(phrase, name) == more.get(
             name, {"excluded": (), "quantifier": "", "is_negative": False}.get(name)
         )
+
+
+@pytest.mark.parametrize(
+    ("text", "count", "is_plain"),
+    [
+        ("the ring", 1, False),
+        ("a ring", 1, False),
+        ("ring", 1, True),
+        ("one of the rings", 1, False),
+        ("the leftmost ring", 1, False),
+        ("leftmost ring", 1, False),
+        ("both rings", 2, False),
+        ("the three red rings", 3, False),
+        ("two of the rings", 2, False),
+        ("25 rings", 25, False),
+        ("rings", None, False),
+        ("every ring", None, False),
+        ("these rings", None, False),
+    ],
+)
+def test_how_many_are_meant(text, count, is_plain):
+    (phrase,) = parse_expressions(text).items
+    assert (phrase.count, phrase.is_plain) == (count, is_plain)
+
+
+@pytest.mark.parametrize(
+    ("text", "one"),
+    [
+        ("the red ring", "the red ring"),
+        ("all people", "the person"),
+        ("both of the red cups on the table", "the red cup on the table"),
+        ("the two red rings", "the red ring"),
+        ("12 mugs", "the mug"),
+        ("every mug that is not red", "the mug that is not red"),
+    ],
+)
+def test_what_is_said_of_each_of_several(text, one):
+    assert parse_expressions(text).items[0].text_of_one == one
 
 
 @pytest.mark.parametrize(

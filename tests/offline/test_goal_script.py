@@ -22,7 +22,7 @@ goals:
   - {at: 1.5, point: [5, 6], duration: 3, cancel_at: 2}
   - {polygon: [[0, 0], [9, 0], [9, 9]], lost_timeout: 1}
   - {scribble: [[0, 0], [9, 0]], min_score: 0.4, camera: left}
-  - {prompt: only words}
+  - {prompt: only words, max_targets: 8}
 """,
         )
     )
@@ -30,6 +30,7 @@ goals:
     assert kinds == [RegionKind.BOX, RegionKind.POINT, RegionKind.POLYGON, RegionKind.SCRIBBLE, None]
     np.testing.assert_array_equal(goals[0].request.region.bounding_box(100, 100), [1, 2, 30, 40])
     assert (goals[1].at_s, goals[1].cancel_at_s, goals[1].request.duration) == (1.5, 2.0, 3.0)
+    assert [goal.request.max_targets for goal in goals] == [None, None, None, None, 8]
     assert (goals[3].request.min_score, goals[3].request.camera) == (0.4, "left")
 
 
@@ -50,6 +51,9 @@ goals:
         ("goals: [{prompt: a, timeout: -1}]", "not negative"),
         ("goals: [", "is not YAML, line 1"),
         ("goals: [{prompt: a, prompt: b}]", "the key prompt stands twice"),
+        ("goals: [{prompt: a, max_targets: 0}]", "goal 1 .*max_targets is 0; it must be at least 1"),
+        ("goals: [{prompt: a, max_targets: 1.5}]", "goal 1 .*1.5 is not a whole number"),
+        ("goals: [{prompt: a, max_targets: true}]", "goal 1 .*True is not a whole number"),
         ("goals: [{prompt: a, at: .nan}]", "goal 1 .*not a valid time"),
         ("goals: [{prompt: a, cancel_at: -1}]", "goal 1 .*not a valid time"),
     ],

@@ -14,7 +14,7 @@ from vitron_ros.model.answers import Invocation
 from vitron_ros.module_registry import Module
 from vitron_ros.region import Region
 from vitron_ros.streaming.answering import answers
-from vitron_ros.streaming.intent_gate import targets
+from vitron_ros.streaming.intent_gate import Wanted, targets
 
 HERE, LEFT, RIGHT = np.array([20.0, 10, 40, 30]), np.array([0.0, 10, 10, 30]), np.array([50.0, 10, 60, 30])
 
@@ -207,10 +207,65 @@ def test_what_describes_nothing_is_not_looked_for(text, status):
 def test_one_of_several_is_said_to_be_one():
     assert "only one is taken" in heard(World(), request("two rings", Task.FIND))[0].message
     assert 'only "the red ring" is taken' in heard(World(), request("the red ring and the mug", Task.FIND))[0].message
-    assert targets("follow the red ring and the mug") == ("the red ring", "the mug")
+    assert targets("follow the red ring and the mug") == (Wanted("the red ring"), Wanted("the mug"))
     places = {"the blue ring": None}
     reply, _ = heard(World(places=places), request("the blue ring or the red ring", Task.FIND))
     assert (reply.status, reply.message) == (ReplyStatus.OK, "")
+
+
+SHIFTED = HERE + 1  # of one thing with HERE
+
+
+def candidates(*boxes, describe=lambda box: "red ring", places=None):
+    """A model that names several boxes for a phrase, and describes each by where it is."""
+
+    def answer(asked):
+        known = {"id": asked.id, "task": asked.task, "status": ReplyStatus.OK, "score": 0.9}
+        if asked.task is Task.VERIFY:
+            described = describe(asked.regions[0].bounding_box(64, 48).tolist())
+            return verified(asked, ModelReply(**known, text=described))
+        named = np.array([places[asked.text]] if places and asked.text in places else boxes)
+        scores = 0.9 - 0.1 * np.arange(len(named))
+        return ModelReply(**known, boxes_xyxy=named[:1], candidates_xyxy=named, candidate_scores=scores)
+
+    return answer
+
+
+def test_each_candidate_is_verified_and_those_of_one_thing_are_merged():
+    def describe(box):
+        return "blue ring" if box == RIGHT.tolist() else "red ring"
+
+    all_rings = request("all red rings", Task.FIND, wants_candidates=True)
+    reply, model = heard(candidates(RIGHT, HERE, SHIFTED, LEFT, describe=describe), all_rings)
+    assert (reply.status, reply.message) == (ReplyStatus.OK, "")
+    np.testing.assert_array_equal(reply.candidates_xyxy, [HERE, LEFT])
+    np.testing.assert_array_equal(reply.boxes_xyxy, [HERE])
+    assert reply.score == reply.candidate_scores[0] == pytest.approx(0.8)
+    assert len({asked.id for asked in model.asked}) == len(model.asked) == 4
+    reply, _ = heard(candidates(RIGHT, describe=describe), all_rings)
+    assert (reply.status, reply.is_contradicted, len(reply.candidates_xyxy)) == (ReplyStatus.ABSENT, True, 0)
+
+
+def test_what_candidates_are_compared_with_is_looked_for_once():
+    text = "all rings left of the mug"
+    world = candidates(LEFT, HERE, RIGHT, places={"the mug": np.array([42.0, 10, 48, 30])})
+    reply, model = heard(world, request(text, Task.FIND, wants_candidates=True))
+    assert [asked.text for asked in model.asked if asked.task is Task.FIND] == [text, "the mug"]
+    np.testing.assert_array_equal(reply.candidates_xyxy, [LEFT, HERE])
+
+
+def test_the_phrase_that_won_gives_its_name_and_no_two_questions_have_one_id():
+    world = World(places={"the mug": None})
+    reply, model = heard(world, request("where is the mug or the red ring?"), describes=True)
+    assert reply.text.startswith("the red ring: ") and reply.grounded[0].label == "the red ring"
+    _, model = heard(World(), request("where is the small ring or the red ring?"))
+    assert len({asked.id for asked in model.asked}) == len(model.asked) == 4
+
+
+def test_where_several_are_is_answered_by_all_places():
+    reply, _ = heard(candidates(HERE, LEFT), request("where are the rings?"))
+    assert [item.box_xyxy.tolist() for item in reply.grounded] == [HERE.tolist(), LEFT.tolist()]
+    assert reply.text.count(" and y ") == 2
 
 
 def test_where_is_answered_by_a_place():

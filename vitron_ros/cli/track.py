@@ -4,7 +4,7 @@ Exit code 3 says that a target was never seen, 1 that something went wrong."""
 
 import argparse
 
-from vitron_ros.cli.numbers import numbers
+from vitron_ros.cli.numbers import numbers, whole
 from vitron_ros.cli.options import add_box_options
 from vitron_ros.cli.run_goals import add_run_options, run_goals
 from vitron_ros.errors import ConfigError
@@ -14,6 +14,7 @@ from vitron_ros.streaming.goals import TrackRequest
 
 EPILOG = """examples:
   vitron track clip.mp4 --prompt "the red ring" --out out/ring
+  vitron track clip.mp4 --prompt "all people" --max-targets 8 --model IDEA-Research/grounding-dino-tiny
   vitron track clip.mp4 --box 230,180,320,260 --out out/clip --export mot --export csv
   vitron track 0 --point 320,240 --show"""
 
@@ -32,13 +33,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--prompt", action="append", default=[], metavar="TEXT", help="what to find and track; may be repeated"
     )
+    parser.add_argument(
+        "--max-targets",
+        type=whole(1),
+        metavar="N",
+        help='of each prompt at most, such as "all people" or "person" (default: one, or as many as the prompt says)',
+    )
     add_run_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     regions = [*arguments.box, *(Region.from_point(x, y) for x, y in arguments.point)]
     requests = [TrackRequest(region=region) for region in regions]
-    requests += [TrackRequest(prompt=prompt) for prompt in arguments.prompt]
+    requests += [TrackRequest(prompt=prompt, max_targets=arguments.max_targets) for prompt in arguments.prompt]
     if not requests:
         raise ConfigError('say what to track with --box X1,Y1,X2,Y2, --point X,Y or --prompt "TEXT"')
     return run_goals(arguments, [ScriptedGoal(request=request) for request in requests])

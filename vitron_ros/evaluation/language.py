@@ -112,7 +112,7 @@ def run_case(
     """
     ask = answers if is_checked else unchecked_answers
     task = Task.FIND if case.said_as == "track" else Task.ASK
-    texts = targets(case.text) if task is Task.FIND and is_checked else (case.text,)
+    texts = [wanted.phrase for wanted in targets(case.text)] if task is Task.FIND and is_checked else [case.text]
     requests = [
         ModelRequest(
             id=str(number),

@@ -60,9 +60,14 @@ DETERMINERS = frozenset((
 ))  # fmt: skip
 QUANTIFIERS = {
     "all": "all", "both": "both", "every": "all", "each": "all", "these": "several", "those": "several",
-    "two": "two", "three": "three", "four": "four", "five": "five", "several": "several", "many": "several",
+    "two": "two", "three": "three", "four": "four", "five": "five", "six": "six", "seven": "seven", "eight": "eight",
+    "nine": "nine", "ten": "ten", "several": "several", "many": "several",
 }  # fmt: skip
 """Words before a noun that ask for more than one."""
+NUMBERS = {
+    "both": 2, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
+}  # fmt: skip
+"""Quantifiers that say how many."""
 PRONOUNS = frozenset((
     "it", "they", "them", "he", "she", "him", "i", "me", "you", "we", "us", "this", "that", "these", "those", "there",
     "here", "something", "anything", "everything", "nothing", "none", "someone", "anyone", "everyone", "itself",
@@ -248,3 +253,14 @@ NEGATIVE_DETERMINERS = ("no", "nothing", "none", "neither", "nobody")
 """An object that begins so is none."""
 SINGULARS = frozenset(("glasses", "scissors", "trousers", "bus", "gas", "lens", "plus", "this", "tennis", "canvas"))
 """Nouns in -s of which there is one."""
+IRREGULAR_PLURALS = {
+    "people": "person", "men": "man", "women": "woman", "children": "child", "policemen": "policeman", "feet": "foot",
+    "mice": "mouse", "geese": "goose", "teeth": "tooth", "knives": "knife", "shelves": "shelf", "leaves": "leaf",
+    "loaves": "loaf", "wolves": "wolf", "scarves": "scarf",
+}  # fmt: skip
+MODIFYING_VERBS = (
+    "wearing", "carrying", "holding", "riding", "pushing", "pulling", "eating", "drinking", "driving", "using",
+    "crossing", "walking", "running", "sitting", "playing", "facing", "covering", "covered", "chasing", "selling",
+    "reading", "watching", "throwing", "catching", "kicking", "parked", "filled", "surrounded", "dressed",
+)  # fmt: skip
+"""Participles behind a noun: what follows one of them is another thing's."""

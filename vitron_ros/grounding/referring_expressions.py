@@ -49,9 +49,11 @@ ORDER = (
 )  # fmt: skip
 BEHIND = (
     r"that|which|who|whose|moving|going|heading|coming|standing|staying|lying|hiding|of|in|on|at|to|with|from|for|near|"
-    r"behind|beside|between|inside|before|after|while|is|are|has|having|does|number|counting|farthest|furthest|over"
+    r"behind|beside|between|inside|before|after|while|is|are|has|having|does|number|counting|farthest|furthest|over|"
+    r"by|against|along|across|" + "|".join(lexicon.MODIFYING_VERBS)
 )
 NEGATION = r"(?:that|which) (?:is|are) (?:not|neither)|not|except|without|other than|but not|rather than"
+PARTITIVE = re.compile(rf"\b({'|'.join(lexicon.QUANTIFIERS)}|\d+) of\b")
 NEGATIVE_START = re.compile(r"(?:(?:any|every)thing|all|anyone)? ?(?:not|except|without|other than|but)\b")
 
 
@@ -79,7 +81,7 @@ class ReferringExpression:
         text: as it was said, without courtesies.
         words: what the thing itself must be, attributes and at last its noun, without those that fit anything.
         excluded: what it must not be.
-        quantifier: "two", "all", ...; empty: one is meant.
+        quantifier: "two", "all", "12", ...; empty: one is meant.
         is_negative: it says only what is not meant.
     """
 
@@ -90,6 +92,30 @@ class ReferringExpression:
     ordinal: Ordinal | None = None
     quantifier: str = ""
     is_negative: bool = False
+
+    @property
+    def count(self) -> int | None:
+        """How many are meant; None: all that there are."""
+        if not self.quantifier:
+            return 1
+        return int(self.quantifier) if self.quantifier.isdigit() else lexicon.NUMBERS.get(self.quantifier)
+
+    @property
+    def text_of_one(self) -> str:
+        """What is said of each of several: "the red mug" of "both of the red mugs"."""
+        if not self.quantifier:
+            return self.text
+        words = self.text.split()
+        while words and (words[0] in lexicon.QUANTIFIERS or words[0] in (self.quantifier, "the", "of")):
+            words = words[1:]
+        head = next((place for place, word in enumerate(words) if singular(word) in self.words[-1:]), len(words))
+        return " ".join(["the", *words[:head], *map(singular, words[head : head + 1]), *words[head + 1 :]])
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it names a kind of thing, as in "red mug", and not one of them, as in "the red mug"."""
+        first = self.text.partition(" ")[0]
+        return not self.quantifier and self.ordinal is None and first not in lexicon.FUNCTION_WORDS
 
     @property
     def name(self) -> str:
@@ -160,7 +186,7 @@ def _spoken(words: list[str]) -> list[str]:
 
 def _read(words: list[str]) -> ReferringExpression:
     said = " ".join(words)
-    rest, relation, ordinal = said, None, None
+    rest, relation, ordinal = PARTITIVE.sub(r"\1", said), None, None
     negation = re.search(rf"\b(?:{NEGATION})\b(?P<what>.*)", rest)
     excluded: tuple[str, ...] = ()
     is_negative = bool(NEGATIVE_START.match(said))
@@ -180,9 +206,8 @@ def _read(words: list[str]) -> ReferringExpression:
     content += [lexicon.PATTERN_NOUNS[word] for word in rest.split() if word in lexicon.PATTERN_NOUNS]
     if ordinal is None:
         content, ordinal = _named_order(content)
-    plural = not quantifier and bool(content) and _is_plural(content[-1])
-    if plural:
-        quantifier = "several"
+    if not quantifier and content and _is_plural(content[-1]):
+        quantifier = next((str(int(word)) for word in head[0].split() if word.isdecimal() and int(word) > 1), "several")
     content = [singular(word) if index == len(content) - 1 else word for index, word in enumerate(content)]
     patterns = [word for word in content if word in lexicon.PATTERNS]
     own = [*patterns, *(word for word in content if word not in lexicon.GENERIC_NOUNS and word not in patterns)]
@@ -240,6 +265,8 @@ def _is_plural(word: str) -> bool:
 
 def singular(word: str) -> str:
     """A noun without the mark of the plural."""
+    if word in lexicon.IRREGULAR_PLURALS:
+        return lexicon.IRREGULAR_PLURALS[word]
     if word in lexicon.SINGULARS or not word.endswith("s") or word.endswith("ss") or len(word) < 4:
         return word
     return word[:-2] if word.endswith(("sses", "xes", "ches", "shes")) else word[:-1]

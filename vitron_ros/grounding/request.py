@@ -94,6 +94,7 @@ class ModelRequest:
         text: the phrase of FIND and VERIFY, the question or command of ASK.
         newest: of FIND: so many of the newest frames are a view of their own, too, see `streaming.multi_view`;
             0, or no less than there are: one view.
+        wants_candidates: of FIND: everything that fits the phrase is wanted, and each is verified.
         box_xyxy: (4,) px, of FOLLOW: the target in the first frame.
         roi_xyxy: of FOLLOW: the only part of the images that the model is shown; None: all. Frames and boxes are of
             whole images until `streaming.answering` asks, and of the window in what the model is given.
@@ -115,6 +116,7 @@ class ModelRequest:
     frames: tuple[Frame, ...]
     text: str = ""
     newest: int = 0
+    wants_candidates: bool = False
     box_xyxy: Boxes | None = None
     roi_xyxy: Roi | None = None
     regions: tuple[Region, ...] = ()

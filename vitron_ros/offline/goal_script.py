@@ -19,7 +19,7 @@ REGIONS: dict[str, Callable[[Any], Region]] = {
     "scribble": Region.from_scribble,
 }
 LIMITS = ("timeout", "lost_timeout", "min_score", "duration")
-KEYS = ("at", "cancel_at", "prompt", "camera", *REGIONS, *LIMITS)
+KEYS = ("at", "cancel_at", "prompt", "camera", "max_targets", *REGIONS, *LIMITS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -35,7 +35,7 @@ def read_goals(path: Path) -> list[ScriptedGoal]:
     """The goals of a YAML file: a list under the key `goals`.
 
     Each has a `prompt`, or `box: [x_min, y_min, x_max, y_max]`, `point`, `polygon` or `scribble` (px), or both, and may
-    have `at` and `cancel_at` (s) and the limits of TrackObject.
+    have `at` and `cancel_at` (s), `max_targets` and the limits of TrackObject.
 
     Raises:
         ConfigError: the file cannot be read, or a goal in it says something unknown or impossible.
@@ -63,12 +63,19 @@ def _goal(item: Any, where: str) -> ScriptedGoal:
             prompt=str(item.get("prompt") or ""),
             camera=str(item.get("camera") or ""),
             region=region,
+            max_targets=_whole(item["max_targets"]) if "max_targets" in item else None,
             **limits,
         )
         cancel_at_s = _time_s(item["cancel_at"]) if "cancel_at" in item else None
         return ScriptedGoal(request=request, at_s=_time_s(item.get("at", 0)), cancel_at_s=cancel_at_s)
     except (ConfigError, RegionError, TypeError, ValueError) as error:
         raise ConfigError(f"{where}: {error}") from error
+
+
+def _whole(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError(f"{value!r} is not a whole number")
+    return value
 
 
 def _time_s(value: Any) -> float:

@@ -98,13 +98,15 @@ def _with_cut_off(reply: ModelReply, model: LanguageVision) -> ModelReply:
 
 
 def checked(request: ModelRequest, reply: ModelReply) -> ModelReply:
-    """The reply with the request's stamps, or a FAILED one if its form is wrong."""
+    """The reply with the request's stamps, or a FAILED one if its form is wrong. Only OK and UNSURE have boxes."""
     stamps_ns = tuple(frame.stamp_ns for frame in request.frames)
     if reply.status is ReplyStatus.OK:
         problem = _problem(request, reply)
         if problem:
             logger.error("a reply of the model is not of the agreed form: %s", problem)
             return unanswered(request, ReplyStatus.FAILED, f"the model's reply is not of the agreed form: {problem}")
+    elif reply.status is not ReplyStatus.UNSURE or _problem(request, reply):
+        reply = replace(reply, boxes_xyxy=None, candidates_xyxy=np.empty((0, 4)), candidate_scores=np.empty(0))
     return replace(reply, task=request.task, stamps_ns=stamps_ns)
 
 

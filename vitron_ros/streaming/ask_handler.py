@@ -118,19 +118,21 @@ class LocateHandler:
         return self.find.check_requests(replies)
 
     def reply(self, replies: Sequence[ModelReply], checks: Sequence[ModelReply]) -> ModelReply:
-        found, frame = self.find.reply(replies, checks), self.request.frames[-1]
+        (phrase, found), frame = self.find.best(replies, checks), self.request.frames[-1]
         reply = replace(found, id=self.request.id, task=Task.ASK, boxes_xyxy=None, text="")
         if found.status is not ReplyStatus.OK or found.boxes_xyxy is None:
             return reply
-        phrase = next(iter(self.find.phrases.items))
         box = found.boxes_xyxy[-1]
         if not np.isfinite(box).all():
             text = f'"{phrase.text}" is not visible in the newest image'
             return replace(reply, status=ReplyStatus.ABSENT, message=text)
         if not found.is_sure(self.request.min_score):
             return replace(reply, status=ReplyStatus.UNSURE, message=_below_min_score(found, self.request))
-        text = f"{phrase.text}: {location_text(box, frame.width, frame.height)}"
-        return replace(reply, text=text, grounded=(Grounded(label=phrase.text, box_xyxy=box),))
+        gives_all = self.find.request.wants_candidates and len(found.candidates_xyxy)
+        boxes = found.candidates_xyxy if gives_all else box[None]
+        places = "; ".join(location_text(place, frame.width, frame.height) for place in boxes)
+        grounded = tuple(Grounded(label=phrase.text, box_xyxy=place) for place in boxes)
+        return replace(reply, text=f"{phrase.text}: {places}", grounded=grounded)
 
 
 def _without_answer(answer: ModelReply, status: ReplyStatus, message: str) -> ModelReply:

@@ -1,5 +1,6 @@
-"""Whose is a box that the model has found for a target that was lost, where several targets are about?"""
+"""Whose is a box that the model has found, where several targets are about?"""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -34,6 +35,37 @@ def is_taken(detection: Detection, track: Track, others: Sequence[Track]) -> boo
         if is_there and not was_same:
             return True
     return False
+
+
+def assign(boxes_xyxy: Boxes, time_ns: int, tracks: Sequence[Track]) -> dict[int, int]:
+    """Which of the boxes (N, 4) px of the image of that time is which target's, by track id.
+
+    The targets that are seen in their places come first, the largest IoU before others; then those that are lost; then
+    those that are seen elsewhere. A target without a place gets the box that needs the least speed; is it within reach?
+    """
+    owners: dict[int, int] = {}
+
+    def give(ranked: Sequence[tuple[float, int, int]]) -> None:
+        for _, track_id, index in sorted(ranked):
+            if track_id not in owners and index not in owners.values():
+                owners[track_id] = index
+
+    places = {track.id: track.history.at([time_ns]) for track in tracks}
+    seen = {track_id: place.boxes_xyxy[0] for track_id, place in places.items() if place.is_seen[0]}
+    overlaps = [
+        (float(iou(box, boxes_xyxy[index])), track_id, index)
+        for (track_id, box), index in itertools.product(seen.items(), range(len(boxes_xyxy)))
+    ]
+    give([(-overlap, track_id, index) for overlap, track_id, index in overlaps if overlap >= AGREEMENT_IOU])
+    for is_seen in (False, True):
+        give(
+            [
+                (_speed(Detection(boxes_xyxy[index], time_ns), track), track.id, index)
+                for track, index in itertools.product(tracks, range(len(boxes_xyxy)))
+                if (track.id in seen) is is_seen
+            ]
+        )
+    return owners
 
 
 def nearest(detection: Detection, lost: Sequence[Track]) -> Track:

@@ -30,19 +30,34 @@ Position = Literal["right", "wrong", "unknown"]
 
 @dataclass(frozen=True, eq=False)
 class BoxCheck:
-    """The check of one box (4,) px of a frame against a phrase."""
+    """The check of one box (4,) px against a phrase.
+
+    Attributes:
+        index: of the request's frame that the box is in.
+        name: unique among the checks of a request.
+    """
 
     request: ModelRequest
     phrase: ReferringExpression
-    frame: Frame
+    index: int
     box_xyxy: Boxes
+    name: str = ""
+
+    @property
+    def frame(self) -> Frame:
+        return self.request.frames[self.index]
 
     def requests(self) -> list[ModelRequest]:
-        """Whether it shows the object, where the phrase has words for it, and the objects that it is compared with."""
-        requests = [self._request(number, text) for number, text in enumerate(self._compared(), 1)]
+        """Whether it shows the object, where the phrase has words for it, and the objects that it is compared with.
+
+        Checks of one request that compare with the same object of the same frame give that question the same id.
+        """
+        requests = [self._request(f"frame {self.index} {text}", text) for text in self._compared()]
         if self.phrase.words or self.phrase.excluded:
             region = (Region.from_box(self.box_xyxy),)
-            requests.append(replace(self._request(0), task=Task.VERIFY, text=self.phrase.text, regions=region))
+            requests.append(
+                replace(self._request(self.name), task=Task.VERIFY, text=self.phrase.text_of_one, regions=region)
+            )
         return requests
 
     def problem(self, replies: Sequence[ModelReply]) -> str:
@@ -100,14 +115,15 @@ class BoxCheck:
                 is_right = not others or may_have_rank(self.box_xyxy, others[0], ordinal, side)
         return "right" if is_right else "wrong"
 
-    def _request(self, number: int, text: str = "") -> ModelRequest:
+    def _request(self, name: str, text: str = "") -> ModelRequest:
         return replace(
             self.request,
-            id=f"{self.request.id} check {number}",
+            id=f"{self.request.id} check {name}",
             task=Task.FIND,
             frames=(self.frame,),
             text=text,
             newest=0,
+            wants_candidates=False,
             regions=(),
             history=(),
             on_text=None,

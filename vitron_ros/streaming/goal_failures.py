@@ -21,6 +21,11 @@ def too_many_targets(count: int, config: PipelineConfig) -> Failure:
     return Failure(Outcome.OVERLOADED, Reason.NONE, text)
 
 
+def target_gone(lost_timeout: float) -> str:
+    """Of one target of a goal that follows others, too."""
+    return f"not seen for {lost_timeout:g} s; the goal goes on with the others"
+
+
 def image_not_kept(context: StepContext, stamp_ns: int) -> Failure:
     """The image of that stamp, on which a region was drawn."""
     age_s = (context.image_ns - stamp_ns) / SECOND_NS

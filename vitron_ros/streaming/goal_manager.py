@@ -2,21 +2,23 @@
 
 from collections.abc import Mapping
 
+from vitron_ros.boxes import Boxes, iou
 from vitron_ros.clock import SECOND_NS
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.request import ModelReply, ModelRequest, ReplyStatus, Task
 from vitron_ros.streaming import goal_failures
 from vitron_ros.streaming.frame_buffer import FrameBuffer
+from vitron_ros.streaming.fusion_decision import AGREEMENT_IOU
 from vitron_ros.streaming.goal_state import GoalState
 from vitron_ros.streaming.goals import Failure, GoalFeedback, GoalResult, Outcome, Phase, TrackRequest
 from vitron_ros.streaming.intent_gate import targets
 from vitron_ros.streaming.model_fusion import ModelFusion
 from vitron_ros.streaming.pending_requests import PendingRequests
-from vitron_ros.streaming.phrase_search import PhraseSearch
+from vitron_ros.streaming.phrase_search import Admission, PhraseSearch
 from vitron_ros.streaming.step_context import StepContext
 from vitron_ros.streaming.target_starter import TargetStarter
 from vitron_ros.tracking.catch_up import CatchUp
-from vitron_ros.tracking.track import EventKind, Reason, TrackEvent, TrackSnapshot
+from vitron_ros.tracking.track import EventKind, Reason, TrackEvent, TrackSnapshot, TrackState
 from vitron_ros.tracking.track_manager import TrackManager
 
 LEAST_UNSEEN = 2  # images in a row without its target that end a goal: of a slow camera, one may take a `lost_timeout`
@@ -48,17 +50,22 @@ class GoalManager:
 
     def add(self, context: StepContext, goal_id: str, request: TrackRequest) -> None:
         """Accept a goal."""
-        phrases = targets(request.prompt) if request.region is None else ()
-        taken = phrases[: request.max_targets]
+        wanted = targets(request.prompt, request.max_targets) if request.region is None else ()
+        taken = wanted[: request.max_targets]
         names = [f"{goal_id} {number}" if number else goal_id for number in range(len(taken))]
-        left_out = ", ".join(f'"{phrase}"' for phrase in phrases[len(taken) :])
+        limit = f"max_targets of the goal is {request.max_targets}"
+        left_out = ", ".join(f'"{item.phrase}"' for item in wanted[len(taken) :])
+        notes = [f"left out {left_out}: {limit}"] if left_out else []
+        notes += [f'not all of "{item.phrase}" are taken: {limit}' for item in taken if item.is_capped]
         self._goals[goal_id] = GoalState(
             id=goal_id,
             request=request,
             accepted_ns=context.now_ns,
             is_ahead=request.region_stamp_ns > context.image_ns,
-            searches=tuple(map(PhraseSearch, names, taken)),
-            note=f"left out {left_out}: max_targets of the goal is {request.max_targets}" if left_out else "",
+            searches=tuple(
+                PhraseSearch(name, item.phrase, item.count) for name, item in zip(names, taken, strict=True)
+            ),
+            note="; ".join(notes),
         )
 
     def cancel(self, context: StepContext, goal_id: str) -> Events:
@@ -80,7 +87,7 @@ class GoalManager:
         for goal in list(self._goals.values()):
             if goal.found_ns is not None:
                 for search in goal.open_searches:
-                    events += self._fail_search(context, goal, search, search.not_found("in the recording"))
+                    events += self._give_up(context, goal, search, "in the recording")
                 events += self._finish(context, goal, Outcome.OK, Reason.REQUESTED, "followed to the last image")
             elif self._is_unanswered(goal):
                 text = "the recording ended before the model had answered"
@@ -92,7 +99,7 @@ class GoalManager:
     def drop_targets(self, context: StepContext, reason: Reason, text: str) -> Events:
         """The images have nothing to do with those so far: goals with a target end, the others begin anew."""
         for _, search in self._searching():
-            search.catch_up = None
+            search.catch_ups.clear()
         found = [goal for goal in self._goals.values() if goal.found_ns is not None]
         text = f"{text}; send the goal again"
         return [event for goal in found for event in self._finish(context, goal, Outcome.LOST, reason, text)]
@@ -121,37 +128,77 @@ class GoalManager:
 
     def requests(self, context: StepContext, clip: tuple[Frame, ...]) -> list[ModelRequest]:
         """What to ask the model with the newest clip."""
-        wanted = [search for _, search in self._searching() if search.catch_up is None]
-        for search in wanted:
-            search.is_asked = True
-        newest = context.config.model_find_frames
-        return [
-            self._pending.ask(search.subject, Task.FIND, clip, text=search.phrase, newest=newest) for search in wanted
-        ]
+        wanted = [search for _, search in self._searching() if not (search.found or search.catch_ups)]
+        requests = [self._request(search, clip, newest=context.config.model_find_frames) for search in wanted]
+        newest_frames = clip[-context.config.model_find_frames :]
+        searches = [search for goal in self._goals.values() for search in goal.searches]
+        return requests + [self._request(search, newest_frames) for search in searches if self._is_due(context, search)]
+
+    def _request(self, search: PhraseSearch, clip: tuple[Frame, ...], newest: int = 0) -> ModelRequest:
+        search.is_asked = True
+        return self._pending.ask(
+            search.subject,
+            Task.FIND,
+            clip,
+            text=search.phrase,
+            newest=newest,
+            wants_candidates=search.is_for_many,
+            is_placed=not search.found,
+        )
+
+    def _is_due(self, context: StepContext, search: PhraseSearch) -> bool:
+        """Whether it is time to ask where several targets of a phrase are now, and whether there are more."""
+        if not (search.is_for_many and search.found) or search.catch_ups or (search.is_over and not search.track_ids):
+            return False
+        is_urgent = self._pending.is_open(search.subject) or self._model_fusion.is_objecting(search.track_ids)
+        return is_urgent or self._model_fusion.is_due(context)
 
     def receive(self, context: StepContext, name: str, request: ModelRequest, reply: ModelReply) -> Events:
         """What the model says to a search. Where it saw nothing it is asked again with the next keyframe."""
-        goal, search = next((goal, search) for goal, search in self._searching() if search.name == name)
-        failure = search.receive(request, reply, context.config, self._manager)
+        searches = ((goal, search) for goal in self._goals.values() for search in goal.searches)
+        goal, search = next(item for item in searches if item[1].name == name)
+        admission = self._admission(context, goal, search, request.frames[-1].stamp_ns)
+        if search.found:
+            free = self._model_fusion.receive_candidates(context, search.track_ids, request, reply)
+            if not (search.is_over or search.catch_ups):
+                search.start_candidates(request, free, context.config, admission)
+            return []
+        failure = search.receive(request, reply, context.config, admission)
         if failure is not None:
             return self._fail_search(context, goal, search, failure)
-        if search.catch_up is not None and reply.status is ReplyStatus.OK:
+        if search.catch_ups and reply.status is ReplyStatus.OK:
             goal.note = goal.note or reply.message
         return []
+
+    def _admission(self, context: StepContext, goal: GoalState, search: PhraseSearch, time_ns: int) -> Admission:
+        """Of candidates in the image of that time. A first target has room; where the node has none, its goal ends."""
+        max_targets = context.config.max_targets
+        room = min(goal.room(search, max_targets), max_targets - len(self._manager) - len(self.catch_ups))
+        others = [other for other in goal.searches if other is not search]
+        histories = [
+            self._manager.track(number).history.at([time_ns]) for other in others for number in other.track_ids
+        ]
+        places = [history.boxes_xyxy[0] for history in histories if history.is_seen[0]]
+        places += [catch_up.path[0][1].box_xyxy for other in others for catch_up in other.catch_ups]
+
+        def is_new(box_xyxy: Boxes) -> bool:
+            return all(iou(box_xyxy, place) < AGREEMENT_IOU for place in places)
+
+        return Admission(self._manager, max(room, 0 if search.found else 1), is_new)
 
     @property
     def catch_ups(self) -> list[CatchUp]:
         """Boxes of the model on their way to now."""
-        return [search.catch_up for _, search in self._searching() if search.catch_up is not None]
+        return [catch_up for _, search in self._searching() for catch_up in search.catch_ups]
 
     def advance(self, context: StepContext, budget: int, max_views: int) -> tuple[int, Events]:
         """Carry them towards the newest image; arguments and result as of `ModelFusion.advance`."""
         events: Events = []
         for goal, search in self._searching():
-            if (catch_up := search.catch_up) is not None:
+            for catch_up in list(search.catch_ups):
                 budget -= catch_up.advance(self._frame_buffer.after(catch_up.time_ns), budget, max_views)
                 if catch_up.time_ns == context.image_ns:
-                    search.catch_up = None
+                    search.catch_ups.remove(catch_up)
                     started = self._starter.from_catch_up(context, goal, search, catch_up)
                     if isinstance(started, Failure):
                         started = self._fail_search(context, goal, search, started)
@@ -187,7 +234,7 @@ class GoalManager:
             return self._reject(context, goal, self._why_late(context, goal, timeout)) if is_late else []
         events: Events = []
         for search in goal.open_searches if is_late else ():
-            events += self._fail_search(context, goal, search, search.not_found(f"within {timeout:g} s"))
+            events += self._give_up(context, goal, search, f"within {timeout:g} s")
         lost_timeout = config.lost_timeout if request.lost_timeout is None else request.lost_timeout
         unseen_ns = context.image_ns - goal.seen_ns
         if request.duration is not None and context.image_ns - goal.found_ns >= request.duration * SECOND_NS:
@@ -196,7 +243,28 @@ class GoalManager:
         elif lost_timeout and goal.unseen_in_a_row >= LEAST_UNSEEN and unseen_ns > lost_timeout * SECOND_NS:
             text = f"not seen for {lost_timeout:g} s"
             events += self._finish(context, goal, Outcome.LOST, Reason.LOST_TIMEOUT, text)
+        elif lost_timeout and not goal.unseen_in_a_row:
+            events += self._make_room(context, goal, lost_timeout)
         return events
+
+    def _make_room(self, context: StepContext, goal: GoalState, lost_timeout: float) -> Events:
+        """End those of the targets of "all ..." that have not been seen for so long, while others are."""
+        events: Events = []
+        for search in [search for search in goal.open_searches if search.is_for_all]:
+            for track in map(self._manager.track, list(search.track_ids)):
+                if track.state is TrackState.LOST and context.image_ns - track.seen_ns > lost_timeout * SECOND_NS:
+                    search.track_ids.remove(track.id)
+                    goal.track_ids.remove(track.id)
+                    events.append(
+                        self._end(context, track.id, Reason.LOST_TIMEOUT, goal_failures.target_gone(lost_timeout))
+                    )
+        return events
+
+    def _give_up(self, context: StepContext, goal: GoalState, search: PhraseSearch, where: str) -> Events:
+        """Its time is over; a search for all that there are goes on once it has found one."""
+        if search.is_for_all and search.found:
+            return []
+        return self._fail_search(context, goal, search, search.not_found(where))
 
     def _why_late(self, context: StepContext, goal: GoalState, timeout: float) -> Failure:
         if context.arrived_ns < goal.accepted_ns:
@@ -239,13 +307,14 @@ class GoalManager:
         )
 
     def _finish(self, context: StepContext, goal: GoalState, outcome: Outcome, reason: Reason, text: str) -> Events:
-        events: Events = []
-        for track_id in goal.track_ids:
-            assert context.frame is not None, "a goal with tracks has seen an image"
-            events.append(self._manager.end(track_id, context.frame, context.image_ns, reason, text))
-            self._model_fusion.forget(track_id)
-        for search in goal.open_searches:
+        events = [self._end(context, track_id, reason, text) for track_id in goal.track_ids]
+        for search in goal.searches:
             self._pending.withdraw(search.subject)
         del self._goals[goal.id]
         self._finished[goal.id] = goal.result(outcome, text)
         return events
+
+    def _end(self, context: StepContext, track_id: int, reason: Reason, text: str) -> TrackEvent:
+        assert context.frame is not None, "a goal with tracks has seen an image"
+        self._model_fusion.forget(track_id)
+        return self._manager.end(track_id, context.frame, context.image_ns, reason, text)

@@ -40,13 +40,21 @@ class GoalState:
         """Those that go on."""
         return [search for search in self.searches if not search.is_over]
 
+    def room(self, search: PhraseSearch, max_targets: int) -> int:
+        """How many targets a search may add, of `max_targets` at most. Each other that has none keeps one."""
+        others = [other for other in self.open_searches if other is not search and not other.found]
+        held = len(self.track_ids) + sum(max(len(other.catch_ups), 1) for other in others)
+        limit = max_targets if self.request.max_targets is None else min(self.request.max_targets, max_targets)
+        wanted = limit if search.count is None else search.count - search.found
+        return min(wanted, limit - held)
+
     def feedback(self, phase: Phase | None = None) -> GoalFeedback:
         return GoalFeedback(phase=self.phase if phase is None else phase, tracks=self.tracks)
 
     def result(self, outcome: Outcome, message: str) -> GoalResult:
         return GoalResult(
             outcome=outcome,
-            message="; ".join(filter(None, (message, self.note))),
+            message="; ".join(filter(None, (message, self.note, *(search.shortage for search in self.open_searches)))),
             tracks=self.tracks,
             frames_tracked=self.frames_tracked,
             frames_lost=self.frames_lost,

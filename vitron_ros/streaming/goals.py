@@ -42,7 +42,8 @@ class TrackRequest:
 
     Attributes:
         prompt: what to look for where there is no region; with one, the name of what it marks.
-        max_targets: that the goal follows at most. A model that finds one target a prompt never gives more than one.
+        max_targets: that the goal follows at most, of those that the prompt asks for: see `intent_gate.targets`. A
+            model that gives no candidates finds one target a phrase.
         region_stamp_ns: stamp of the image that the region was drawn on, past or to come; 0: the newest image.
         duration: s to follow the target, then the goal succeeds; None: until cancelled.
     """

@@ -1,11 +1,11 @@
 """The intent gate: what a text may make the model do. Node, replay and command line all ask through it."""
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from vitron_ros.grounding import lexicon
 from vitron_ros.grounding.intent import Intent, SpeechAct, has_content_word, read_intent, tokenise
-from vitron_ros.grounding.referring_expressions import parse_expressions
+from vitron_ros.grounding.referring_expressions import ReferringExpression, parse_expressions
 from vitron_ros.grounding.request import ModelRequest, ReplyStatus, Task, lack_of
 from vitron_ros.streaming.ask_handler import AskHandler, LocateHandler
 from vitron_ros.streaming.find_handler import FindHandler
@@ -33,10 +33,38 @@ def handler_for(request: ModelRequest, tasks: frozenset[Task]) -> RequestHandler
     return _find(request, Task.VERIFY in tasks) if request.task is Task.FIND else PassThrough(request)
 
 
-def targets(prompt: str) -> tuple[str, ...]:
-    """The phrases of what a prompt asks to follow, each for a search of its own; the prompt itself if it is one."""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a prompt asks to follow.
+
+    Attributes:
+        count: of the things that the phrase describes; None: all that there are.
+        is_capped: the prompt asks for more, which the goal does not allow.
+    """
+
+    phrase: str
+    count: int | None = 1
+    is_capped: bool = False
+
+
+def targets(prompt: str, max_targets: int | None = None) -> tuple[Wanted, ...]:
+    """What a prompt asks to follow, each for a search of its own; the prompt itself if it names one kind of thing.
+
+    Args:
+        max_targets: of the goal; more than one makes a phrase without an article, as "mug", mean as many.
+    """
     phrases = parse_expressions(_description(prompt))
-    return tuple(phrase.text for phrase in phrases.items) if phrases.conjunction == "and" else (prompt,)
+    if phrases.conjunction == "and":
+        return tuple(_wanted(phrase.text, phrase, max_targets) for phrase in phrases.items)
+    return (Wanted(prompt) if phrases.conjunction else _wanted(prompt, phrases.items[0], max_targets),)
+
+
+def _wanted(text: str, phrase: ReferringExpression, max_targets: int | None) -> Wanted:
+    if max_targets is None or phrase.count is None:
+        return Wanted(text, phrase.count)
+    if phrase.is_plain and max_targets > 1:
+        return Wanted(text, None)
+    return Wanted(text, min(phrase.count, max_targets), phrase.count > max_targets)
 
 
 def _description(prompt: str) -> str:
@@ -134,12 +162,14 @@ def _existence_of(text: str) -> str:
 
 
 def _find_of(request: ModelRequest, thing: str) -> ModelRequest:
+    phrases = parse_expressions(thing)
     return replace(
         request,
         id=f"{request.id} find",
         task=Task.FIND,
         text=thing,
         newest=NEWEST,
+        wants_candidates=not phrases.conjunction and bool(phrases.items[0].quantifier),
         regions=(),
         history=(),
         on_text=None,

@@ -81,7 +81,8 @@ class InvocationCheck:
         assert invocation.region is not None
         self._box = np.asarray(xyxy_from_norm(invocation.region, frame.width, frame.height))
         self._request = request
-        self._checks = [BoxCheck(request, phrase, frame, self._box) for phrase in parse_expressions(name).items]
+        newest = len(request.frames) - 1
+        self._checks = [BoxCheck(request, phrase, newest, self._box) for phrase in parse_expressions(name).items]
 
     def requests(self) -> list[ModelRequest]:
         requests = []

@@ -1,6 +1,8 @@
 """The slow loop's care for targets that exist: whom to ask the model about, and what follows from its replies."""
 
 import logging
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,9 +12,10 @@ from vitron_ros.config import PipelineConfig
 from vitron_ros.errors import ConfigError, RegionError
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.request import ModelReply, ModelRequest, ReplyStatus, Roi, Task
-from vitron_ros.streaming.association import Detection, is_taken, nearest
+from vitron_ros.streaming.association import Detection, assign, is_taken, nearest
 from vitron_ros.streaming.frame_buffer import FrameBuffer
 from vitron_ros.streaming.fusion_decision import (
+    AGREEMENT_IOU,
     CONFIRMATION_IOU,
     FusionDecision,
     ModelPrediction,
@@ -24,6 +27,7 @@ from vitron_ros.streaming.pending_requests import PendingRequests, RoundRobin, S
 from vitron_ros.streaming.roi_crop import roi_crop, up_to_edge
 from vitron_ros.streaming.step_context import StepContext
 from vitron_ros.streaming.target_state import TargetState
+from vitron_ros.tracking.box_history import TrackHistory
 from vitron_ros.tracking.box_tracker import View
 from vitron_ros.tracking.catch_up import CatchUp
 from vitron_ros.tracking.track import Track, TrackEvent, TrackState
@@ -55,9 +59,9 @@ class ModelFusion:
         self._targets: dict[int, TargetState] = {}  # by track id; whose catch-up began last is last
         self._asked_ns: int | None = None
 
-    def begin(self, track_id: int, *, by_model: bool) -> None:
-        """Care for a new target, which the model found, or did not."""
-        self._targets[track_id] = TargetState.begin(by_model=by_model)
+    def begin(self, track_id: int, *, by_model: bool, is_grouped: bool = False) -> None:
+        """Care for a new target, which the model found, or did not. Whoever began a group asks for it by its phrase."""
+        self._targets[track_id] = TargetState.begin(by_model=by_model, is_grouped=is_grouped)
 
     def forget(self, track_id: int) -> None:
         """A target has ended."""
@@ -82,15 +86,46 @@ class ModelFusion:
         period_ns = model_period(context.config, context.load_shedding) * SECOND_NS
         return self._asked_ns is None or context.image_ns - self._asked_ns >= period_ns
 
+    def is_objecting(self, track_ids: Sequence[int]) -> bool:
+        """Whether the next reply about some of these targets decides where they are."""
+        return any(self._targets[track_id].reliability.is_objecting for track_id in track_ids)
+
+    def receive_candidates(
+        self, context: StepContext, track_ids: Sequence[int], request: ModelRequest, reply: ModelReply
+    ) -> ModelReply:
+        """What the model says about all targets of one phrase: the reply with those candidates that are none of them.
+
+        None is given while it is not known where all targets were in that image, or one of them is on its way to now.
+        """
+        if reply.status not in (ReplyStatus.OK, ReplyStatus.ABSENT) or reply.is_contradicted:
+            return _with_candidates(reply, [])
+        tracks = [self._manager.track(track_id) for track_id in track_ids if self._targets[track_id].catch_up is None]
+        time_ns, boxes = request.frames[-1].stamp_ns, reply.candidates_xyxy
+        owners = assign(boxes, time_ns, tracks)
+        present = [track for track in tracks if track.state is not TrackState.LOST]
+        is_known = len(tracks) == len(track_ids) and all(
+            np.isfinite(track.history.at([time_ns]).boxes_xyxy).all() for track in present
+        )
+        taken = {
+            owners.get(track.id)
+            for track in tracks
+            if self._receive(context, track.id, request, _reply_about(reply, owners.get(track.id)))
+        }
+        return _with_candidates(reply, [index for index in range(len(boxes)) if is_known and index not in taken])
+
     def receive(self, context: StepContext, track_id: int, request: ModelRequest, reply: ModelReply) -> None:
         """What the model says about a target."""
+        self._receive(context, track_id, request, reply)
+
+    def _receive(self, context: StepContext, track_id: int, request: ModelRequest, reply: ModelReply) -> bool:
+        """Take it; whether the newest box may be that of the target."""
         if reply.status not in (ReplyStatus.OK, ReplyStatus.ABSENT) or reply.is_contradicted:
-            return
+            return False
         track, target, prediction = self._manager.track(track_id), self._targets[track_id], _prediction(request, reply)
         if request.task is Task.FOLLOW:
             target.needs_whole_image = _left_roi(request, prediction)
         if not len(prediction.times_ns):
-            return
+            return False
         last = track.history.last_seen()
         track_history = track.history.at(prediction.times_ns.tolist())
         fusion = decide(
@@ -100,9 +135,13 @@ class ModelFusion:
             min_score=reply.needed_score(context.config.model_min_score),
             last_seen=None if last is None else (last.time_ns, last.box_xyxy),
             confirmed=[place for place in (target.found_by_phrase, _confirmed(track)) if place is not None],
-            is_proven=not target.is_unproven,
+            # One of several that is seen does not give way to another that is named twice: that is a target of its own.
+            is_proven=not target.is_unproven or (target.is_grouped and track.is_seen),
         )
         target.reliability = fusion.reliability
+        is_its_own = fusion.decision in (FusionDecision.CONFIRM, FusionDecision.OBJECTION) or _agrees(
+            prediction, track_history
+        )
         if fusion.decision is FusionDecision.CONFIRM:
             track.confirm(reply.stamps_ns[fusion.frame])
             if request.task is Task.FIND:
@@ -118,9 +157,9 @@ class ModelFusion:
         elif fusion.decision is FusionDecision.CORRECT:
             frame = request.frames[fusion.frame]
             tracked = track_history.boxes_xyxy[fusion.frame] if track_history.is_seen[fusion.frame] else None
-            self._consider(
-                track, frame, prediction.boxes_xyxy[fusion.frame], prediction.score, fusion.likeness, tracked
-            )
+            box = prediction.boxes_xyxy[fusion.frame]
+            is_its_own |= self._consider(track, frame, box, prediction.score, fusion.likeness, tracked)
+        return is_its_own
 
     @property
     def catch_ups(self) -> list[CatchUp]:
@@ -155,12 +194,16 @@ class ModelFusion:
         followed = {
             track.id: track
             for track in tracks.values()
-            if not self._can_be_found(track) and _first_seen(track, clip) is not None and self._can_be_verified(track)
+            if not self._can_be_found(track) and self._can_be_verified(track) and self._has_a_start(track, clip)
         }
         turns = self._round.next((track.id, track.score) for track in followed.values())[:count]
         for track_id in turns:
             self._round.ask(track_id)
         return [followed[track_id] for track_id in turns]
+
+    def _has_a_start(self, track: Track, clip: tuple[Frame, ...]) -> bool:
+        """Whether the clip shows where it was, if that is what the model has to be told."""
+        return not self._can_follow or _first_seen(track, clip) is not None
 
     def _request(self, track: Track, clip: tuple[Frame, ...], config: PipelineConfig) -> ModelRequest | None:
         if not self._can_be_verified(track):
@@ -192,6 +235,8 @@ class ModelFusion:
         """A lost target is found by its phrase. One that is seen is followed and found in turn, since who is given the
         box of another will follow that; an objection is heard a second time in the same way."""
         target = self._targets[track.id]
+        if target.is_grouped:
+            return Task.FOLLOW
         if self._can_be_found(track) or target.is_unproven or not self._can_follow:
             return Task.FIND
         if not (track.phrase and target.reliability.credit and target.reliability.is_earned):
@@ -202,15 +247,21 @@ class ModelFusion:
 
     def _can_be_verified(self, track: Track) -> bool:
         """By its box, or else by its phrase, which may be wrong where the model did not find the target by it."""
-        return self._can_follow or (bool(track.phrase) and self._targets[track.id].reliability.is_earned)
+        target = self._targets[track.id]
+        by_phrase = bool(track.phrase) and target.reliability.is_earned and not target.is_grouped
+        return self._can_follow or by_phrase
 
     def _is_urgent(self, track_id: int) -> bool:
         """There is an open question about it, or an objection that waits for a second one."""
-        return self._pending.is_open(subject_of(track_id)) or self._targets[track_id].reliability.is_objecting
+        target = self._targets[track_id]
+        return self._pending.is_open(subject_of(track_id)) or (
+            target.reliability.is_objecting and not target.is_grouped
+        )
 
     def _can_be_found(self, track: Track) -> bool:
         """By its phrase, and the model's reply would count."""
-        return _is_lost_with_phrase(track) and self._targets[track.id].reliability.is_earned
+        target = self._targets[track.id]
+        return _is_lost_with_phrase(track) and target.reliability.is_earned and not target.is_grouped
 
     def _is_gone(self, track: Track, stamp_ns: int) -> bool:
         """What the tracker has followed ever since that image is not the target; whether it now looks elsewhere."""
@@ -218,33 +269,36 @@ class ModelFusion:
 
     def _consider(
         self, track: Track, frame: Frame, box_xyxy: Boxes, score: float, likeness: float, tracked: Boxes | None
-    ) -> None:
-        """Send a box of the past on its way to now, if it may be the target, and rather than what is followed."""
+    ) -> bool:
+        """Send a box of the past on its way to now, if it may be the target, and rather than what is followed;
+        whether it is on its way."""
         try:
             box = check_box(box_xyxy, frame.width, frame.height)
         except RegionError:
-            return
+            return False
         find, tracks = Detection(box, frame.stamp_ns), self._manager.tracks()
         if is_taken(find, track, tracks):
-            return
+            return False
         is_lost = track.state is TrackState.LOST
         rivals = [other for other in tracks if _is_lost_with_phrase(other) and other.phrase == track.phrase]
-        if is_lost and track.phrase and nearest(find, rivals) is not track:
-            return
+        is_given = not is_lost or not track.phrase or self._targets[track.id].is_grouped
+        if not is_given and nearest(find, rivals) is not track:
+            return False
         view = View(frame)
         alike = self._manager.likeness(track.id, view, box)
         if alike is not None and alike < likeness:
-            return
+            return False
         if alike is not None and tracked is not None and likeness and not self._is_better(track, view, tracked, alike):
-            return
+            return False
         try:
             catch_up = self._manager.start_catch_up(view, box, frame.stamp_ns, score=score, was_lost=is_lost)
         except ConfigError as error:
             logger.warning("the model's box cannot be followed: %s", error)
-            return
+            return False
         target = self._targets.pop(track.id)
         target.catch_up = catch_up
         self._targets[track.id] = target
+        return True
 
     def _is_better(self, track: Track, view: View, tracked_xyxy: Boxes, alike: float) -> bool:
         """Whether something is more like the target than what is followed, or they are too alike to tell."""
@@ -267,6 +321,26 @@ class ModelFusion:
             return None  # found elsewhere in the meantime; the next question will tell who was right
         assert context.frame is not None, "a box on its way has images to go through"
         return self._manager.correct(track_id, catch_up, context.frame, context.config)
+
+
+def _reply_about(reply: ModelReply, index: int | None) -> ModelReply:
+    """What a reply with candidates says of the target that has one of them, or none."""
+    boxes = np.full((len(reply.stamps_ns), 4), np.nan)
+    if index is None:
+        return replace(reply, boxes_xyxy=boxes)
+    boxes[-1] = reply.candidates_xyxy[index]
+    return replace(reply, boxes_xyxy=boxes, score=float(reply.candidate_scores[index]))
+
+
+def _with_candidates(reply: ModelReply, indices: list[int]) -> ModelReply:
+    boxes, scores = reply.candidates_xyxy[indices], reply.candidate_scores[indices]
+    return replace(reply, candidates_xyxy=boxes, candidate_scores=scores)
+
+
+def _agrees(prediction: ModelPrediction, track_history: TrackHistory) -> bool:
+    """Whether both have the target in the same place in the newest image."""
+    boxes = np.nan_to_num(prediction.boxes_xyxy[-1]), np.nan_to_num(track_history.boxes_xyxy[-1])
+    return bool(track_history.is_seen[-1] and iou(*boxes) >= AGREEMENT_IOU)
 
 
 def _is_lost_with_phrase(track: Track) -> bool:

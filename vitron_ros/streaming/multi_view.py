@@ -41,7 +41,8 @@ def merge_views(replies: Sequence[ModelReply]) -> ModelReply:
     if not (is_newest or is_there):
         return replace(newest, stamps_ns=whole.stamps_ns, boxes_xyxy=None)
     if is_newest:
-        is_same = is_there and iou(newest_boxes[-1], boxes[-1]) >= SAME_IOU
+        shown = [boxes[-1], *whole.candidates_xyxy] if is_there else []
+        is_same = any(iou(newest_boxes[-1], box) >= SAME_IOU for box in shown)
         boxes = np.concatenate([boxes[: -len(newest_boxes)], newest_boxes])
         reply = replace(newest, stamps_ns=whole.stamps_ns, boxes_xyxy=boxes, kept=whole.kept)
         if is_same or newest.score >= SURE_SCORE:

@@ -58,30 +58,30 @@ class PendingRequests:
         *,
         text: str = "",
         newest: int = 0,
+        wants_candidates: bool = False,
         is_placed: bool = True,
         box_xyxy: Boxes | None = None,
         roi_xyxy: Roi | None = None,
     ) -> ModelRequest:
         """A new question, or the subject's open one with a newer clip."""
-        known = self._open.get(subject)
-        if known is not None and known.request.task is task:
-            known.request = replace(
-                known.request, frames=clip, text=text, newest=newest, box_xyxy=box_xyxy, roi_xyxy=roi_xyxy
-            )
-            return known.request
-        self.withdraw(subject)
-        withdrawn = threading.Event()
-        request = ModelRequest(
+        asked = ModelRequest(
             id=f"{self._name}{' '.join(subject)} #{next(self._numbers)}",
             task=task,
             frames=clip,
             text=text,
             newest=newest,
+            wants_candidates=wants_candidates,
             is_placed=is_placed,
             box_xyxy=box_xyxy,
             roi_xyxy=roi_xyxy,
-            is_cancelled=withdrawn.is_set,
         )
+        known = self._open.get(subject)
+        if known is not None and known.request.task is task:
+            known.request = replace(asked, id=known.request.id, is_cancelled=known.withdrawn.is_set)
+            return known.request
+        self.withdraw(subject)
+        withdrawn = threading.Event()
+        request = replace(asked, is_cancelled=withdrawn.is_set)
         self._open[subject] = PendingRequest(subject, request, clip[-1].stamp_ns, withdrawn)
         return request
 

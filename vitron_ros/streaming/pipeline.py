@@ -57,7 +57,7 @@ class CameraPipeline:
 
     Args:
         model_frames: that the model takes at once; 0: there is no model, and goals need a region.
-        model_can_follow: it takes FOLLOW, too.
+        model_can_follow: it takes FOLLOW, too; of one image there is nothing to follow.
 
     Not thread-safe: the camera's worker owns it.
     """
@@ -82,7 +82,7 @@ class CameraPipeline:
             min(config.keyframes, model_frames),
         )
         self._pending = PendingRequests(f"{camera} " if camera else "")
-        self._model_fusion = ModelFusion(self._manager, self._pending, can_follow=model_can_follow)
+        self._model_fusion = ModelFusion(self._manager, self._pending, can_follow=model_can_follow and model_frames > 1)
         self._goals = GoalManager(
             self._manager,
             self._model_fusion,

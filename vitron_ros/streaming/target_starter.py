@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 
-from vitron_ros.boxes import Boxes
+from vitron_ros.boxes import Boxes, iou
 from vitron_ros.errors import ConfigError, RegionError
 from vitron_ros.frame import Frame
 from vitron_ros.region import Region, RegionKind
 from vitron_ros.streaming import goal_failures
 from vitron_ros.streaming.frame_buffer import FrameBuffer
+from vitron_ros.streaming.fusion_decision import AGREEMENT_IOU
 from vitron_ros.streaming.goal_state import GoalState
 from vitron_ros.streaming.goals import Failure, Outcome
 from vitron_ros.streaming.model_fusion import ModelFusion
@@ -75,20 +76,31 @@ class TargetStarter:
         if not catch_up.was_followed(config.min_score if request.min_score is None else request.min_score):
             search.answer = "found, but out of sight before it could be followed"
             return []
+        if search.is_for_many and self._is_followed(goal, catch_up):
+            return []
         if len(self._manager) >= config.max_targets:
-            return goal_failures.too_many_targets(len(self._manager), config)
+            return [] if search.found else goal_failures.too_many_targets(len(self._manager), config)
         track_id, events = self._manager.adopt(
             catch_up, context.frame, config, phrase=search.phrase, min_score=request.min_score
         )
-        search.is_over = True
-        self._begin(context, goal, track_id, by_model=True)
-        return [replace(event, text="; ".join(filter(None, (event.text, goal.note)))) for event in events]
+        search.begin(track_id)
+        self._begin(context, goal, track_id, by_model=True, is_grouped=search.is_for_many)
+        notes = filter(None, (goal.note, search.shortage))
+        return [replace(event, text="; ".join((event.text, *notes))) for event in events]
 
-    def _begin(self, context: StepContext, goal: GoalState, track_id: int, *, by_model: bool) -> None:
+    def _is_followed(self, goal: GoalState, catch_up: CatchUp) -> bool:
+        """Whether the goal follows it already: a tracker has found its target again in the meantime."""
+        tracks = [self._manager.track(track_id) for track_id in goal.track_ids]
+        box = catch_up.estimate.box_xyxy
+        return any(track.is_seen and iou(track.box_xyxy, box) >= AGREEMENT_IOU for track in tracks)
+
+    def _begin(
+        self, context: StepContext, goal: GoalState, track_id: int, *, by_model: bool, is_grouped: bool = False
+    ) -> None:
         goal.track_ids.append(track_id)
         goal.seen_ns = context.image_ns
         goal.found_ns = goal.seen_ns if goal.found_ns is None else goal.found_ns
-        self._model_fusion.begin(track_id, by_model=by_model)
+        self._model_fusion.begin(track_id, by_model=by_model, is_grouped=is_grouped)
 
     def _views_since(self, goal: GoalState) -> list[View]:
         """From the image that the region was drawn on to the newest; if that one never came, from the next."""

@@ -11,6 +11,7 @@ class TargetState:
     """What the model has shown about a target that exists. `ModelFusion` alone changes it.
 
     Attributes:
+        is_grouped: it is one of several of a phrase, which are found together; see `ModelFusion.receive_candidates`.
         is_unproven: the model has found it by its phrase only once.
         asks_by_phrase: it is asked for by its phrase next, and not by its box.
         needs_whole_image: it was not in the ROI crop that the model was last shown.
@@ -19,6 +20,7 @@ class TargetState:
     """
 
     reliability: ModelReliability
+    is_grouped: bool = False
     is_unproven: bool = False
     asks_by_phrase: bool = False
     needs_whole_image: bool = False
@@ -26,7 +28,7 @@ class TargetState:
     catch_up: CatchUp | None = None
 
     @classmethod
-    def begin(cls, *, by_model: bool) -> "TargetState":
+    def begin(cls, *, by_model: bool, is_grouped: bool = False) -> "TargetState":
         """Of a new target, which the model found, or did not."""
         value = RELIABILITY_FROM_MODEL if by_model else 0.0
-        return cls(ModelReliability.begin(value), is_unproven=by_model)
+        return cls(ModelReliability.begin(value), is_grouped=is_grouped, is_unproven=by_model)

@@ -92,7 +92,8 @@ class Composite:
 
     def _needs_choice(self, request: ModelRequest, found: ModelReply) -> bool:
         """Whether one of the candidates is meant, and another model than the finder can say which."""
-        if self._answerer in (None, self._finder) or parse_expressions(request.text).items[0].quantifier:
+        is_many = request.wants_candidates or bool(parse_expressions(request.text).items[0].quantifier)
+        if self._answerer in (None, self._finder) or is_many:
             return False
         return len(candidates_of(found)) > (1 if Task.VERIFY in self.tasks else 0)
 
