@@ -65,6 +65,7 @@ setup(
     extras_require={
         "ros-wheels": ["ros-rclpy[fastrtps]", "ros-sensor-msgs", "ros-diagnostic-msgs", "ros-std-srvs"],
         "engines": ["onnx>=1.16", "onnxruntime>=1.20", "onnxscript>=0.3"],
+        "evaluation": ["scipy>=1.10"],
         "lora": ["peft>=0.18"],
         "quantise": ["torchao>=0.14"],
         "sentencepiece": ["sentencepiece>=0.2"],
