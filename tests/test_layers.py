@@ -16,7 +16,7 @@ NOUNS = {"boxes", "clock", "config", "errors", "frame", "interfaces", "masks", "
 MAY_IMPORT = {
     "images": NOUNS,
     "model": NOUNS,
-    "tracking": NOUNS,
+    "tracking": NOUNS | {"model"},
     "worlds": {"boxes", "errors"},
     "backends": NOUNS | {"model"},
     "grounding": NOUNS | {"images", "model", "backends"},

@@ -49,8 +49,8 @@ def track(
         prompts: what to find and track, such as "the small red ring" or "all people".
         max_targets: of each prompt at most; None: one, or as many as the prompt says.
         model: finds prompts: a name, a folder, or what `load_model` gives; None: the bundled one, if there is a prompt.
-        tracker: "default", "csrt", "kcf", "nano:FOLDER" or "vit:FOLDER".
-        masks: every target that is seen has a mask, where the tracker makes one: "default".
+        tracker: "default", "csrt", "kcf", "nano:FOLDER", "vit:FOLDER" or "sam2:FOLDER".
+        masks: every target that is seen has a mask, where the tracker makes one: "default" and "sam2".
         fps: images per second of a folder or webcam, or to assume instead of a video's own.
         topic: image topic of a bag that has several.
 

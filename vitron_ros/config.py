@@ -75,9 +75,11 @@ class LifeCycle(Checked):
 class PipelineConfig(LifeCycle):
     """Everything that the core needs to turn the frames of one camera into tracks."""
 
-    tracker: str = setting("default", "box tracker of the fast loop: default, csrt, kcf, nano:FOLDER or vit:FOLDER")
+    tracker: str = setting(
+        "default", "box tracker of the fast loop: default, csrt, kcf, nano:FOLDER, vit:FOLDER or sam2:FOLDER"
+    )
     publish_masks: bool = setting(
-        False, "every target that is seen carries its mask, where the tracker makes one (default does)", effect="now"
+        False, "every target that is seen carries its mask, where the tracker makes one: default, sam2", effect="now"
     )
     max_targets: int = setting(16, "targets that one camera follows at most", low=1, high=1000, effect="now")
     timeout: float = setting(10.0, "s in which a goal must find its target", low=0.01, high=3600.0, effect="now")

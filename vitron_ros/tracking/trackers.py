@@ -1,24 +1,56 @@
 """The box trackers by name."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from vitron_ros.errors import ConfigError
+from vitron_ros.errors import ConfigError, ModelError
 from vitron_ros.tracking import opencv_trackers
 from vitron_ros.tracking.box_tracker import BoxTracker
 from vitron_ros.tracking.default_tracker import DefaultTracker
+
+if TYPE_CHECKING:
+    from vitron_ros.model.sam2 import Sam2Network
 
 PLAIN: dict[str, Callable[[], BoxTracker]] = {
     "default": DefaultTracker,
     "csrt": opencv_trackers.csrt,
     "kcf": opencv_trackers.kcf,
 }
-WITH_MODEL: dict[str, Callable[[Path], BoxTracker]] = {"nano": opencv_trackers.nano, "vit": opencv_trackers.vit}
+
+
+@lru_cache(maxsize=1)
+def _sam2_network(folder: Path) -> "Sam2Network":
+    """On the GPU where torch sees one, and the same for all targets of all cameras."""
+    import torch
+
+    from vitron_ros.model.sam2 import Sam2Network
+
+    return Sam2Network.load(folder, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def _sam2(folder: Path) -> BoxTracker:
+    """SAM 2 or EdgeTAM of a folder in transformers' layout; torch is imported here and nowhere before."""
+    try:
+        network = _sam2_network(folder)
+    except ModelError as error:
+        raise ConfigError(str(error)) from error
+    from vitron_ros.tracking.sam2_tracker import Sam2Tracker
+
+    return Sam2Tracker(network)
+
+
+WITH_MODEL: dict[str, Callable[[Path], BoxTracker]] = {
+    "nano": opencv_trackers.nano,
+    "vit": opencv_trackers.vit,
+    "sam2": _sam2,
+}
 TRACKERS = (*PLAIN, *(f"{name}:FOLDER" for name in WITH_MODEL))
 
 
 def make_tracker(name: str) -> BoxTracker:
-    """A fresh tracker: "default", "csrt", "kcf", or "nano:FOLDER" and "vit:FOLDER" with the folder of their ONNX files.
+    """A fresh tracker: "default", "csrt", "kcf", or "nano:FOLDER", "vit:FOLDER" and "sam2:FOLDER" with their model's.
 
     Raises:
         ConfigError: no tracker has that name, this OpenCV lacks it, or its model is not in the folder.

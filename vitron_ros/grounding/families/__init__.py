@@ -17,6 +17,7 @@ OURS = "vitron"  # of a config.json in the layout of `vitron models convert`, wh
 _GROUNDER = "vitron_ros.grounding.grounder:Grounder"
 _GROUNDING_DINO = "vitron_ros.grounding.families.grounding_dino:GroundingDino"
 _OWL = "vitron_ros.grounding.families.owl:Owl"
+WITHOUT_WORDS = ("sam2_video", "edgetam_video")  # that follow a box, and have no tokenizer
 FAMILIES = {
     OURS: _GROUNDER,
     "elysium": _GROUNDER,
@@ -26,6 +27,7 @@ FAMILIES = {
     "owlv2": _OWL,
     "owlvit": _OWL,
     **dict.fromkeys(("qwen2_5_vl", "qwen3_vl", "qwen3_5"), "vitron_ros.grounding.families.qwen_vl:QwenVL"),
+    **dict.fromkeys(WITHOUT_WORDS, "vitron_ros.grounding.families.sam2:Sam2"),
     "florence2": "vitron_ros.grounding.families.florence2:Florence2",
 }
 """By model_type: the module and the class."""

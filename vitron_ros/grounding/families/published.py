@@ -14,11 +14,12 @@ import transformers
 from torch import nn
 
 from vitron_ros.errors import ModelError, VitronError
-from vitron_ros.grounding.families import is_ours, model_type
+from vitron_ros.grounding.families import WITHOUT_WORDS, is_ours, model_type
 from vitron_ros.grounding.model_files import Verdict, verify_files
 from vitron_ros.model.device import dtype_on
 from vitron_ros.model.files import is_file, quoted, read_json, shortened
 from vitron_ros.model.memory import GIB, memory_bytes
+from vitron_ros.model.sam2 import read_normalisation
 from vitron_ros.model.weights import LoadReport, is_finite, read_tensors, weight_files
 from vitron_ros.model.zoo import zoo_models
 
@@ -72,15 +73,19 @@ def verify_directory(directory: Path, device: torch.device | None = None) -> Ver
     Raises:
         ModelError, ConfigError: its config.json cannot be read, or is of no known type.
     """
-    if is_ours(model_type(directory)):
+    kind = model_type(directory)
+    if is_ours(kind):
         return verify_files(directory, device)
     verdict = Verdict()
     checks: dict[str, Callable[[], object]] = {
         "values": lambda: _check_finite(directory),
         "weights": lambda: _check_weights(directory, verdict),
-        "tokenizer": lambda: _check_tokenizer(directory),
-        "image processor": lambda: _load(transformers.AutoImageProcessor, directory, "image processor"),
     }
+    if kind in WITHOUT_WORDS:
+        checks["image processor"] = lambda: read_normalisation(directory)
+    else:
+        checks["tokenizer"] = lambda: _check_tokenizer(directory)
+        checks["image processor"] = lambda: _load(transformers.AutoImageProcessor, directory, "image processor")
     if device is not None:
         checks["memory"] = lambda: _check_memory(directory, device)
     with _quiet():
