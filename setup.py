@@ -67,6 +67,7 @@ setup(
         "engines": ["onnx>=1.16", "onnxruntime>=1.20", "onnxscript>=0.3"],
         "evaluation": ["scipy>=1.10"],
         "lora": ["peft>=0.18"],
+        "meteor": ["pycocoevalcap>=1.2"],
         "quantise": ["torchao>=0.14"],
         "sentencepiece": ["sentencepiece>=0.2"],
         "tensorrt-rtx": ["tensorrt-rtx>=1.7"],
