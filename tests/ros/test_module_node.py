@@ -1,7 +1,10 @@
 """The RunModule action of a module's node over real DDS: results, refusals, the queue, cancelling, faults."""
 
 import functools
+import subprocess
+import sys
 import threading
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import numpy as np
@@ -207,6 +210,7 @@ def set_parameter(node, name, value):
 
 def test_a_goal_may_name_images_of_a_camera(rig):
     camera = Camera(rig.probe, size=(WIDTH, HEIGHT)).connect()
+    camera.run_until(lambda: rig.run(goal(images=0)).error_code == RunModule.Result.NONE)
     shown = []
     for _ in range(4):
         shown.append(camera.show().header.stamp)
@@ -218,6 +222,37 @@ def test_a_goal_may_name_images_of_a_camera(rig):
     earlier = goal(images=0)
     earlier.invocation.header.stamp = kept[0]
     assert rig.run(earlier).images[0].header.stamp == kept[0]
+
+
+def test_the_death_of_a_node_in_mid_goal_is_told_and_the_next_node_serves(probe, monkeypatch):
+    monkeypatch.setattr(module_client, "SILENCE_S", 2.0)
+    client = ModuleClient(probe, "editing")
+    with fake_process() as process:
+        probe.spin_until(lambda: client.is_ready, 30)
+        began = threading.Event()
+        call = client.run(goal(), lambda feedback: began.set())
+        probe.spin_until(began.is_set, 30)
+        process.kill()
+        probe.spin_until(call.result.done, 30)
+        result = call.result.result()
+        assert (outcome_name(result), "has died" in result.error_msg) == ("UNREACHABLE", True)
+    with fake_process():
+        probe.spin_until(lambda: client.is_ready, 30)
+        call = client.run(goal(), lambda feedback: call.cancel())
+        probe.spin_until(call.result.done, 30)
+        assert outcome_name(call.result.result()) == "CANCELED"
+    client.destroy()
+
+
+@contextmanager
+def fake_process():
+    """A process with a node `editing` whose jobs never end by themselves."""
+    process = subprocess.Popen([sys.executable, "-m", "tests.ros.endless_module"])
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(30)
 
 
 def test_an_inactive_node_ends_its_goals_and_takes_no_more(rig):

@@ -18,6 +18,7 @@ from vitron_ros.ros import qos
 
 SILENCE_S = 4.0  # without a word of a node that speaks four times a second: it has died
 LOOK_S = 0.25  # how often that is looked at
+FORGET_S = 30.0  # for which a dead node's server still seems to be there: Fast DDS takes 20 s to notice
 SETTLE_S = 0.5  # a server that was found needs as long to find its client, whose first goal it would else lose
 
 OnFeedback = Callable[[RunModule.Feedback], object]
@@ -28,10 +29,12 @@ class ModuleCall:
 
     Attributes:
         result: a RunModule.Result, always in the end: with UNREACHABLE where the node is not there, or has died.
+        was_silent: it ended so, after the goal was sent.
     """
 
     def __init__(self, client: ActionClient, goal: RunModule.Goal, on_feedback: OnFeedback | None, name: str) -> None:
         self.result = Future()
+        self.was_silent = False
         self._client = client
         self._goal: RunModule.Goal | None = goal
         self._on_feedback = on_feedback
@@ -57,7 +60,8 @@ class ModuleCall:
             self._heard_s = time.monotonic()
             self._client.send_goal_async(goal, feedback_callback=self._hear).add_done_callback(self._accept)
         elif time.monotonic() - self._heard_s > SILENCE_S:
-            what = "is not there: start it" if self._goal is not None else "is silent: it has died, or its machine has"
+            self.was_silent = self._goal is None
+            what = "is silent: it has died, or its machine has" if self.was_silent else "is not there: start it"
             self.fail(f"the node {self._name} {what}")
 
     def fail(self, text: str) -> None:
@@ -65,17 +69,25 @@ class ModuleCall:
         self._end(RunModule.Result(error_code=RunModule.Result.UNREACHABLE, error_msg=text))
 
     def _accept(self, future: Future) -> None:
-        self._heard_s = time.monotonic()
-        handle = self._handle = future.result()
-        if handle is None or not handle.accepted:
+        handle = future.result()
+        if handle is not None and handle.accepted:
+            self._follow(handle)
+        else:
             self.fail(f"the node {self._name} takes no goals: activate it")
-            return
-        if self._is_cancelled:
-            handle.cancel_goal_async()
-        handle.get_result_async().add_done_callback(self._finish)
+
+    def _follow(self, handle: ClientGoalHandle) -> None:
+        """Wait for the result of a goal that was accepted."""
+        self._heard_s = time.monotonic()
+        if self._handle is None:
+            self._handle = handle
+            if self._is_cancelled:
+                handle.cancel_goal_async()
+            handle.get_result_async().add_done_callback(self._finish)
 
     def _hear(self, message: Any) -> None:
-        self._heard_s = time.monotonic()
+        # Feedback says that the goal was accepted, too: a server that has not found its client yet loses its response.
+        response = RunModule.Impl.SendGoalService.Response(accepted=True)
+        self._follow(ClientGoalHandle(self._client, message.goal_id, response))
         if self._on_feedback is not None and not self.result.done():
             self._on_feedback(message.feedback)
 
@@ -104,6 +116,7 @@ class ModuleClient:
         self._name = serves
         self._calls: list[ModuleCall] = []
         self._ready_s: float | None = None
+        self._dead: dict[bytes, float] = {}  # endpoints of nodes that fell silent, and when
         self._client = ActionClient(
             node,
             RunModule,
@@ -112,6 +125,7 @@ class ModuleClient:
             result_service_qos_profile=qos.GOALS,
             cancel_service_qos_profile=qos.GOALS,
         )
+        self._feedback_topic = f"{node.resolve_service_name(serves)}/run/_action/feedback"
         self._timer = node.create_timer(LOOK_S, self._look, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def run(self, goal: RunModule.Goal, on_feedback: OnFeedback | None = None) -> ModuleCall:
@@ -128,13 +142,30 @@ class ModuleClient:
         self._node.destroy_timer(self._timer)
         self._client.destroy()
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether the node takes a goal at once."""
+        return self._ready_s is not None and time.monotonic() - self._ready_s >= SETTLE_S
+
     def _look(self) -> None:
-        now_s = time.monotonic()
-        if not self._client.server_is_ready():
+        if not self._client.server_is_ready() or not self._endpoints() - self._dead.keys():
             self._ready_s = None
         elif self._ready_s is None:
-            self._ready_s = now_s
-        is_ready = self._ready_s is not None and now_s - self._ready_s >= SETTLE_S
+            self._ready_s = time.monotonic()
         for call in self._calls:
-            call.look(is_ready=is_ready)
+            call.look(is_ready=self.is_ready)
+        self._bury()
         self._calls = [call for call in self._calls if not call.result.done()]
+
+    def _bury(self) -> None:
+        """Note whose server is dead: a goal that it was sent would be lost, though it seems to be there."""
+        now_s = time.monotonic()
+        if any(call.was_silent for call in self._calls):
+            self._dead |= dict.fromkeys(self._endpoints(), now_s)
+            self._ready_s = None
+        self._dead = {endpoint: since_s for endpoint, since_s in self._dead.items() if now_s - since_s < FORGET_S}
+
+    def _endpoints(self) -> set[bytes]:
+        """Of the servers that seem to be there."""
+        infos = self._node.get_publishers_info_by_topic(self._feedback_topic)
+        return {bytes(info.endpoint_gid) for info in infos}
