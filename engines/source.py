@@ -7,11 +7,12 @@ from typing import Literal
 import torch
 
 from vitron_ros.errors import ConfigError, EngineError, ModelError
-from vitron_ros.model.checkpoint import build_empty, find_checkpoint, from_pretrained, read_config
+from vitron_ros.model.checkpoint import find_checkpoint, from_pretrained, read_config
 from vitron_ros.model.config import profile
 from vitron_ros.model.memory import check_memory
-from vitron_ros.model.vitron import VitronModel
-from vitron_ros.model.weights import load_weights, weight_files
+from vitron_ros.model.published_layouts import weight_sources
+from vitron_ros.model.vitron import VitronModel, build_empty
+from vitron_ros.model.weights import WeightSource, load_weights
 
 Precision = Literal["float32", "float16", "bfloat16"]
 PRECISIONS: dict[str, torch.dtype] = {
@@ -69,11 +70,14 @@ def _load_without_language(directory: Path) -> VitronModel:
     """All but the language model, which stays on the meta device."""
     model = build_empty(read_config(directory))
 
-    def wanted(name: str) -> str | None:
-        return None if name.startswith("language.") else name
+    def without_language(name: str | None) -> str | None:
+        return None if name is None or name.startswith("language.") else name
 
-    report = load_weights(model, weight_files(directory), rename=wanted, dtype=torch.float32)
-    missing = tuple(name for name in report.missing if wanted(name))
+    def but_language(source: WeightSource) -> WeightSource:
+        return replace(source, rename=lambda name: without_language(source.rename(name)))
+
+    report = load_weights(model, map(but_language, weight_sources(directory, model)), dtype=torch.float32)
+    missing = tuple(name for name in report.missing if without_language(name))
     report = replace(report, missing=missing)
     if not report.is_complete:
         raise ModelError(f"the weights in {directory} do not fit its config.json: {report}; fetch or save them again")

@@ -11,8 +11,8 @@ ROS = {
     "launch", "launch_ros", "lifecycle_msgs", "rcl_interfaces", "rclpy", "rosgraph_msgs", "sensor_msgs", "std_msgs",
     "std_srvs", "unique_identifier_msgs", "vision_msgs", "vitron_msgs",
 }  # fmt: skip
-NOUNS = {"boxes", "clock", "config", "errors", "frame", "interfaces", "masks", "module_registry", "natural_sort",
-         "region", "yaml_file"}  # fmt: skip
+NOUNS = {"boxes", "clock", "config", "errors", "frame", "interfaces", "lfs", "masks", "module_registry",
+         "natural_sort", "region", "yaml_file"}  # fmt: skip
 MAY_IMPORT = {
     "images": NOUNS,
     "model": NOUNS,

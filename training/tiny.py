@@ -10,7 +10,7 @@ from training.losses import fourier_embeddings
 from training.questions import make_question
 from training.worlds import TASKS, make_clip, make_samples
 from vitron_ros.errors import ConfigError
-from vitron_ros.model.checkpoint import Checkpoint, build_empty
+from vitron_ros.model.checkpoint import Checkpoint
 from vitron_ros.model.config import PROFILES, ModelConfig, profile
 from vitron_ros.model.files import is_file
 from vitron_ros.model.language import INITIAL_STD
@@ -18,7 +18,7 @@ from vitron_ros.model.memory import check_memory
 from vitron_ros.model.prompt_profile import PromptProfile
 from vitron_ros.model.prompts import PromptBuilder
 from vitron_ros.model.tokenizer import Tokenizer, train_tokenizer
-from vitron_ros.model.vitron import VitronModel
+from vitron_ros.model.vitron import VitronModel, build_empty
 
 CORPUS_SEED = 1 << 40  # shares no clip with any batch
 

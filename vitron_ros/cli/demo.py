@@ -92,11 +92,11 @@ def model_folder(model: str) -> str:
         ModelError: there is no such model, or no config or weights in its folder.
     """
     from vitron_ros.model.checkpoint import find_checkpoint, read_config  # bring torch
-    from vitron_ros.model.weights import weight_files
+    from vitron_ros.model.published_layouts import stored_files
 
     folder = find_checkpoint(model)
     read_config(folder)
-    weight_files(folder)
+    stored_files(folder)
     return str(folder.resolve())
 
 

@@ -2,8 +2,10 @@
 
 import argparse
 import importlib
+import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from vitron_ros import __version__
 from vitron_ros.cli.exit_code import exit_code
@@ -40,7 +42,22 @@ def main(argv: Sequence[str] | None = None) -> int:
             module.add_arguments(command)
             command.set_defaults(run=module.run)
     arguments = parser.parse_args(words)
-    return exit_code(f"vitron {arguments.command}", lambda: int(arguments.run(arguments)))
+    with _downloads_on_stderr():
+        return exit_code(f"vitron {arguments.command}", lambda: int(arguments.run(arguments)))
+
+
+@contextmanager
+def _downloads_on_stderr() -> Iterator[None]:
+    """Says what is about to be fetched, which a large model's user wants to know before it is."""
+    logger, handler = logging.getLogger("vitron_ros.model.hub"), logging.StreamHandler()
+    level = logger.level
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
 
 
 if __name__ == "__main__":

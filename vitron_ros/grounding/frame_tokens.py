@@ -52,7 +52,7 @@ class CachedFrameEncoder:
     ) -> None:
         """
         Args:
-            model: one that looks at each frame by itself.
+            model: one that looks at each frame by itself, though it may have an encoder for video beside.
             kept: frames that are remembered.
             backend: what encodes them; None: the model, by torch.
         """
@@ -69,7 +69,8 @@ class CachedFrameEncoder:
         """Each frame as the model sees it; those that are not known yet are encoded side by side, each once."""
         found = {key: known for frame in frames if (known := self._recall(key := _key(frame), frame)) is not None}
         new = list({_key(frame): frame for frame in frames if _key(frame) not in found}.values())
-        most = self._model.config.max_frames
+        # Of several frames at once the encoder for video would make one clip.
+        most = self._model.config.max_frames if self._model.video is None else 1
         for begin in range(0, len(new), most):
             batch = new[begin : begin + most]
             found |= zip(map(_key, batch), self._encode(batch), strict=True)
@@ -83,6 +84,15 @@ class CachedFrameEncoder:
         while len(self._known) > self._limit:
             self._known.popitem(last=False)
         return [found[_key(frame)] for frame in frames]
+
+    @torch.inference_mode()
+    def clip(self, frames: Sequence[Frame]) -> list[FrameTokens]:
+        """The frames of a video as the model's encoder for video sees them together; they are not remembered.
+
+        Raises:
+            ModelError: it takes another number of frames.
+        """
+        return self._encode(frames)
 
     def _recall(self, key: Key, frame: Frame) -> FrameTokens | None:
         pixels, tokens = self._known.get(key, (None, None))

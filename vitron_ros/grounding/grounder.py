@@ -25,7 +25,14 @@ from vitron_ros.grounding.model_files import load_files
 from vitron_ros.grounding.out_of_distribution import FirstFrames, OutOfDistributionDetector
 from vitron_ros.grounding.prompt_turns import follow, grammar, turns, with_needed_frames
 from vitron_ros.grounding.replies import not_to_be_asked, unanswered
-from vitron_ros.grounding.reply_conversion import boxes_of, named_boxes, pixels, status_of, text_before_tags
+from vitron_ros.grounding.reply_conversion import (
+    boxes_of,
+    named_boxes,
+    pixels,
+    reply_about_all,
+    status_of,
+    text_before_tags,
+)
 from vitron_ros.grounding.request import (
     IN_WORDS,
     Grounded,
@@ -98,10 +105,10 @@ class Grounder:
             now_ns: the clock that deadlines are on.
 
         Raises:
-            ModelError: the model does not look at video frame by frame, or its tokenizer cannot write boxes.
+            ModelError: the model does not look at single frames, or its tokenizer cannot write boxes.
         """
         model, tokenizer, prompts = checkpoint
-        if model.video is not None or model.config.temporal != "frames":
+        if model.config.temporal != "frames":
             raise ModelError(
                 f"the model {model.config.name} looks at clips as a whole; the runtime needs one that looks at frames"
             )
@@ -110,9 +117,12 @@ class Grounder:
         self.max_frames = min(CLIP_FRAMES, model.config.max_frames)
         self.max_requests = rows
         has_regions = model.config.region.kind != "none"
-        describes = has_regions and vocabulary is not None and vocabulary.words is not None
-        self.tasks = frozenset(Task) if describes else frozenset(Task) - {Task.DESCRIBE, Task.VERIFY}
-        self.uses_newest_frame_only = False
+        verifies = has_regions and vocabulary is not None and vocabulary.words is not None
+        # An encoder for video sees so many frames as one clip, of which nothing is asked but questions in words.
+        self._clip_frames = 0 if model.config.video is None else model.config.video.time_frames
+        self.uses_newest_frame_only = model.video is not None
+        can = {Task.FOLLOW: not self.uses_newest_frame_only, Task.DESCRIBE: has_regions, Task.VERIFY: verifies}
+        self.tasks = frozenset(task for task in Task if can.get(task, True))
         self.min_score: float | None = None
         self._model, self._tokenizer, self._prompts = model.eval(), tokenizer, prompts
         self._vocabulary, self._first_frames = vocabulary or Vocabulary(), FirstFrames(ood_detector)
@@ -129,6 +139,7 @@ class Grounder:
         )
         self._lock, self._is_answering = threading.RLock(), False
         self._scale, self._drafts = tokenizer.number_scale(), drafts
+        self._has_grammar = prompts.profile.dialect == "integers"  # the grammar's boxes are
 
     @classmethod
     def load(
@@ -202,6 +213,7 @@ class Grounder:
         kept = self._model.config.history
         requests = [with_needed_history(with_needed_frames(request), kept) for request in requests]
         requests = [replace(request, text=self._vocabulary.respelled(request.text)) for request in requests]
+        given, requests = requests, [self._shown(request) for request in requests]
         refusals = [self._refuse(request) for request in requests]
         asked = [request for request, refusal in zip(requests, refusals, strict=True) if refusal is None]
         clips = self._encode_clips(asked)
@@ -210,7 +222,22 @@ class Grounder:
         boxes_now = self._track_named_boxes(decoded)
         seconds = time.perf_counter() - begin
         replies = iter([self._make_reply(item, boxes, seconds) for item, boxes in zip(decoded, boxes_now, strict=True)])
-        return [next(replies) if refusal is None else refusal for refusal in refusals]
+        made = [next(replies) if refusal is None else refusal for refusal in refusals]
+        return [reply_about_all(reply, request.frames) for reply, request in zip(made, given, strict=True)]
+
+    def _shown(self, request: ModelRequest) -> ModelRequest:
+        """The request with the frames that the model is shown of it.
+
+        Of a model with an encoder for video: the newest, or of a question about a clip as many as that encoder takes,
+        evenly over the clip as VITRON's code samples them.
+        """
+        count = len(request.frames)
+        if not self.uses_newest_frame_only or count <= 1 or count > self.max_frames:
+            return request
+        if request.task is not Task.ASK or not self._clip_frames:
+            return replace(request, frames=request.frames[-1:])
+        places = np.linspace(0, count - 1, self._clip_frames, dtype=int)
+        return replace(request, frames=tuple(request.frames[place] for place in places))
 
     def _refuse(self, request: ModelRequest) -> ModelReply | None:
         """The reply to a request that the model need not see."""
@@ -226,7 +253,10 @@ class Grounder:
         return None
 
     def _encode_clips(self, requests: Sequence[ModelRequest]) -> list[list[FrameTokens]]:
-        """The clips of the requests as the model sees them, all encoded together."""
+        """The clips of the requests as the model sees them; frames that are seen one by one are encoded together."""
+        if self.uses_newest_frame_only:
+            encode = (self._encode, self._encode.clip)
+            return [encode[len(request.frames) > 1](request.frames) for request in requests]
         frames = [frame for request in requests for frame in request.frames]
         encoded = self._encode(frames)
         self._check_distribution(frames, encoded)
@@ -273,7 +303,7 @@ class Grounder:
         Raises:
             ModelError: it cannot be worded, or its last turn is too long by itself.
         """
-        form = grammar(task, len(clip), self._tokenizer)
+        form = grammar(task, len(clip), self._tokenizer) if self._has_grammar else None
         draft_proposer = None
         if self._drafts and form is not None and len(clip) > 1:
             draft_proposer = DraftProposer(form, self._scale, conversation[-1].box)
@@ -321,8 +351,8 @@ class Grounder:
     def _track_named_boxes(self, decoded: Sequence[_DecodedRequest]) -> list[BoxesNow]:
         """The boxes that each answer in words names, as they are in the newest frame.
 
-        In training such a box is that of a clip's first frame, so that it is followed from there. An item that is cut
-        off meanwhile ends so.
+        In training such a box is that of a clip's first frame, so that it is followed from there, by a model that can.
+        An item that is cut off meanwhile ends so.
         """
         boxes_now: list[BoxesNow] = [{} for _ in decoded]
         followed: list[tuple[int, Box]] = []
@@ -333,7 +363,7 @@ class Grounder:
                 boxes = named_boxes(parse_reply(item.answer.text))[:MOST_BOXES]
                 if len(item.clip) == 1:
                     boxes_now[index] = {box: box for box in boxes}
-                else:
+                elif Task.FOLLOW in self.tasks:
                     followed += [(index, box) for box in boxes]
         prompts: list[Request | Error] = []
         for index, box in followed:

@@ -12,7 +12,6 @@ from vitron_ros.grounding.out_of_distribution import OutOfDistributionDetector
 from vitron_ros.grounding.vocabulary import Vocabulary
 from vitron_ros.model.checkpoint import (
     Checkpoint,
-    build_empty,
     read_config,
     read_model,
     read_prompt_profile,
@@ -25,6 +24,7 @@ from vitron_ros.model.memory import check_memory
 from vitron_ros.model.prompt_profile import PromptProfile
 from vitron_ros.model.prompts import PromptBuilder
 from vitron_ros.model.tokenizer import Tokenizer
+from vitron_ros.model.vitron import build_empty
 from vitron_ros.model.weights import Loaded, LoadReport, WeightsError
 
 RECORD = "training.json"

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from vitron_ros.boxes import Boxes, xyxy_from_norm
 from vitron_ros.frame import Frame
-from vitron_ros.grounding.request import IN_WORDS, ReplyStatus, Task
+from vitron_ros.grounding.request import IN_WORDS, ModelReply, ReplyStatus, Task
 from vitron_ros.model.answers import Box
 from vitron_ros.model.decoding import FinishReason
 from vitron_ros.model.parsing import TAG, ParsedReply
@@ -54,6 +55,17 @@ def text_before_tags(text: str) -> str:
     """The words of an answer that may still grow, without what it says to modules."""
     tag = TAG.search(text) or OPENING.search(text)
     return text[: tag.start()].rstrip() if tag else text
+
+
+def reply_about_all(reply: ModelReply, frames: Sequence[Frame]) -> ModelReply:
+    """A reply about the newest of some frames, as one about all of them: NaN for the boxes of the others."""
+    if reply.task in IN_WORDS or len(reply.stamps_ns) == len(frames):
+        return reply
+    boxes = None
+    if reply.boxes_xyxy is not None:
+        boxes = np.full((len(frames), 4), np.nan)
+        boxes[-1] = reply.boxes_xyxy[-1]
+    return replace(reply, stamps_ns=tuple(frame.stamp_ns for frame in frames), boxes_xyxy=boxes)
 
 
 def pixels(box: Box, frame: Frame) -> Boxes:

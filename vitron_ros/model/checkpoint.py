@@ -1,11 +1,12 @@
-"""Checkpoints: a directory with config.json, safetensors and the tokenizer. Pickles are never opened here.
+"""Checkpoints: a directory with config.json, safetensors and the tokenizer.
 
     config.json                      ModelConfig: sizes, choices, generation
     model.safetensors                or model-00001-of-00003.safetensors, ... with model.safetensors.index.json
     tokenizer.json                   or tokenizer.model
     prompt_profile.yaml              templates of prompts
 
-Other files of a model: see grounding/model_files.py.
+Elysium's and VITRON's published layouts are read as they are, see published_layouts.py. Other files of a model: see
+grounding/model_files.py.
 """
 
 import json
@@ -26,8 +27,19 @@ from vitron_ros.model.files import is_file, quoted, read_json
 from vitron_ros.model.memory import check_memory
 from vitron_ros.model.prompt_profile import PromptProfile
 from vitron_ros.model.prompts import PromptBuilder
+from vitron_ros.model.published_layouts import (
+    LAYOUTS,
+    Given,
+    layout_in,
+    published_config,
+    stored_files,
+    takes_pickles,
+    tokenizer_folder,
+    weight_sources,
+)
+from vitron_ros.model.published_parts import plan_model
 from vitron_ros.model.tokenizer import Tokenizer
-from vitron_ros.model.vitron import VitronModel
+from vitron_ros.model.vitron import VitronModel, build_empty
 from vitron_ros.model.weights import (
     ADAPTER_CONFIG,
     INDEX,
@@ -38,9 +50,7 @@ from vitron_ros.model.weights import (
     describe_adapter,
     load_weights,
     named_weights,
-    weight_files,
 )
-from vitron_ros.model.zoo import in_zoo
 
 CONFIG = "config.json"
 PROMPT_PROFILE = "prompt_profile.yaml"
@@ -53,7 +63,8 @@ logger = logging.getLogger(__name__)
 def find_checkpoint(source: str | Path, check: Callable[[Mapping[str, Any], str], object] | None = None) -> Path:
     """The directory of a checkpoint: a local one, the name of a bundled one, or a hub id `owner/name`.
 
-    A hub id is fetched where its weights are not in the cache already; the hub is not asked where they are.
+    A hub id is fetched where its weights are not in the cache already, with the parts that a published layout takes
+    from other repositories; the hub is not asked where they are.
 
     Args:
         check: as of `plan_download`, of what is fetched.
@@ -73,8 +84,8 @@ def find_checkpoint(source: str | Path, check: Callable[[Mapping[str, Any], str]
         return ASSETS / name
     if name in PROFILES:
         raise ModelError(
-            f"{name} is a profile without weights; bring published ones into this layout with vitron models convert, "
-            "and give the directory that it writes"
+            f"{name} is a profile without weights; give the directory or the hub id of published ones, see: vitron "
+            "models list"
         )
     if is_file(path):
         raise ModelError(f"{name} is a file; give the directory that holds it with its {CONFIG} and tokenizer")
@@ -91,21 +102,33 @@ def fetched_checkpoint(model_id: str) -> Path | None:
     """The folder of a model in the hub's cache; None: it is not there, or not all of its weights are."""
     folder = hub.cached_folder(model_id)
     try:
-        return folder if folder and weight_files(folder) else None
+        return folder if folder and stored_files(folder) else None
     except ModelError:
         return None
 
 
+def plan_checkpoint(
+    model_id: str, check: Callable[[Mapping[str, Any], str], object] | None = None
+) -> list[hub.Download]:
+    """What is to be fetched of a model, and of the parts that a published layout takes from other repositories.
+
+    Args:
+        check: as of `plan_download`.
+
+    Raises:
+        ModelError: as of `plan_download`, of any of them.
+    """
+    download = hub.plan_download(model_id, check, takes_pickles=takes_pickles)
+    layout = LAYOUTS.get(str(download.config.get("model_type")))
+    return [download] if layout is None else plan_model(layout, download)
+
+
 def _fetch(model_id: str, check: Callable[[Mapping[str, Any], str], object] | None) -> Path:
-    known = in_zoo(model_id)
-    if known and known.convert:
-        raise ModelError(
-            f"{model_id} has to be converted before it runs: vitron models fetch {model_id} fetches it and says how"
-        )
-    download = hub.plan_download(model_id, check)
-    model, size = download.model, hub.size_text(download.missing_size)
-    logger.info("fetching %s: %s, licence %s", model_id, size, model.licence or "unknown")
-    return hub.fetch(download)
+    downloads = plan_checkpoint(model_id, check)
+    for download in downloads:
+        hub.announce(download)
+    folders = [hub.fetch(download) for download in downloads]
+    return folders[0]
 
 
 def save_pretrained(
@@ -198,9 +221,19 @@ def from_pretrained(
 
 
 def read_model(
-    directory: Path, config: ModelConfig, *, device: torch.device | str = "cpu", dtype: torch.dtype | None = None
+    directory: Path,
+    config: ModelConfig,
+    *,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype | None = None,
+    given: Given | None = None,
 ) -> Loaded:
     """The model of a directory and its config. On the meta device every weight is checked, and none is loaded.
+
+    Weights are renamed and merged while they are read: beside the model there is never more than one of them in memory.
+
+    Args:
+        given: as of `weight_sources`.
 
     Raises:
         WeightsError: the weights do not fit the config.
@@ -210,9 +243,12 @@ def read_model(
     model = build_empty(config)
     if torch.device(device).type != "meta":
         check_memory(model, device, dtype)
-    report = load_weights(model, weight_files(directory), device=device, dtype=dtype)
-    if not report.is_complete:
-        advice = "fetch or save the checkpoint again"
+    report = load_weights(model, weight_sources(directory, model, dtype=dtype, given=given), device=device, dtype=dtype)
+    if layout_in(directory) is not None and report.fits:
+        if report.unexpected:  # of a release nobody here has seen all weights
+            logger.warning("%s: %s; they are left out", directory, report)
+    elif not report.is_complete:
+        advice = "fetch or save the checkpoint again; of published ones in other sizes, convert it and give --config"
         if report.missing == (OUTPUT_EMBEDDINGS,) and not (report.unexpected or report.misshaped):
             advice = "if it shares its embeddings, set language, tie_embeddings to true"
         raise WeightsError(f"the weights in {directory} do not fit its {CONFIG}: {report}; {advice}", report)
@@ -236,31 +272,32 @@ def read_config(directory: Path) -> ModelConfig:
         if is_file(directory / ADAPTER_CONFIG):
             raise ModelError(describe_adapter(directory))
         raise ModelError(f"{directory} has no {CONFIG}; it is not a checkpoint, or its saving was interrupted")
-    values = read_json(path)
-    if "model_type" in values:
-        raise ModelError(
-            f"{directory} holds a checkpoint of another project ({quoted(values['model_type'])}); bring it into this "
-            f"layout with: vitron models convert {directory} OUT"
-        )
-    return from_dict(ModelConfig, values, str(path))
+    layout = layout_in(directory)
+    if layout is not None:
+        return published_config(directory, layout)
+    return from_dict(ModelConfig, read_json(path), str(path))
 
 
-def read_tokenizer(directory: Path, config: ModelConfig) -> Tokenizer:
+def read_tokenizer(directory: Path, config: ModelConfig, *, given: Given | None = None) -> Tokenizer:
     """The tokenizer of a checkpoint.
+
+    Args:
+        given: as of `tokenizer_folder`.
 
     Raises:
         ModelError: it is missing, damaged, or does not fit the model.
     """
-    tokenizer, language = Tokenizer.from_pretrained(directory), config.language
+    folder, language = tokenizer_folder(directory, given), config.language
+    tokenizer = Tokenizer.from_pretrained(folder)
     if tokenizer.size > language.vocab_size:
         raise ModelError(
-            f"the tokenizer in {directory} has {tokenizer.size} tokens, the model only {language.vocab_size}; copy the "
+            f"the tokenizer in {folder} has {tokenizer.size} tokens, the model only {language.vocab_size}; copy the "
             "one that the model was trained with"
         )
     theirs, ours = (tokenizer.bos_id, tokenizer.eos_id), (language.bos_token_id, language.eos_token_id)
     if theirs != ours:
         raise ModelError(
-            f"the tokenizer in {directory} begins and ends text with tokens {theirs}, the model with {ours}; copy the "
+            f"the tokenizer in {folder} begins and ends text with tokens {theirs}, the model with {ours}; copy the "
             "one that the model was trained with"
         )
     tokenizer.number_ids()  # raises where boxes cannot be written
@@ -281,12 +318,6 @@ def read_prompt_profile(directory: Path, config: ModelConfig) -> PromptProfile:
         return PromptProfile.built_in(config.prompt_profile)
     except ConfigError as error:
         raise ConfigError(f"{directory} lacks its {PROMPT_PROFILE}: {error}; fetch it again") from error
-
-
-def build_empty(config: ModelConfig) -> VitronModel:
-    """The model on the meta device: every shape, no memory."""
-    with torch.device("meta"):
-        return VitronModel(config)
 
 
 def _shards(weights: dict[str, Tensor], dtype: torch.dtype | None, shard_bytes: int) -> list[list[str]]:

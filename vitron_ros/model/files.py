@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from vitron_ros.errors import ModelError
+from vitron_ros.lfs import lfs_problem
 
 MAX_BYTES = 256 * 1024**2  # the largest tokenizers take 40 MB
-LFS_POINTER = "version https://git-lfs.github.com/spec/"
 SHOWN = 120  # characters of a value or a name
 
 _repr = reprlib.Repr()
@@ -44,8 +44,8 @@ def read_text(path: Path) -> str:
         raise ModelError(f"{path} is not UTF-8 text; save it as UTF-8, or fetch it again") from error
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror}") from error
-    if text.startswith(LFS_POINTER):
-        raise ModelError(f"{path} is a pointer of Git LFS, not the file itself; fetch that with: git lfs pull")
+    if problem := lfs_problem(path):
+        raise ModelError(problem)
     return text
 
 

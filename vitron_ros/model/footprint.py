@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from vitron_ros.model.checkpoint import build_empty
 from vitron_ros.model.config import ModelConfig
 from vitron_ros.model.memory import cache_bytes_per_token
-from vitron_ros.model.vitron import VitronModel
+from vitron_ros.model.vitron import VitronModel, build_empty
 
 FLOAT32, FLOAT16 = 4, 2  # bytes
 

@@ -7,11 +7,12 @@ is therefore whole. huggingface_hub itself checks sizes alone and begins a broke
 
 import errno
 import hashlib
+import logging
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ from vitron_ros.errors import ModelError
 from vitron_ros.model.files import is_file, quoted, read_json, shortened
 
 CONFIG, INDEX, WEIGHTS = "config.json", "model.safetensors.index.json", "model.safetensors"
+PICKLE, PICKLE_INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"
 MARKS = (CONFIG, "adapter_config.json", "tokenizer.model")  # one of them is in each part of a model
 SMALL_FILES = ("*.json", "*.jinja", "*.txt", "tokenizer.model", "prompt_profile.yaml")
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
@@ -41,6 +43,8 @@ DIGEST = re.compile(r"[0-9a-f]{64}|[0-9a-f]{40}")
 TIMEOUT_S = 10.0
 CHUNK_BYTES = 1 << 20
 UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "B"))
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,10 +96,17 @@ class HubModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Download:
-    """What is to be fetched of a repository, weights last."""
+    """What is to be fetched of a repository, weights last.
+
+    Attributes:
+        config: the table of its config.json, and
+        weights: the names of the weights that its index lists, where the whole model is fetched.
+    """
 
     model: HubModel
     files: tuple[HubFile, ...]
+    config: Mapping[str, Any] = field(default_factory=dict)
+    weights: frozenset[str] = frozenset()
 
     @property
     def size(self) -> int:
@@ -109,12 +120,18 @@ class Download:
         return sum(file.size - _size(_part(blobs, file)) for file in self.files if not is_file(blobs / file.digest))
 
 
-def plan_download(model_id: str, check: Callable[[Mapping[str, Any], str], object] | None = None) -> Download:
+def plan_download(
+    model_id: str,
+    check: Callable[[Mapping[str, Any], str], object] | None = None,
+    *,
+    takes_pickles: Callable[[Mapping[str, Any]], bool] = lambda config: False,
+) -> Download:
     """What a model needs: its JSON, texts and tokenizer, and the safetensors that its index names.
 
     Args:
         check: given the table of its config.json and a name for it, before anything large is fetched; it raises what
             is wrong.
+        takes_pickles: whether a model with such a config.json may be fetched as pickles where it has no safetensors.
 
     Raises:
         ModelError: the hub or the model cannot be reached, it has no config.json, or its weights are pickles.
@@ -123,9 +140,16 @@ def plan_download(model_id: str, check: Callable[[Mapping[str, Any], str], objec
         model = look_up(model_id)
         if not model.has(CONFIG):
             raise ModelError(f"{model_id} has no {CONFIG}; it is not a model that can be loaded")
+        config = read_json(_fetch_file(model, CONFIG))
         if check is not None:
-            check(read_json(_fetch_file(model, CONFIG)), model_id)
-        return Download(model=model, files=(*model.matching(*SMALL_FILES), *_weights(model)))
+            check(config, model_id)
+        try:
+            files, names = _weights(model, INDEX, WEIGHTS)
+        except ModelError:
+            if not takes_pickles(config):
+                raise
+            files, names = _weights(model, PICKLE_INDEX, PICKLE)
+        return Download(model=model, files=(*model.matching(*SMALL_FILES), *files), config=config, weights=names)
 
 
 def plan_files(model_id: str, patterns: tuple[str, ...]) -> Download:
@@ -203,17 +227,28 @@ def cached_folder(model_id: str) -> Path | None:
     return next((Path(path).parent for path in found if isinstance(path, str)), None)
 
 
-def _weights(model: HubModel) -> list[HubFile]:
-    if model.has(INDEX):
-        names = read_json(_fetch_file(model, INDEX)).get("weight_map")
-        wanted = {str(name) for name in names.values()} if isinstance(names, dict) else set()
-    elif model.has(WEIGHTS):
-        wanted = {WEIGHTS}
+def announce(download: Download) -> None:
+    """Logs what is about to be fetched: its size and licence."""
+    model = download.model
+    licence = model.licence or "unknown, see its page"
+    logger.info("fetching %s: %s, licence %s", model.id, size_text(download.missing_size), licence)
+
+
+def _weights(model: HubModel, index: str, single: str) -> tuple[list[HubFile], frozenset[str]]:
+    """The files that an index names, or the single one there is; and the names of the weights in the index."""
+    ending = Path(single).suffix
+    names: dict[str, Any] = {}
+    if model.has(index):
+        listed = read_json(_fetch_file(model, index)).get("weight_map")
+        names = listed if isinstance(listed, dict) else {}
+        wanted = {str(name) for name in names.values()}
+    elif model.has(single):
+        wanted = {single}
     else:
-        wanted = {file.name for file in model.matching("*.safetensors")}
-    files = [file for file in model.files if file.name in wanted and file.name.endswith(".safetensors")]
+        wanted = {file.name for file in model.matching(f"*{ending}")}
+    files = [file for file in model.files if file.name in wanted and file.name.endswith(ending)]
     if len(files) == len(wanted) > 0:
-        return files
+        return files, frozenset(names)
     if pickles := model.matching(*PICKLES):
         raise ModelError(
             f"{model.id} holds its weights as pickles ({shortened([file.name for file in pickles])}), which can run "

@@ -1,41 +1,54 @@
-"""Checkpoints as Elysium and VITRON published them, brought into a `VitronModel`.
+"""Checkpoints as Elysium and VITRON published them, renamed into a `VitronModel` while they are read.
 
 Elysium (arXiv 2403.16558): one directory of safetensors with the prefixes `llm.`, `visual_encoder.`, `adapter.` and
 `llm_proj.`; no tokenizer. VITRON (arXiv 2412.19806): a base directory in LLaVA's layout, its two LanguageBind towers in
 it or beside it, and a directory with a LoRA adapter and the weights that were trained whole (`non_lora_trainables`).
-
-VITRON's files are pickles. They are read only where the caller asks for it, by torch's `weights_only` loader, which
-builds tensors and runs no code.
+VITRON's files are pickles; see `pickles.py` for how they are read.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from vitron_ros.errors import ModelError
-from vitron_ros.model.checkpoint import CONFIG, build_empty
 from vitron_ros.model.config import ModelConfig, profile
-from vitron_ros.model.files import SHOWN, is_file, quoted, read_json
-from vitron_ros.model.lora import load_lora
+from vitron_ros.model.files import is_file, quoted, read_json
+from vitron_ros.model.hub import CONFIG, PICKLE, PICKLE_INDEX
+from vitron_ros.model.lora import PREFIX, LoraAdapter
+from vitron_ros.model.pickles import read_pickle
+from vitron_ros.model.published_parts import (
+    ADAPTER,
+    IMAGE_TOWER,
+    TOKENIZER,
+    VIDEO_TOWER,
+    Layout,
+    Part,
+    part_folder,
+    parts_of,
+)
 from vitron_ros.model.vitron import VitronModel
 from vitron_ros.model.weights import (
     ADAPTER_CONFIG,
-    Loaded,
-    LoadReport,
+    INDEX,
+    WeightSource,
     describe_adapter,
     indexed_files,
-    load_weights,
+    named_weights,
     read_tensors,
     weight_files,
 )
 
-PICKLE_INDEX = "pytorch_model.bin.index.json"
+LAYOUTS: dict[str, Layout] = {"elysium": "elysium", "llava": "vitron"}
+"""By the model_type of a config.json."""
 NON_LORA = "non_lora_trainables"
+
+Given = Mapping[Part, Path]  # folders of parts that the caller knows
 
 # First match wins. Each pattern is of a whole name; None: the model does without it on purpose.
 Rules = tuple[tuple[str, str | None], ...]
@@ -82,104 +95,140 @@ def rename(name: str, rules: Rules) -> str | None:
     return name
 
 
-def load_elysium(
-    directory: Path,
-    config: ModelConfig | None = None,
-    *,
-    device: torch.device | str = "cpu",
-    dtype: torch.dtype | None = None,
-) -> Loaded:
-    """The model of a published Elysium checkpoint.
+def layout_of(config: Mapping[str, Any], where: str) -> Layout | None:
+    """Whose layout a config.json is of; None: this project's own.
 
     Args:
-        config: sizes; None: those of profile elysium-7b, with the token counts of the checkpoint's config.json.
+        where: what a person knows it by.
 
     Raises:
-        ModelError: a file is missing, damaged or a pickle, or a weight is not finite.
+        ModelError: nobody's that is known.
     """
-    config = config or _elysium_config(directory)
-    model = build_empty(config)
-    rules = (*ELYSIUM, *tower_rules(r"visual_encoder\.(?:vision_model\.)?", "vision", config.vision.used_layers))
-    renamed = partial(rename, rules=rules)
-    report = load_weights(model, weight_files(directory), rename=renamed, device=device, dtype=dtype)
-    return Loaded(model.eval(), report)
+    if "model_type" not in config:
+        return None
+    kind = config["model_type"]
+    if isinstance(kind, str) and kind in LAYOUTS and "vision_config" not in config:
+        return LAYOUTS[kind]
+    what = "transformers' own LLaVA" if kind == "llava" else quoted(kind)
+    raise ModelError(
+        f"{where} holds a model of type {what}; those that are read as this project's own are {', '.join(LAYOUTS)}"
+    )
 
 
-def load_vitron(
-    base: Path,
-    lora: Path | None = None,
-    config: ModelConfig | None = None,
-    *,
-    image_tower: Path | None = None,
-    video_tower: Path | None = None,
-    device: torch.device | str = "cpu",
-    dtype: torch.dtype | None = None,
-    read_pickles: bool = False,
-) -> Loaded:
-    """The model of a published VITRON checkpoint, its LoRA merged.
+def layout_in(directory: Path) -> Layout | None:
+    """The layout of a directory; None: this project's own, or there is no config.json. Raises as `layout_of`."""
+    path = directory / CONFIG
+    return layout_of(read_json(path), str(directory)) if is_file(path) else None
+
+
+def takes_pickles(config: Mapping[str, Any]) -> bool:
+    """Whether tensors are read from a model's pickles where it has no safetensors."""
+    return layout_of(config, "it") == "vitron"
+
+
+def published_config(directory: Path, layout: Layout) -> ModelConfig:
+    """Sizes and choices of a published checkpoint. Of Elysium, its config.json gives the token counts.
+
+    Raises:
+        ModelError: they are none.
+    """
+    return _elysium_config(directory) if layout == "elysium" else profile("vitron-7b-published")
+
+
+def stored_files(directory: Path) -> list[Path]:
+    """The weight files of a directory in any layout; pickles only of one that has nothing else.
+
+    Raises:
+        ModelError: there are none, or not all that an index names.
+    """
+    return _pickled_or_safe(directory) if layout_in(directory) == "vitron" else weight_files(directory)
+
+
+def tokenizer_folder(directory: Path, given: Given | None = None) -> Path:
+    """The folder with the tokenizer of a checkpoint, fetched where it has none.
+
+    Raises:
+        ModelError: it is nowhere.
+    """
+    if given and TOKENIZER in given:
+        return given[TOKENIZER]
+    layout = layout_in(directory)
+    needed = layout is not None and TOKENIZER in parts_of(layout, [path.name for path in directory.iterdir()], [])
+    return part_folder(TOKENIZER, directory) if needed else directory
+
+
+def weight_sources(
+    directory: Path, model: VitronModel, *, dtype: torch.dtype | None = None, given: Given | None = None
+) -> list[WeightSource]:
+    """Where the weights of a model come from, and under which names.
 
     Args:
-        base: LLaVA's layout.
-        lora: adapter_config.json, adapter_model and non_lora_trainables; None: the base alone.
-        config: sizes; None: those of profile vitron-7b-published.
-        image_tower, video_tower: LanguageBind directories, for a base without them.
-        read_pickles: open `.bin` files, too, tensors only.
+        model: of any device; its shapes count.
+        dtype: of the weights in memory.
+        given: folders of VITRON's parts; those that the base lacks and that are not given are looked for.
 
     Raises:
-        ModelError: a file is missing, damaged, or a pickle that may not be read, or a weight is not finite.
+        ModelError: a file or a part is missing, damaged, or does not fit the model.
     """
-    config = config or profile("vitron-7b-published")
+    layout = layout_in(directory)
+    if layout is None:
+        return [WeightSource(files=weight_files(directory))]
+    if layout == "vitron":
+        return _vitron_sources(directory, model, dtype, dict(given or {}))
+    rules = (*ELYSIUM, *tower_rules(r"visual_encoder\.(?:vision_model\.)?", "vision", model.config.vision.used_layers))
+    return [WeightSource(files=weight_files(directory), rename=partial(rename, rules=rules))]
+
+
+def _vitron_sources(
+    base: Path, model: VitronModel, dtype: torch.dtype | None, folders: dict[Part, Path]
+) -> list[WeightSource]:
+    """The base with the adapter merged, its towers, and the weights that were trained whole."""
+    config, files = model.config, _pickled_or_safe(base)
+    for part in parts_of("vitron", [], _weight_names(base, files)):
+        if part is not TOKENIZER and part not in folders:
+            folders[part] = part_folder(part, base)
     video_layers = config.video.used_layers if config.video else 0
     rules = (
         *VITRON,
         *tower_rules(r"model\.image_tower\.image_tower\.", "vision", config.vision.used_layers),
         *tower_rules(r"model\.video_tower\.video_tower\.", "video", video_layers),
     )
-    sources: list[tuple[list[Path], Rules]] = [(_files(base, read_pickles), rules)]
+    read: Callable[[Path], Iterator[tuple[str, Tensor]]] = _read
+    if ADAPTER in folders:
+        read = partial(_read_merged, adapter=_adapter(folders[ADAPTER], model), is_cast=dtype is not None)
+    sources = [WeightSource(files=files, rename=partial(rename, rules=rules), read=read)]
     # Of a whole LanguageBind model only the vision tower is used.
     others: Rules = ((r"(?:text_model|text_projection|visual_projection)\..*|logit_scale", None),)
-    for tower, part, layers in (
-        (image_tower, "vision", config.vision.used_layers),
-        (video_tower, "video", video_layers),
+    for tower, name, layers in (
+        (IMAGE_TOWER, "vision", config.vision.used_layers),
+        (VIDEO_TOWER, "video", video_layers),
     ):
-        if tower is not None:
-            sources.append((_files(tower, read_pickles), (*others, *tower_rules(r"vision_model\.", part, layers))))
-    if lora is not None:
-        # peft's wrapper puts base_model.model. before the names of the base.
-        trained = tuple((rf"(?:base_model\.model\.)?{pattern}", template) for pattern, template in rules)
-        sources.append(([_one_file(lora, NON_LORA, read_pickles)], trained))
-    model = build_empty(config)
-    read = partial(_read, read_pickles=read_pickles)
-    reports = [
-        load_weights(model, files, rename=partial(rename, rules=rules), device=device, dtype=dtype, read=read)
-        for files, rules in sources
-    ]
-    report = _joined(reports, model)
-    if lora is not None and not report.missing and not report.misshaped:
-        load_lora(model, lora, tensors=dict(read(_one_file(lora, "adapter_model", read_pickles))), merge=True)
-    return Loaded(model.eval(), report)
+        if tower in folders:
+            tower_names = partial(rename, rules=(*others, *tower_rules(r"vision_model\.", name, layers)))
+            sources.append(WeightSource(files=_pickled_or_safe(folders[tower]), rename=tower_names, read=_read))
+    if ADAPTER in folders:
+        # peft's wrapper puts its prefix before the names of the base.
+        trained = tuple((rf"(?:{re.escape(PREFIX)})?{pattern}", template) for pattern, template in rules)
+        file = _one_file(folders[ADAPTER], NON_LORA)
+        sources.append(WeightSource(files=[file], rename=partial(rename, rules=trained), read=_read))
+    return sources
 
 
-def layout_of(directory: Path) -> str:
-    """Whose checkpoint lies in a directory: "elysium", "vitron" or "vitron_ros".
+def _adapter(directory: Path, model: VitronModel) -> LoraAdapter:
+    prefix = "language."
+    shapes = {
+        name.removeprefix(prefix): tuple(weight.shape)
+        for name, weight in named_weights(model).items()
+        if name.startswith(prefix)
+    }
+    return LoraAdapter(directory, dict(_read(_one_file(directory, "adapter_model"))), shapes)
 
-    Raises:
-        ModelError: nobody's that is known.
-    """
-    if not is_file(directory / CONFIG) and is_file(directory / ADAPTER_CONFIG):
-        raise ModelError(describe_adapter(directory))
-    config = read_json(directory / CONFIG)
-    kind = str(config.get("model_type", ""))
-    if "elysium" in kind:
-        return "elysium"
-    if "llava" in kind or is_file(directory / ADAPTER_CONFIG):
-        return "vitron"
-    if "vision" in config and "language" in config:
-        return "vitron_ros"
-    raise ModelError(
-        f"{directory / CONFIG} is of no known layout (model_type {quoted(kind)}); known are elysium, llava and this "
-        "project's"
-    )
+
+def _read_merged(path: Path, *, adapter: LoraAdapter, is_cast: bool) -> Iterator[tuple[str, Tensor]]:
+    """As `_read`. Weights that nobody casts later keep their type."""
+    for name, tensor in _read(path):
+        merged = adapter.merged(name, tensor)
+        yield name, merged if is_cast else merged.to(tensor.dtype)
 
 
 def _elysium_config(directory: Path) -> ModelConfig:
@@ -198,65 +247,31 @@ def _elysium_config(directory: Path) -> ModelConfig:
     return replace(config, selector=replace(config.selector, alpha=selected / patches))
 
 
-def _files(directory: Path, read_pickles: bool) -> list[Path]:
-    """The weight files of a directory; pickles only where they may be read and there is nothing else."""
-    has_safetensors = any(directory.glob("*.safetensors"))
-    if has_safetensors or not read_pickles:
+def _pickled_or_safe(directory: Path) -> list[Path]:
+    """The weight files of a directory; pickles only where there is nothing else."""
+    if any(directory.glob("*.safetensors")):
         return weight_files(directory)
     if is_file(directory / PICKLE_INDEX):
         return indexed_files(directory, PICKLE_INDEX)
-    return [_one_file(directory, "pytorch_model", read_pickles)]
+    if is_file(directory / ADAPTER_CONFIG) and not is_file(directory / PICKLE):
+        raise ModelError(describe_adapter(directory))
+    return [_one_file(directory, Path(PICKLE).stem)]
 
 
-def _one_file(directory: Path, stem: str, read_pickles: bool) -> Path:
+def _one_file(directory: Path, stem: str) -> Path:
     safe, pickled = directory / f"{stem}.safetensors", directory / f"{stem}.bin"
-    if is_file(safe):
-        return safe
-    if not is_file(pickled):
+    if not (is_file(safe) or is_file(pickled)):
         raise ModelError(f"{directory} has neither {safe.name} nor {pickled.name}; fetch the checkpoint again")
-    if not read_pickles:
-        raise ModelError(
-            f"{pickled} is a pickle, which can run code when opened; convert it with: "
-            f"vitron models convert BASE OUT --lora {directory}"
-        )
-    return pickled
+    return safe if is_file(safe) else pickled
 
 
-def _read(path: Path, *, read_pickles: bool) -> Iterator[tuple[str, Tensor]]:
-    if path.suffix == ".safetensors":
-        yield from read_tensors(path)
-    elif read_pickles:
-        yield from read_pickle(path).items()
+def _weight_names(directory: Path, files: Collection[Path]) -> set[str]:
+    """The names of the weights in some files, by their index where there is one."""
+    for index in (INDEX, PICKLE_INDEX):
+        if is_file(directory / index):
+            return set(read_json(directory / index)["weight_map"])
+    return {name for file in files for name, _ in _read(file)}
 
 
-def read_pickle(path: Path) -> Mapping[str, Tensor]:
-    """The named tensors of a torch pickle; anything but tensors in it is refused and nothing of it is run.
-
-    Raises:
-        ModelError: it is damaged, or holds more than tensors.
-    """
-    try:
-        values = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a cut or foreign pickle fails in any way
-        reason = (str(error) or type(error).__name__).partition("\n")[0][:SHOWN]
-        raise ModelError(f"{path} is damaged or holds more than tensors: {reason}; fetch it again") from error
-    if not isinstance(values, dict) or not all(_is_named_tensor(*item) for item in values.items()):
-        raise ModelError(f"{path} is not a table of tensors; fetch the checkpoint again")
-    return values
-
-
-def _is_named_tensor(name: object, value: object) -> bool:
-    return isinstance(name, str) and isinstance(value, Tensor) and value.layout is torch.strided and not value.is_meta
-
-
-def _joined(reports: list[LoadReport], model: VitronModel) -> LoadReport:
-    """One report of several loads into the same model."""
-
-    def gather(part: Callable[[LoadReport], tuple[str, ...]]) -> tuple[str, ...]:
-        return tuple(key for report in reports for key in part(report))
-
-    missing = tuple(name for name in reports[0].missing if all(name in report.missing for report in reports))
-    loaded = sum(1 for _ in model.parameters()) - len(missing)
-    return LoadReport(
-        loaded, missing, gather(lambda r: r.unexpected), gather(lambda r: r.misshaped), gather(lambda r: r.unused)
-    )
+def _read(path: Path) -> Iterator[tuple[str, Tensor]]:
+    return read_tensors(path) if path.suffix == ".safetensors" else iter(read_pickle(path).items())

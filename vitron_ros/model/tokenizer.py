@@ -184,9 +184,9 @@ class SentencePieceBackend:
         return list(self._library.encode(text))
 
     def decode(self, token_ids: Sequence[int]) -> str:
-        return str(
-            self._library.decode([int(token) for token in token_ids if not self._library.is_control(int(token))])
-        )
+        size = self.size()  # a model may have more tokens than its tokenizer, as padding
+        known = [int(token) for token in token_ids if int(token) < size]
+        return str(self._library.decode([token for token in known if not self._library.is_control(token)]))
 
     def size(self) -> int:
         return int(self._library.get_piece_size())

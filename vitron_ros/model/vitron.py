@@ -166,6 +166,12 @@ class VitronModel(nn.Module):
             )
 
 
+def build_empty(config: ModelConfig) -> VitronModel:
+    """The model on the meta device: every shape, no memory."""
+    with torch.device("meta"):
+        return VitronModel(config)
+
+
 def _pick(tokens: Tensor | None, index: int, what: str) -> Tensor:
     count = 0 if tokens is None else len(tokens)
     if tokens is None or not 0 <= index < count:

@@ -1,10 +1,10 @@
-"""Weights of a checkpoint: safetensors, one file or several with an index, into a model. Pickles are never opened here.
+"""Weights of a checkpoint into a model: by default safetensors, one file or several with an index.
 
 A model is built on the meta device first and takes its weights one tensor at a time, so that loading needs little more
 memory than the model itself.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +14,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from vitron_ros.errors import ModelError
-from vitron_ros.model.files import LFS_POINTER, SHOWN, files_inside, is_file, quoted, read_json, shortened
+from vitron_ros.lfs import lfs_problem
+from vitron_ros.model.files import SHOWN, files_inside, is_file, quoted, read_json, shortened
 from vitron_ros.model.vitron import VitronModel
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -47,6 +48,11 @@ class LoadReport:
     def is_complete(self) -> bool:
         """Every weight of the model was found, and every weight of the files was understood."""
         return not (self.missing or self.unexpected or self.misshaped)
+
+    @property
+    def fits(self) -> bool:
+        """Every weight of the model was found."""
+        return not (self.missing or self.misshaped)
 
     def __str__(self) -> str:
         counts = f"{self.loaded} weights loaded"
@@ -89,8 +95,8 @@ def weight_files(directory: Path) -> list[Path]:
     pickles = sorted(path.name for pattern in ("*.bin", "*.pt", "*.pth") for path in directory.glob(pattern))
     if pickles:
         raise ModelError(
-            f"{directory} holds pickles ({', '.join(pickles[:3])}), which can run code when opened; convert them with: "
-            f"vitron models convert {directory} OUT"
+            f"{directory} holds pickles ({', '.join(pickles[:3])}), which can run code when opened; save the model as "
+            "safetensors where that is safe, and give that directory"
         )
     if is_file(directory / ADAPTER_CONFIG):
         raise ModelError(describe_adapter(directory))
@@ -113,8 +119,8 @@ def describe_adapter(directory: Path) -> str:
     """Says that a directory holds an adapter, and of which model."""
     base = read_json(directory / ADAPTER_CONFIG).get("base_model_name_or_path")
     return (
-        f"{directory} holds an adapter{f' of {quoted(base)}' if base else ''} and no model; merge it into its base "
-        f"with: vitron models convert BASE OUT --lora {directory}"
+        f"{directory} holds an adapter{f' of {quoted(base)}' if base else ''} and no model; give the directory of its "
+        "base, with this one beside it"
     )
 
 
@@ -129,34 +135,36 @@ def read_tensors(path: Path) -> Iterator[tuple[str, Tensor]]:
             for name in file.keys():  # noqa: SIM118 - not a dict
                 yield name, file.get_tensor(name)
     except UNREADABLE as error:
-        if _begins_with(path, LFS_POINTER.encode()):
-            raise ModelError(f"{path} is a pointer of Git LFS, not the file itself; fetch it: git lfs pull") from error
+        if problem := lfs_problem(path):
+            raise ModelError(problem) from error
         raise ModelError(f"{path} is damaged: {str(error)[:SHOWN]}; fetch or save the checkpoint again") from error
 
 
-def _begins_with(path: Path, start: bytes) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(len(start)) == start
-    except OSError:
-        return False
+@dataclass(frozen=True, kw_only=True, eq=False)
+class WeightSource:
+    """Files of weights, and how they are read.
+
+    Attributes:
+        rename: name in the file to name in the model; None: not used on purpose.
+        read: the named tensors of a file, one at a time.
+    """
+
+    files: Sequence[Path]
+    rename: Callable[[str], str | None] = lambda name: name
+    read: Callable[[Path], Iterator[tuple[str, Tensor]]] = read_tensors
 
 
 def load_weights(
     model: VitronModel,
-    files: Iterable[Path],
+    sources: Iterable[WeightSource],
     *,
-    rename: Callable[[str], str | None] = lambda name: name,
     device: torch.device | str = "cpu",
     dtype: torch.dtype | None = None,
-    read: Callable[[Path], Iterator[tuple[str, Tensor]]] = read_tensors,
 ) -> LoadReport:
     """Gives the model its weights, file after file and tensor after tensor. A later file wins.
 
     Args:
         model: of any device; each weight is replaced, not written into.
-        rename: name in the file to name in the model; None: not used on purpose.
-        read: how to read a file.
 
     Raises:
         ModelError: a file is damaged, or a weight that is used holds NaN or infinity.
@@ -167,9 +175,9 @@ def load_weights(
     loaded: set[str] = set()
     wrong: set[str] = set()
     unexpected, misshaped, unused = [], [], []
-    for file in files:
-        for theirs, tensor in read(file):
-            name = rename(theirs)
+    for source, file in [(each, file) for each in sources for file in each.files]:
+        for theirs, tensor in source.read(file):
+            name = source.rename(theirs)
             if is_tied and name == OUTPUT_EMBEDDINGS:
                 name = INPUT_EMBEDDINGS
             if name is None:

@@ -1,7 +1,7 @@
 """Published models that run here, as data: see zoo.yaml."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -22,9 +22,6 @@ class ZooModel:
         download_gb: of its weights, 10^9 bytes, as many as they take in memory as published; None: not checked.
         licence: None: not checked.
         accuracy: its publisher's figure, which `source` holds; empty: none was checked.
-        parts: of a layout that has to be converted: by hub id, patterns of the files that it takes.
-        convert: the command that converts it, with `{0}`, `{1}` for the folders of the parts.
-        note: what else to know.
     """
 
     id: str
@@ -35,9 +32,6 @@ class ZooModel:
     licence: str | None = None
     accuracy: str = ""
     source: str = ""
-    parts: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    convert: str = ""
-    note: str = ""
 
 
 @cache
@@ -51,10 +45,5 @@ def zoo_models(known: Collection[str]) -> list[ZooModel]:
     return [model for model in zoo() if model.model_type in known]
 
 
-def in_zoo(model_id: str) -> ZooModel | None:
-    return next((model for model in zoo() if model.id == model_id), None)
-
-
-def _model(*, can: list[str], parts: dict[str, list[str]] | None = None, **values: object) -> ZooModel:
-    chosen = {name: tuple(patterns) for name, patterns in (parts or {}).items()}
-    return ZooModel(can=tuple(can), parts=chosen, **values)  # type: ignore[arg-type]
+def _model(*, can: list[str], **values: object) -> ZooModel:
+    return ZooModel(can=tuple(can), **values)  # type: ignore[arg-type]

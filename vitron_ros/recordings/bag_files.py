@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from vitron_ros.errors import ConfigError, SourceError
+from vitron_ros.lfs import lfs_problem
 from vitron_ros.natural_sort import natural_sorted
 from vitron_ros.recordings.bag_mcap import open_mcap
 from vitron_ros.recordings.bag_ros1 import open_ros1
@@ -117,6 +118,8 @@ def _open_file(path: Path) -> Storage:
         raise SourceError(f"{path} is not a bag; give a file that ends in {_CHOICES}")
     if path.suffix.lower() in _FOREIGN:
         raise SourceError(f"{path} is compressed in a way that is not read; unpack it, or compress it with zstd")
+    if problem := lfs_problem(path):
+        raise SourceError(problem)
     try:
         if path.suffix.lower() not in ENDINGS:
             return opener(path, path)

@@ -6,6 +6,7 @@ from vitron_ros.errors import ImageError
 from vitron_ros.frame import Image
 from vitron_ros.images.compressed import decode_file
 from vitron_ros.images.intensity_window import IntensityWindow
+from vitron_ros.lfs import lfs_problem
 from vitron_ros.natural_sort import natural_sorted
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
@@ -41,7 +42,7 @@ def read_image(path: Path, window: IntensityWindow | None = None) -> Image:
     except OSError as error:
         raise ImageError(f"{path.name}: {error.strerror}") from error
     except ImageError as error:
-        raise ImageError(f"{path.name}: {error}") from error
+        raise ImageError(lfs_problem(path) or f"{path.name}: {error}") from error
 
 
 def _is_image(path: Path) -> bool:

@@ -16,6 +16,7 @@ from vitron_ros.clock import SECOND_NS
 from vitron_ros.errors import ImageError, SourceError
 from vitron_ros.frame import Frame, Image
 from vitron_ros.images.intensity_window import IntensityWindow
+from vitron_ros.lfs import lfs_problem
 from vitron_ros.recordings.bag_files import is_bag
 from vitron_ros.recordings.bags import Bag, OnBad, log_bad_frame
 from vitron_ros.recordings.image_files import SUFFIXES, image_files, read_image
@@ -85,6 +86,8 @@ def open_source(
         raise SourceError(f"{text} is a URL, and those are not taken; save it as a file, or run a camera's node")
     if not path.exists():
         raise SourceError(f"{text} does not exist; give a video, a folder of images, a bag or a webcam's number")
+    if problem := lfs_problem(path):
+        raise SourceError(problem)
     if is_bag(path):
         return _bag(path, topic, on_bad)
     if path.is_dir() or path.suffix.lower() in SUFFIXES:

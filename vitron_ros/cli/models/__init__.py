@@ -1,4 +1,4 @@
-"""List, fetch, show, verify and convert models. Only safetensors are run; `convert` reads pickles, tensors only."""
+"""List, fetch, show, verify and convert models. Of pickles, which VITRON has alone, tensors are read and no more."""
 
 import argparse
 from types import ModuleType
@@ -11,7 +11,7 @@ EPILOG = """examples:
   vitron models fetch iSEE-Laboratory/llmdet_tiny
   vitron models show elysium-7b
   vitron models verify models/vitron
-  vitron models convert elysium_7b/ models/elysium --tokenizer vicuna-7b-v1.5/"""
+  vitron models convert sty-yyj/elysium_7b models/elysium"""
 
 ACTIONS: dict[str, ModuleType] = {
     "list": listing,

@@ -1,21 +1,20 @@
 """Fetch a published model from the hub into the cache of huggingface_hub, and check it.
 
-Size and licence are said first. Only safetensors, JSON, texts and tokenizers are fetched; of a published layout that
-has to be converted, its pickles too. A download that was cut off goes on where it ended; what arrives is compared with
-the hub's hashes. HF_HOME, HF_ENDPOINT and HF_TOKEN hold.
+Size and licence are said first. Only safetensors, JSON, texts and tokenizers are fetched; of VITRON, which has nothing
+else, pickles too. Of Elysium and VITRON, the parts that lie in other repositories come along. A download that was cut
+off goes on where it ended; what arrives is compared with the hub's hashes. HF_HOME, HF_ENDPOINT and HF_TOKEN hold.
 """
 
 import argparse
 import json
 import sys
-from pathlib import Path
 
 from vitron_ros.cli.models.verify import verdict_lines
 from vitron_ros.errors import ModelError
 from vitron_ros.grounding.families import check_config
 from vitron_ros.grounding.families.published import verify_directory
-from vitron_ros.model.hub import Download, HubFile, fetch, plan_download, plan_files, size_text
-from vitron_ros.model.zoo import in_zoo
+from vitron_ros.model.checkpoint import plan_checkpoint
+from vitron_ros.model.hub import Download, HubFile, fetch, size_text
 
 HELP = "fetch a published model from the hub, and check it"
 EPILOG = "example: vitron models fetch iSEE-Laboratory/llmdet_tiny"
@@ -28,41 +27,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0; 1 where nothing was fetched, or what was fetched has a fault."""
-    known = in_zoo(args.model)
-    parts = known.parts if known else {}
-    downloads = [plan_files(*part) for part in parts.items()] or [plan_download(args.model, check_config)]
+    downloads = plan_checkpoint(args.model, check_config)
     for download in downloads:
         _say(_summary(download))
     if any(download.missing_size for download in downloads) and not args.yes and not _is_wanted():
         _say("nothing was fetched")
         return 1
     folders = [fetch(download, on_file=_announce) for download in downloads]
-    command = known.convert.format(*folders) if known and known.convert else ""
-    faults: list[str] = []
-    if not command:
-        verdict = verify_directory(folders[0])
-        faults = list(verdict.faults.values())
-        _say("\n".join(verdict_lines(folders[0], verdict)))
-    _report(args, folders, downloads, command, faults)
-    return 1 if faults else 0
-
-
-def _report(
-    args: argparse.Namespace, folders: list[Path], downloads: list[Download], command: str, faults: list[str]
-) -> None:
+    verdict = verify_directory(folders[0])
+    faults = list(verdict.faults.values())
+    _say("\n".join(verdict_lines(folders[0], verdict)))
     if args.json:
         result = {
             "folders": [str(folder) for folder in folders],
             "bytes": sum(download.size for download in downloads),
             "licences": {download.model.id: download.model.licence for download in downloads},
-            "convert": command,
             "faults": faults,
         }
         print(json.dumps(result))
-        return
-    print("\n".join(map(str, folders)))
-    if command:
-        _say(f"convert it with: {command}")
+    else:
+        print("\n".join(map(str, folders)))
+    return 1 if faults else 0
 
 
 def _summary(download: Download) -> str:

@@ -46,9 +46,8 @@ def _profile(name: str) -> dict[str, Any]:
 
 
 def _lines(model: ZooModel) -> list[str]:
-    """One line with the facts, and one each for the accuracy with its source, and the note."""
+    """One line with the facts, and one for the accuracy with its source."""
     count = "?" if model.parameters is None else f"{model.parameters / 1e9:g} B"
     size = "?" if model.download_gb is None else f"{model.download_gb:.1f} GB"
     facts = f"{model.id:<66}{count:>8}{size:>9}  {model.licence or 'not checked':<12} {', '.join(model.can) or '-'}"
-    accuracy = f"{model.accuracy} ({model.source})" if model.accuracy else ""
-    return [facts, *(f"    {line}" for line in (accuracy, model.note) if line)]
+    return [facts, f"    {model.accuracy} ({model.source})"] if model.accuracy else [facts]

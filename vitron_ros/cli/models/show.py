@@ -7,15 +7,16 @@ import argparse
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from vitron_ros.cli.models.sizes import gibibytes, millions
 from vitron_ros.errors import ConfigError, ModelError
 from vitron_ros.grounding.families import check_config, is_ours, model_type
 from vitron_ros.grounding.families.published import PublishedSizes, published_sizes
-from vitron_ros.model.checkpoint import fetched_checkpoint, find_checkpoint, is_bundled, read_config
+from vitron_ros.model.checkpoint import fetched_checkpoint, find_checkpoint, is_bundled, plan_checkpoint, read_config
 from vitron_ros.model.config import PROFILES, ModelConfig, profile
 from vitron_ros.model.footprint import Footprint, footprint
-from vitron_ros.model.hub import plan_download, size_text
+from vitron_ros.model.hub import Download, size_text
 
 HELP = "parameters and memory by part, before anything is allocated"
 EPILOG = "example: vitron models show elysium-7b"
@@ -82,15 +83,21 @@ def _show_published(sizes: PublishedSizes, is_json: bool) -> int:
 
 
 def _show_remote(model_id: str, is_json: bool) -> int:
-    download = plan_download(model_id, check_config)
-    model = download.model
+    downloads = plan_checkpoint(model_id, check_config)
     if is_json:
-        files = {file.name: file.size for file in download.files}
-        print(json.dumps({"id": model.id, "licence": model.licence, "bytes": download.size, "files": files}))
+        first, *parts = map(_as_json, downloads)
+        print(json.dumps({**first, "parts": parts}))
         return 0
-    print(f"{model.id}: {size_text(download.size)}, licence {model.licence or 'unknown'}; not fetched yet")
-    print("\n".join(f"  {file.name:<42}{size_text(file.size):>10}" for file in download.files))
+    for download in downloads:
+        model = download.model
+        print(f"{model.id}: {size_text(download.size)}, licence {model.licence or 'unknown'}; not fetched yet")
+        print("\n".join(f"  {file.name:<42}{size_text(file.size):>10}" for file in download.files))
     return 0
+
+
+def _as_json(download: Download) -> dict[str, Any]:
+    files = {file.name: file.size for file in download.files}
+    return {"id": download.model.id, "licence": download.model.licence, "bytes": download.size, "files": files}
 
 
 def _parts(parameters: dict[str, int]) -> list[str]:

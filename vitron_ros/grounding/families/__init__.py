@@ -13,7 +13,7 @@ from vitron_ros.errors import ModelError
 from vitron_ros.grounding.request import LanguageVision
 from vitron_ros.model.files import is_file, quoted, read_json
 
-OURS = "vitron"  # of a config.json in the layout of `vitron models convert`, which names no model_type
+OURS = "vitron"  # of a config.json in this project's layout, which names no model_type
 _GROUNDER = "vitron_ros.grounding.grounder:Grounder"
 _GROUNDING_DINO = "vitron_ros.grounding.families.grounding_dino:GroundingDino"
 _OWL = "vitron_ros.grounding.families.owl:Owl"
