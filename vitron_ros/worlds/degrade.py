@@ -34,6 +34,13 @@ class Degradation:
     shutter: float
 
 
+def no_degradation(frames: int) -> Degradation:
+    """A perfect camera in even light."""
+    levels = np.arange(256, dtype=np.uint8)
+    tables = np.broadcast_to(levels[None, None, :, None], (frames, 1, 256, 3))
+    return Degradation(np.ascontiguousarray(tables), None, 0.0, 0.0, 0, 0.0)
+
+
 def sample_degradation(
     frames: int, width: int, height: int, strength: float, jpeg: float, rng: np.random.Generator
 ) -> Degradation:

@@ -1,6 +1,6 @@
 """Rendering: a scene to frames and exact ground truth."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -33,16 +33,20 @@ def draw_scene(
     seed: int,
     background: Sequence[Image] | None = None,
     rng: np.random.Generator | None = None,
+    on_frame: Callable[[int], None] = lambda index: None,
 ) -> Clip:
     """The clip of a scene, of (height, width) px; the seed chooses surfaces and shades.
 
     Args:
         background: real frames to draw into, one or as many as the clip has; None: a generated background.
         rng: source of surfaces and shades in place of the seed.
+        on_frame: called before each frame with its index.
     """
     height, width = size
     rng = rng or np.random.Generator(np.random.PCG64([seed, 0 if split == "train" else 1, 1]))
-    return _Painter(scene, len(scene.camera.zoom), width, height, degradation, background, rng).paint(split, seed)
+    return _Painter(scene, len(scene.camera.zoom), width, height, degradation, background, rng).paint(
+        split, seed, on_frame
+    )
 
 
 @dataclass(slots=True)
@@ -57,7 +61,7 @@ class _Painter:
     background: Sequence[Image] | None
     rng: np.random.Generator
 
-    def paint(self, split: Split, seed: int) -> Clip:
+    def paint(self, split: Split, seed: int, on_frame: Callable[[int], None]) -> Clip:
         count, side = len(self.scene.objects), min(self.width, self.height)
         cameras = self.scene.camera.matrices(self.width, self.height)
         canvases = self._backgrounds(cameras)
@@ -76,6 +80,7 @@ class _Painter:
         sides = np.array([obj.side for obj in self.scene.objects]) * side
         steps = _smears(centres, self.degradation.shutter, sides)
         for t in range(self.frames):
+            on_frame(t)
             canvas = next(canvases)
             for rank in range(count, -1, -1):
                 if post is not None and self.scene.post is not None and self.scene.post.nearer_objects == rank:
@@ -112,9 +117,11 @@ class _Painter:
         margin = round((MARGIN + float(np.abs(self.scene.camera.pan).max())) * side)
         wide, tall = self.width + 2 * margin, self.height + 2 * margin
         if self.background is not None and len(self.background) == self.frames and self.frames > 1:
-            return (_fit(image, self.width, self.height) for image in self.background)
+            return (fit_image(image, self.width, self.height) for image in self.background)
         source = (
-            draw_background(wide, tall, self.rng) if self.background is None else _fit(self.background[0], wide, tall)
+            draw_background(wide, tall, self.rng)
+            if self.background is None
+            else fit_image(self.background[0], wide, tall)
         )
         to_world = np.array([[1 / side, 0, -(wide - 1) / 2 / side], [0, 1 / side, -(tall - 1) / 2 / side], [0, 0, 1]])
         return self._seen_by(cameras, source, to_world)
@@ -167,8 +174,12 @@ class _Painter:
         instances[:, left:right][covered] = 0
 
 
-def _fit(image: Image, width: int, height: int) -> Pixels:
-    """A real frame, cut to the middle and resized. (height, width, 3) float32."""
+def fit_image(image: Image, width: int, height: int) -> Pixels:
+    """A real frame, cut to the middle and resized. (height, width, 3) float32 in 0..255.
+
+    Raises:
+        ConfigError: it is not (h, w, 3) uint8.
+    """
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise ConfigError(f"a background frame is (h, w, 3) uint8, this is {image.shape} {image.dtype}")
     tall, wide = image.shape[:2]

@@ -144,9 +144,9 @@ def random_colour(rng: np.random.Generator, saturation: float) -> Pixels:
     return np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0] * 255, np.float32)
 
 
-def _colours(surface: str, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
+def _colours(surface: str, rng: np.random.Generator, *, natural: bool) -> tuple[Pixels, Pixels]:
     """The two colours of a surface: its natural ones, or any."""
-    if rng.random() < 0.6:
+    if natural or rng.random() < 0.6:
         dark, light = (np.array(colour, np.float32) for colour in NATURAL_COLOURS[surface])
         jitter = rng.uniform(-18, 18, 3).astype(np.float32)
         gain = np.float32(rng.uniform(0.8, 1.15))
@@ -156,9 +156,10 @@ def _colours(surface: str, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
     return first, np.asarray(second, np.float32)
 
 
-def draw_surface(width: int, height: int, rng: np.random.Generator) -> Pixels:
-    """One textured surface, (height, width, 3) float32 in 0..255."""
-    surface = SURFACES[int(rng.integers(len(SURFACES)))]
+def draw_surface(width: int, height: int, rng: np.random.Generator, surface: str | None = None) -> Pixels:
+    """One textured surface, (height, width, 3) float32 in 0..255: that one in its natural colours, or any in any."""
+    is_asked = surface is not None
+    surface = surface or SURFACES[int(rng.integers(len(SURFACES)))]
     zoom = float(np.exp(rng.uniform(np.log(0.5), np.log(2.0)))) * max(width, height) / TILE
     angle = (
         rng.uniform(-180, 180)
@@ -169,7 +170,7 @@ def draw_surface(width: int, height: int, rng: np.random.Generator) -> Pixels:
     grey = cv2.warpAffine(
         bank_tile(surface), matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
     )
-    dark, light = _colours(surface, rng)
+    dark, light = _colours(surface, rng, natural=is_asked)
     contrast = rng.uniform(0.35, 1.0)
     grey = 0.5 + (grey - 0.5) * np.float32(contrast)
     return np.asarray(dark + (light - dark) * grey[..., None], np.float32)
