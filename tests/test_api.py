@@ -74,6 +74,25 @@ def test_a_result_says_what_is_in_the_image_and_draws_it():
     assert not np.array_equal(plain, paths)
 
 
+def test_several_targets_of_a_prompt_are_in_the_results_and_in_their_files(tmp_path):
+    candidates = np.array([MUG, [356, 195, 469, 335]], np.float64)
+
+    def sees(request):
+        boxes = np.full((len(request.frames), 4), np.nan)
+        boxes[-1] = candidates[0]
+        scores = np.array([0.9, 0.8])
+        return found(request, boxes_xyxy=boxes, candidates_xyxy=candidates, candidate_scores=scores)
+
+    stream = vitron_ros.track(SAMPLE, prompts="all things", max_targets=8, model=ScriptedModel(sees, max_frames=1))
+    results = [next(stream) for _ in range(20)]
+    assert [(track.id, track.phrase) for track in results[-1].tracks] == [(1, "all things"), (2, "all things")]
+    vitron_ros.write_mot(tmp_path / "tracks.txt", results)
+    vitron_ros.write_csv(tmp_path / "tracks.csv", results)
+    last = [line.split(",") for line in (tmp_path / "tracks.txt").read_text().splitlines() if line.startswith("20,")]
+    assert [row[1] for row in last] == ["1", "2"]
+    assert (tmp_path / "tracks.csv").read_text().count("all things") == sum(len(item.tracks) for item in results)
+
+
 def test_a_prompt_is_found_by_the_model_that_is_given():
     box = np.array([100.0, 200, 180, 290])
     model = ScriptedModel(lambda request: found(request, boxes_xyxy=np.tile(box, (len(request.frames), 1))))

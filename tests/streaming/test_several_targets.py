@@ -129,6 +129,16 @@ def test_a_number_above_the_limit_of_the_goal_is_told():
     assert message_of(rig) == f"cancelled by the client; {text}"
 
 
+def test_one_that_is_on_its_way_at_the_timeout_is_taken():
+    rig = rig_with(prompt="both mugs", timeout=1.0)
+    follow(rig, 12, seen(1))
+    rig.run(18)
+    rig.answer(seen(0, 1))
+    assert len(rig.run().tracks) == 1
+    assert numbers_of(rig.run(20)) == {1: 1, 2: 0}
+    assert message_of(rig) == "cancelled by the client"
+
+
 def test_what_comes_after_the_timeout_is_none_of_a_number():
     rig = rig_with(prompt="both mugs", timeout=0.5)
     follow(rig, 30, seen(1))

@@ -2,19 +2,18 @@
 
 from collections.abc import Mapping
 
-from vitron_ros.boxes import Boxes, iou
 from vitron_ros.clock import SECOND_NS
 from vitron_ros.frame import Frame
-from vitron_ros.grounding.request import ModelReply, ModelRequest, ReplyStatus, Task
+from vitron_ros.grounding.request import ModelReply, ModelRequest
 from vitron_ros.streaming import goal_failures
 from vitron_ros.streaming.frame_buffer import FrameBuffer
-from vitron_ros.streaming.fusion_decision import AGREEMENT_IOU
 from vitron_ros.streaming.goal_state import GoalState
 from vitron_ros.streaming.goals import Failure, GoalFeedback, GoalResult, Outcome, Phase, TrackRequest
 from vitron_ros.streaming.intent_gate import targets
 from vitron_ros.streaming.model_fusion import ModelFusion
 from vitron_ros.streaming.pending_requests import PendingRequests
-from vitron_ros.streaming.phrase_search import Admission, PhraseSearch
+from vitron_ros.streaming.phrase_search import PhraseSearch
+from vitron_ros.streaming.search_requests import SearchRequests
 from vitron_ros.streaming.step_context import StepContext
 from vitron_ros.streaming.target_starter import TargetStarter
 from vitron_ros.tracking.catch_up import CatchUp
@@ -44,6 +43,7 @@ class GoalManager:
         self._pending = pending
         self._frame_buffer = frame_buffer
         self._camera = camera
+        self._search_requests = SearchRequests(manager, model_fusion, pending)
         self._starter = TargetStarter(manager, model_fusion, frame_buffer, has_model=has_model)
         self._goals: dict[str, GoalState] = {}
         self._finished: dict[str, GoalResult] = {}
@@ -128,63 +128,22 @@ class GoalManager:
 
     def requests(self, context: StepContext, clip: tuple[Frame, ...]) -> list[ModelRequest]:
         """What to ask the model with the newest clip."""
-        wanted = [search for _, search in self._searching() if not (search.found or search.catch_ups)]
-        requests = [self._request(search, clip, newest=context.config.model_find_frames) for search in wanted]
-        newest_frames = clip[-context.config.model_find_frames :]
         searches = [search for goal in self._goals.values() for search in goal.searches]
-        return requests + [self._request(search, newest_frames) for search in searches if self._is_due(context, search)]
-
-    def _request(self, search: PhraseSearch, clip: tuple[Frame, ...], newest: int = 0) -> ModelRequest:
-        search.is_asked = True
-        return self._pending.ask(
-            search.subject,
-            Task.FIND,
-            clip,
-            text=search.phrase,
-            newest=newest,
-            wants_candidates=search.is_for_many,
-            is_placed=not search.found,
-        )
-
-    def _is_due(self, context: StepContext, search: PhraseSearch) -> bool:
-        """Whether it is time to ask where several targets of a phrase are now, and whether there are more."""
-        if not (search.is_for_many and search.found) or search.catch_ups or (search.is_over and not search.track_ids):
-            return False
-        is_urgent = self._pending.is_open(search.subject) or self._model_fusion.is_objecting(search.track_ids)
-        return is_urgent or self._model_fusion.is_due(context)
+        return self._search_requests.requests(context, searches, clip)
 
     def receive(self, context: StepContext, name: str, request: ModelRequest, reply: ModelReply) -> Events:
         """What the model says to a search. Where it saw nothing it is asked again with the next keyframe."""
         searches = ((goal, search) for goal in self._goals.values() for search in goal.searches)
         goal, search = next(item for item in searches if item[1].name == name)
-        admission = self._admission(context, goal, search, request.frames[-1].stamp_ns)
-        if search.found:
-            free = self._model_fusion.receive_candidates(context, search.track_ids, request, reply)
-            if not (search.is_over or search.catch_ups):
-                search.start_candidates(request, free, context.config, admission)
-            return []
-        failure = search.receive(request, reply, context.config, admission)
-        if failure is not None:
-            return self._fail_search(context, goal, search, failure)
-        if search.catch_ups and reply.status is ReplyStatus.OK:
-            goal.note = goal.note or reply.message
-        return []
+        room = self._room(context, goal, search)
+        failure = self._search_requests.receive(context, goal, search, request, reply, room)
+        return [] if failure is None else self._fail_search(context, goal, search, failure)
 
-    def _admission(self, context: StepContext, goal: GoalState, search: PhraseSearch, time_ns: int) -> Admission:
-        """Of candidates in the image of that time. A first target has room; where the node has none, its goal ends."""
+    def _room(self, context: StepContext, goal: GoalState, search: PhraseSearch) -> int:
+        """How many targets a search may add now. A first one always; where the node has no room, its goal ends."""
         max_targets = context.config.max_targets
         room = min(goal.room(search, max_targets), max_targets - len(self._manager) - len(self.catch_ups))
-        others = [other for other in goal.searches if other is not search]
-        histories = [
-            self._manager.track(number).history.at([time_ns]) for other in others for number in other.track_ids
-        ]
-        places = [history.boxes_xyxy[0] for history in histories if history.is_seen[0]]
-        places += [catch_up.path[0][1].box_xyxy for other in others for catch_up in other.catch_ups]
-
-        def is_new(box_xyxy: Boxes) -> bool:
-            return all(iou(box_xyxy, place) < AGREEMENT_IOU for place in places)
-
-        return Admission(self._manager, max(room, 0 if search.found else 1), is_new)
+        return max(room, 0 if search.found else 1)
 
     @property
     def catch_ups(self) -> list[CatchUp]:
@@ -233,7 +192,7 @@ class GoalManager:
         if goal.found_ns is None:
             return self._reject(context, goal, self._why_late(context, goal, timeout)) if is_late else []
         events: Events = []
-        for search in goal.open_searches if is_late else ():
+        for search in [search for search in goal.open_searches if is_late and not search.catch_ups]:
             events += self._give_up(context, goal, search, f"within {timeout:g} s")
         lost_timeout = config.lost_timeout if request.lost_timeout is None else request.lost_timeout
         unseen_ns = context.image_ns - goal.seen_ns
@@ -262,6 +221,7 @@ class GoalManager:
 
     def _give_up(self, context: StepContext, goal: GoalState, search: PhraseSearch, where: str) -> Events:
         """Its time is over; a search for all that there are goes on once it has found one."""
+        search.catch_ups.clear()
         if search.is_for_all and search.found:
             return []
         return self._fail_search(context, goal, search, search.not_found(where))

@@ -1,4 +1,4 @@
-"""The slow loop's care for targets that exist: whom to ask the model about, and what follows from its replies."""
+"""The slow loop's care for targets that exist: what follows from the model's replies about them."""
 
 import logging
 from collections.abc import Sequence
@@ -7,11 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from vitron_ros.boxes import Boxes, check_box, iou
-from vitron_ros.clock import SECOND_NS
-from vitron_ros.config import PipelineConfig
 from vitron_ros.errors import ConfigError, RegionError
 from vitron_ros.frame import Frame
-from vitron_ros.grounding.request import ModelReply, ModelRequest, ReplyStatus, Roi, Task
+from vitron_ros.grounding.request import ModelReply, ModelRequest, ReplyStatus, Task
 from vitron_ros.streaming.association import Detection, assign, is_taken, nearest
 from vitron_ros.streaming.frame_buffer import FrameBuffer
 from vitron_ros.streaming.fusion_decision import (
@@ -22,11 +20,11 @@ from vitron_ros.streaming.fusion_decision import (
     TimedBox,
     decide,
 )
-from vitron_ros.streaming.load_shedding import model_period, model_targets
-from vitron_ros.streaming.pending_requests import PendingRequests, RoundRobin, Subject
-from vitron_ros.streaming.roi_crop import roi_crop, up_to_edge
+from vitron_ros.streaming.pending_requests import PendingRequests
+from vitron_ros.streaming.roi_crop import up_to_edge
 from vitron_ros.streaming.step_context import StepContext
 from vitron_ros.streaming.target_state import TargetState
+from vitron_ros.streaming.verification_schedule import VerificationSchedule, is_lost_with_phrase, subject_of
 from vitron_ros.tracking.box_history import TrackHistory
 from vitron_ros.tracking.box_tracker import View
 from vitron_ros.tracking.catch_up import CatchUp
@@ -38,12 +36,8 @@ logger = logging.getLogger(__name__)
 TOO_ALIKE = 0.1  # difference in likeness that says nothing
 
 
-def subject_of(track_id: int) -> Subject:
-    return ("track", str(track_id))
-
-
 class ModelFusion:
-    """Asks about some targets every `model_period`, least sure first, and about every lost one that has a phrase.
+    """Asks about targets as `VerificationSchedule` says, and corrects them by the replies.
 
     Args:
         can_follow: the model takes FOLLOW; one that does not is asked for phrases alone.
@@ -54,10 +48,8 @@ class ModelFusion:
     def __init__(self, manager: TrackManager, pending: PendingRequests, *, can_follow: bool = True) -> None:
         self._manager = manager
         self._pending = pending
-        self._can_follow = can_follow
-        self._round = RoundRobin()
         self._targets: dict[int, TargetState] = {}  # by track id; whose catch-up began last is last
-        self._asked_ns: int | None = None
+        self._schedule = VerificationSchedule(manager, pending, self._targets, can_follow=can_follow)
 
     def begin(self, track_id: int, *, by_model: bool, is_grouped: bool = False) -> None:
         """Care for a new target, which the model found, or did not. Whoever began a group asks for it by its phrase."""
@@ -70,21 +62,11 @@ class ModelFusion:
 
     def requests(self, context: StepContext, clip: tuple[Frame, ...]) -> list[ModelRequest]:
         """What to ask with the newest clip: open questions once more, disputed targets, and those that are due."""
-        tracks = {track.id: track for track in self._manager.tracks() if self._targets[track.id].catch_up is None}
-        is_due = self.is_due(context)
-        chosen = [track for track in tracks.values() if self._is_urgent(track.id)]
-        if is_due:
-            self._asked_ns = context.image_ns
-            closed = {track_id: track for track_id, track in tracks.items() if track not in chosen}
-            chosen += [track for track in closed.values() if self._can_be_found(track)]
-            chosen += self._next_of_round(closed, clip, model_targets(context.config, context.load_shedding))
-        requests = [self._request(track, clip, context.config) for track in chosen]
-        return [request for request in requests if request is not None]
+        return self._schedule.requests(context, clip)
 
     def is_due(self, context: StepContext) -> bool:
         """Whether it is time to ask whether targets are still right."""
-        period_ns = model_period(context.config, context.load_shedding) * SECOND_NS
-        return self._asked_ns is None or context.image_ns - self._asked_ns >= period_ns
+        return self._schedule.is_due(context)
 
     def is_objecting(self, track_ids: Sequence[int]) -> bool:
         """Whether the next reply about some of these targets decides where they are."""
@@ -189,80 +171,6 @@ class ModelFusion:
                     events.append(event)
         return budget, events
 
-    def _next_of_round(self, tracks: dict[int, Track], clip: tuple[Frame, ...], count: int) -> list[Track]:
-        """The targets whose turn it is, at most `count` of those that can be asked about."""
-        followed = {
-            track.id: track
-            for track in tracks.values()
-            if not self._can_be_found(track) and self._can_be_verified(track) and self._has_a_start(track, clip)
-        }
-        turns = self._round.next((track.id, track.score) for track in followed.values())[:count]
-        for track_id in turns:
-            self._round.ask(track_id)
-        return [followed[track_id] for track_id in turns]
-
-    def _has_a_start(self, track: Track, clip: tuple[Frame, ...]) -> bool:
-        """Whether the clip shows where it was, if that is what the model has to be told."""
-        return not self._can_follow or _first_seen(track, clip) is not None
-
-    def _request(self, track: Track, clip: tuple[Frame, ...], config: PipelineConfig) -> ModelRequest | None:
-        if not self._can_be_verified(track):
-            return None
-        subject = subject_of(track.id)
-        if self._task(track) is Task.FIND:
-            is_known = self._can_be_found(track) and not self._targets[track.id].is_unproven
-            # The whole clip also tells whether the model agrees with what the tracker saw.
-            frames = clip[-config.model_find_frames :] if is_known else clip
-            return self._pending.ask(subject, Task.FIND, frames, text=track.phrase, is_placed=False)
-        first = _first_seen(track, clip)
-        if first is None:
-            return None
-        index, box = first
-        frames = clip[index:]
-        return self._pending.ask(
-            subject, Task.FOLLOW, frames, box_xyxy=box, roi_xyxy=self._roi(track, frames, config.model_roi_crop)
-        )
-
-    def _roi(self, track: Track, frames: tuple[Frame, ...], below: float) -> Roi | None:
-        """The crop in which a small target is followed. One that is not seen now, or has left the last crop, may be
-        anywhere."""
-        track_history = track.history.at(frame.stamp_ns for frame in frames)
-        if self._targets[track.id].needs_whole_image or not track_history.is_seen[-1]:
-            return None
-        return roi_crop(track_history.boxes_xyxy, frames, below)
-
-    def _task(self, track: Track) -> Task:
-        """A lost target is found by its phrase. One that is seen is followed and found in turn, since who is given the
-        box of another will follow that; an objection is heard a second time in the same way."""
-        target = self._targets[track.id]
-        if target.is_grouped:
-            return Task.FOLLOW
-        if self._can_be_found(track) or target.is_unproven or not self._can_follow:
-            return Task.FIND
-        if not (track.phrase and target.reliability.credit and target.reliability.is_earned):
-            return Task.FOLLOW
-        if not self._is_urgent(track.id):
-            target.asks_by_phrase = not target.asks_by_phrase
-        return Task.FIND if target.asks_by_phrase else Task.FOLLOW
-
-    def _can_be_verified(self, track: Track) -> bool:
-        """By its box, or else by its phrase, which may be wrong where the model did not find the target by it."""
-        target = self._targets[track.id]
-        by_phrase = bool(track.phrase) and target.reliability.is_earned and not target.is_grouped
-        return self._can_follow or by_phrase
-
-    def _is_urgent(self, track_id: int) -> bool:
-        """There is an open question about it, or an objection that waits for a second one."""
-        target = self._targets[track_id]
-        return self._pending.is_open(subject_of(track_id)) or (
-            target.reliability.is_objecting and not target.is_grouped
-        )
-
-    def _can_be_found(self, track: Track) -> bool:
-        """By its phrase, and the model's reply would count."""
-        target = self._targets[track.id]
-        return _is_lost_with_phrase(track) and target.reliability.is_earned and not target.is_grouped
-
     def _is_gone(self, track: Track, stamp_ns: int) -> bool:
         """What the tracker has followed ever since that image is not the target; whether it now looks elsewhere."""
         return track.history.is_seen_since(stamp_ns) and self._manager.reject(track.id)
@@ -280,7 +188,7 @@ class ModelFusion:
         if is_taken(find, track, tracks):
             return False
         is_lost = track.state is TrackState.LOST
-        rivals = [other for other in tracks if _is_lost_with_phrase(other) and other.phrase == track.phrase]
+        rivals = [other for other in tracks if is_lost_with_phrase(other) and other.phrase == track.phrase]
         is_given = not is_lost or not track.phrase or self._targets[track.id].is_grouped
         if not is_given and nearest(find, rivals) is not track:
             return False
@@ -341,22 +249,6 @@ def _agrees(prediction: ModelPrediction, track_history: TrackHistory) -> bool:
     """Whether both have the target in the same place in the newest image."""
     boxes = np.nan_to_num(prediction.boxes_xyxy[-1]), np.nan_to_num(track_history.boxes_xyxy[-1])
     return bool(track_history.is_seen[-1] and iou(*boxes) >= AGREEMENT_IOU)
-
-
-def _is_lost_with_phrase(track: Track) -> bool:
-    return track.state is TrackState.LOST and bool(track.phrase)
-
-
-def _first_seen(track: Track, clip: tuple[Frame, ...]) -> tuple[int, Boxes] | None:
-    """The first frame of the clip, but the last, in which the target was seen, and its box there."""
-    track_history = track.history.at(frame.stamp_ns for frame in clip[:-1])
-    if not track_history.is_seen.any():
-        return None
-    index = int(np.flatnonzero(track_history.is_seen)[0])
-    try:
-        return index, check_box(track_history.boxes_xyxy[index], clip[index].width, clip[index].height)
-    except RegionError:
-        return None
 
 
 def _left_roi(request: ModelRequest, prediction: ModelPrediction) -> bool:
