@@ -76,7 +76,9 @@ setup(
         "console_scripts": [
             f"vitron = {NAME}.cli.main:main",
             f"perception = {NAME}.ros.perception_node:main",
-            *(f"{name} = {NAME}.ros.module_node:{name}" for name in ("segmentation", "editing", "generation")),
+            f"segmentation = {NAME}.ros.module_node:segmentation",
+            f"editing = {NAME}.ros.module_node:editing",
+            f"generation = {NAME}.ros.module_node:generation",
             f"bag_player = {NAME}.ros.bag_player:main",
         ],
     },

@@ -15,6 +15,7 @@ from vitron_ros.boxes import ltwh_from_xyxy
 from vitron_ros.cli.main import main
 from vitron_ros.config import PerceptionConfig
 from vitron_ros.recordings.bags import read_ground_truth, read_images
+from vitron_ros.ros.launch_arguments import ARGUMENTS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -112,9 +113,9 @@ def test_a_make_target_exists(command):
 def test_a_launch_file_has_the_arguments(command):
     package, name, *arguments = command[2:]
     tree = ast.parse((ROOT / "launch" / name).read_text())
-    values = {node.targets[0].id: node.value for node in tree.body if isinstance(node, ast.Assign)}
+    own = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
     assert package == "vitron_ros"
-    assert {argument.partition(":=")[0] for argument in arguments} <= {key.value for key in values["ARGUMENTS"].keys}
+    assert {argument.partition(":=")[0] for argument in arguments} <= own | set(ARGUMENTS)
 
 
 @pytest.mark.parametrize("command", starting("ros2", "run"))

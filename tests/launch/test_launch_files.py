@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from vitron_ros.config import PerceptionConfig
+from vitron_ros.modules.settings import ModuleConfig
 from vitron_ros.ros.stale_shared_memory import MIN_AGE_S
 
 LAUNCH = Path(__file__).parents[2] / "launch"
@@ -20,7 +21,7 @@ FIELDS = {field.name: field for field in dataclasses.fields(PerceptionConfig)}
 @pytest.mark.parametrize("path", sorted((LAUNCH / "params").glob("*.yaml")), ids=lambda path: path.name)
 def test_parameter_files_hold_valid_settings(path):
     settings = yaml.safe_load(path.read_text())["/**"]["ros__parameters"]
-    assert PerceptionConfig(**settings)
+    assert {"perception": PerceptionConfig, "modules": ModuleConfig}[path.stem](**settings)
 
 
 class Recorder(types.ModuleType):
@@ -33,25 +34,36 @@ class Recorder(types.ModuleType):
 
 
 @pytest.fixture
-def track(monkeypatch):
-    """The launch file as a module, and what launch itself would do with arguments from a command line."""
+def launched(monkeypatch):
+    """What a launch file would start with arguments from a command line: keywords of the nodes, and what is said."""
     for name in ("launch", "launch.actions", "launch_ros", "launch_ros.actions"):
         monkeypatch.setitem(sys.modules, name, Recorder(name))
-    spec = importlib.util.spec_from_file_location("launch_file", LAUNCH / "track.launch.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    _, (actions,), _ = module.generate_launch_description()
-    declared = {args[0]: kwargs for name, args, kwargs in actions if name == "DeclareLaunchArgument"}
-    assert all(kwargs["description"] for kwargs in declared.values())
-    (start,) = (kwargs["function"] for name, _, kwargs in actions if name == "OpaqueFunction")
 
-    def run(*words, command_line=("ros2", "launch", "vitron_ros", "track.launch.py")):
-        monkeypatch.setattr(sys, "argv", [*command_line])
+    def run(file, *words, command_line=None):
+        spec = importlib.util.spec_from_file_location("launch_file", LAUNCH / file)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        _, (actions,), _ = module.generate_launch_description()
+        declared = {args[0]: kwargs for name, args, kwargs in actions if name == "DeclareLaunchArgument"}
+        assert all(kwargs["description"] for kwargs in declared.values())
+        (start,) = (kwargs["function"] for name, _, kwargs in actions if name == "OpaqueFunction")
+        monkeypatch.setattr(sys, "argv", [*(command_line or ("ros2", "launch", "vitron_ros", file))])
         given = {name: kwargs["default_value"] for name, kwargs in declared.items()}
         given |= dict(word.split(":=") for word in words)
-        *said, (name, _, node) = start(types.SimpleNamespace(launch_configurations=given))
-        assert name == "LifecycleNode"
-        return node, [kwargs["msg"] for _, _, kwargs in said]
+        made = start(types.SimpleNamespace(launch_configurations=given))
+        nodes = [kwargs for name, _, kwargs in made if name == "LifecycleNode"]
+        return nodes, [kwargs["msg"] for name, _, kwargs in made if name == "LogInfo"]
+
+    return run
+
+
+@pytest.fixture
+def track(launched):
+    """The only node of track.launch.py, and what is said."""
+
+    def run(*words, **others):
+        (node,), said = launched("track.launch.py", *words, **others)
+        return node, said
 
     return run
 
@@ -100,6 +112,20 @@ def test_an_image_topic_beside_several_cameras_is_refused(track):
 def test_a_file_that_includes_this_one_may_have_arguments_of_its_own(track):
     _, said = track("robot:=spot", "modle:=x", command_line=("ros2", "launch", "robot", "robot.launch.py"))
     assert said == ["unknown launch argument modle; did you mean model?"]
+
+
+def test_vitron_starts_perception_and_the_modules_each_unless_it_is_left_out(launched):
+    nodes, _ = launched("vitron.launch.py")
+    assert [node["executable"] for node in nodes] == ["perception", "segmentation", "editing", "generation"]
+    assert all(node["respawn"] and node["remappings"] == nodes[0]["remappings"] for node in nodes)
+    words = ("perception:=false", "generation:=false", "editing_backend:=/models/flux", "output_folder:=/results")
+    segmentation, editing = launched("vitron.launch.py", *words, "model:=vitron-tiny")[0]
+    assert segmentation["parameters"][1] == {"output_folder": "/results"}
+    assert editing["parameters"][1] == {"output_folder": "/results", "backend": "/models/flux"}
+    settings = {field.name for field in dataclasses.fields(ModuleConfig)}
+    assert set(editing["parameters"][1]) <= settings
+    with pytest.raises(ValueError, match="did you mean segmentation"):
+        launched("vitron.launch.py", "segmentatoin:=false")
 
 
 @pytest.mark.ros
