@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from tests.grounding.families.tiny import grounding_dino
 from vitron_ros.cli import bench
 
 QUICK = ["model", "--frames", "2", "--tokens", "6", "--rounds", "1", "--no-compile"]
@@ -31,3 +32,13 @@ def test_the_benchmark_of_the_model_checks_its_tokens_and_ends_with_json(capsys)
 def test_what_cannot_be_measured_is_said(arguments, message, capsys):
     assert bench.main([*QUICK, *arguments]) == 1
     assert message in capsys.readouterr().err
+
+
+def test_a_reply_is_taken_apart_by_what_takes_its_time(tmp_path, capsys):
+    words = ["reply", str(grounding_dino(tmp_path)), "--width", "320", "--height", "240", "--rounds", "2"]
+    assert bench.main(words) == 0
+    (figures,) = json.loads(capsys.readouterr().out.splitlines()[-1]).values()
+    parts = [figures[part] for part in ("forward", "image processor", "generate", "server", "own")]
+    assert figures["forward"] > 0 and figures["image processor"] > 0 and figures["own"] > 0
+    assert figures["generate"] == figures["server"] == 0
+    assert sum(parts) == pytest.approx(figures["all"], rel=0.5)

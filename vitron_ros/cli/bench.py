@@ -7,6 +7,8 @@ that size. What lies between the ceiling and the measurement is overhead: Python
 Weights are random (speed does not depend on them) and the same for all. Runs are interleaved, and each figure is the
 median of the rounds, so that a busy machine slows all alike. The tokens of all ways to decode must be equal.
 
+`reply`: what one reply of a published model takes, and the package's own part of it.
+
 `stream`: latency and load of the perception node over DDS. `cameras`: how they grow with the number of cameras.
 `soak`: whether the node leaks while faults are injected again and again; exit code 1 if it does.
 """
@@ -40,6 +42,7 @@ NAME = "bench"
 HELP = "measure speed"
 EPILOG = """examples:
   vitron bench model --profile vitron-tiny
+  vitron bench reply iSEE-Laboratory/llmdet_tiny
   vitron bench stream --seconds 12
   vitron bench cameras --cameras 1,2,4 --seconds 20
   vitron bench soak --minutes 10 --report docs/benchmarks/soak.md"""
@@ -61,6 +64,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     model.add_argument("--threads", type=whole(0), default=1, help="CPU threads; 0: as torch chooses (default: 1)")
     model.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
     model.add_argument("--no-compile", action="store_true", help="leave out the compiled way: no compiler is needed")
+    reply = subjects.add_parser("reply", help="one reply of a published model, by what takes the time")
+    reply.add_argument("model", help="a folder, hub id or address of a server")
+    reply.add_argument("--width", type=whole(32), default=1280, help="px (default: 1280)")
+    reply.add_argument("--height", type=whole(32), default=720, help="px (default: 720)")
+    reply.add_argument("--rounds", type=whole(1), default=20, help="replies for each task (default: 20)")
     stream = subjects.add_parser("stream", help="the perception node over DDS; needs ROS")
     stream.add_argument("--seconds", type=number(0.1), default=12.0, help="length of each measurement (default: 12)")
     cameras = subjects.add_parser("cameras", help="the perception node with several cameras; needs ROS")
@@ -79,7 +87,7 @@ def _counts(text: str) -> list[int]:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    if arguments.subject != "model":
+    if arguments.subject not in ("model", "reply"):
         import vitron_ros.ros.require_middleware  # noqa: F401  before rclpy
         from vitron_ros.ros_tools.bench import cameras, stream
         from vitron_ros.ros_tools.soak import soak
@@ -89,9 +97,15 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.subject == "cameras":
             return cameras.run(arguments.cameras, arguments.seconds)
         return soak.run(arguments.minutes, arguments.report)
-    if arguments.threads:
-        torch.set_num_threads(arguments.threads)
-    print(json.dumps(measure(arguments)))
+    if arguments.subject == "reply":
+        from vitron_ros.cli import bench_reply
+
+        figures = bench_reply.measure(arguments.model, (arguments.width, arguments.height), arguments.rounds)
+    else:
+        if arguments.threads:
+            torch.set_num_threads(arguments.threads)
+        figures = measure(arguments)
+    print(json.dumps(figures))
     return 0
 
 

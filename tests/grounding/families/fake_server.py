@@ -1,6 +1,7 @@
 """A server of chat completions on loopback: answers what a test scripts, or has one of the faults that servers have."""
 
 import asyncio
+import base64
 import contextlib
 import json
 import math
@@ -8,6 +9,9 @@ import threading
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
 
 MODEL = {"id": "Qwen/Qwen3-VL-4B-Instruct", "root": "Qwen/Qwen3-VL-4B-Instruct", "owned_by": "vllm"}
 Fault = Callable[["Exchange"], Awaitable[None]]
@@ -85,6 +89,19 @@ def token(probabilities: dict[str, float]) -> dict:
     """The `logprobs` of an answer of one token: the first, with all of them as likely."""
     items = [{"token": text, "logprob": math.log(probability)} for text, probability in probabilities.items()]
     return {"content": [{**items[0], "top_logprobs": items}]}
+
+
+def parts(body, kind):
+    """The texts ("text") or images ("image_url") of a request, in order."""
+    content = [part for message in body["messages"] for part in message["content"]]
+    return [part[kind] for part in content if part["type"] == kind]
+
+
+def image_of(part):
+    """(H, W, 3) uint8 RGB."""
+    head, data = part["url"].split(",")
+    assert head == "data:image/jpeg;base64"
+    return cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
 
 
 class FakeServer:

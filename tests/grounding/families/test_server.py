@@ -1,6 +1,5 @@
 """A model behind a server: requests become prompts and images, answers become boxes in pixels of the camera's image."""
 
-import base64
 import re
 import subprocess
 import sys
@@ -8,12 +7,11 @@ import threading
 import time
 from dataclasses import replace
 
-import cv2
 import numpy as np
 import pytest
 
 from tests.fakes import frame
-from tests.grounding.families.fake_server import FakeServer, closed, half, silence, status, token
+from tests.grounding.families.fake_server import FakeServer, closed, half, image_of, parts, silence, status, token
 from vitron_ros.config import ModelRun
 from vitron_ros.errors import ConfigError, ModelError
 from vitron_ros.frame import Frame
@@ -50,17 +48,6 @@ def find(text="the mug", frames=None, **terms):
 
 def ask(text="what is this?", **terms):
     return ModelRequest(id="2", task=Task.ASK, frames=terms.pop("frames", (frame(),)), text=text, **terms)
-
-
-def parts(body, kind):
-    content = [part for message in body["messages"] for part in message["content"]]
-    return [part[kind] for part in content if part["type"] == kind]
-
-
-def image_of(part):
-    head, data = part["url"].split(",")
-    assert head == "data:image/jpeg;base64"
-    return cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
 
 
 def white_box(rgb):

@@ -96,7 +96,7 @@ class Florence2(TextModel):
             {name: values.to(self._model.device) for name, values in inputs.items()},
             request,
             decode=lambda tokens: str(self._tokenizer.decode(tokens, skip_special_tokens=not is_find)),
-            max_new_tokens=self.max_new_tokens,
+            max_new_tokens=min(self.max_new_tokens, room - 1),
             watch=self._location_ids,
             say=None if is_find else request.on_text,
             now_ns=self._now_ns,

@@ -1,0 +1,48 @@
+"""A real node whose model is a saved Grounding DINO directory with random weights: one that finds, and nothing else."""
+
+import pytest
+
+pytest.importorskip("rclpy", reason="rclpy is not installed")
+pytest.importorskip("vitron_msgs", reason="vitron_msgs is not installed")
+
+from vitron_msgs.action import TrackObject
+from vitron_msgs.msg import Track
+
+from tests.grounding.families.tiny import grounding_dino
+from tests.ros.rig import Camera, running_node
+from vitron_ros.grounding.request import Task
+from vitron_ros.streaming.models import load_model
+
+pytestmark = pytest.mark.ros
+PHRASE = "the red square on the left"
+PARAMETERS = {"feedback_rate": 1000.0, "model_timeout": 60.0}
+
+
+def test_a_goal_is_found_asked_about_again_and_cancelled(probe, tmp_path):
+    asked, models = [], []
+
+    def load(name, run):
+        model = load_model(name, run)
+        answer = model.reply
+        model.reply = lambda requests: asked.extend(requests) or answer(requests)
+        models.append(model)
+        return model
+
+    with running_node(load, model=str(grounding_dino(tmp_path)), **PARAMETERS):
+        camera = Camera(probe).connect()
+        camera.run_until(lambda: probe.tracks)
+        handle = probe.send(TrackObject.Goal(prompt=PHRASE))
+        camera.run_until(lambda: [track.state for track in probe.tracks[-1][1].tracks] == [Track.TRACKED])
+        (track,) = probe.tracks[-1][1].tracks
+        assert track.phrase == PHRASE
+        before = len(asked)
+        camera.run(60)
+        assert len(asked) - before > 1, "it is asked whether the target is still right"
+        assert {(request.task, request.text) for request in asked} == {(Task.FIND, PHRASE)}
+        assert probe.feedback and probe.tracks[-1][1].tracks[0].id == track.id
+        stamps = [message.grounded for _, message in probe.tracks if message.tracks]
+        assert stamps[-1] != stamps[0], "the model has confirmed it since"
+        result = probe.cancel(handle)
+        assert (result.error_code, len(result.tracks)) == (TrackObject.Result.CANCELED, 1)
+        camera.run_until(lambda: not probe.tracks[-1][1].tracks)
+    assert models[0].tasks == {Task.FIND}
