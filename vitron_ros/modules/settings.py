@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from vitron_ros.config import Checked, ModelRun, check_cameras, check_device, setting
-from vitron_ros.modules.module import EMBEDDED, TooLarge
+from vitron_ros.module_registry import REGISTRY
+from vitron_ros.modules.module import EMBEDDED, ModuleJob, TooLarge
 
 MIB = 2**20
 
@@ -17,7 +18,7 @@ class ModuleConfig(Checked):
     )
     device: str = setting("cpu", "where a model runs: cpu, cuda or cuda:N", effect="configure")
     threads: int = setting(1, "threads of a job's computation on the CPU", low=1, high=256, effect="configure")
-    niceness: int = setting(10, "how far the process yields the CPU to others", low=0, high=19, effect="configure")
+    niceness: int = setting(10, "how far a job yields the CPU to others", low=0, high=19, effect="configure")
     idle_unload: float = setting(
         300.0, "s without a goal after which the backend's memory is freed", low=1.0, high=86400.0, effect="configure"
     )
@@ -26,6 +27,7 @@ class ModuleConfig(Checked):
     max_pixels: int = setting(4096 * 2304, "pixels of one image at most", low=1, high=2**30, effect="now")
     max_frames: int = setting(600, "images of a clip at most", low=1, high=100_000, effect="now")
     max_clip_pixels: int = setting(2 * 10**8, "pixels of all images of a goal at most", low=1, high=2**40, effect="now")
+    max_message: int = setting(256, "MiB of images that a result may carry", low=1, high=4096, effect="now")
     max_memory: int = setting(
         0, "MiB of data that the process may hold; 0: no limit", low=0, high=2**24, effect="configure"
     )
@@ -75,4 +77,15 @@ class ModuleConfig(Checked):
             raise TooLarge(
                 f"{count} images of {width}x{height} have {count * pixels} pixels, the limit is "
                 f"max_clip_pixels={self.max_clip_pixels}; give fewer or smaller ones"
+            )
+
+    def check_message(self, job: ModuleJob) -> None:
+        """Raises TooLarge if the images and masks of a job's result would be more than a message may carry."""
+        sizes = [(frame.width, frame.height) for frame in job.frames] or [(job.settings.width, job.settings.height)]
+        count = max(len(job.frames), job.settings.frame_count if REGISTRY[job.module].makes_clip else 1)
+        mib = count * sizes[0][0] * sizes[0][1] * (3 + 1) // MIB
+        if mib > self.max_message:
+            raise TooLarge(
+                f"the result would have {mib} MiB, the limit is max_message={self.max_message}; name a folder in "
+                "output and set files_only"
             )

@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import os
 import threading
 import time
 from collections import deque
@@ -35,6 +36,7 @@ class ModuleWorker:
         failed: told why the backend could not be loaded again, with the task that waited for it.
         crashed: called once, after the trace is logged, if the worker dies of a bug.
         unloaded: called after the backend was let go.
+        niceness: how far the thread, and those that it starts, yield the CPU to others.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class ModuleWorker:
         failed: Callable[[Task, Exception], object],
         crashed: Callable[[], object],
         unloaded: Callable[[], object] = lambda: None,
+        niceness: int = 0,
         name: str = "module",
     ) -> None:
         self._load = load
@@ -52,6 +55,7 @@ class ModuleWorker:
         self._failed = failed
         self._crashed = crashed
         self._unloaded = unloaded
+        self._niceness = niceness
         self._backend: ModuleBackend | None = None
         self._tasks: deque[Task] = deque()
         self._running: Task | None = None
@@ -108,6 +112,8 @@ class ModuleWorker:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        if self._niceness:
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self._niceness)  # Linux: of this thread alone
         try:
             while (task := self._next()) is not None:
                 self._do(task)

@@ -3,7 +3,6 @@
 import vitron_ros.ros.require_middleware  # noqa: F401  before rclpy
 
 # isort: split
-import os
 import resource
 import sys
 from collections.abc import Callable, Sequence
@@ -70,6 +69,7 @@ class ModuleNode(ConfiguredNode[ModuleConfig]):
             failed=lambda task, error: self._action.load_failed(task, error),
             crashed=self.crash_guard.trigger,
             unloaded=trim_memory,
+            niceness=config.niceness,
             name=self._serves,
         )
         self._diagnostics = self.managed_publisher(DiagnosticArray, "/diagnostics", qos.DIAGNOSTICS)
@@ -133,13 +133,11 @@ class ModuleNode(ConfiguredNode[ModuleConfig]):
 
 
 def _limit_process(config: ModuleConfig) -> None:
-    """Let others have the CPU first, and fail to allocate rather than take what others need.
+    """Take no more threads than told, and fail to allocate rather than take memory that others need.
 
     Raises:
         ConfigError: the process uses more memory than it may already.
     """
-    if config.niceness > os.getpriority(os.PRIO_PROCESS, 0):
-        os.setpriority(os.PRIO_PROCESS, 0, config.niceness)
     cv2.setNumThreads(config.threads)
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(config.threads)
@@ -164,3 +162,15 @@ def editing(argv: Sequence[str] | None = None) -> int:
 def generation(argv: Sequence[str] | None = None) -> int:
     """The console script `generation`."""
     return run_node(lambda: ModuleNode("generation"), argv)
+
+
+def main(argv: Sequence[str]) -> int:
+    """`python -m vitron_ros.ros.module_node NAME`: the node of that name."""
+    nodes = {"segmentation": segmentation, "editing": editing, "generation": generation}
+    if len(argv) < 2 or argv[1] not in nodes:
+        sys.exit(f"say which node: {', '.join(nodes)}")
+    return nodes[argv[1]](argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

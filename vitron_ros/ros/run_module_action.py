@@ -192,6 +192,8 @@ class RunModuleAction(GoalServer[ModuleGoal]):
         request, config = goal.request, self._config()
         goal.progress.report(0.0)
         job = job_from_goal(request, self._frames(goal, entry, config))
+        if not request.files_only:
+            config.check_message(job)
         share = WORK_SHARE if request.output else 1.0
         result = run_job(backend, job, goal.progress.part(0.0, share))
         path = ""
