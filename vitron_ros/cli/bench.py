@@ -73,6 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     reply.add_argument("--rounds", type=whole(1), default=20, help="replies for each task (default: 20)")
     stream = subjects.add_parser("stream", help="the perception node over DDS; needs ROS")
     stream.add_argument("--seconds", type=number(0.1), default=12.0, help="length of each measurement (default: 12)")
+    stream.add_argument("--masks", action="store_true", help="measure it with publish_masks, too")
     cameras = subjects.add_parser("cameras", help="the perception node with several cameras; needs ROS")
     cameras.add_argument("--cameras", type=_counts, default=[1, 2, 4], help="how many, in turn (default: 1,2,4)")
     cameras.add_argument("--seconds", type=number(0.1), default=20.0, help="length of each measurement (default: 20)")
@@ -98,7 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
         from vitron_ros.ros_tools.soak import soak
 
         if arguments.subject == "stream":
-            return stream.main([f"--seconds={arguments.seconds}"])
+            return stream.main([f"--seconds={arguments.seconds}", *(["--masks"] if arguments.masks else [])])
         if arguments.subject == "cameras":
             return cameras.run(arguments.cameras, arguments.seconds)
         if arguments.subject == "modules":

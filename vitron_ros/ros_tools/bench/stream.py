@@ -3,10 +3,12 @@
 First the ceiling: the same camera into a subscriber that does nothing, so that what DDS costs is known. Then the
 perception node with 1, 4 and 16 targets, on 640x480, 1280x720 and 1920x1080 at 30 Hz. `latency` is from the image's
 stamp to the track's publication, `step` is the tracker's own time; what the node adds is latency - ceiling - step.
+With `--masks` every row is measured a second time while tracks carry their masks.
 The last line is JSON.
 """
 
 import argparse
+import itertools
 import json
 import os
 import sys
@@ -66,9 +68,9 @@ def measure_ceiling(width: int, height: int, duration_s: float) -> dict[str, Any
     return {"hz": round(len(latencies) / duration_s, 1), **_named(percentiles_ms(latencies), "latency_ms")}
 
 
-def measure_node(width: int, height: int, targets: int, duration_s: float) -> dict[str, Any]:
+def measure_node(width: int, height: int, targets: int, duration_s: float, *, masks: bool = False) -> dict[str, Any]:
     """What the node says of itself in /diagnostics after `duration_s`, and what it used by /proc."""
-    with followed_streams(("",), width, height, targets=targets) as (node, client):
+    with followed_streams(("",), width, height, targets=targets, masks=masks) as (node, client):
         before, cpu_before_s, started_s = _values(client), cpu_s(node.pid), time.monotonic()
         client.tracks.clear()
         client.spin_for(duration_s)
@@ -89,13 +91,21 @@ def measure_node(width: int, height: int, targets: int, duration_s: float) -> di
 
 @contextmanager
 def followed_streams(
-    cameras: Sequence[str], width: int, height: int, *, targets: int = 1, rate: float = RATE_HZ, model: str = ""
+    cameras: Sequence[str],
+    width: int,
+    height: int,
+    *,
+    targets: int = 1,
+    rate: float = RATE_HZ,
+    model: str = "",
+    masks: bool = False,
 ) -> Iterator[tuple["Popen[bytes]", Probe]]:
     """A warm node that follows the targets of every camera, and a probe that hears of all of them.
 
     Args:
         cameras: their names; one empty name: a single camera without one.
         model: finds the red circle of every camera by its prompt; empty: `targets` squares are given by their boxes.
+        masks: tracks carry their masks.
 
     Raises:
         SourceError: the node or the targets were not there in time.
@@ -103,6 +113,7 @@ def followed_streams(
     names = [name for name in cameras if name]
     words = ["-p", f"cameras:=[{','.join(names)}]"] if names else []
     words += ["-p", f"model:={model}"] if model else []
+    words += ["-p", "publish_masks:=true"] if masks else []
     with (
         node_process("ros.perception_node", "--ros-args", *words) as node,
         probe(cameras) as client,
@@ -172,19 +183,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="stream_bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seconds", type=float, default=12.0, help="length of each measurement (default: 12)")
+    parser.add_argument("--masks", action="store_true", help="measure with masks, too")
     arguments = parser.parse_args(argv)
     use_private_domain()
     rows: list[dict[str, Any]] = []
-    print(f"{'image':>10} {'targets':>8} {'Hz':>6} {'p50':>7} {'p95':>7} {'p99 ms':>7} {'step':>7} {'CPU/frame':>9}")
+    print(f"{'image':>10} {'targets':>10} {'Hz':>6} {'p50':>7} {'p95':>7} {'p99 ms':>7} {'step':>7} {'CPU/frame':>9}")
     for width, height in SIZES:
         ceiling = measure_ceiling(width, height, arguments.seconds)
         rows.append({"width": width, "height": height, "targets": 0, **ceiling})
         _print_row(rows[-1], "ceiling")
-        for targets in TARGETS:
-            row = measure_node(width, height, targets, arguments.seconds)
+        for targets, masks in itertools.product(TARGETS, (False, True) if arguments.masks else (False,)):
+            row = measure_node(width, height, targets, arguments.seconds, masks=masks)
             row["added_ms"] = round(row["latency_ms_p50"] - ceiling["latency_ms_p50"] - row["step_ms_p50"], 2)
-            rows.append({"width": width, "height": height, "targets": targets, **row})
-            _print_row(rows[-1], str(targets))
+            rows.append({"width": width, "height": height, "targets": targets, "masks": masks, **row})
+            _print_row(rows[-1], f"{targets} masks" if masks else str(targets))
     print(json.dumps({"rate_hz": RATE_HZ, "processors": os.cpu_count(), "rows": rows}))
     return 0
 
@@ -192,7 +204,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _print_row(row: dict[str, Any], targets: str) -> None:
     latencies = " ".join(f"{row[f'latency_ms_{point}']:7.1f}" for point in POINTS)
     own = f"{row['step_ms_p50']:7.1f} {row['cpu_ms_per_frame']:9.1f}" if row["targets"] else ""
-    print(f"{row['width']}x{row['height']:<5} {targets:>8} {row['hz']:6.1f} {latencies} {own}", flush=True)
+    print(f"{row['width']}x{row['height']:<5} {targets:>10} {row['hz']:6.1f} {latencies} {own}", flush=True)
 
 
 if __name__ == "__main__":
