@@ -67,6 +67,10 @@ def test_two_targets_in_a_pipeline_with_masks_twice_the_same_bytes(name):
 def test_a_folder_that_holds_no_such_model_is_a_setting_to_mend(tmp_path):
     with pytest.raises(ConfigError, match=r"config\.json cannot be read"):
         make_tracker(f"sam2:{tmp_path}")
+    with pytest.raises(ConfigError, match="not a directory, bundled model or hub id"):
+        make_tracker(f"sam2:{tmp_path / 'nowhere'}")
+    with pytest.raises(ConfigError, match="holds a model of type None; give one of sam2_video"):
+        make_tracker("sam2:vitron-tiny")
 
 
 def test_the_list_of_trackers_needs_no_torch():

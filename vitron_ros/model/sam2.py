@@ -10,6 +10,7 @@ Shapes: S the network's side in px, H, W those of the image.
 
 import importlib.util
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,8 @@ class Sam2Network:
         Raises:
             ModelError: a file is missing or damaged, is of another kind of model, or needs a package that is missing.
         """
-        kind, mean, std = read_kind(directory), *read_normalisation(directory)
+        kind = check_kind(read_json(directory / "config.json"), str(directory))
+        mean, std = read_normalisation(directory)
         model = load_pretrained(CLASSES[kind][0], directory, device)
         network = cls(model, mean, std)
         blank = np.zeros((32, 32, 3), np.uint8)  # what does not fit together shows in a first pass
@@ -169,21 +171,20 @@ class Sam2Object:
         return torch.from_numpy(square)[None, None]  # (1, 1, S, S)
 
 
-def read_kind(directory: Path) -> str:
-    """The model_type of a directory, a key of CLASSES.
+def check_kind(config: Mapping[str, Any], where: str) -> str:
+    """The model_type of a config.json, a key of CLASSES. `where`: what a person knows it by.
 
     Raises:
-        ModelError: its config.json cannot be read, is of another type, or of an image encoder whose package is missing.
+        ModelError: it is of another type, or of an image encoder whose package is missing.
     """
-    config = read_json(directory / "config.json")
     kind = config.get("model_type")
     if kind not in CLASSES:
-        raise ModelError(f"{directory} holds a model of type {quoted(kind)}; give one of {', '.join(CLASSES)}")
+        raise ModelError(f"{where} holds a model of type {quoted(kind)}; give one of {', '.join(CLASSES)}")
     vision = config.get("vision_config")
     backbone = vision.get("backbone_config") if isinstance(vision, dict) else None
     needs_timm = isinstance(backbone, dict) and backbone.get("model_type") == "timm_wrapper"
     if needs_timm and importlib.util.find_spec("timm") is None:
-        raise ModelError(f"the image encoder of {directory} is one of timm, which is not here; run: pip install timm")
+        raise ModelError(f"the image encoder of {where} is one of timm, which is not here; run: pip install timm")
     return str(kind)
 
 

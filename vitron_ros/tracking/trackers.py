@@ -25,13 +25,15 @@ def _sam2_network(folder: Path) -> "Sam2Network":
     """On the GPU where torch sees one, and the same for all targets of all cameras."""
     import torch
 
-    from vitron_ros.model.sam2 import Sam2Network
+    from vitron_ros.model.checkpoint import find_checkpoint
+    from vitron_ros.model.sam2 import Sam2Network, check_kind
 
-    return Sam2Network.load(folder, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    directory = find_checkpoint(folder, check_kind)
+    return Sam2Network.load(directory, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
 
 
 def _sam2(folder: Path) -> BoxTracker:
-    """SAM 2 or EdgeTAM of a folder in transformers' layout; torch is imported here and nowhere before."""
+    """SAM 2 or EdgeTAM, by a folder in transformers' layout or a hub id; torch is imported here and nowhere before."""
     try:
         network = _sam2_network(folder)
     except ModelError as error:
@@ -51,6 +53,8 @@ TRACKERS = (*PLAIN, *(f"{name}:FOLDER" for name in WITH_MODEL))
 
 def make_tracker(name: str) -> BoxTracker:
     """A fresh tracker: "default", "csrt", "kcf", or "nano:FOLDER", "vit:FOLDER" and "sam2:FOLDER" with their model's.
+
+    sam2 takes a hub id in place of a folder, too, and fetches it if need be.
 
     Raises:
         ConfigError: no tracker has that name, this OpenCV lacks it, or its model is not in the folder.
