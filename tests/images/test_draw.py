@@ -123,6 +123,15 @@ def test_a_region_is_labelled_without_number_or_state():
     assert not np.array_equal(drawn[0], draw_tracks(GREY, [overlay(state="tracked")]))
 
 
+def test_labels_of_boxes_that_share_a_corner_do_not_hide_each_other():
+    marks = [overlay(state="region", id=number, label=str(number), box_xyxy=BOX + number) for number in range(1, 6)]
+    together = draw_tracks(GREY, marks)
+    for mark in marks:
+        label = is_coloured(draw_tracks(GREY, [mark]), mark.id)[: int(mark.box_xyxy[1]) - 2].sum()
+        assert label > 50
+        assert is_coloured(together, mark.id).sum() >= label
+
+
 def test_dropped_patches_are_dark_and_grey_and_kept_ones_as_they_were():
     rgb = np.zeros((96, 128, 3), np.uint8)
     rgb[:] = (200, 100, 50)

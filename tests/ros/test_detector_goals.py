@@ -42,7 +42,11 @@ def test_a_goal_is_found_asked_about_again_and_cancelled(probe, tmp_path):
         assert probe.feedback and probe.tracks[-1][1].tracks[0].id == track.id
         stamps = [message.grounded for _, message in probe.tracks if message.tracks]
         assert stamps[-1] != stamps[0], "the model has confirmed it since"
-        result = probe.cancel(handle)
-        assert (result.error_code, len(result.tracks)) == (TrackObject.Result.CANCELED, 1)
+        several = probe.send(TrackObject.Goal(prompt="all red squares", max_targets=3))
+        camera.run_until(lambda: len(probe.tracks[-1][1].tracks) >= 3)
+        assert len({track.id for track in probe.tracks[-1][1].tracks}) == len(probe.tracks[-1][1].tracks)
+        results = [probe.cancel(goal) for goal in (handle, several)]
+        assert {result.error_code for result in results} == {TrackObject.Result.CANCELED}
+        assert len(results[0].tracks) == 1 and 2 <= len(results[1].tracks) <= 3
         camera.run_until(lambda: not probe.tracks[-1][1].tracks)
     assert models[0].tasks == {Task.FIND}

@@ -3,6 +3,7 @@
 import colorsys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
@@ -16,6 +17,7 @@ from vitron_ros.masks import CroppedMask
 
 Colour = tuple[int, int, int]  # rgb
 Point = tuple[int, int]
+Rectangle = tuple[int, int, int, int]  # px: x, y, width, height
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _REFERENCE_HEIGHT = 480  # px; lines and letters grow with larger images
@@ -82,8 +84,9 @@ def draw_tracks(rgb: Image, overlays: Sequence[Overlay], status: str = "") -> Im
             draw_trajectory(canvas, overlay.trajectory, colour_of(overlay.id), round(_TRAJECTORY_WIDTH * scale))
     for overlay in overlays:
         _draw_box(canvas, overlay, scale)
+    labels: list[Rectangle] = []
     for overlay in overlays:  # after all boxes, so that no line crosses a text
-        _draw_label(canvas, overlay, scale)
+        labels.append(_draw_label(canvas, overlay, scale, labels))
     if status:
         _draw_status(canvas, status, scale)
     return canvas
@@ -136,7 +139,8 @@ def _draw_line(canvas: Image, start: Point, end: Point, colour: Colour, width: i
         )
 
 
-def _draw_label(canvas: Image, overlay: Overlay, scale: float) -> None:
+def _draw_label(canvas: Image, overlay: Overlay, scale: float, others: Sequence[Rectangle]) -> Rectangle:
+    """Returns where it is: beside the others, where there is room."""
     words = overlay.label if overlay.state == "region" else f"#{overlay.id} {overlay.label}".strip()
     if len(words) > _MAX_LETTERS:
         words = words[: _MAX_LETTERS - 3].rstrip() + "..."
@@ -145,16 +149,30 @@ def _draw_label(canvas: Image, overlay: Overlay, scale: float) -> None:
     red, green, blue = colour_of(overlay.id)
     is_faint = _STYLES[overlay.state].opacity < 1
     background = (red // 2, green // 2, blue // 2) if is_faint else (red, green, blue)
-    (left, top), _, (_, bottom), _ = _corners(overlay.box_xyxy, canvas)
-    width, height = _text_size(words, scale)
-    y = top - height
-    if y < 0:  # no room above the box: below it, else inside
-        y = bottom if bottom + height <= canvas.shape[0] else top
-    x = min(max(left - 1, 0), max(canvas.shape[1] - width, 0))
-    y = min(max(y, 0), max(canvas.shape[0] - height, 0))
+    corners, size = _corners(overlay.box_xyxy, canvas), _text_size(words, scale)
+    x, y, width, height = label = _label_place(corners, size, canvas, others)
     cv2.rectangle(canvas, (x, y), (x + width - 1, y + height - 1), background, cv2.FILLED)
     luminance = np.dot(background, [0.299, 0.587, 0.114])
     _write(canvas, words, (x, y), (0, 0, 0) if luminance > 110 else (255, 255, 255), scale)
+    return label
+
+
+def _label_place(corners: Sequence[Point], size: Point, canvas: Image, others: Sequence[Rectangle]) -> Rectangle:
+    """The first that is free of a label's places: above the box, below it, inside; each at its left or its right."""
+    (left, top), _, (right, bottom), _ = corners
+    width, height = size
+    places = [
+        (min(max(x, 0), max(canvas.shape[1] - width, 0)), min(max(y, 0), max(canvas.shape[0] - height, 0)))
+        for y in (top - height, bottom, top, bottom - height)
+        if 0 <= y <= canvas.shape[0] - height or y == top
+        for x in (left - 1, right - width + 1)
+    ]
+    rectangles = [(x, y, width, height) for x, y in places]
+    return next((place for place in rectangles if not any(map(partial(_overlap, place), others))), rectangles[0])
+
+
+def _overlap(one: Rectangle, other: Rectangle) -> bool:
+    return all(one[axis] < other[axis] + other[axis + 2] and other[axis] < one[axis] + one[axis + 2] for axis in (0, 1))
 
 
 def _draw_status(canvas: Image, status: str, scale: float) -> None:
