@@ -9,15 +9,15 @@ NAME = "vitron_ros"
 
 
 class BuildPackage(build_py):
-    """Adds the .msg texts of the interface package, which reading and writing bags needs at run time."""
+    """Adds the texts of the interface package, which bags and `vitron doctor` need at run time."""
 
     def run(self) -> None:
         super().run()
         if not self.editable_mode:  # an editable install finds them in the checkout
             folder = Path(self.build_lib, NAME, "assets", "msg")
-            self.mkpath(str(folder))
-            for text in sorted(Path("msg").glob("*.msg")):
-                self.copy_file(str(text), str(folder / text.name))
+            self.mkpath(str(folder / "action"))
+            for text in (*sorted(Path("msg").glob("*.msg")), *sorted(Path("msg").glob("action/*.action"))):
+                self.copy_file(str(text), str(folder / text.relative_to("msg")))
 
 
 setup(
@@ -68,6 +68,7 @@ setup(
         "evaluation": ["scipy>=1.10"],
         "lora": ["peft>=0.18"],
         "meteor": ["pycocoevalcap>=1.2"],
+        "owlv2": ["scipy>=1.10"],
         "quantise": ["torchao>=0.14"],
         "sentencepiece": ["sentencepiece>=0.2"],
         "tensorrt-rtx": ["tensorrt-rtx>=1.7"],

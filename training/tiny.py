@@ -9,10 +9,10 @@ import torch
 from training.losses import fourier_embeddings
 from training.questions import make_question
 from training.worlds import TASKS, make_clip, make_samples
-from vitron_ros.errors import ConfigError
+from vitron_ros.errors import ConfigError, ModelError
 from vitron_ros.model.checkpoint import Checkpoint
-from vitron_ros.model.config import PROFILES, ModelConfig, profile
-from vitron_ros.model.files import is_file
+from vitron_ros.model.config import PROFILES, ModelConfig, from_dict, profile
+from vitron_ros.model.files import is_file, read_json
 from vitron_ros.model.language import INITIAL_STD
 from vitron_ros.model.memory import check_memory
 from vitron_ros.model.prompt_profile import PromptProfile
@@ -46,9 +46,9 @@ def read_model(name: str) -> ModelConfig:
     """
     if is_file(Path(name)):
         try:
-            return ModelConfig.from_json(Path(name).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, ConfigError) as error:
-            raise ConfigError(f"{name} is not a model config: {error}") from error
+            return from_dict(ModelConfig, read_json(Path(name)), name)
+        except ModelError as error:
+            raise ConfigError(f"{error}; it has to be a model config") from error
     if name not in PROFILES:
         raise ConfigError(f"model is {name!r}, which is not a JSON file, nor a profile: {', '.join(PROFILES)}")
     return profile(name)

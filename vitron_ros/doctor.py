@@ -91,7 +91,7 @@ def check_rclpy(rclpy: Package, ros_distro: str, rmw: str) -> Check:
 def check_messages(
     messages: Package, has_rclpy: bool, installed: Mapping[str, str], sources: Mapping[str, str]
 ) -> Check:
-    """`installed` and `sources`: .msg text by full name. Comments and spaces do not count."""
+    """`installed` and `sources`: texts of messages and actions by full name. Comments and spaces do not count."""
     remedy = "pip install --force-reinstall --no-deps ./msg, or: colcon build --base-paths . msg"
     if not messages.works:
         return check_package(messages, "ROS 2 nodes", remedy, is_required=has_rclpy)
@@ -99,7 +99,9 @@ def check_messages(
     if changed:
         finding = f"{messages.version} was built from other sources than these: {', '.join(changed)}"
         return Check(name=messages.name, status="fail", finding=finding, remedy=remedy)
-    finding = f"{messages.version}, " + (f"{len(sources)} messages match the sources" if sources else "not compared")
+    finding = f"{messages.version}, " + (
+        f"{len(sources)} messages and actions match the sources" if sources else "not compared"
+    )
     return Check(name=messages.name, status="ok", finding=finding)
 
 

@@ -9,6 +9,10 @@ class ConfigError(VitronError):
     """A setting is unknown, out of range or does not fit another."""
 
 
+class UsageError(ConfigError):
+    """An option says something that the rest of the command gives no meaning."""
+
+
 class ImageError(VitronError):
     """One image cannot be decoded; the stream goes on."""
 

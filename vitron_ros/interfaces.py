@@ -12,17 +12,22 @@ _PACKAGE = Path(__file__).resolve().parent
 _FOLDERS = (_PACKAGE / "assets" / "msg", _PACKAGE.parent / "msg")  # an installed package; a checkout
 
 
-def message_texts() -> dict[str, str]:
-    """The .msg text of every message by its full name, e.g. "vitron_msgs/msg/Track".
+def interface_texts() -> dict[str, str]:
+    """The text of every message and action by its full name, e.g. "vitron_msgs/msg/Track".
 
     Raises:
         SourceError: the texts were not installed.
     """
     for folder in _FOLDERS:
-        texts = {f"vitron_msgs/msg/{path.stem}": path.read_text("utf-8") for path in sorted(folder.glob("*.msg"))}
-        if texts:
-            return texts
+        files = [*sorted(folder.glob("*.msg")), *sorted(folder.glob("action/*.action"))]
+        if files:
+            return {f"vitron_msgs/{path.suffix[1:]}/{path.stem}": path.read_text("utf-8") for path in files}
     raise SourceError(f"no .msg files in {' or '.join(map(str, _FOLDERS))}; install vitron_ros again")
+
+
+def message_texts() -> dict[str, str]:
+    """Those of the messages alone. Raises as `interface_texts`."""
+    return {name: text for name, text in interface_texts().items() if name.startswith("vitron_msgs/msg/")}
 
 
 @cache

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.backends.small_models import ATTENTION, AVERAGED, GATED, POOL, PUBLISHED, small_model
-from vitron_ros.backends.graphs import build_graph, fingerprint, memory_inputs
+from vitron_ros.backends.graphs import build_graph, fingerprint
 from vitron_ros.errors import EngineError
 from vitron_ros.model.preprocess import mask_from_region
 from vitron_ros.model.region import MarkedRegion
@@ -58,6 +58,12 @@ def test_regions_on_the_levels_of_the_frames_graph():
     assert torch.allclose(tokens, model.region_tokens(features, marked), atol=1e-6)
 
 
+def memory_inputs(cache, slots):
+    """The first slots of a cache's row as inputs of prefill and decode."""
+    layers = zip(cache.keys, cache.values, strict=True)
+    return [part[:1, :, :slots].contiguous() for layer in layers for part in layer]
+
+
 @torch.no_grad()
 def test_prefill_and_decode_over_a_cache_are_the_language_model():
     language = small_model(GATED).language
@@ -74,15 +80,13 @@ def test_prefill_and_decode_over_a_cache_are_the_language_model():
     for first, last in ((0, 6), (6, 9)):  # a prompt in two pieces: the second stands behind the first
         expected = language.prefill(embeds[first:last], cache, 0, keep=2)
         cache.advance(0, last - first)
-        memory = memory_inputs(own, slice(0, 1), 21)
+        memory = memory_inputs(own, 21)
         take = torch.tensor([last - first - 2, last - first - 1])
-        outputs = named(
-            prefill, prefill.module(embeds[None, first:last], take, torch.tensor([first]), *memory.values())
-        )
+        outputs = named(prefill, prefill.module(embeds[None, first:last], take, torch.tensor([first]), *memory))
         write(outputs, first, last - first)
         assert torch.allclose(outputs["logits"][0], expected, atol=1e-5)
     expected = language.decode(ids, cache.decode([3]), cache)
-    outputs = named(decode, decode.module(ids, torch.tensor([9]), *memory_inputs(own, slice(0, 1), 21).values()))
+    outputs = named(decode, decode.module(ids, torch.tensor([9]), *memory_inputs(own, 21)))
     write(outputs, 9, 3)
     assert torch.allclose(outputs["logits"], expected, atol=1e-5)
     for layer in range(2):

@@ -13,6 +13,7 @@ from vitron_ros.cli import doctor as command
 from vitron_ros.cli.main import main
 from vitron_ros.cli.module_probe import Found, find_modules
 from vitron_ros.doctor import MIB, Check, Package
+from vitron_ros.interfaces import interface_texts
 from vitron_ros.ros.transport import PROFILE, profile_variable, transport_environment
 
 ROOT = Path(__file__).parents[2]
@@ -84,6 +85,15 @@ def test_comments_and_spaces_do_not_make_messages_differ():
     assert doctor.check_messages(MESSAGES, True, built, TEXTS).status == "ok"
     built = {"vitron_msgs/msg/Track": "uint32 id\nfloat32[4] box"}
     assert doctor.check_messages(MESSAGES, True, built, TEXTS).status == "fail"
+
+
+def test_actions_are_compared_as_messages_are():
+    sources = interface_texts()
+    name = "vitron_msgs/action/TrackObject"
+    assert name in sources and "vitron_msgs/msg/Track" in sources
+    stale = sources | {name: sources[name].replace("---", "bool later\n---", 1)}
+    check = doctor.check_messages(MESSAGES, True, stale, sources)
+    assert check.status == "fail" and name in check.finding
 
 
 def transport(value, tmp_path, text=None, shipped=PROFILE):

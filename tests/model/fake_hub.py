@@ -63,7 +63,8 @@ class FakeHub:
 
     def add(self, name: str, directory: Path | None = None, **files: bytes | str) -> Repository:
         """A repository of a directory's files, and of more by name, `__` for a dot."""
-        held = {path.name: path.read_bytes() for path in directory.iterdir()} if directory else {}
+        files_there = [path for path in directory.iterdir() if path.is_file()] if directory else []
+        held = {path.name: path.read_bytes() for path in files_there}
         for key, value in files.items():
             held[key.replace("__", ".")] = value.encode() if isinstance(value, str) else value
         self.repositories[name] = Repository(held)

@@ -16,13 +16,14 @@ from vitron_ros.model.config import (
     RegionConfig,
     SelectorConfig,
     VisionConfig,
+    from_dict,
     profile,
 )
 
 
 @pytest.mark.parametrize("name", PROFILES)
 def test_a_profile_comes_back_from_json(name):
-    assert ModelConfig.from_json(profile(name).to_json()) == profile(name)
+    assert from_dict(ModelConfig, json.loads(profile(name).to_json()), "it") == profile(name)
 
 
 @pytest.mark.parametrize(
@@ -93,13 +94,13 @@ def test_bad_json_is_named(change, sentence):
     values = json.loads(profile("vitron-tiny").to_json())
     change(values)
     with pytest.raises(ConfigError, match=sentence):
-        ModelConfig.from_json(json.dumps(values))
+        from_dict(ModelConfig, values, "model config")
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", "null"])
-def test_text_that_is_no_table_is_refused(text):
-    with pytest.raises(ConfigError, match="model config"):
-        ModelConfig.from_json(text)
+@pytest.mark.parametrize("values", [[], None, "x", 3])
+def test_what_is_no_table_is_refused(values):
+    with pytest.raises(ConfigError, match=r"model config is .*; it must be a table of settings"):
+        from_dict(ModelConfig, values, "model config")
 
 
 def test_an_unknown_profile_lists_the_known():

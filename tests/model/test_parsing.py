@@ -14,7 +14,6 @@ from vitron_ros.model.answers import (
     grounded_text,
     invocation_text,
     one_box_text,
-    span_text,
     track_text,
 )
 from vitron_ros.model.parsing import GroundedBox, ParseStatus, parse_reply
@@ -79,7 +78,7 @@ def test_a_grounded_caption_keeps_the_names_of_its_boxes(boxes):
 
 
 def test_a_box_with_its_time_is_read_as_it_was_written():
-    reply = parse_reply(span_text(BOX, 0, 2.5))
+    reply = parse_reply(f"{box_text(BOX, 'fractions')[:-1]} | 0, 2.5)")
     assert reply.boxes == (GroundedBox(BOX, "", (0.0, 2.5)),)
 
 
@@ -357,7 +356,7 @@ VALID = [
     track_text({5: BOX}, "fractions"),
     invocation_text("Sure.", Invocation(Module.VIDEO_EDITING, ("a: b", "c: d"), BOX)),
     grounded_text("A girl.", {"girl": BOX, "dress": BOX}),
-    span_text(BOX, 1, 2),
+    f"{box_text(BOX, 'fractions')[:-1]} | 1, 2)",
 ]
 ALPHABET = '[]()<>{}/|,.:;-+%"_=xyloc \n\t0123456789framenoduligstc漢é\x00Frame 1:none'
 

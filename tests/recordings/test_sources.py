@@ -1,15 +1,19 @@
 """What a word on the command line opens, and what it says when it opens nothing."""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from vitron_ros import recordings
+from vitron_ros.cli.exit_code import USAGE
+from vitron_ros.cli.main import main
 from vitron_ros.clock import SECOND_NS
-from vitron_ros.errors import SourceError
+from vitron_ros.errors import SourceError, UsageError
 from vitron_ros.frame import Frame
 from vitron_ros.images.codec import encode_jpeg, encode_png
+from vitron_ros.lfs import START
 from vitron_ros.offline.annotated_video import AnnotatedVideo
 from vitron_ros.recordings import bag_messages
 from vitron_ros.recordings.bag_writer import BagWriter
@@ -197,3 +201,32 @@ def test_a_rate_that_is_none_is_refused(tmp_path, fps):
 def test_a_webcam_that_is_not_there_says_so():
     with pytest.raises(SourceError, match="webcam 97 cannot be opened"):
         open_source("97")
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "sentence"),
+    [
+        ("bags/sample", {"fps": 10.0}, "is a bag, whose images have their own times; leave the frame rate out"),
+        ("clip.mp4", {"topic": "/camera/image"}, "is not a bag, and has no topics; leave the topic /camera/image out"),
+        ("3", {"topic": "/camera/image"}, "webcam 3 has no topics"),
+    ],
+)
+def test_an_option_of_another_kind_of_source_is_not_dropped(tmp_path, capsys, name, options, sentence):
+    (tmp_path / "clip.mp4").touch()
+    root = Path(__file__).parents[2] if name.startswith("bags") else tmp_path
+    source = name if name.isdigit() else str(root / name)
+    with pytest.raises(UsageError, match=sentence):
+        open_source(source, **options)
+    words = [f"--{option}={value}" for option, value in options.items()]
+    assert main(["track", source, "--box", "1,1,9,9", *words]) == USAGE
+    assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "run.mcap", "run.bag", "photo.png", "bag/metadata.yaml bag/run.mcap"])
+def test_a_recording_that_was_never_pulled_is_named_so(tmp_path, name):
+    for file in name.split():
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_bytes(START + b"v1\noid sha256:0\nsize 3\n")
+    source = tmp_path / name.split("/")[0]
+    with pytest.raises(SourceError, match=r"is a pointer of Git LFS, not the file itself; fetch it: git lfs pull"):
+        open_source(str(source))

@@ -46,6 +46,8 @@ def test_durations_of_a_goal_are_seconds_and_zero_is_the_setting_of_the_node():
     for name in ("timeout", "lost_timeout", "duration"):
         with pytest.raises(ConfigError, match=rf"{name} is -0.5; it must be a finite number that is not negative"):
             request_from_goal(TrackObject.Goal(prompt="the mug", **{name: Duration(sec=-1, nanosec=500_000_000)}))
+        with pytest.raises(ConfigError, match=rf"{name} has 1000000000 ns beside its seconds; these go"):
+            request_from_goal(TrackObject.Goal(prompt="the mug", **{name: Duration(nanosec=10**9)}))
 
 
 @pytest.mark.parametrize("nanoseconds", [0, 1, 10**9, -1, -(10**9)])

@@ -23,7 +23,6 @@ from torch import Tensor, nn
 
 from vitron_ros.backends.runner import Limits, TensorSpec
 from vitron_ros.errors import EngineError
-from vitron_ros.model.kv_cache import KVCache
 from vitron_ros.model.language import LanguageModel, Layer, rotary_table, rotate
 from vitron_ros.model.region import MultiLevelRegionEncoder, PublishedRegionEncoder
 from vitron_ros.model.vision import VisionEncoder
@@ -335,12 +334,3 @@ def _language(model: VitronModel, part: Literal["prefill", "decode"]) -> Graph:
         ),
         limits=limits,
     )
-
-
-def memory_inputs(cache: KVCache, rows: slice, slots: int) -> dict[str, Tensor]:
-    """The first slots of rows of a cache as inputs of prefill and decode; the whole buffer where `slots` spans it."""
-    inputs = {}
-    for layer, (keys, values) in enumerate(zip(cache.keys, cache.values, strict=True)):
-        inputs[f"keys.{layer}"] = keys[rows, :, :slots].contiguous()
-        inputs[f"values.{layer}"] = values[rows, :, :slots].contiguous()
-    return inputs

@@ -123,17 +123,18 @@ def examine(environment: Mapping[str, str]) -> list[Check]:
 
 def _source_texts() -> dict[str, str]:
     try:
-        from vitron_ros.interfaces import message_texts  # needs rosbags, which may be what is missing
+        from vitron_ros.interfaces import interface_texts  # needs rosbags, which may be what is missing
 
-        return message_texts()
+        return interface_texts()
     except Exception:  # a broken package raises anything; its own check says so
         return {}
 
 
 def _built_texts(file: str) -> dict[str, str]:
-    """The .msg texts from which the installed vitron_msgs was built, by full name; `file`: where it is."""
-    shares = [parent / "share" / "vitron_msgs" / "msg" for parent in Path(file).parents] if file else []
-    return {f"vitron_msgs/msg/{path.stem}": path.read_text("utf-8") for share in shares for path in share.glob("*.msg")}
+    """The texts from which the installed vitron_msgs was built, by full name; `file`: where it is."""
+    shares = [parent / "share" / "vitron_msgs" for parent in Path(file).parents] if file else []
+    files = [path for share in shares for kind in ("msg", "action") for path in share.glob(f"{kind}/*.{kind}")]
+    return {f"vitron_msgs/{path.parent.name}/{path.stem}": path.read_text("utf-8") for path in files}
 
 
 def _shared_memory() -> tuple[int | None, int]:

@@ -3,22 +3,22 @@
 import sys
 from collections.abc import Callable
 
-from vitron_ros.errors import VitronError
+from vitron_ros.errors import UsageError, VitronError
 
 DONE = 0
 FAILED = 1  # an error that the user can mend, or a result that is not complete
-USAGE = 2  # argparse's: the command line makes no sense
+USAGE = 2  # the command line makes no sense; argparse's, too
 NOT_FOUND = 3  # all went well, and a target was not there, or a question has no answer
 INTERRUPTED = 130  # as shells have it: 128 + SIGINT
 
 
 def exit_code(name: str, run: Callable[[], int]) -> int:
-    """Runs a command; gives its exit code: FAILED after an error that the user can mend, INTERRUPTED by Ctrl-C."""
+    """Runs a command; gives its exit code: FAILED or USAGE after an error that the user can mend, or INTERRUPTED."""
     try:
         return run()
     except VitronError as error:
         print(f"{name}: {error}", file=sys.stderr)
-        return FAILED
+        return USAGE if isinstance(error, UsageError) else FAILED
     except KeyboardInterrupt:
         print(f"{name}: interrupted", file=sys.stderr)
         return INTERRUPTED

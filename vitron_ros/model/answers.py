@@ -51,11 +51,6 @@ def box_text(box: Box, dialect: Dialect = "integers") -> str:
     return "(" + ", ".join(f"{value:.2f}" for value in values) + ")"
 
 
-def span_text(box: Box, first: float, last: float) -> str:
-    """A box with the first and last time it holds for, in VITRON's dialect."""
-    return f"{box_text(box, 'fractions')[:-1]} | {first:g}, {last:g})"
-
-
 def one_box_text(box: Box | None, dialect: Dialect = "integers") -> str:
     """The answer to REC: one box, or that there is none."""
     return NONE if box is None else box_text(box, dialect)

@@ -249,19 +249,6 @@ class ModelConfig(Checked):
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2) + "\n"
 
-    @classmethod
-    def from_json(cls, text: str) -> "ModelConfig":
-        """The config that `to_json` wrote.
-
-        Raises:
-            ConfigError: it is not JSON, a key is unknown, or a value has the wrong type or is out of range.
-        """
-        try:
-            values = json.loads(text)
-        except ValueError as error:
-            raise ConfigError(f"a model config is JSON: {error}") from error
-        return from_dict(cls, values, "model config")
-
 
 PARTS: dict[str, type[Checked]] = {
     "vision": VisionConfig,

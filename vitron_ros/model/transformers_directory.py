@@ -8,14 +8,19 @@ import torch
 from transformers.utils import logging
 
 from vitron_ros.errors import ModelError
+from vitron_ros.lfs import lfs_problem
 from vitron_ros.model.device import dtype_on
 from vitron_ros.model.files import SHOWN, shortened
 from vitron_ros.model.memory import GIB, memory_bytes
+from vitron_ros.model.weights import weight_files
 
 logging.disable_progress_bar()
 
 LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 """Arguments of every `from_pretrained`: nothing is fetched, and no code of a directory is run."""
+
+EXTRAS = {"scipy": "owlv2", "sentencepiece": "sentencepiece"}
+"""Of this package, by what a part of a model turns out to need."""
 
 Part = TypeVar("Part")
 
@@ -35,7 +40,9 @@ def read_part(what: str, directory: Path, read: Callable[[], Part]) -> Part:
         reason = lines[0] if len(lines[0]) <= 3 * SHOWN else f"{lines[0][: 3 * SHOWN]}..."
         remedy = "fetch it again"
         if isinstance(error, ImportError):
-            reason, remedy = reason.partition(". ")[0], "install that package"
+            reason = reason.partition(". ")[0]
+            extra = next((extra for package, extra in EXTRAS.items() if package in reason), "")
+            remedy = f"pip install 'vitron_ros[{extra}]'" if extra else "install that package"
         raise ModelError(f"the {what} in {directory} cannot be read: {reason}; {remedy}") from error
 
 
@@ -45,7 +52,10 @@ def load_pretrained(auto: Any, directory: Path, device: torch.device, **options:
     Raises:
         ModelError: weights are missing, damaged, of other shapes, or more than the device's memory.
     """
-    stored = sum(path.stat().st_size for path in directory.glob("*.safetensors"))
+    files = weight_files(directory)
+    if problem := next(filter(None, map(lfs_problem, files)), ""):
+        raise ModelError(problem)
+    stored = sum(path.stat().st_size for path in files)
     there = memory_bytes(device)
     if stored > there:
         raise ModelError(

@@ -100,7 +100,7 @@ def weight_files(directory: Path) -> list[Path]:
         )
     if is_file(directory / ADAPTER_CONFIG):
         raise ModelError(describe_adapter(directory))
-    raise ModelError(f"{directory} has no weights; it needs {WEIGHTS} or {INDEX}")
+    raise ModelError(f"{directory} has no weights: neither {WEIGHTS} nor {INDEX}; fetch it again")
 
 
 def indexed_files(directory: Path, index: str) -> list[Path]:

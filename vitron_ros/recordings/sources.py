@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from vitron_ros.clock import SECOND_NS
-from vitron_ros.errors import ImageError, SourceError
+from vitron_ros.errors import ImageError, SourceError, UsageError
 from vitron_ros.frame import Frame, Image
 from vitron_ros.images.intensity_window import IntensityWindow
 from vitron_ros.lfs import lfs_problem
@@ -74,6 +74,7 @@ def open_source(
 
     Raises:
         SourceError: nothing there, nothing to see in it, or more than one thing to choose from.
+        UsageError: a rate for a bag, or a topic for anything else.
     """
     if fps is not None and not 1 / MAX_FPS <= fps <= MAX_FPS:
         raise SourceError(
@@ -81,6 +82,8 @@ def open_source(
         )
     path = Path(text)
     if re.fullmatch(r"\d+", text) and not path.exists():
+        if topic is not None:
+            raise UsageError(f"webcam {text} has no topics; leave the topic {topic} out")
         return _webcam(int(text), fps)
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text):
         raise SourceError(f"{text} is a URL, and those are not taken; save it as a file, or run a camera's node")
@@ -89,7 +92,11 @@ def open_source(
     if problem := lfs_problem(path):
         raise SourceError(problem)
     if is_bag(path):
+        if fps is not None:
+            raise UsageError(f"{path} is a bag, whose images have their own times; leave the frame rate out")
         return _bag(path, topic, on_bad)
+    if topic is not None:
+        raise UsageError(f"{path} is not a bag, and has no topics; leave the topic {topic} out")
     if path.is_dir() or path.suffix.lower() in SUFFIXES:
         return _images_of(path, DEFAULT_FPS if fps is None else fps, on_bad)
     return _video(path, fps, on_bad)

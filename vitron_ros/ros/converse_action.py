@@ -28,7 +28,7 @@ from vitron_ros.grounding.request import (
 from vitron_ros.region import Region
 from vitron_ros.ros.answer_messages import answer_message
 from vitron_ros.ros.camera_port import CameraPort, active_port
-from vitron_ros.ros.conversions import ns_from_time, region_from_message
+from vitron_ros.ros.conversions import ns_from_duration, region_from_message
 from vitron_ros.ros.goal_server import GoalServer, OpenGoal
 from vitron_ros.streaming.conversations import Conversations
 from vitron_ros.streaming.model_worker import ModelWorker
@@ -90,7 +90,7 @@ class ConverseAction(GoalServer[Question]):
         self._model = None
 
     def check(self, request: Converse.Goal) -> None:
-        duration_ns = ns_from_time(request.duration)
+        duration_ns = ns_from_duration(request.duration, "duration")
         if not request.text.strip():
             raise ConfigError("say or ask something in text")
         if duration_ns < 0:
@@ -146,7 +146,7 @@ class ConverseAction(GoalServer[Question]):
         return StandingQuestion(
             request,
             tries=self._config().model_tries,
-            duration_ns=ns_from_time(goal.request.duration),
+            duration_ns=ns_from_duration(goal.request.duration, "duration"),
             now_ns=self._now_ns(),
         )
 

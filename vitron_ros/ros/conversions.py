@@ -15,7 +15,7 @@ from vitron_msgs.msg import TrackArray
 from vitron_msgs.msg import TrackEvent as TrackEventMsg
 
 from vitron_ros.clock import SECOND_NS
-from vitron_ros.errors import ImageError, RegionError
+from vitron_ros.errors import ConfigError, ImageError, RegionError
 from vitron_ros.frame import Frame, ns_from_stamp
 from vitron_ros.frame import Image as Rgb
 from vitron_ros.images.compressed import decode_compressed
@@ -39,8 +39,19 @@ def duration_from_ns(duration_ns: int) -> Duration:
     return Duration(sec=duration_ns // SECOND_NS, nanosec=duration_ns % SECOND_NS)
 
 
-def ns_from_time(time: Time | Duration) -> int:
+def ns_from_time(time: Time) -> int:
     return int(time.sec) * SECOND_NS + int(time.nanosec)
+
+
+def ns_from_duration(duration: Duration, name: str) -> int:
+    """The nanoseconds of a field of a goal.
+
+    Raises:
+        ConfigError: it has a second or more in its nanoseconds.
+    """
+    if duration.nanosec >= SECOND_NS:
+        raise ConfigError(f"{name} has {duration.nanosec} ns beside its seconds; these go up to {SECOND_NS - 1}")
+    return int(duration.sec) * SECOND_NS + int(duration.nanosec)
 
 
 def frame_from_message(message: Image | CompressedImage, camera: str, window: IntensityWindow) -> Frame:
@@ -141,10 +152,10 @@ def request_from_goal(goal: TrackObject.Goal) -> TrackRequest:
         region_stamp_ns=region_stamp_ns,
         camera=goal.camera,
         max_targets=goal.max_targets or None,
-        timeout=ns_from_time(goal.timeout) / SECOND_NS or None,
-        lost_timeout=ns_from_time(goal.lost_timeout) / SECOND_NS or None,
+        timeout=ns_from_duration(goal.timeout, "timeout") / SECOND_NS or None,
+        lost_timeout=ns_from_duration(goal.lost_timeout, "lost_timeout") / SECOND_NS or None,
         min_score=goal.min_score or None,
-        duration=ns_from_time(goal.duration) / SECOND_NS or None,
+        duration=ns_from_duration(goal.duration, "duration") / SECOND_NS or None,
     )
 
 

@@ -88,7 +88,7 @@ class PerceptionNode(ConfiguredNode[PerceptionConfig]):
             self._model = worker
             worker.start()
         cameras = f"cameras {', '.join(config.cameras)}" if config.cameras else "one camera"
-        said = f"model {config.model} on {config.model_device}" if config.model else "no model"
+        said = "no model" if model is None else f"model {config.model} on {model.describe().device}"
         return f"configured: {cameras}, tracker {config.tracker}, {said}"
 
     def activate(self) -> str:

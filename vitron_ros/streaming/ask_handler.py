@@ -14,9 +14,9 @@ from vitron_ros.model.answers import Invocation
 from vitron_ros.streaming.find_handler import FindHandler
 from vitron_ros.streaming.invocation_check import (
     InvocationCheck,
+    intent_problem,
     region_problem,
     requested_action,
-    text_problem,
 )
 from vitron_ros.streaming.request_handler import INTERRUPTED
 
@@ -55,7 +55,7 @@ class AskHandler:
             return answer
         if answer.invocation is None:
             return self._text_reply(answer, replies, checks)
-        refusal = text_problem(self.request, self.intent, answer.invocation)
+        refusal = intent_problem(self.request, self.intent, answer.invocation)
         if refusal:
             return _without_answer(answer, ReplyStatus.REFUSED, refusal)
         if not answer.is_sure(self.request.min_score):
@@ -97,7 +97,7 @@ class AskHandler:
         invocation = answer.invocation
         if not self.describes or answer.status is not ReplyStatus.OK or invocation is None or invocation.region is None:
             return None
-        if text_problem(self.request, self.intent, invocation) or not answer.is_sure(self.request.min_score):
+        if intent_problem(self.request, self.intent, invocation) or not answer.is_sure(self.request.min_score):
             return None
         mention = requested_action(self.intent, invocation)
         name = "" if mention.action in lexicon.ACTIONS_WITHOUT_OBJECT else mention.object

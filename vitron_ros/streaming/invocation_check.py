@@ -21,12 +21,12 @@ from vitron_ros.streaming.box_check import BoxCheck
 
 
 def requested_action(intent: Intent, invocation: Invocation) -> ActionMention:
-    """What the text asks for that an invocation does. There must be no `text_problem`."""
+    """What the text asks for that an invocation does. There must be no `intent_problem`."""
     actions = _actions(invocation)
     return next(mention for mention in intent.requests if mention.action in actions)
 
 
-def text_problem(request: ModelRequest, intent: Intent, invocation: Invocation) -> str:
+def intent_problem(request: ModelRequest, intent: Intent, invocation: Invocation) -> str:
     """Why a text does not ask for an invocation; empty: it does."""
     actions, module = _actions(invocation), NAMES[invocation.module].lower()
     call = f'the model would call {module} ("{"; ".join(invocation.instructions)}")'

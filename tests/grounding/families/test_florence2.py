@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.grounding.families.scripted_network import ScriptedNetwork
-from tests.grounding.families.tiny_language import florence2
+from tests.grounding.families.tiny_text_models import florence2
 from vitron_ros.config import ModelRun
 from vitron_ros.errors import ModelError
 from vitron_ros.frame import Frame

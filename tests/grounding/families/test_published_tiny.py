@@ -2,11 +2,17 @@
 
 import pytest
 
-from tests.grounding.families import tiny
+from tests.grounding.families import tiny, tiny_text_models
 from vitron_ros.cli.main import main
 from vitron_ros.model.zoo import zoo
 
-KINDS = {"grounding-dino": tiny.grounding_dino, "mm-grounding-dino": tiny.grounding_dino, "owlv2": tiny.owl}
+KINDS = {
+    "grounding-dino": tiny.grounding_dino,
+    "mm-grounding-dino": tiny.grounding_dino,
+    "owlv2": tiny.owl,
+    **dict.fromkeys(("qwen2_5_vl", "qwen3_vl", "qwen3_5"), tiny_text_models.qwen),
+    "florence2": lambda directory, kind: tiny_text_models.florence2(directory),
+}
 
 
 @pytest.mark.parametrize("is_split", [False, True], ids=["nested", "split"])

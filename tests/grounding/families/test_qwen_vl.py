@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tests.grounding.families.scripted_network import ScriptedNetwork
-from tests.grounding.families.tiny_language import qwen
+from tests.grounding.families.tiny_text_models import qwen
 from vitron_ros.cli.main import main
 from vitron_ros.config import ModelRun
 from vitron_ros.errors import ConfigError, ModelError

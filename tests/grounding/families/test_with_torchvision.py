@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.grounding.families.tiny_language import florence2, qwen
+from tests.grounding.families.tiny_text_models import florence2, qwen
 
 ROOT = Path(__file__).parents[3]
 ELSEWHERE = os.environ.get("TORCHVISION_PATH", "")
