@@ -151,7 +151,7 @@ def generalised_iou(boxes_a: Boxes, boxes_b: Boxes) -> Values:
     last = np.maximum(boxes_a[..., 2:], boxes_b[..., 2:])
     hull = (last - first).prod(axis=-1)
     union = (area(boxes_a) + area(boxes_b)) / (1 + overlap)
-    return np.asarray(overlap - (hull - union) / hull)
+    return np.asarray(overlap - np.divide(hull - union, hull, out=np.zeros_like(hull), where=hull > 0))
 
 
 def flickr30k_recall(
