@@ -50,7 +50,7 @@ def track(
         max_targets: of each prompt at most; None: one, or as many as the prompt says.
         model: finds prompts: a name, a folder, or what `load_model` gives; None: the bundled one, if there is a prompt.
         tracker: "default", "csrt", "kcf", "nano:FOLDER", "vit:FOLDER" or "sam2:FOLDER".
-        masks: every target that is seen has a mask, where the tracker makes one: "default" and "sam2".
+        masks: every target that is seen has a mask; the tracker must be "default" or "sam2:FOLDER".
         fps: images per second of a folder or webcam, or to assume instead of a video's own.
         topic: image topic of a bag that has several.
 

@@ -14,6 +14,7 @@ from vitron_ros.errors import ConfigError
 BACKENDS = ("auto", "torch", "onnx", "tensorrt")  # that a model may run on
 WEIGHTS = ("full", "int8", "int4", "fp8")  # of a model's language part
 CACHES = ("full", "int8", "fp8")  # kinds of a model's keys and values
+MASK_TRACKERS = ("default", "sam2")  # box trackers that know which pixels are their target's
 
 Effect = Literal["now", "activate", "configure", "start"]  # the next of these after which a change counts
 CAMERA_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*")  # what ROS allows in a topic
@@ -79,7 +80,7 @@ class PipelineConfig(LifeCycle):
         "default", "box tracker of the fast loop: default, csrt, kcf, nano:FOLDER, vit:FOLDER or sam2:FOLDER"
     )
     publish_masks: bool = setting(
-        False, "every target that is seen carries its mask, where the tracker makes one: default, sam2", effect="now"
+        False, "every target that is seen carries its mask; the tracker must be default or sam2:FOLDER", effect="now"
     )
     max_targets: int = setting(16, "targets that one camera follows at most", low=1, high=1000, effect="now")
     timeout: float = setting(10.0, "s in which a goal must find its target", low=0.01, high=3600.0, effect="now")
@@ -125,6 +126,13 @@ class PipelineConfig(LifeCycle):
         high=100,
         effect="now",
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.publish_masks and self.tracker.partition(":")[0] not in MASK_TRACKERS:
+            raise ConfigError(
+                f"publish_masks: the tracker {self.tracker[:80]!r} makes no masks; use default or sam2:FOLDER"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,12 +4,13 @@ import json
 import subprocess
 import sys
 
+import cv2
 import numpy as np
 import pytest
 
 from tests.grounding.families.tiny_sam2 import sam2_video
 from tests.tracking.scenes import HEIGHT, WIDTH, box_at, scene
-from vitron_ros.config import PipelineConfig
+from vitron_ros.config import MASK_TRACKERS, PipelineConfig
 from vitron_ros.errors import ConfigError
 from vitron_ros.masks import covered_pixels
 from vitron_ros.offline.goal_script import ScriptedGoal
@@ -71,6 +72,15 @@ def test_a_folder_that_holds_no_such_model_is_a_setting_to_mend(tmp_path):
         make_tracker(f"sam2:{tmp_path / 'nowhere'}")
     with pytest.raises(ConfigError, match="holds a model of type None; give one of sam2_video"):
         make_tracker("sam2:vitron-tiny")
+
+
+def test_masks_are_refused_with_trackers_that_make_none(name):
+    for kind in ("default", name, *(["csrt"] if hasattr(cv2, "TrackerCSRT") else [])):
+        makes_masks = isinstance(make_tracker(kind), MaskTracker)
+        assert makes_masks == (kind.partition(":")[0] in MASK_TRACKERS)
+    for kind in ("csrt", "nano:/models"):
+        with pytest.raises(ConfigError, match=f"the tracker '{kind}' makes no masks; use default or sam2:FOLDER"):
+            PipelineConfig(tracker=kind, publish_masks=True)
 
 
 def test_the_list_of_trackers_needs_no_torch():
