@@ -1,10 +1,13 @@
 """What becomes of a request for a task that the model has not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from tests.fakes import ScriptedModel, found, frame
+from tests.fakes import ScriptedModel, found, frame, said
 from vitron_ros.grounding.request import ModelRequest, ReplyStatus, Task
+from vitron_ros.region import Region
 from vitron_ros.streaming.answering import answers
 
 FIND, ASK = frozenset([Task.FIND]), frozenset([Task.ASK])
@@ -32,6 +35,26 @@ def test_it_is_refused_and_the_model_is_not_asked(tasks, asked, says):
 def test_where_something_is_can_be_told_by_a_model_that_only_finds():
     (reply,) = answers(ScriptedModel(tasks=FIND), [request(Task.ASK, "where is the mug?")])
     assert reply.status is ReplyStatus.OK and len(reply.grounded) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "score", "status"),
+    [
+        ("What is this?", 0.9, ReplyStatus.OK),
+        ("describe that object", 0.9, ReplyStatus.OK),
+        ("What is this?", 0.3, ReplyStatus.UNSURE),
+        ("What is this for?", 0.9, ReplyStatus.REFUSED),
+    ],
+)
+def test_what_a_region_shows_can_be_told_by_a_model_that_only_describes(text, score, status):
+    model = ScriptedModel(
+        lambda asked: replace(said(asked, ReplyStatus.OK, score=score), message="", text="a red mug"),
+        tasks=frozenset([Task.FIND, Task.DESCRIBE]),
+    )
+    region = Region.from_box([1, 1, 20, 20])
+    (reply,) = answers(model, [request(Task.ASK, text, regions=(region,), min_score=0.5)])
+    assert (reply.task, reply.status) == (Task.ASK, status)
+    assert (reply.text == "a red mug") == (status is not ReplyStatus.REFUSED)
 
 
 def test_a_model_of_single_images_is_not_shown_the_newest_twice():

@@ -105,6 +105,25 @@ class AskHandler:
 
 
 @dataclass(frozen=True, eq=False)
+class DescribeHandler:
+    """An ASK request that asks what a region shows, of a model that describes regions and answers no questions."""
+
+    request: ModelRequest
+
+    def model_requests(self) -> Sequence[ModelRequest]:
+        return [replace(self.request, task=Task.DESCRIBE, text="", history=())]
+
+    def check_requests(self, replies: Sequence[ModelReply]) -> Sequence[ModelRequest]:
+        return []
+
+    def reply(self, replies: Sequence[ModelReply], checks: Sequence[ModelReply]) -> ModelReply:
+        reply = replace(replies[0], task=Task.ASK)
+        if reply.status is not ReplyStatus.OK or reply.is_sure(self.request.min_score):
+            return reply
+        return replace(reply, status=ReplyStatus.UNSURE, message=_below_min_score(reply, self.request))
+
+
+@dataclass(frozen=True, eq=False)
 class LocateHandler:
     """An ASK request that asks for a place: "where is the mug?", "track the mug"."""
 

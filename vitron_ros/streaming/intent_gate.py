@@ -7,7 +7,7 @@ from vitron_ros.grounding import lexicon
 from vitron_ros.grounding.intent import Intent, SpeechAct, has_content_word, read_intent, tokenise
 from vitron_ros.grounding.referring_expressions import ReferringExpression, parse_expressions
 from vitron_ros.grounding.request import ModelRequest, ReplyStatus, Task, lack_of
-from vitron_ros.streaming.ask_handler import AskHandler, LocateHandler
+from vitron_ros.streaming.ask_handler import AskHandler, DescribeHandler, LocateHandler
 from vitron_ros.streaming.find_handler import FindHandler
 from vitron_ros.streaming.request_handler import FixedReply, PassThrough, RequestHandler
 
@@ -15,6 +15,7 @@ NEWEST = 1  # images of a clip in which an object is looked for first
 EXISTS = re.compile(
     r"(?:is|are) there (?P<thing>(?:an?|any|some) .+)|(?:do|can) you see (?P<seen>(?:an?|any|some|the) .+)"
 )
+NAMES = re.compile(r"(?:what is|describe|name) (?:this|that|it)(?: (?:thing|object|one))?")
 CONTROLS = {
     "stop": "There is nothing to stop: each text is answered once. A goal ends when its client cancels it.",
     "undo": "There is nothing to undo: the camera's images are never changed, and every edit begins with one of them.",
@@ -111,6 +112,13 @@ def _ask(request: ModelRequest, tasks: frozenset[Task]) -> RequestHandler:
             find = _find_of(request, thing)
             return LocateHandler(request, FindHandler(find, parse_expressions(thing), describes))
     lack = lack_of(Task.ASK, tasks)
+    if (
+        lack
+        and Task.DESCRIBE in tasks
+        and len(request.regions) == 1
+        and NAMES.fullmatch(" ".join(tokenise(request.text)))
+    ):
+        return DescribeHandler(request)
     if lack:
         return FixedReply(request, ReplyStatus.REFUSED, lack)
     is_question = intent.speech_act is SpeechAct.QUESTION
