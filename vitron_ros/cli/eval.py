@@ -11,6 +11,8 @@ without regard to its age (uncompensated); the pipeline (full). With --box-init 
 frame, and the folder may be one of `ope`: does the model do harm where it knows nothing?
 
 `language`: sentences that are said to a model, with the runtime's checks of words and deeds and without them.
+
+`segmentation`: masks of single images, from the true box, and of clips, from the first frame; without weights.
 """
 
 import argparse
@@ -23,7 +25,7 @@ from typing import Any
 import cv2
 from tqdm import tqdm
 
-from vitron_ros.cli import eval_language
+from vitron_ros.cli import eval_language, eval_segmentation
 from vitron_ros.cli.numbers import number, whole
 from vitron_ros.cli.options import add_json_option, add_model_options, frame_rate, model_run
 from vitron_ros.config import PipelineConfig
@@ -55,6 +57,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json_option(ope)
     language = suites.add_parser("language", help="sentences and what must come of them", epilog=eval_language.EPILOG)
     eval_language.add_arguments(language)
+    segmentation = suites.add_parser("segmentation", help="masks of images and clips", epilog=eval_segmentation.EPILOG)
+    eval_segmentation.add_arguments(segmentation)
     _add_stream_arguments(suites.add_parser("stream", help="long clips with phrases and a slow model", epilog=STREAM))
 
 
@@ -88,7 +92,12 @@ def _add_stream_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    suites = {"ope": _run_ope, "stream": _run_stream, "language": eval_language.run}
+    suites = {
+        "ope": _run_ope,
+        "stream": _run_stream,
+        "language": eval_language.run,
+        "segmentation": eval_segmentation.run,
+    }
     return suites[arguments.suite](arguments)
 
 

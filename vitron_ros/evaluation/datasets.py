@@ -53,12 +53,22 @@ class Sequence:
             SourceError: a file cannot be decoded.
         """
         window = IntensityWindow()
-        for index, path in enumerate(self.paths):
-            try:
-                rgb = read_image(path, window)
-            except ImageError as error:
-                raise SourceError(f"{path.parent}: {error}") from error
-            yield Frame(rgb=rgb, stamp_ns=0, index=index)
+        return (self.frame(index, window) for index in range(len(self)))
+
+    def frame(self, index: int, window: IntensityWindow | None = None) -> Frame:
+        """One image, decoded.
+
+        Args:
+            window: that of the images before it; None: it is looked at alone.
+
+        Raises:
+            SourceError: the file cannot be decoded.
+        """
+        path = self.paths[index]
+        try:
+            return Frame(rgb=read_image(path, window), stamp_ns=0, index=index)
+        except ImageError as error:
+            raise SourceError(f"{path.parent}: {error}") from error
 
 
 def load_sequence(folder: Path) -> Sequence:

@@ -16,6 +16,7 @@ from vitron_ros.masks import CroppedMask, covered_pixels
 from vitron_ros.tracking.appearance import ColourModel, Histogram, histogram, shrink_bins
 from vitron_ros.tracking.crop import CROP_PX, MASK_PX, Crop, Mask
 from vitron_ros.tracking.motion import FLOW_STEP_PX, Flow, Similarity
+from vitron_ros.tracking.soft_mask import Flags, elliptic_radius, guided_filter, is_inside, logit, prior_of, sigmoid
 
 PIXEL = CROP_PX / MASK_PX  # crop px per mask px
 SHAPE_PX = 48
@@ -53,13 +54,11 @@ class Silhouette:
         box = box_xyxy / PIXEL
         bins, grey = shrink_bins(crop.rgb, MASK_PX), _guide(crop)
         is_box = _inside(box)
-        axis = (np.arange(MASK_PX) + 0.5 - center(box)[:, None]) / (box[2:] - box[:2])[:, None] * 2
-        radius = np.hypot(axis[0], axis[1][:, None])
-        prior = np.where(is_box, np.clip(1.1 - 0.6 * radius, 0.3, 0.9), 0.02).astype(np.float32)
+        prior = prior_of(elliptic_radius(box, MASK_PX, MASK_PX), is_box)
         mask = prior
         for _ in range(4):
             self.colours = ColourModel(*colours_of(bins, mask, crop, box_xyxy))
-            mask = np.where(is_box, _refined(self.colours.evidence(bins) + _logit(prior), grey), 0).astype(np.float32)
+            mask = np.where(is_box, _refined(self.colours.evidence(bins) + logit(prior), grey), 0).astype(np.float32)
         self._mask = mask
         self._shape: Mask = cv2.GaussianBlur(_warped(mask, _shape_to_mask(box), SHAPE_PX), (0, 0), 1.5)
         asked = _asked_box(mask, box)
@@ -86,9 +85,7 @@ class Silhouette:
         memory = cv2.GaussianBlur(_warped(self._mask, to_last, MASK_PX), (5, 5), 0)
         shape = np.clip(_warped(self._shape, _inverted(_shape_to_mask(box)), MASK_PX), 0.05, 0.95)
         bins = shrink_bins(crop.rgb, MASK_PX)
-        odds = (
-            MEMORY_WEIGHT * _logit(memory) + SHAPE_WEIGHT * _logit(shape) + COLOUR_WEIGHT * self.colours.evidence(bins)
-        )
+        odds = MEMORY_WEIGHT * logit(memory) + SHAPE_WEIGHT * logit(shape) + COLOUR_WEIGHT * self.colours.evidence(bins)
         if motion_odds is not None:
             odds = odds + MOTION_WEIGHT * _warped(cv2.resize(motion_odds, (MASK_PX, MASK_PX)), to_last, MASK_PX)
         mask = _refined(odds, _guide(crop))
@@ -183,14 +180,7 @@ def _span(weight: NDArray[np.floating], axis: NDArray[np.floating]) -> tuple[flo
 
 
 def _refined(odds: NDArray[np.floating], guide: Mask) -> Mask:
-    mask = (1 / (1 + np.exp(-odds))).astype(np.float32)
-    guide_mean, mask_mean = _blur(guide), _blur(mask)
-    slope = (_blur(guide * mask) - guide_mean * mask_mean) / (_blur(guide * guide) - guide_mean**2 + 0.01)
-    return np.asarray(np.clip(_blur(slope) * guide + _blur(mask_mean - slope * guide_mean), 0, 1))
-
-
-def _blur(image: Mask) -> Mask:
-    return np.asarray(cv2.blur(image, (5, 5)))
+    return guided_filter(sigmoid(odds), guide, radius=2, epsilon=0.01)
 
 
 def _guide(crop: Crop) -> Mask:
@@ -198,15 +188,8 @@ def _guide(crop: Crop) -> Mask:
     return np.asarray(grey.astype(np.float32) / 255)
 
 
-def _logit(probability: Mask) -> Mask:
-    clipped = np.clip(probability, 0.01, 0.99)
-    return np.asarray(np.log(clipped / (1 - clipped)))
-
-
-def _inside(box: Boxes) -> NDArray[np.bool_]:
-    axis = np.arange(MASK_PX) + 0.5
-    column, row = ((axis >= box[i]) & (axis <= box[i + 2]) for i in (0, 1))
-    return np.asarray(row[:, None] & column)
+def _inside(box: Boxes) -> Flags:
+    return is_inside(box, MASK_PX, MASK_PX)
 
 
 def _grown(box: Boxes, factor: float) -> Boxes:
