@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -112,3 +114,10 @@ def test_tokens_beyond_the_tokenizers_own_are_no_text(tokenizer):
     """A model may have more of them than its tokenizer, as padding."""
     tokens = [*tokenizer.encode("the red ring"), tokenizer.size, tokenizer.size + 7]
     assert tokenizer.decode(tokens).strip() == "the red ring"
+
+
+def test_a_missing_sentencepiece_is_named_with_its_extra(tmp_path, monkeypatch):
+    sentencepiece().save(tmp_path)
+    monkeypatch.setitem(sys.modules, "sentencepiece", None)
+    with pytest.raises(ModelError, match=r"tokenizer\.model needs sentencepiece: pip install 'vitron_ros\[sentencepi"):
+        Tokenizer.from_pretrained(tmp_path)
