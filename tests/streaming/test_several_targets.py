@@ -208,6 +208,18 @@ def test_what_one_question_misses_is_not_lost():
     assert EventKind.LOST not in [event.kind for event in rig.events]
 
 
+@pytest.mark.parametrize(("misses", "is_believed"), [(1, True), (4, False)])
+def test_a_target_that_is_left_out_is_doubted_from_the_second_time_on(misses, is_believed):
+    rig = rig_with(model_period=0.25)
+    follow(rig, 40, seen(0, 1))
+    for _ in range(misses):
+        while not rig.open:
+            rig.run()
+        rig.answer(seen(0))
+    scores = [track.score for track in rig.run().tracks]
+    assert scores[0] == 1 and (scores[1] == 1) is is_believed
+
+
 def test_two_goals_may_follow_the_same_targets_under_ids_of_their_own():
     rig = rig_with()
     rig.add("other", TrackRequest(prompt="all mugs"))

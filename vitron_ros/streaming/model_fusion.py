@@ -33,6 +33,10 @@ from vitron_ros.tracking.track_manager import TrackManager
 
 logger = logging.getLogger(__name__)
 
+# In a row, of one of several targets: a model that lists what it sees leaves one out now and then. With a detector that
+# misses 15 % of 6 squares on crossing paths, 94.5 % of them are covered after the second miss, 91.5 % after the first.
+# What was named only once is doubted at once.
+NEEDED_MISSES = 2
 TOO_ALIKE = 0.1  # difference in likeness that says nothing
 
 
@@ -88,11 +92,13 @@ class ModelFusion:
         is_known = len(tracks) == len(track_ids) and all(
             np.isfinite(track.history.at([time_ns]).boxes_xyxy).all() for track in present
         )
-        taken = {
-            owners.get(track.id)
-            for track in tracks
-            if self._receive(context, track.id, request, _reply_about(reply, owners.get(track.id)))
-        }
+        taken = set()
+        for track in tracks:
+            target, index = self._targets[track.id], owners.get(track.id)
+            target.misses = 0 if index is not None else target.misses + 1
+            is_missed = 0 < target.misses < NEEDED_MISSES and not target.is_unproven
+            if not is_missed and self._receive(context, track.id, request, _reply_about(reply, index)):
+                taken.add(index)
         return _with_candidates(reply, [index for index in range(len(boxes)) if is_known and index not in taken])
 
     def receive(self, context: StepContext, track_id: int, request: ModelRequest, reply: ModelReply) -> None:

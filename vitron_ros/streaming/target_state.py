@@ -12,6 +12,7 @@ class TargetState:
 
     Attributes:
         is_grouped: it is one of several of a phrase, which are found together; see `ModelFusion.receive_candidates`.
+        misses: replies in a row that name others of its group, and not it.
         is_unproven: the model has found it by its phrase only once.
         asks_by_phrase: it is asked for by its phrase next, and not by its box.
         needs_whole_image: it was not in the ROI crop that the model was last shown.
@@ -21,6 +22,7 @@ class TargetState:
 
     reliability: ModelReliability
     is_grouped: bool = False
+    misses: int = 0
     is_unproven: bool = False
     asks_by_phrase: bool = False
     needs_whole_image: bool = False
