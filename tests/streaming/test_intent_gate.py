@@ -40,8 +40,8 @@ class World:
         return ModelReply(**{**known, **self.said})
 
 
-def heard(world, asked, describes=True):
-    model = ScriptedModel(world, tasks=frozenset(Task) if describes else frozenset(Task) - {Task.DESCRIBE, Task.VERIFY})
+def heard(world, asked, verifies=True):
+    model = ScriptedModel(world, tasks=frozenset(Task) if verifies else frozenset(Task) - {Task.DESCRIBE, Task.VERIFY})
     (reply,) = answers(model, [asked])
     assert reply.id == "it" and reply.task is asked.task
     return reply, model
@@ -98,9 +98,9 @@ REMOVE, CUT = (Module.IMAGE_EDITING, "remove: red ring"), (Module.IMAGE_SEGMENTA
         ("draw a red moon", (Module.IMAGE_GENERATION, "generate: a red car"), ReplyStatus.REFUSED),
     ],
 )
-@pytest.mark.parametrize("describes", [True, False])
-def test_a_module_is_called_by_its_own_verb_and_words(text, called, status, describes):
-    reply, _ = heard(World(**call(*called)), request(text), describes)
+@pytest.mark.parametrize("verifies", [True, False])
+def test_a_module_is_called_by_its_own_verb_and_words(text, called, status, verifies):
+    reply, _ = heard(World(**call(*called)), request(text), verifies)
     assert reply.status is status
     assert (reply.invocation is not None) == (status is ReplyStatus.OK)
     assert bool(reply.message) == (status is not ReplyStatus.OK)
@@ -159,7 +159,7 @@ def test_what_is_found_must_be_what_was_named(text, description, status):
     doubted, _ = heard(unsure, request(text, Task.FIND))
     assert doubted.status is ReplyStatus.OK, "it does not know what it describes"
     assert doubted.is_doubted == (status is ReplyStatus.ABSENT)
-    assert heard(World(description), request(text, Task.FIND), describes=False)[0].status is ReplyStatus.OK
+    assert heard(World(description), request(text, Task.FIND), verifies=False)[0].status is ReplyStatus.OK
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ def test_what_candidates_are_compared_with_is_looked_for_once():
 
 def test_the_phrase_that_won_gives_its_name_and_no_two_questions_have_one_id():
     world = World(places={"the mug": None})
-    reply, model = heard(world, request("where is the mug or the red ring?"), describes=True)
+    reply, model = heard(world, request("where is the mug or the red ring?"), verifies=True)
     assert reply.text.startswith("the red ring: ") and reply.grounded[0].label == "the red ring"
     _, model = heard(World(), request("where is the small ring or the red ring?"))
     assert len({asked.id for asked in model.asked}) == len(model.asked) == 4

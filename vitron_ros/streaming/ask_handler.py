@@ -28,13 +28,13 @@ class AskHandler:
     """An ASK request whose answer is words, or a module call.
 
     Args:
-        describes: as of `FindHandler`.
+        verifies: as of `FindHandler`.
         existence: of a question whether there is something: the search for it; None: the question is another.
     """
 
     request: ModelRequest
     intent: Intent
-    describes: bool
+    verifies: bool
     existence: FindHandler | None = None
 
     def model_requests(self) -> Sequence[ModelRequest]:
@@ -90,12 +90,12 @@ class AskHandler:
         if check is not None:
             return check.problem(checks)
         mention = requested_action(self.intent, invocation)
-        return region_problem(self.request, mention, invocation, describes=self.describes)
+        return region_problem(self.request, mention, invocation, verifies=self.verifies)
 
     def _invocation_check(self, answer: ModelReply) -> InvocationCheck | None:
-        """None: the text names nothing to compare the region with, or the model cannot describe it."""
+        """None: the text names nothing to compare the region with, or the model cannot verify it."""
         invocation = answer.invocation
-        if not self.describes or answer.status is not ReplyStatus.OK or invocation is None or invocation.region is None:
+        if not self.verifies or answer.status is not ReplyStatus.OK or invocation is None or invocation.region is None:
             return None
         if intent_problem(self.request, self.intent, invocation) or not answer.is_sure(self.request.min_score):
             return None

@@ -17,12 +17,12 @@ class FindHandler:
     """A FIND request and its phrases: the first of those that "and" joins, or all that "or" joins.
 
     Args:
-        describes: whether the model describes what it found.
+        verifies: whether the model can verify what it found.
     """
 
     request: ModelRequest
     phrases: ExpressionList
-    describes: bool
+    verifies: bool
 
     def model_requests(self) -> Sequence[ModelRequest]:
         if not self.phrases.conjunction:
@@ -73,7 +73,7 @@ class FindHandler:
         return {request.id: request for check in checks for request in check.requests()}
 
     def _checks(self, replies: Sequence[ModelReply]) -> list[list[tuple[ModelReply, BoxCheck | None]]]:
-        """For each phrase what was found, and its check; None: there is no box, or the model cannot describe it."""
+        """For each phrase what was found, and its check; None: there is no box, or the model cannot verify it."""
         return [
             [
                 (found, self._check(phrase, found, f"{place} {number}"))
@@ -104,7 +104,7 @@ class FindHandler:
         ] or [reply]
 
     def _check(self, phrase: ReferringExpression, reply: ModelReply, name: str) -> BoxCheck | None:
-        if not self.describes or reply.status not in (ReplyStatus.OK, ReplyStatus.UNSURE) or reply.boxes_xyxy is None:
+        if not self.verifies or reply.status not in (ReplyStatus.OK, ReplyStatus.UNSURE) or reply.boxes_xyxy is None:
             return None
         shown = np.flatnonzero(np.isfinite(reply.boxes_xyxy).all(axis=-1))
         if not len(shown):

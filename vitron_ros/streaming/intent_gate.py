@@ -76,7 +76,7 @@ def _description(prompt: str) -> str:
     return prompt
 
 
-def _find(request: ModelRequest, describes: bool) -> RequestHandler:
+def _find(request: ModelRequest, verifies: bool) -> RequestHandler:
     """A phrase, perhaps as a request to follow it."""
     intent, text = read_intent(request.text), _description(request.text)
     if text is request.text and intent.speech_act in (
@@ -93,12 +93,12 @@ def _find(request: ModelRequest, describes: bool) -> RequestHandler:
     if any(phrase.is_negative for phrase in phrases.items):
         problem = f'"{text.strip()}" only says what is not meant; describe the object that is'
         return FixedReply(request, ReplyStatus.REFUSED, problem)
-    return FindHandler(request if text is request.text else replace(request, text=text), phrases, describes)
+    return FindHandler(request if text is request.text else replace(request, text=text), phrases, verifies)
 
 
 def _ask(request: ModelRequest, tasks: frozenset[Task]) -> RequestHandler:
     """A question or a command. Where something is, a model that only finds can tell, too."""
-    finds, describes = Task.FIND in tasks, Task.VERIFY in tasks
+    finds, verifies = Task.FIND in tasks, Task.VERIFY in tasks
     intent = read_intent(request.text)
     refers = bool(request.regions or request.history)
     if intent.speech_act is SpeechAct.CONTROL:
@@ -110,23 +110,19 @@ def _ask(request: ModelRequest, tasks: frozenset[Task]) -> RequestHandler:
         (thing, *_) = (mention.object for mention in intent.requests)
         if has_content_word(tokenise(thing)):
             find = _find_of(request, thing)
-            return LocateHandler(request, FindHandler(find, parse_expressions(thing), describes))
+            return LocateHandler(request, FindHandler(find, parse_expressions(thing), verifies))
     lack = lack_of(Task.ASK, tasks)
-    if (
-        lack
-        and Task.DESCRIBE in tasks
-        and len(request.regions) == 1
-        and NAMES.fullmatch(" ".join(tokenise(request.text)))
-    ):
+    asks_name = len(request.regions) == 1 and NAMES.fullmatch(" ".join(tokenise(request.text)))
+    if lack and asks_name and Task.DESCRIBE in tasks:
         return DescribeHandler(request)
     if lack:
         return FixedReply(request, ReplyStatus.REFUSED, lack)
     is_question = intent.speech_act is SpeechAct.QUESTION
-    thing = _existence_of(request.text) if finds and describes and is_question else ""
-    existence = FindHandler(_find_of(request, thing), parse_expressions(thing), describes) if thing else None
+    thing = _existence_of(request.text) if finds and verifies and is_question else ""
+    existence = FindHandler(_find_of(request, thing), parse_expressions(thing), verifies) if thing else None
     if intent.speech_act is SpeechAct.REQUEST:  # the text of a call that may be refused is not streamed
         request = replace(request, on_text=None)
-    return AskHandler(request, intent, describes, existence)
+    return AskHandler(request, intent, verifies, existence)
 
 
 def _refusal(text: str, intent: Intent, refers: bool) -> tuple[ReplyStatus, str] | None:

@@ -51,11 +51,11 @@ def intent_problem(request: ModelRequest, intent: Intent, invocation: Invocation
     return f'{call}, but the text does not mention "{unsaid[0]}"' if unsaid else ""
 
 
-def region_problem(request: ModelRequest, mention: ActionMention, invocation: Invocation, *, describes: bool) -> str:
-    """What is wrong with the region of a call that cannot be described: it is missing, or not the marked one."""
+def region_problem(request: ModelRequest, mention: ActionMention, invocation: Invocation, *, verifies: bool) -> str:
+    """What is wrong with the region of a call that cannot be verified: it is missing, or not the marked one."""
     frame = request.frames[-1]
     if invocation.region is None:
-        needs_region = describes and mention.action not in lexicon.ACTIONS_WITHOUT_OBJECT
+        needs_region = verifies and mention.action not in lexicon.ACTIONS_WITHOUT_OBJECT
         is_whole = bool(set(tokenise(mention.object)) & lexicon.SCENE_WORDS)
         return f'the model did not say where "{mention.object}" is' if needs_region and not is_whole else ""
     if not request.regions or has_content_word(tokenise(mention.object)):
