@@ -13,11 +13,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
 
 from vitron_ros.boxes import Boxes, iou, ltwh_from_xyxy
-from vitron_ros.errors import MetricError
+from vitron_ros.errors import MetricError, MetricUnavailable
 from vitron_ros.evaluation.metrics.checks import finite, same_length
 from vitron_ros.evaluation.metrics.visible_frames import SUCCESS_THRESHOLDS
 
@@ -130,7 +128,13 @@ def streaming_ap(
 
     Raises:
         MetricError: lengths differ, no image has a true box, a value is not finite, or times are not in order.
+        MetricUnavailable: pycocotools is not installed.
     """
+    try:
+        from pycocotools.coco import COCO
+        from pycocotools.cocoeval import COCOeval
+    except ImportError as error:
+        raise MetricUnavailable("sAP needs pycocotools: pip install pycocotools") from error
     same_length(true=true, stamps=np.asarray(stamps_ns))
     if len(outputs) != len(np.asarray(published_ns)):
         raise MetricError(f"different lengths: outputs {len(outputs)}, published {len(np.asarray(published_ns))}")
