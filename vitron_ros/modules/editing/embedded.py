@@ -9,6 +9,7 @@ from vitron_ros.module_registry import EDITS, Module
 from vitron_ros.modules.editing.actions import ACTIONS, Edit
 from vitron_ros.modules.module import EMBEDDED, BackendDescription, ModuleBackend, ModuleJob, ModuleResult, Progress
 from vitron_ros.modules.object_masks import has_object, object_masks
+from vitron_ros.modules.segmentation.embedded import EmbeddedSegmentation
 
 SEGMENTATION_SHARE = 0.4  # of the progress, where the object must be cut out first
 
@@ -22,7 +23,7 @@ class EmbeddedEditing:
 
     @classmethod
     def load(cls, source: str | Path, run: ModelRun) -> "EmbeddedEditing":
-        return cls()
+        return cls(EmbeddedSegmentation())
 
     def describe(self) -> BackendDescription:
         modules = (Module.IMAGE_EDITING, Module.VIDEO_EDITING)

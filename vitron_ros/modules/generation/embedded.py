@@ -30,6 +30,7 @@ from vitron_ros.modules.module import (
     Progress,
 )
 from vitron_ros.modules.object_masks import object_masks
+from vitron_ros.modules.segmentation.embedded import EmbeddedSegmentation
 from vitron_ros.worlds.clip import Clip
 from vitron_ros.worlds.degrade import no_degradation
 from vitron_ros.worlds.render import draw_scene
@@ -47,7 +48,7 @@ class EmbeddedGeneration:
 
     @classmethod
     def load(cls, source: str | Path, run: ModelRun) -> "EmbeddedGeneration":
-        return cls()
+        return cls(EmbeddedSegmentation())
 
     def describe(self) -> BackendDescription:
         modules = (Module.IMAGE_GENERATION, Module.VIDEO_GENERATION, Module.IMAGE_TO_VIDEO)
