@@ -224,6 +224,24 @@ def test_a_goal_may_name_images_of_a_camera(rig):
     assert rig.run(earlier).images[0].header.stamp == kept[0]
 
 
+def test_the_embedded_backend_removes_what_was_marked_and_nothing_else(probe):
+    wall = np.tile(np.arange(64, dtype=np.uint8)[:, None, None] * 2, (1, 64, 3))
+    wall[20:40, 20:40] = [250, 20, 20]
+    asked = goal(images=[image_message(wall, Header())])
+    asked.invocation.region = [region_message(Region.from_box([20, 20, 40, 40]))]
+    with running(functools.partial(ModuleNode, "editing")):
+        client = ModuleClient(probe, "editing")
+        call = client.run(asked)
+        probe.spin_until(call.result.done, 30)
+        client.destroy()
+    result = call.result.result()
+    assert (outcome_name(result), result.backend) == ("OK", "embedded (Apache-2.0)")
+    changed = pixels_of(result.images[0])
+    hole = pixels_of(result.masks[0])[..., 0] > 0
+    assert (changed[~hole] == wall[~hole]).all()
+    assert changed[30, 30, 0] < 150, "the red square is gone"
+
+
 def test_the_death_of_a_node_in_mid_goal_is_told_and_the_next_node_serves(probe, monkeypatch):
     monkeypatch.setattr(module_client, "SILENCE_S", 2.0)
     client = ModuleClient(probe, "editing")

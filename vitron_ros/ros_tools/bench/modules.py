@@ -35,8 +35,8 @@ from vitron_ros.streaming.statistics import percentiles_ms
 CLIP = 24  # images of a goal
 FILM = "clip.mp4"
 GOALS: dict[Node, tuple[Module, str]] = {
-    # "segmentation": (Module.VIDEO_SEGMENTATION, "segmentation: the square"),
-    "editing": (Module.VIDEO_EDITING, "style: sketch"),
+    "segmentation": (Module.VIDEO_SEGMENTATION, "segmentation: the square"),
+    "editing": (Module.VIDEO_EDITING, "remove: the square"),
     "generation": (Module.VIDEO_GENERATION, "generate: a red ball moves right"),
 }
 NODES = tuple(GOALS)
