@@ -13,6 +13,10 @@ frame, and the folder may be one of `ope`: does the model do harm where it knows
 `language`: sentences that are said to a model, with the runtime's checks of words and deeds and without them.
 
 `segmentation`: masks of single images, from the true box, and of clips, from the first frame; without weights.
+
+`editing`: objects removed where the background is known, beside OpenCV's inpainting, and recoloured.
+
+`generation`: prompts drawn by a module, and whether what was asked for is there.
 """
 
 import argparse
@@ -25,7 +29,7 @@ from typing import Any
 import cv2
 from tqdm import tqdm
 
-from vitron_ros.cli import eval_language, eval_segmentation
+from vitron_ros.cli import eval_editing, eval_generation, eval_language, eval_segmentation
 from vitron_ros.cli.numbers import number, whole
 from vitron_ros.cli.options import add_json_option, add_model_options, frame_rate, model_run
 from vitron_ros.config import PipelineConfig
@@ -59,6 +63,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     eval_language.add_arguments(language)
     segmentation = suites.add_parser("segmentation", help="masks of images and clips", epilog=eval_segmentation.EPILOG)
     eval_segmentation.add_arguments(segmentation)
+    editing = suites.add_parser("editing", help="removal and recolouring", epilog=eval_editing.EPILOG)
+    eval_editing.add_arguments(editing)
+    generation = suites.add_parser("generation", help="images from text", epilog=eval_generation.EPILOG)
+    eval_generation.add_arguments(generation)
     _add_stream_arguments(suites.add_parser("stream", help="long clips with phrases and a slow model", epilog=STREAM))
 
 
@@ -97,6 +105,8 @@ def run(arguments: argparse.Namespace) -> int:
         "stream": _run_stream,
         "language": eval_language.run,
         "segmentation": eval_segmentation.run,
+        "editing": eval_editing.run,
+        "generation": eval_generation.run,
     }
     return suites[arguments.suite](arguments)
 

@@ -25,6 +25,7 @@ REACH = 24  # frames, each way
 FLOW_SIDE = 480  # px, longer side of the images that flow is computed on
 INPAINT_RADIUS = 3  # px
 RING = 5  # px, of what surrounds a hole: the fetched colours are fitted to it
+DOUBT = 6  # px around a hole in either frame where its filling misleads the flow
 VISIBLE = 0.99
 NEW_SHARE = 0.25  # of what nobody saw: with more of it new in a frame, it is filled with texture, else smoothly
 
@@ -82,10 +83,11 @@ def _filled(frames: Sequence[Image], holes: Sequence[Mask], flows: "_Flows", ind
     rgb, hole = frames[index], holes[index]
     if not hole.any():
         return FilledFrame(rgb, np.zeros_like(hole))
-    ring = cv2.dilate(hole.astype(np.uint8), np.ones((2 * RING + 1, 2 * RING + 1))).astype(bool) & ~hole
-    wanted = hole | ring
-    rows, columns = np.nonzero(wanted)
-    start = np.stack([columns, rows], axis=-1).astype(np.float32)
+    near = _surroundings(hole)
+    inner = hole[near]
+    ring = cv2.dilate(inner.astype(np.uint8), np.ones((2 * RING + 1, 2 * RING + 1))).astype(bool) & ~inner
+    rows, columns = np.nonzero(inner | ring)
+    start = np.stack([columns + near[1].start, rows + near[0].start], axis=-1).astype(np.float32)
     colours, weights = np.zeros((len(start), 3), np.float32), np.zeros(len(start), np.float32)
     for step in (1, -1):
         seen, age = _fetched(frames, holes, flows, index, step, start)
@@ -94,16 +96,23 @@ def _filled(frames: Sequence[Image], holes: Sequence[Mask], flows: "_Flows", ind
         weights += weight
     is_seen = weights > 0
     colours[is_seen] /= weights[is_seen, None]
-    result, fetched = rgb.copy(), np.zeros(rgb.shape, np.float32)
-    is_fetched = np.zeros(hole.shape, bool)
+    fetched, is_fetched = np.zeros((*inner.shape, 3), np.float32), np.zeros(inner.shape, bool)
     fetched[rows, columns], is_fetched[rows, columns] = colours, is_seen
     # A camera changes its exposure: what was fetched is corrected by its error on the ring, spread into the hole
     # (+0.2 to 0.4 dB where the light changes by 8 % from frame to frame, -0.1 where it does not).
     on_ring = ring & is_fetched
-    error = spread(np.where(on_ring[..., None], rgb - fetched, 0).astype(np.float32), on_ring)
-    in_hole = hole & is_fetched
-    result[in_hole] = np.clip(np.rint(fetched[in_hole] + error[in_hole]), 0, 255).astype(np.uint8)
-    return FilledFrame(result, hole & ~is_fetched)
+    error = spread(np.where(on_ring[..., None], rgb[near] - fetched, 0).astype(np.float32), on_ring)
+    in_hole = inner & is_fetched
+    result, is_unseen = rgb.copy(), hole.copy()
+    result[near][in_hole] = np.clip(np.rint(fetched[in_hole] + error[in_hole]), 0, 255).astype(np.uint8)
+    is_unseen[near] &= ~is_fetched
+    return FilledFrame(result, is_unseen)
+
+
+def _surroundings(hole: Mask) -> tuple[slice, slice]:
+    """The rows and columns of a hole and its ring."""
+    x, y, width, height = cv2.boundingRect(hole.astype(np.uint8))
+    return slice(max(0, y - RING), y + height + RING), slice(max(0, x - RING), x + width + RING)
 
 
 def _fetched(
@@ -154,8 +163,9 @@ class _Flows:
         return np.asarray(_sampled(self._kept[key], small, cv2.INTER_LINEAR) / ratio, np.float32)
 
     def _computed(self, source: int, target: int) -> Flow:
-        (first, hole), (second, _) = self._grey(source), self._grey(target)
-        return spread(self._method.calc(first, second, None), ~hole)
+        (first, hole), (second, other) = self._grey(source), self._grey(target)
+        near = cv2.dilate((hole | other).astype(np.uint8), np.ones((2 * DOUBT + 1, 2 * DOUBT + 1), np.uint8))
+        return spread(self._method.calc(first, second, None), near == 0)
 
     def _grey(self, index: int) -> tuple[Image, Mask]:
         """A frame as the flow sees it, and its hole."""

@@ -14,8 +14,8 @@ from vitron_ros.worlds.vocabulary import COLOURS, SIZES
 
 Array = NDArray[np.float64]
 
-ATTEMPTS = 300  # at the whole layout,
-POINTS = 60  # and for each thing in it
+ATTEMPTS = 200  # at the whole layout,
+POINTS = 40  # and for each thing in it
 CROWD = 4  # from so many things on, one of no said size is small
 GAP = 0.03  # world units between boxes
 NEAR = 0.25  # world units, the most between things beside each other
