@@ -111,4 +111,4 @@ def test_the_command_reports_every_part(dataset, capsys):
     ]  # fmt: skip
     assert report["removal, footage"]["clips"][0]["name"] == "one"
     assert main(["eval", "editing", str(dataset), "--only", "two"]) == 1
-    assert "no sequence two" in capsys.readouterr().err
+    assert "no sequence with masks called two" in capsys.readouterr().err

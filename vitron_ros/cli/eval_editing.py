@@ -21,11 +21,10 @@ from vitron_ros.cli.options import add_json_option
 from vitron_ros.config import ModelRun
 from vitron_ros.errors import ConfigError
 from vitron_ros.evaluation.covered_clips import FOOTAGE_FRAMES, FOOTAGE_SIZE, CoveredClip, drawn_clip, footage_clip
-from vitron_ros.evaluation.datasets import Sequence, load_sequences
 from vitron_ros.evaluation.editing import means, recolouring, removal
+from vitron_ros.evaluation.masked_sequences import MaskedSequence, load_masked_sequences
 from vitron_ros.modules.backends import load_backend
-from vitron_ros.modules.module import EMBEDDED, Mask, ModuleBackend
-from vitron_ros.recordings.image_files import read_image
+from vitron_ros.modules.module import EMBEDDED, ModuleBackend
 
 EPILOG = "example: vitron eval editing DATASET --only davis-libby,davis-blackswan --json"
 REMOVAL = ("psnr", "telea", "ns", "gain", "flicker", "source_flicker", "ms_per_frame")
@@ -36,7 +35,7 @@ NAME_WIDTH = 24
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("dataset", type=Path, help="folder of <name>/frames/ with <name>/groundtruth.txt")
+    parser.add_argument("dataset", type=Path, help="folder of <name>/frames/ with <name>/masks/ and groundtruth.txt")
     parser.add_argument("--only", metavar="NAME,...", help="sequences of it (all)")
     parser.add_argument("--drawn", type=whole(1), default=8, help="drawn clips (8)")
     parser.add_argument("--backend", default=EMBEDDED, help=f"or the folder of a model ({EMBEDDED})")
@@ -58,26 +57,26 @@ def run(arguments: argparse.Namespace) -> int:
         recolouring(backend, clip.name, clip.images[:RECOLOURED_FRAMES], clip.masks[:RECOLOURED_FRAMES])
         for clip in clips["drawn"]
     ]
-    recoloured = (_recoloured(backend, sequence) for sequence in sequences)
-    results["recolouring, footage"] = [row for row in recoloured if row is not None]
+    results["recolouring, footage"] = [_recoloured(backend, sequence) for sequence in sequences]
     if arguments.json:
-        print(json.dumps({kind: {"clips": rows, "mean": means(rows)} for kind, rows in results.items() if rows}))
+        print(json.dumps({kind: {"clips": rows, "mean": means(rows)} for kind, rows in results.items()}))
     else:
-        print("\n\n".join(_table(kind, rows) for kind, rows in results.items() if rows))
+        print("\n\n".join(_table(kind, rows) for kind, rows in results.items()))
     return 0
 
 
-def _sequences(dataset: Path, only: str | None) -> list[Sequence]:
-    sequences = load_sequences(dataset)
-    names = None if only is None else only.split(",")
-    unknown = [name for name in names or () if name not in {sequence.name for sequence in sequences}]
+def _sequences(dataset: Path, only: str | None) -> list[MaskedSequence]:
+    sequences = {masked.sequence.name: masked for masked in load_masked_sequences(dataset)}
+    names = list(sequences) if only is None else only.split(",")
+    unknown = [name for name in names if name not in sequences]
     if unknown:
-        raise ConfigError(f"{dataset} has no sequence {', '.join(unknown)}; see the folders in it")
-    return [sequence for sequence in sequences if names is None or sequence.name in names]
+        raise ConfigError(f"{dataset} has no sequence with masks called {', '.join(unknown)}; see the folders in it")
+    return [sequences[name] for name in names]
 
 
-def _footage(sequence: Sequence) -> CoveredClip:
-    return footage_clip(sequence.name, [frame.rgb for frame in islice(sequence.frames(), FOOTAGE_FRAMES)])
+def _footage(masked: MaskedSequence) -> CoveredClip:
+    frames = islice(masked.sequence.frames(), FOOTAGE_FRAMES)
+    return footage_clip(masked.sequence.name, [frame.rgb for frame in frames])
 
 
 def _removed(backend: ModuleBackend, clip: CoveredClip, bar: tqdm) -> dict[str, Any]:
@@ -86,19 +85,13 @@ def _removed(backend: ModuleBackend, clip: CoveredClip, bar: tqdm) -> dict[str, 
     return row
 
 
-def _recoloured(backend: ModuleBackend, sequence: Sequence) -> dict[str, Any] | None:
-    """Figures of a sequence's own target; None: it has no masks."""
-    paths = sequence.paths[:RECOLOURED_FRAMES]
-    mask_files = [path.parent.parent / "masks" / f"{path.stem}.png" for path in paths]
-    if not all(file.is_file() for file in mask_files):
-        return None
-    images = [cv2.resize(read_image(path), FOOTAGE_SIZE, interpolation=cv2.INTER_AREA) for path in paths]
-    return recolouring(backend, sequence.name, images, [_mask(file) for file in mask_files])
-
-
-def _mask(file: Path) -> Mask:
-    small = cv2.resize(read_image(file)[..., 0], FOOTAGE_SIZE, interpolation=cv2.INTER_AREA)
-    return np.where(small > 127, 255, 0).astype(np.uint8)
+def _recoloured(backend: ModuleBackend, masked: MaskedSequence) -> dict[str, Any]:
+    """Figures of a sequence's own target."""
+    frames = list(islice(masked.sequence.frames(), RECOLOURED_FRAMES))
+    images = [cv2.resize(frame.rgb, FOOTAGE_SIZE, interpolation=cv2.INTER_AREA) for frame in frames]
+    masks = [np.where(masked.mask(frame.index), 255, 0).astype(np.uint8) for frame in frames]
+    small = [cv2.resize(mask, FOOTAGE_SIZE, interpolation=cv2.INTER_NEAREST) for mask in masks]
+    return recolouring(backend, masked.sequence.name, images, small)
 
 
 def _table(kind: str, rows: list[dict[str, Any]]) -> str:

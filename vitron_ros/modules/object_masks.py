@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from vitron_ros.errors import RegionError
 from vitron_ros.module_registry import Module
 from vitron_ros.modules.module import BadJob, Mask, ModuleBackend, ModuleJob, Progress
 from vitron_ros.region import RegionKind
@@ -14,14 +15,13 @@ def has_object(job: ModuleJob) -> bool:
     return job.region is not None or bool(job.masks) or bool(job.boxes)
 
 
-def object_masks(job: ModuleJob, segmentation: ModuleBackend | None, progress: Progress) -> list[Mask]:
+def object_masks(job: ModuleJob, segmentation: ModuleBackend, progress: Progress) -> list[Mask]:
     """The object's mask in every frame of the job, (H, W) uint8, all 0 where it is away.
 
     Masks that the job brings are used as they are; a box, point, outline or stroke is segmented.
 
     Raises:
-        BadJob: the job names no object, or it is in no frame.
-        RegionError: its region marks nothing inside the image.
+        BadJob: the job names no object, its region lies outside the image, or it is in no frame.
     """
     if not has_object(job):
         raise BadJob(f"{job.action} needs an object: give a region, or the boxes or masks of a track")
@@ -30,9 +30,10 @@ def object_masks(job: ModuleJob, segmentation: ModuleBackend | None, progress: P
     if job.masks:
         masks = [nothing if mask is None else mask for mask in job.masks]
     elif job.region is not None and job.region.kind is RegionKind.MASK and len(job.frames) == 1:
-        masks = [job.region.binary_mask(width, height).astype(np.uint8) * np.uint8(255)]
-    elif segmentation is None:
-        raise BadJob(f"{job.action} needs the object's mask: have it segmented first")
+        try:
+            masks = [job.region.binary_mask(width, height).astype(np.uint8) * np.uint8(255)]
+        except RegionError as error:
+            raise BadJob(str(error)) from error
     else:
         is_image = len(job.frames) == 1
         module = Module.IMAGE_SEGMENTATION if is_image else Module.VIDEO_SEGMENTATION

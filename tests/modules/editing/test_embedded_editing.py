@@ -107,6 +107,12 @@ def test_a_region_that_is_a_mask_needs_no_segmentation():
     assert np.array_equal(EmbeddedEditing().run(recolour, Progress()).images[0], edited("recolour", "blue").images[0])
 
 
+def test_what_is_marked_by_a_box_is_cut_out_first():
+    image = edited("recolour", "blue", (IMAGE,), (), region=Region.from_box([44, 28, 85, 69])).images[0]
+    assert image[48, 64, 2] > image[48, 64, 0]
+    assert np.array_equal(image[:20], IMAGE[:20])
+
+
 def test_frames_in_which_the_object_is_away_stay_as_they_are():
     _, images, masks = moving_clip(4)
     result = edited("recolour", "to green", images, [masks[0], None, masks[2], masks[3]])
@@ -163,7 +169,8 @@ def test_what_is_not_understood_is_refused_with_what_is_known(action, text, said
         ((), None, "remove needs an object"),
         ((None,), None, "the object is in no frame"),
         ((np.full(SIZE, 255, np.uint8),), None, "the object fills the image"),
-        ((), Region.from_box([10, 10, 40, 40]), "segmented first"),
+        ((), Region.from_box([500, 10, 540, 40]), "outside the image"),
+        ((), Region.from_mask(np.ones((500, 4), bool)), "reaches out of the image"),
     ],
 )
 def test_an_object_is_needed(masks, region, said):

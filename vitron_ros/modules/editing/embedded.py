@@ -18,12 +18,12 @@ class EmbeddedEditing:
     """Edits images and clips. Outside the soft mask (of a removal: the hole) a result is the source, bit for bit."""
 
     def __init__(self, segmentation: ModuleBackend | None = None) -> None:
-        """segmentation: cuts the object out, where the job has no mask of it; None: such a job is refused."""
-        self._segmentation = segmentation
+        """segmentation: cuts the object out, where the job has no mask of it (embedded)."""
+        self._segmentation = segmentation or EmbeddedSegmentation()
 
     @classmethod
     def load(cls, source: str | Path, run: ModelRun) -> "EmbeddedEditing":
-        return cls(EmbeddedSegmentation())
+        return cls(EmbeddedSegmentation.load(source, run))
 
     def describe(self) -> BackendDescription:
         modules = (Module.IMAGE_EDITING, Module.VIDEO_EDITING)

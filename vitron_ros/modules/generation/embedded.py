@@ -43,12 +43,12 @@ class EmbeddedGeneration:
     """Draws images and clips from text, and sets the object of an image in motion."""
 
     def __init__(self, segmentation: ModuleBackend | None = None) -> None:
-        """segmentation: cuts out what is to be animated, where the job has no mask of it; None: that is refused."""
-        self._segmentation = segmentation
+        """segmentation: cuts out what is to be animated, where the job has no mask of it (embedded)."""
+        self._segmentation = segmentation or EmbeddedSegmentation()
 
     @classmethod
     def load(cls, source: str | Path, run: ModelRun) -> "EmbeddedGeneration":
-        return cls(EmbeddedSegmentation())
+        return cls(EmbeddedSegmentation.load(source, run))
 
     def describe(self) -> BackendDescription:
         modules = (Module.IMAGE_GENERATION, Module.VIDEO_GENERATION, Module.IMAGE_TO_VIDEO)
