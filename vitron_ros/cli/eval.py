@@ -1,5 +1,7 @@
 """Measure trackers against ground truth.
 
+`run` writes raw predictions of a suite; the other commands read only those: `report`, `compare` and `submit`.
+
 `ope`: one-pass evaluation of box trackers. Each starts at the first true box and is never corrected; all go through the
 frames side by side; frames without the target are not scored (the variant `visible-frames`, docs/evaluation.md:
 toolkits differ). ms_per_frame is CPU time on one core without decoding;
@@ -29,7 +31,7 @@ from typing import Any
 import cv2
 from tqdm import tqdm
 
-from vitron_ros.cli import eval_editing, eval_generation, eval_language, eval_segmentation
+from vitron_ros.cli import eval_editing, eval_generation, eval_language, eval_run, eval_segmentation
 from vitron_ros.cli.numbers import number, whole
 from vitron_ros.cli.options import add_json_option, add_model_options, frame_rate, model_run
 from vitron_ros.config import PipelineConfig
@@ -52,7 +54,8 @@ ORACLE = "oracle"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    suites = parser.add_subparsers(dest="suite", metavar="SUITE", required=True)
+    suites = parser.add_subparsers(dest="action", metavar="COMMAND", required=True)
+    eval_run.add_arguments(suites.add_parser("run", help="raw predictions of a suite", epilog=eval_run.EPILOG))
     ope = suites.add_parser("ope", help="one-pass evaluation of box trackers", epilog=EPILOG)
     ope.add_argument("dataset", type=Path, help="folder of <name>/frames/ with <name>/groundtruth.txt (x,y,w,h)")
     ope.add_argument(
@@ -101,6 +104,7 @@ def _add_stream_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     suites = {
+        "run": eval_run.run,
         "ope": _run_ope,
         "stream": _run_stream,
         "language": eval_language.run,
@@ -108,7 +112,7 @@ def run(arguments: argparse.Namespace) -> int:
         "editing": eval_editing.run,
         "generation": eval_generation.run,
     }
-    return suites[arguments.suite](arguments)
+    return suites[arguments.action](arguments)
 
 
 def _run_ope(arguments: argparse.Namespace) -> int:
