@@ -158,7 +158,7 @@ DAMAGE = {
         ),
         "is no scale",
     ),
-    "no weights": (lambda folder: (folder / "model.safetensors").unlink(), "cannot be read"),
+    "no weights": (lambda folder: (folder / "model.safetensors").unlink(), "has no weights"),
     "another model": (lambda folder: (folder / "config.json").write_text('{"model_type": "bert"}'), "type 'bert'"),
     "no config": (lambda folder: (folder / "config.json").unlink(), "config.json cannot be read"),
 }
