@@ -72,7 +72,7 @@ def _masks(job: ModuleJob) -> Iterator[Flags]:
     for _ in range(first):
         yield nothing
     following = frames[first + 1 :][:NEIGHBOUR_DISTANCE]
-    if region.kind is RegionKind.MASK:  # taken as it was given: refining a good mask costs 0.05 IoU
+    if following and region.kind is RegionKind.MASK:  # followed as it was given
         mask = region.binary_mask(frames[0].width, frames[0].height)
     else:
         mask = segment_image(frames[first].rgb, region, following[-1].rgb if following else None)
