@@ -1,6 +1,6 @@
 """Directories in the layout of transformers: their parts, read from local files, and what is wrong in one sentence."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -46,13 +46,12 @@ def read_part(what: str, directory: Path, read: Callable[[], Part]) -> Part:
         raise ModelError(f"the {what} in {directory} cannot be read: {reason}; {remedy}") from error
 
 
-def load_pretrained(auto: Any, directory: Path, device: torch.device, **options: Any) -> Any:
-    """The model of a directory on a device, for inference. `auto` is one of transformers' Auto classes.
+def check_stored(files: Sequence[Path], directory: Path, device: torch.device) -> None:
+    """Refuses weights of a directory that were not fetched, or that are more than a device's memory.
 
     Raises:
-        ModelError: weights are missing, damaged, of other shapes, or more than the device's memory.
+        ModelError: with what is wrong.
     """
-    files = weight_files(directory)
     if problem := next(filter(None, map(lfs_problem, files)), ""):
         raise ModelError(problem)
     stored = sum(path.stat().st_size for path in files)
@@ -62,6 +61,15 @@ def load_pretrained(auto: Any, directory: Path, device: torch.device, **options:
             f"the weights in {directory} take {stored / GIB:,.1f} GiB, and {device} has {there / GIB:,.1f} GiB in all; "
             "use a smaller model or a larger machine"
         )
+
+
+def load_pretrained(auto: Any, directory: Path, device: torch.device, **options: Any) -> Any:
+    """The model of a directory on a device, for inference. `auto` is one of transformers' Auto classes.
+
+    Raises:
+        ModelError: weights are missing, damaged, of other shapes, or more than the device's memory.
+    """
+    check_stored(weight_files(directory), directory, device)
 
     def read() -> tuple[Any, dict[str, Any]]:
         dtype = dtype_on(device) or "auto"

@@ -6,7 +6,8 @@ from pathlib import Path
 from vitron_ros.config import ModelRun
 from vitron_ros.errors import ConfigError, ModelError
 from vitron_ros.model.files import is_file, quoted, read_json
-from vitron_ros.module_registry import Node
+from vitron_ros.module_registry import REGISTRY, Node
+from vitron_ros.modules.diffusion.pipeline_kinds import KINDS
 from vitron_ros.modules.module import EMBEDDED, ModuleBackend
 
 _MODULES = "vitron_ros.modules"
@@ -15,7 +16,19 @@ EMBEDDED_BACKENDS: dict[Node, str] = {
     "editing": f"{_MODULES}.editing.embedded:EmbeddedEditing",
     "generation": f"{_MODULES}.generation.embedded:EmbeddedGeneration",
 }
-MODEL_BACKENDS: dict[Node, dict[str, str]] = {"segmentation": {}, "editing": {}, "generation": {}}
+
+
+def _of_pipelines(node: Node, backend: str) -> dict[str, str]:
+    """One backend for all pipelines that serve a node."""
+    served = {name for name, kind in KINDS.items() if any(REGISTRY[module].node == node for module in kind.actions)}
+    return dict.fromkeys(sorted(served), f"{_MODULES}.{node}.{backend}")
+
+
+MODEL_BACKENDS: dict[Node, dict[str, str]] = {
+    "segmentation": {},
+    "editing": _of_pipelines("editing", "diffusion_model:DiffusionEditing"),
+    "generation": _of_pipelines("generation", "diffusion_model:DiffusionGeneration"),
+}
 """By the `model_type` of a directory's config.json, or the `_class_name` of its model_index.json: module and class."""
 
 
@@ -35,7 +48,12 @@ def load_backend(node: Node, name: str, run: ModelRun) -> ModuleBackend:
     if kind not in known:
         types = ", ".join(sorted(known)) or "none yet"
         raise ModelError(f"{directory} holds a model of type {quoted(kind)}; those that {node} runs are {types}")
-    return _class(known[kind]).load(directory, run)
+    backend = _class(known[kind]).load(directory, run)
+    served = backend.describe().actions
+    if not any(REGISTRY[module].node == node for module in served):
+        others = ", ".join(sorted({REGISTRY[module].node for module in served}))
+        raise ModelError(f"the weights in {directory} are for {others}, not for {node}; give them to that node")
+    return backend
 
 
 def _kind(directory: Path) -> str:

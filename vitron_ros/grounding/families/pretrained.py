@@ -10,8 +10,8 @@ from vitron_ros.config import ModelRun
 from vitron_ros.errors import ConfigError, ModelError
 from vitron_ros.grounding.request import ModelDescription, Task
 from vitron_ros.model.files import is_file
+from vitron_ros.model.model_card import licence_of, name_of
 from vitron_ros.model.transformers_directory import LOCAL, read_part
-from vitron_ros.yaml_file import parse_yaml
 
 VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "spiece.model")
 
@@ -52,25 +52,3 @@ def description(model: nn.Module, directory: Path, family: str, tasks: frozenset
         device=str(weights[0].device),
         licence=licence_of(directory),
     )
-
-
-def name_of(directory: Path) -> str:
-    """The name of a directory, or the hub id of one in the hub's cache."""
-    repository = directory.parent.parent.name
-    if directory.parent.name == "snapshots" and repository.startswith("models--"):
-        return repository.removeprefix("models--").replace("--", "/", 1)
-    return directory.resolve().name
-
-
-def licence_of(directory: Path) -> str:
-    """The licence that a directory's model card names at its head; empty: there is no card, or it names none."""
-    card = directory / "README.md"
-    if not is_file(card):
-        return ""
-    try:
-        _, mark, rest = card.read_text(encoding="utf-8", errors="replace").partition("---\n")
-        head = parse_yaml(rest.partition("\n---")[0], str(card)) if mark else None
-    except (OSError, ConfigError):
-        return ""
-    licence = head.get("license", "") if isinstance(head, dict) else ""
-    return licence if isinstance(licence, str) else ""
