@@ -66,7 +66,7 @@ setup(
         "ros-wheels": ["ros-rclpy[fastrtps]", "ros-sensor-msgs", "ros-diagnostic-msgs", "ros-std-srvs"],
         "diffusers": ["accelerate>=1.2", "diffusers>=0.42; python_version >= '3.11'", "ftfy>=6.1"],
         "engines": ["onnx>=1.16", "onnxruntime>=1.20", "onnxscript>=0.3"],
-        "evaluation": ["scipy>=1.10"],
+        "evaluation": ["pillow>=10", "scipy>=1.10"],
         "lora": ["peft>=0.18"],
         "meteor": ["pycocoevalcap>=1.2"],
         "owlv2": ["scipy>=1.10"],

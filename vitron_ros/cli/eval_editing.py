@@ -21,8 +21,8 @@ from vitron_ros.cli.options import add_json_option
 from vitron_ros.config import ModelRun
 from vitron_ros.errors import ConfigError
 from vitron_ros.evaluation.covered_clips import FOOTAGE_FRAMES, FOOTAGE_SIZE, CoveredClip, drawn_clip, footage_clip
+from vitron_ros.evaluation.datasets.masked_sequences import MaskedSequence, load_masked_sequences
 from vitron_ros.evaluation.editing import means, recolouring, removal
-from vitron_ros.evaluation.masked_sequences import MaskedSequence, load_masked_sequences
 from vitron_ros.modules.backends import load_backend
 from vitron_ros.modules.module import EMBEDDED, ModuleBackend
 

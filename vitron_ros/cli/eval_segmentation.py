@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from vitron_ros.cli.numbers import whole
 from vitron_ros.cli.options import add_json_option
-from vitron_ros.evaluation.masked_sequences import load_masked_sequences
+from vitron_ros.evaluation.datasets.masked_sequences import load_masked_sequences
 from vitron_ros.evaluation.segmentation import evaluate, task_frames
 
 EPILOG = "example: vitron eval segmentation DATASET --every 12 --pictures out/masks --json"

@@ -104,8 +104,10 @@ def test_the_layout_of_otb_is_read_and_its_first_pixel_is_one(tmp_path):
 
 def test_several_targets_in_one_folder_are_named(tmp_path):
     folder = write_sequence(tmp_path / "cup", [])
-    (folder / "groundtruth.txt").rename(folder / "groundtruth_rect.2.txt")
-    with pytest.raises(SourceError, match=r"one file a target \(groundtruth_rect\.2\.txt\)"):
+    (folder / "groundtruth.txt").unlink()
+    for target in (1, 2):
+        (folder / f"groundtruth_rect.{target}.txt").write_text("\n".join(GOOD))
+    with pytest.raises(SourceError, match=r"one file a target \(groundtruth_rect\.1\.txt, groundtruth_rect\.2\.txt"):
         load_sequence(folder)
 
 

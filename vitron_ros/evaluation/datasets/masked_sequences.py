@@ -1,4 +1,4 @@
-"""Sequences whose target has a mask in every frame: those of `datasets` with PNG or JPEG files in <name>/masks/."""
+"""Sequences whose target has a mask in every frame: those of `folders` with PNG or JPEG files in <name>/masks/."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from vitron_ros.errors import ImageError, SourceError
-from vitron_ros.evaluation.datasets import Sequence, box_file, load_sequence
+from vitron_ros.evaluation.datasets.folders import box_file, load_sequence
+from vitron_ros.evaluation.datasets.sequence import Sequence
 from vitron_ros.evaluation.metrics.checks import Flags
 from vitron_ros.natural_sort import natural_sorted
 from vitron_ros.recordings.image_files import read_image

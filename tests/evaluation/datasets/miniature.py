@@ -1,0 +1,106 @@
+"""Small copies of benchmarks in their official layouts, written by the tests."""
+
+import json
+
+import numpy as np
+
+from vitron_ros.images.codec import encode_jpeg, encode_png
+
+WIDTH, HEIGHT = 32, 24
+BOXES = ["1,2,10,20", "1.5,2,10,20", "2,2,10,20"]
+BOXES_XYXY = [[1, 2, 11, 22], [1.5, 2, 11.5, 22], [2, 2, 12, 22]]
+
+
+def write_image(path, level=0):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.full((HEIGHT, WIDTH, 3), (250, level, 10), np.uint8)
+    path.write_bytes(encode_png(pixels) if path.suffix == ".png" else encode_jpeg(pixels))
+    return path
+
+
+def write_images(folder, numbers, digits=8):
+    for number in numbers:
+        write_image(folder / f"{number:0{digits}d}.jpg", level=10 * (number % 20))
+    return folder
+
+
+def write_text(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text if isinstance(text, str) else "\n".join(text) + "\n")
+    return path
+
+
+def write_json(path, value):
+    return write_text(path, json.dumps(value))
+
+
+def write_json_lines(path, values):
+    return write_text(path, [json.dumps(value) for value in values])
+
+
+def write_lasot(root, name="cup-2", rows=BOXES, full_occlusion="0,0,0", out_of_view="0,0,0", sentence="red cup"):
+    folder = root / name.rpartition("-")[0] / name
+    write_images(folder / "img", range(1, len(rows) + 1))
+    write_text(folder / "groundtruth.txt", rows)
+    write_text(folder / "full_occlusion.txt", full_occlusion)
+    write_text(folder / "out_of_view.txt", out_of_view)
+    if sentence is not None:
+        write_text(folder / "nlp.txt", sentence)
+    return folder
+
+
+def write_got10k(root, split="val", cover="8,0,3", rows=("1.0000,2.0000,10.0000,20.0000", "1,2,10,20", "28,2,10,20")):
+    name = f"GOT-10k_{split.title()}_000001"
+    folder = write_images(root / split / name, range(1, 4))
+    write_text(root / split / "list.txt", [name])
+    write_text(folder / "groundtruth.txt", list(rows))
+    if split != "test":
+        for label in ("absence", "cut_by_image"):
+            write_text(folder / f"{label}.label", ["0"] * 3)
+        write_text(folder / "cover.label", cover.split(","))
+    write_text(
+        folder / "meta_info.ini",
+        ["[METAINFO]", "url: https://example.org", f"resolution: ({WIDTH}, {HEIGHT})", "object_class: anaconda"],
+    )
+    return folder
+
+
+def write_uav123(root):
+    write_images(root / "data_seq/UAV123/bird1", [*range(1, 254), *range(775, 778)], digits=6)
+    write_images(root / "data_seq/UAV123/bike1", range(1, 4), digits=6)
+    write_text(root / "anno/UAV123/bird1_1.txt", [BOXES[0]] * 253)
+    write_text(root / "anno/UAV123/bike1.txt", [BOXES[0], "NaN,NaN,NaN,NaN", BOXES[2]])
+    return root
+
+
+def write_otb(root, name, rows, numbers=(1, 2, 3), file="groundtruth_rect.txt"):
+    write_images(root / name / "img", numbers, digits=4)
+    write_text(root / name / file, rows)
+    return root / name
+
+
+def write_labels(path, objects, palette=True, void=None):
+    """A label image: object k covers columns 4k .. 4k + 3 of the rows 4 .. 11, as far as it is in `objects`."""
+    from PIL import Image
+
+    labels = np.zeros((HEIGHT, WIDTH), np.uint8)
+    for number in objects:
+        labels[4:12, 4 * number % WIDTH : 4 * number % WIDTH + 4] = number
+    if void is not None:
+        labels[0, 0] = void
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture = Image.fromarray(labels)
+    if palette:
+        picture = picture.convert("P")
+        picture.putpalette([value for level in range(256) for value in (level, 255 - level, 7)])
+    picture.save(path)
+    assert np.array(Image.open(path)).max() == labels.max()
+    return path
+
+
+def write_davis(root, split="val", name="bike", labels=((1, 2), (1,), (1, 2)), palette=True, void=255):
+    write_text(root / "ImageSets/2017" / f"{split}.txt", [name])
+    write_images(root / "JPEGImages/480p" / name, range(3), digits=5)
+    for index, objects in enumerate(labels):
+        write_labels(root / "Annotations/480p" / name / f"{index:05d}.png", objects, palette, void if index else None)
+    return root
