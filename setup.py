@@ -34,7 +34,17 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
-    package_data={NAME: ["py.typed", "assets/**/*", "model/zoo.yaml", "model/prompt_profiles/*.yaml", "ros/*.xml"]},
+    package_data={
+        NAME: [
+            "py.typed",
+            "assets/**/*",
+            "evaluation/page.html",
+            "evaluation/paper_tables.yaml",
+            "model/zoo.yaml",
+            "model/prompt_profiles/*.yaml",
+            "ros/*.xml",
+        ]
+    },
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),
@@ -66,7 +76,7 @@ setup(
         "ros-wheels": ["ros-rclpy[fastrtps]", "ros-sensor-msgs", "ros-diagnostic-msgs", "ros-std-srvs"],
         "diffusers": ["accelerate>=1.2", "diffusers>=0.42; python_version >= '3.11'", "ftfy>=6.1"],
         "engines": ["onnx>=1.16", "onnxruntime>=1.20", "onnxscript>=0.3"],
-        "evaluation": ["pillow>=10", "scipy>=1.10"],
+        "evaluation": ["jinja2>=3.1", "matplotlib>=3.8", "pillow>=10", "scipy>=1.10"],
         "lora": ["peft>=0.18"],
         "meteor": ["pycocoevalcap>=1.2"],
         "owlv2": ["scipy>=1.10"],

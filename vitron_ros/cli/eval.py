@@ -31,7 +31,7 @@ from typing import Any
 import cv2
 from tqdm import tqdm
 
-from vitron_ros.cli import eval_editing, eval_generation, eval_language, eval_run, eval_segmentation
+from vitron_ros.cli import eval_editing, eval_generation, eval_language, eval_report, eval_run, eval_segmentation
 from vitron_ros.cli.numbers import number, whole
 from vitron_ros.cli.options import add_json_option, add_model_options, frame_rate, model_run
 from vitron_ros.config import PipelineConfig
@@ -56,6 +56,8 @@ ORACLE = "oracle"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     suites = parser.add_subparsers(dest="action", metavar="COMMAND", required=True)
     eval_run.add_arguments(suites.add_parser("run", help="raw predictions of a suite", epilog=eval_run.EPILOG))
+    report = suites.add_parser("report", help="figures and a page of a run", epilog=eval_report.EPILOG)
+    eval_report.add_arguments(report)
     ope = suites.add_parser("ope", help="one-pass evaluation of box trackers", epilog=EPILOG)
     ope.add_argument("dataset", type=Path, help="folder of <name>/frames/ with <name>/groundtruth.txt (x,y,w,h)")
     ope.add_argument(
@@ -105,6 +107,7 @@ def _add_stream_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     suites = {
         "run": eval_run.run,
+        "report": eval_report.run,
         "ope": _run_ope,
         "stream": _run_stream,
         "language": eval_language.run,
