@@ -31,7 +31,15 @@ from typing import Any
 import cv2
 from tqdm import tqdm
 
-from vitron_ros.cli import eval_editing, eval_generation, eval_language, eval_report, eval_run, eval_segmentation
+from vitron_ros.cli import (
+    eval_compare,
+    eval_editing,
+    eval_generation,
+    eval_language,
+    eval_report,
+    eval_run,
+    eval_segmentation,
+)
 from vitron_ros.cli.numbers import number, whole
 from vitron_ros.cli.options import add_json_option, add_model_options, frame_rate, model_run
 from vitron_ros.config import PipelineConfig
@@ -58,6 +66,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     eval_run.add_arguments(suites.add_parser("run", help="raw predictions of a suite", epilog=eval_run.EPILOG))
     report = suites.add_parser("report", help="figures and a page of a run", epilog=eval_report.EPILOG)
     eval_report.add_arguments(report)
+    compare = suites.add_parser("compare", help="two runs on the same sequences", epilog=eval_compare.EPILOG)
+    eval_compare.add_arguments(compare)
     ope = suites.add_parser("ope", help="one-pass evaluation of box trackers", epilog=EPILOG)
     ope.add_argument("dataset", type=Path, help="folder of <name>/frames/ with <name>/groundtruth.txt (x,y,w,h)")
     ope.add_argument(
@@ -108,6 +118,7 @@ def run(arguments: argparse.Namespace) -> int:
     suites = {
         "run": eval_run.run,
         "report": eval_report.run,
+        "compare": eval_compare.run,
         "ope": _run_ope,
         "stream": _run_stream,
         "language": eval_language.run,

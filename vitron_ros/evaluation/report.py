@@ -158,9 +158,13 @@ def _percent(value: float | None) -> str:
     return MISSING if value is None else f"{value:g}"
 
 
-def _rounded(value: Any) -> Any:
+def _rounded(document: dict[str, Any]) -> dict[str, Any]:
+    return {key: _round(value) for key, value in document.items()}
+
+
+def _round(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
+        return _rounded(value)
     if isinstance(value, list | tuple):
-        return [_rounded(item) for item in value]
+        return [_round(item) for item in value]
     return round(value, DECIMALS) if isinstance(value, float) else value
