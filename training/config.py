@@ -105,6 +105,7 @@ class TrainConfig(Checked):
     warmup_steps: int = setting(50, "steps of linear warm-up", low=0, high=MAX_STEPS)
     learning_rate: float = setting(1e-3, "peak learning rate", low=1e-12, high=1.0)
     optimizer: str = setting("adamw", "of the matrices between hidden layers", choices=("adamw", "muon"))
+    beta2: float = setting(0.98, "decay of AdamW's mean of squared gradients", low=0.0, high=1.0)
     qk_lr_scale: float = setting(1.0, "factor on the learning rate of query and key projections", low=0.0, high=100.0)
     vision_lr_scale: float = setting(1.0, "factor on the learning rate of the vision encoder", low=0.0, high=100.0)
     min_lr_ratio: float = setting(
@@ -112,12 +113,29 @@ class TrainConfig(Checked):
     )
     weight_decay: float = setting(0.05, "on matrices", low=0.0, high=10.0)
     max_grad_norm: float = setting(1.0, "norm to which gradients are clipped", low=1e-6)
-    gradient_accumulation: int = setting(1, "batches per optimiser step", low=1, high=1000)
+    global_batch: int = setting(
+        0,
+        "clips per optimiser step, of all processes: a multiple of those of a batch; 0: one batch a process",
+        low=0,
+        high=MAX_STEPS,
+    )
     trainable: tuple[str, ...] = setting(
         GROUPS, f"groups that are trained, among {', '.join(GROUPS)}; the others are frozen"
     )
     lora_rank: int = setting(
         0, "rank of adapters on the language model, which is then frozen; 0: none", low=0, high=65536
+    )
+    lora_dropout: float = setting(0.0, "dropout before adapters", low=0.0, high=0.9)
+    precision: str = setting(
+        "auto",
+        "of matrix products; auto: bfloat16 where it is fast; bfloat16: of frozen weights, too, where state is sharded",
+        choices=("auto", "float32", "bfloat16"),
+    )
+    activation_checkpointing: bool = setting(
+        False, "compute the activations of language layers again in the backward pass, for less memory"
+    )
+    shards: int = setting(
+        0, "processes that share one copy of weights and optimiser, such as those of a node; 0: all", low=0, high=65536
     )
     coordinate_sigma: float = setting(
         1.0, "standard deviation of the soft targets of a coordinate 0..100", low=0.01, high=20.0
@@ -126,6 +144,7 @@ class TrainConfig(Checked):
     workers: int = setting(0, "data loader processes; the data do not depend on it", low=0, high=256)
     save_every: int = setting(500, "steps between checkpoints", low=1, high=MAX_STEPS)
     log_every: int = setting(10, "steps between rows of the log", low=1, high=MAX_STEPS)
+    tensorboard: bool = setting(False, "write the log for TensorBoard, too")
     loss_weights: LossWeightsConfig = field(default_factory=LossWeightsConfig)
     clips: tuple[ClipsConfig, ...] = ()
 
@@ -153,6 +172,24 @@ class TrainConfig(Checked):
             raise ConfigError(
                 "loss_weights.pattern is a part of loss_weights.dense, which is 0; give that a weight too"
             )
+
+    @property
+    def clips_per_batch(self) -> int:
+        return sum(clips.count for clips in self.clips)
+
+    def batches_per_step(self, processes: int) -> int:
+        """Batches of an optimiser step, of all processes.
+
+        Raises:
+            ConfigError: global_batch cannot be divided among them.
+        """
+        count = self.clips_per_batch * processes
+        if self.global_batch % count:
+            raise ConfigError(
+                f"global_batch is {self.global_batch}; with {processes} processes and batches of "
+                f"{self.clips_per_batch} clips it must be a multiple of {count}"
+            )
+        return self.global_batch // self.clips_per_batch or processes
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

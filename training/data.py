@@ -67,9 +67,6 @@ class Batches(Dataset[Batch]):
         self._config, self._vision, self._builder = config, model.vision, builder
         self._sizes = PackSizes(model.tokens_per_frame, tokens_per_region, model.language.max_positions)
 
-    def __len__(self) -> int:
-        return self._config.steps * self._config.gradient_accumulation
-
     def __getitem__(self, number: int) -> Batch:
         return make_batch(self._config, self._vision, self._builder, self._sizes, number)
 
@@ -77,7 +74,7 @@ class Batches(Dataset[Batch]):
 class _Loadable(Dataset["Batch | ConfigError"]):
     """Batches whose errors are values: raised in a worker, they would carry its whole traceback as their text."""
 
-    def __init__(self, batches: Batches) -> None:
+    def __init__(self, batches: Dataset[Batch]) -> None:
         self._batches = batches
 
     def __getitem__(self, number: int) -> "Batch | ConfigError":
@@ -141,8 +138,8 @@ def resized_square(frames: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     return np.stack([cv2.resize(frame, (size, size), interpolation=cv2.INTER_AREA) for frame in frames])
 
 
-def load_batches(batches: Batches, first: int, workers: int) -> Iterator[Batch]:
-    """Batches from number `first` on, in order, made by worker processes or (0) by this one.
+def load_batches(batches: Dataset[Batch], numbers: range, workers: int) -> Iterator[Batch]:
+    """The batches of these numbers, in order, made by worker processes or (0) by this one.
 
     Raises:
         ConfigError: a question does not fit the model.
@@ -156,7 +153,7 @@ def load_batches(batches: Batches, first: int, workers: int) -> Iterator[Batch]:
     loader: DataLoader[Batch | ConfigError] = DataLoader(
         _Loadable(batches),
         batch_size=None,
-        sampler=range(first, len(batches)),
+        sampler=numbers,
         num_workers=workers,
         collate_fn=_same,
         **options,

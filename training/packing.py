@@ -28,7 +28,6 @@ from vitron_ros.model.vitron import VitronModel
 
 IGNORE = -100
 BOX = re.compile(r"\[\d+,\d+,\d+,\d+\]")
-ROW_FIELDS = ("token_ids", "visual", "region", "segments", "positions", "labels", "is_number")
 FRAME = re.compile(r"Frame (\d+): $")
 CORRELATION = 0.8  # of the noise of successive boxes
 OUTLIER_SCALE, OUTLIER_PROBABILITY = 4.0, 0.1  # standard deviation of rare large errors, in usual ones, and how rare
@@ -86,29 +85,11 @@ class PackedQuestions:
         }
         return replace(self, **moved)
 
-    def split(self, count: int) -> list["PackedQuestions"]:
-        """The same rows in at most `count` packs, sorted by length, so that little is padding."""
-        lengths = (self.segments >= 0).sum(dim=1)
-        return [self._rows(rows, int(lengths[rows].max())) for rows in lengths.argsort().chunk(count)]
-
-    def _rows(self, rows: Tensor, length: int) -> "PackedQuestions":
-        place = torch.full((len(self.segments),), -1, device=rows.device)
-        place[rows] = torch.arange(len(rows), device=rows.device)
-        is_here, is_chained, is_absent = (place[part[:, 0]] >= 0 for part in (self.pointers, self.chain, self.absent))
-
-        def moved(places: Tensor) -> Tensor:
-            return torch.cat([place[places[:, :1]], places[:, 1:]], dim=1)
-
-        cut = {name: getattr(self, name)[rows, :length] for name in ROW_FIELDS}
-        return replace(
-            self,
-            **cut,
-            pointers=moved(self.pointers[is_here]),
-            pointer_targets=self.pointer_targets[is_here],
-            chain=moved(self.chain[is_chained]),
-            chain_targets=self.chain_targets[is_chained],
-            absent=moved(self.absent[is_absent]),
-        )
+    @property
+    def counts(self) -> dict[str, int]:
+        """Positions of each loss that is a mean over them."""
+        labels, numbers = int((self.labels != IGNORE).sum()), int(self.is_number.sum())
+        return {"text": labels - numbers, "coordinate": numbers, "pointer": len(self.pointers)}
 
 
 @dataclass
@@ -129,6 +110,26 @@ class _Row:
         self.positions.append(position)
         self.labels.append(IGNORE)
         self.is_number.append(False)
+
+
+def no_questions(device: torch.device) -> PackedQuestions:
+    """One visual token of which nothing is asked, which passes through all parts of a model."""
+    one, none = torch.ones(1, 1, dtype=torch.long, device=device), torch.zeros(0, 0, device=device)
+    return PackedQuestions(
+        token_ids=0 * one,
+        visual=0 * one,
+        region=-one,
+        segments=0 * one,
+        positions=0 * one,
+        labels=IGNORE * one,
+        is_number=one < 0,
+        pointers=one.new_zeros(0, 3),
+        pointer_targets=none,
+        chain=one.new_zeros(0, 5),
+        chain_targets=none,
+        absent=one.new_zeros(0, 2),
+        regions=(),
+    )
 
 
 class Packer:

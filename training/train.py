@@ -1,17 +1,24 @@
-"""`python -m training.train training/configs/tiny.yaml` runs stages, or resumes them."""
+"""Runs stages, or resumes them: in one process, or in one for each GPU.
+
+python -m training.train training/configs/tiny.yaml
+torchrun --nproc-per-node 8 -m training.train training/configs/tiny.yaml
+"""
 
 import argparse
 import logging
 import os
+import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from training.config import TrainConfig, load_stages
+from training.distributed import is_lost_connection, leave
 from training.errors import TrainingError
 from training.trainer import Trainer
 from vitron_ros.cli.exit_code import exit_code
@@ -23,7 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs stages one after another; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m training.train",
-        description="Trains stages. An interrupted stage resumes at its last checkpoint.",
+        description="Trains stages. An interrupted stage resumes at its last checkpoint. On several GPUs: torchrun "
+        "--nproc-per-node 8 -m training.train ...",
         epilog="example: python -m training.train training/configs/tiny.yaml --stage dense --workers 14",
     )
     parser.add_argument("configs", type=Path, nargs="+", help="YAML files of stages, in order")
@@ -44,14 +52,39 @@ def _run(arguments: argparse.Namespace) -> int:
         left = None if arguments.minutes is None else arguments.minutes - (time.monotonic() - begin) / 60
         try:
             trainer = Trainer(config, arguments.device)
-            print(trainer.run(left))
+            with _stopped_by_sigterm(trainer):
+                written = trainer.run(left)
         except torch.OutOfMemoryError as error:
             raise TrainingError(
-                "the memory of the GPU is full; lower the count of each group of clips, and raise gradient_accumulation"
+                "the memory of the GPU is full; lower the count of each group of clips, and set global_batch"
             ) from error
+        except RuntimeError as error:
+            if not is_lost_connection(error):
+                raise
+            raise TrainingError(
+                "another process of this run has ended or does not answer; see what it said, and start again: the run "
+                "resumes at its last checkpoint"
+            ) from error
+        if trainer.world.is_first:
+            print(written)
         if trainer.step < config.steps:
             break  # the time is up
+    leave()
     return 0
+
+
+@contextmanager
+def _stopped_by_sigterm(trainer: Trainer) -> Iterator[None]:
+    """On SIGTERM, as of a scheduler that takes its machine back, the trainer ends its step and saves."""
+
+    def stop(*_: object) -> None:
+        trainer.stop = True
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _stages(paths: Sequence[Path], names: Sequence[str] | None) -> list[TrainConfig]:
