@@ -104,3 +104,64 @@ def write_davis(root, split="val", name="bike", labels=((1, 2), (1,), (1, 2)), p
     for index, objects in enumerate(labels):
         write_labels(root / "Annotations/480p" / name / f"{index:05d}.png", objects, palette, void if index else None)
     return root
+
+
+SQUARE = [[4, 4, 12, 4, 12, 12, 4, 12]]  # polygons
+INSTANCES = {
+    "images": [{"id": 9, "width": WIDTH, "height": HEIGHT, "file_name": "COCO_train2014_000000000009.jpg"}],
+    "annotations": [
+        {"id": 70, "image_id": 9, "category_id": 1, "bbox": [4.5, 4, 8, 8], "segmentation": SQUARE},
+        {
+            "id": 71,
+            "image_id": 9,
+            "category_id": 1,
+            "bbox": [20, 4, 4, 8],
+            "segmentation": {"size": [HEIGHT, WIDTH], "counts": [20 * HEIGHT, 4 * HEIGHT, 8 * HEIGHT]},
+        },
+    ],
+    "categories": [{"id": 1, "name": "cup"}],
+}
+
+
+def ref(number, split, sentences, ann_id=70):
+    return {
+        "ref_id": number,
+        "ann_id": ann_id,
+        "category_id": 1,
+        "image_id": 9,
+        "file_name": "COCO_train2014_000000000009_0.jpg",
+        "split": split,
+        "sent_ids": [10 * number + place for place in range(len(sentences))],
+        "sentences": [
+            {"sent_id": 10 * number + place, "sent": text, "raw": text.title(), "tokens": text.split()}
+            for place, text in enumerate(sentences)
+        ],
+    }
+
+
+REFS = [ref(1, "val", ["red cup", "the left cup"]), ref(2, "testAB", ["right cup"], 71), ref(3, "testB", ["cup"], 71)]
+
+
+def write_refcoco(root, name="refcoco", images="images/mscoco/images/train2014"):
+    write_json(root / name / "instances.json", INSTANCES)
+    write_image(root / images / "COCO_train2014_000000000009.jpg")
+    return root / name
+
+
+FLICKR_XML = """<annotation><filename>36979.jpg</filename><size><width>32</width><height>24</height></size>
+<object><name>4</name><bndbox><xmin>1</xmin><ymin>2</ymin><xmax>10</xmax><ymax>20</ymax></bndbox></object>
+<object><name>4</name><name>5</name><bndbox><xmin>12</xmin><ymin>2</ymin><xmax>16</xmax><ymax>20</ymax></bndbox></object>
+<object><name>6</name><scene>1</scene><nobndbox>0</nobndbox></object>
+<object><name>7</name><scene>0</scene><nobndbox>1</nobndbox></object></annotation>"""
+FLICKR_SENTENCES = [
+    "[/EN#4/people Two men] in [/EN#5/clothing/other a red coat] at [/EN#6/scene the beach] .",
+    "[/EN#0/notvisual It] is [/EN#7/other a day] .",
+]
+
+
+def write_flickr30k(root, xml=FLICKR_XML):
+    write_text(root / "test.txt", ["36979"])
+    write_text(root / "Sentences/36979.txt", FLICKR_SENTENCES)
+    write_text(root / "Annotations/36979.xml", xml)
+    write_image(root / "flickr30k-images/36979.jpg")
+    return root

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from vitron_ros.boxes import Boxes
 from vitron_ros.errors import SourceError
+from vitron_ros.evaluation.datasets.sequence import read_frame
 from vitron_ros.evaluation.metrics.checks import Flags
 from vitron_ros.frame import Frame, Image
 from vitron_ros.images.intensity_window import IntensityWindow
 from vitron_ros.lfs import lfs_problem
-from vitron_ros.recordings.image_files import read_image
 
 VOID = 255
 
@@ -60,7 +60,7 @@ class LabelledVideo:
 
     def frame(self, index: int, window: IntensityWindow | None = None) -> Frame:
         """One image, decoded; as `Sequence.frame`."""
-        return Frame(rgb=read_image(self.paths[index], window), stamp_ns=0, index=index)
+        return read_frame(self.paths[index], index, window)
 
     def labels(self, index: int) -> Image | None:
         """The label image of a frame, (H, W) uint8; None: it is not annotated.

@@ -67,11 +67,19 @@ class Sequence:
         Raises:
             SourceError: the file cannot be decoded.
         """
-        path = self.paths[index]
-        try:
-            return Frame(rgb=read_image(path, window), stamp_ns=0, index=index)
-        except ImageError as error:
-            raise SourceError(f"{path.parent}: {error}") from error
+        return read_frame(self.paths[index], index, window)
+
+
+def read_frame(path: Path, index: int = 0, window: IntensityWindow | None = None) -> Frame:
+    """An image file, decoded; without a stamp.
+
+    Raises:
+        SourceError: it cannot be decoded.
+    """
+    try:
+        return Frame(rgb=read_image(path, window), stamp_ns=0, index=index)
+    except ImageError as error:
+        raise SourceError(f"{path.parent}: {error}") from error
 
 
 def check_lengths(where: Path, frames: int, **counts: int) -> None:
