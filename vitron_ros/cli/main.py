@@ -13,6 +13,10 @@ from vitron_ros.cli.exit_code import exit_code
 COMMANDS = {
     "track": "follow targets in a video, folder, webcam or bag",
     "ask": "ask the model about a picture, video or bag, or tell it what to do",
+    "do": "do what a sentence says: track, cut out, remove, recolour, draw, answer",
+    "segment": "cut a marked thing out of a picture or video",
+    "edit": "remove, replace, recolour or move a marked thing, or change the background or style",
+    "generate": "draw a picture or video of what a text says, or set a picture in motion",
     "replay": "run goals over a bag, the same result every time",
     "convert": "write a video or folder as a ROS 2 bag",
     "eval": "measure trackers against ground truth",
