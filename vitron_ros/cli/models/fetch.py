@@ -10,19 +10,20 @@ import json
 import sys
 
 from vitron_ros.cli.models.verify import verdict_lines
+from vitron_ros.cli.options import add_json_option
 from vitron_ros.errors import ModelError
 from vitron_ros.grounding.families import check_config
 from vitron_ros.grounding.families.published import verify_directory
 from vitron_ros.model.checkpoint import plan_checkpoint
 from vitron_ros.model.hub import Download, HubFile, fetch, size_text
 
-HELP = "fetch a published model from the hub, and check it"
 EPILOG = "example: vitron models fetch iSEE-Laboratory/llmdet_tiny"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="its hub id, owner/name; see: vitron models list")
     parser.add_argument("--yes", action="store_true", help="go on without asking")
+    add_json_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:

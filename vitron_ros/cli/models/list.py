@@ -6,13 +6,13 @@ from dataclasses import asdict
 from typing import Any
 
 from vitron_ros.cli.models.sizes import gibibytes, millions
+from vitron_ros.cli.options import add_json_option
 from vitron_ros.grounding.families import FAMILIES
 from vitron_ros.model.checkpoint import ASSETS, is_bundled, read_config
 from vitron_ros.model.config import PROFILES, profile
 from vitron_ros.model.footprint import footprint
 from vitron_ros.model.zoo import ZooModel, zoo_models
 
-HELP = "the profiles, which are bundled, and published models"
 EPILOG = "example: vitron models list"
 CLAIM = (
     "published models; figures are their publishers', ? was not checked: here, they ran with tiny random weights only"
@@ -20,7 +20,7 @@ CLAIM = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """None of its own."""
+    add_json_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:
