@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from transformers import AutoTokenizer
 from transformers.utils import logging
 
 from vitron_ros.errors import ModelError
 from vitron_ros.lfs import lfs_problem
 from vitron_ros.model.device import dtype_on
-from vitron_ros.model.files import SHOWN, shortened
+from vitron_ros.model.files import SHOWN, is_file, shortened
 from vitron_ros.model.memory import GIB, memory_bytes
 from vitron_ros.model.weights import weight_files
 
@@ -19,6 +20,7 @@ logging.disable_progress_bar()
 LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 """Arguments of every `from_pretrained`: nothing is fetched, and no code of a directory is run."""
 
+VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "spiece.model")
 EXTRAS = {"scipy": "owlv2", "sentencepiece": "sentencepiece"}
 """Of this package, by what a part of a model turns out to need."""
 
@@ -86,3 +88,14 @@ def load_pretrained(auto: Any, directory: Path, device: torch.device, **options:
             f"{shortened(lacking)}; fetch it again"
         )
     return model.to(device).eval()
+
+
+def load_tokenizer(directory: Path) -> Any:
+    """The tokenizer of a directory.
+
+    Raises:
+        ModelError: its file is missing, which transformers would make up for by one without words, or damaged.
+    """
+    if not any(is_file(directory / name) for name in VOCABULARIES):
+        raise ModelError(f"{directory} has no tokenizer: none of {', '.join(VOCABULARIES)}; fetch it again")
+    return read_part("tokenizer", directory, lambda: AutoTokenizer.from_pretrained(directory, **LOCAL))

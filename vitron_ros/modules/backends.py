@@ -25,7 +25,10 @@ def _of_pipelines(node: Node, backend: str) -> dict[str, str]:
 
 
 MODEL_BACKENDS: dict[Node, dict[str, str]] = {
-    "segmentation": {},
+    "segmentation": {
+        **dict.fromkeys(("edgetam_video", "sam2_video"), f"{_MODULES}.segmentation.sam2:Sam2Segmentation"),
+        **dict.fromkeys(("clipseg", "sam3", "sam3_video"), f"{_MODULES}.segmentation.from_words:SegmentationFromWords"),
+    },
     "editing": _of_pipelines("editing", "diffusion_model:DiffusionEditing"),
     "generation": _of_pipelines("generation", "diffusion_model:DiffusionGeneration"),
 }
@@ -46,7 +49,7 @@ def load_backend(node: Node, name: str, run: ModelRun) -> ModuleBackend:
         raise ConfigError(f"backend is {name[:200]!r}; it must be {EMBEDDED} or the folder of a model")
     kind, known = _kind(directory), MODEL_BACKENDS[node]
     if kind not in known:
-        types = ", ".join(sorted(known)) or "none yet"
+        types = ", ".join(sorted(known))
         raise ModelError(f"{directory} holds a model of type {quoted(kind)}; those that {node} runs are {types}")
     backend = _class(known[kind]).load(directory, run)
     served = backend.describe().actions

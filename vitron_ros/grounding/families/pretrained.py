@@ -1,19 +1,13 @@
 """What the families of transformers' models share: options, tokenizers, and what is said of a model."""
 
 from pathlib import Path
-from typing import Any
 
 from torch import nn
-from transformers import AutoTokenizer
 
 from vitron_ros.config import ModelRun
-from vitron_ros.errors import ConfigError, ModelError
+from vitron_ros.errors import ConfigError
 from vitron_ros.grounding.request import ModelDescription, Task
-from vitron_ros.model.files import is_file
 from vitron_ros.model.model_card import licence_of, name_of
-from vitron_ros.model.transformers_directory import LOCAL, read_part
-
-VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "spiece.model")
 
 
 def check_options(run: ModelRun) -> None:
@@ -27,17 +21,6 @@ def check_options(run: ModelRun) -> None:
     for name, value in (("model_weights", run.weights), ("model_cache", run.cache)):
         if value != "full":
             raise ConfigError(f"{name} is {value!r}; a model of this family runs as it is stored: use full")
-
-
-def load_tokenizer(directory: Path) -> Any:
-    """The tokenizer of a directory.
-
-    Raises:
-        ModelError: its file is missing, which transformers would make up for by one without words, or damaged.
-    """
-    if not any(is_file(directory / name) for name in VOCABULARIES):
-        raise ModelError(f"{directory} has no tokenizer: none of {', '.join(VOCABULARIES)}; fetch it again")
-    return read_part("tokenizer", directory, lambda: AutoTokenizer.from_pretrained(directory, **LOCAL))
 
 
 def description(model: nn.Module, directory: Path, family: str, tasks: frozenset[Task]) -> ModelDescription:
