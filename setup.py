@@ -82,6 +82,7 @@ setup(
         "owlv2": ["scipy>=1.10"],
         "quantise": ["torchao>=0.14"],
         "sentencepiece": ["sentencepiece>=0.2"],
+        "tensorboard": ["tensorboard>=2.16"],
         "tensorrt-rtx": ["tensorrt-rtx>=1.7"],
     },
     entry_points={
