@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
+from tests.evaluation.datasets.miniature import write_got10k, write_lasot, write_uav123
 from tests.evaluation.miniature_run import write_data
 from vitron_ros.cli.main import main
 from vitron_ros.errors import MetricError, PredictionError
@@ -128,3 +129,35 @@ def test_the_papers_figures_stand_beside_with_what_they_do_not_print():
 )
 def test_attributes_are_read_from_the_boxes(boxes, names):
     assert box_attributes(np.array(boxes, float)) == names
+
+
+def run_and_report(suite, data, folder, *words):
+    assert main(["eval", "run", suite, str(data), "--out", str(folder), *words]) == 0
+    return write_report(folder)
+
+
+def test_a_run_of_lasot_stands_beside_the_papers_figures(tmp_path):
+    for number in (1, 2):
+        write_lasot(tmp_path / "data", name=f"cup-{number}", out_of_view="0,0,1")
+    document = run_and_report("lasot", tmp_path / "data", tmp_path / "out", "--split", "all")
+    assert list(document["figures"]) == ["pytracking-lasot", "lasot-toolkit", "got10k-lasot"]
+    assert document["by_sequence"]["cup-1"]["frames_absent"] == 1
+    assert document["figures"]["pytracking-lasot"]["auc"] < document["figures"]["got10k-lasot"]["auc"], "unused flags"
+    assert document["paper"] == [], "the papers' figures are of the test split"
+
+
+def test_a_run_of_got10k_has_its_own_figures(tmp_path):
+    write_got10k(tmp_path / "data")
+    document = run_and_report("got10k", tmp_path / "data", tmp_path / "out")
+    assert set(document["figures"]["got10k"]) == {"ao", "sr50", "sr75"}
+    assert "## GOT-10k" in (tmp_path / "out" / "report.md").read_text()
+
+
+def test_a_run_of_uav123_stands_beside_the_paper(tmp_path):
+    write_uav123(tmp_path / "data")
+    document = run_and_report("uav123", tmp_path / "data", tmp_path / "out")
+    text = (tmp_path / "out" / "report.md").read_text()
+    ours = f"{100 * document['figures']['pytracking-uav']['auc']:.1f}"
+    assert f"| this run (pytracking-uav) | {ours} |" in text
+    assert "| Elysium (zero-shot) (the paper's own) | 56.6 | 79.2 |" in text
+    assert "| MDNet | 52.8 | missing |" in text

@@ -18,7 +18,7 @@ from vitron_ros.evaluation.predictions import FILE, PART, TIMINGS, read_run
 from vitron_ros.evaluation.runner import on_ray, run_suite, run_task
 from vitron_ros.evaluation.suite import find_suite
 
-SETTINGS = {"tracker": "default"}
+SETTINGS = {"split": "all", "tracker": "default"}
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_predictions_of_other_code_settings_or_data_are_refused(data, tmp_path, 
         run(data, tmp_path / "part", stopped_after(1))
     for folder in (tmp_path / "finished", tmp_path / "part"):
         with pytest.raises(PredictionError, match=r"predictions\.jsonl.* is stale: .* with other settings;"):
-            run_suite(find_suite("boxes"), data, {"tracker": "csrt"}, folder, map)
+            run_suite(find_suite("boxes"), data, {**SETTINGS, "tracker": "csrt"}, folder, map)
         with monkeypatch.context() as patch:
             patch.setattr(fingerprint, "code_hash", lambda: "another")
             with pytest.raises(PredictionError, match="with other code;"):

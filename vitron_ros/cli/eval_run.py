@@ -20,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("suite", metavar="SUITE", help=f"one of {', '.join(SUITES)}")
     parser.add_argument("data", type=Path, metavar="DATA", help="folder of the data set")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for the predictions")
+    parser.add_argument("--split", metavar="NAME", help="of the data set (default: the one that is evaluated)")
     parser.add_argument("--tracker", default="default", metavar="NAME", help=f"{', '.join(TRACKERS)} (default)")
     parser.add_argument("--processes", type=whole(1, 256), default=1, metavar="N", help="side by side (1)")
     parser.add_argument("--ray", metavar="ADDRESS", help='a Ray cluster in place of processes, such as "auto"')
@@ -39,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         finished = run_suite(
             suite,
             arguments.data,
-            {"tracker": arguments.tracker},
+            {"split": suite.split(arguments.split), "tracker": arguments.tracker},
             arguments.out,
             execute,
             retry_failed=arguments.retry_failed,

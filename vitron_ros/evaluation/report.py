@@ -41,7 +41,8 @@ def write_report(folder: Path, *, with_latency: bool = True) -> dict[str, Any]:
     run = read_run(folder)
     suite = find_suite(run.header.suite)
     report = tracking_report(suite, run)
-    tables = [] if suite.benchmark is None else paper_tables(suite.benchmark)
+    benchmark = suite.benchmark_of(run.header.settings["split"])
+    tables = [] if benchmark is None else paper_tables(benchmark)
     document = _document(suite, run, report, tables)
     pictures = {"Curves": curves_svg(report.headline)}
     if report.by_attribute:
@@ -127,7 +128,7 @@ def _remarks(suite: Suite, run: Run, tables: list[PaperTable]) -> list[str]:
             0, f"PARTIAL: {len(run.predicted)} of {len(run.rows)} sequences; those that failed are in no figure."
         )
     if not tables:
-        remarks.append("The papers print no figures for this suite.")
+        remarks.append("The papers print no figures for this data set and split.")
     return [*remarks, *(f"{table.source}: {note}" for table in tables for note in table.notes)]
 
 

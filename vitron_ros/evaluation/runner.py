@@ -2,16 +2,17 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
-from typing import Any
 
 import cv2
+import numpy as np
 
 from vitron_ros import __version__
+from vitron_ros.boxes import Boxes
 from vitron_ros.errors import ConfigError, VitronError
 from vitron_ros.evaluation import datasets, fingerprint
 from vitron_ros.evaluation.predictions import Header, Milliseconds, Row, Run, write_run
@@ -44,6 +45,7 @@ def run_suite(
     """The finished run of a suite in a folder; what is there already is not done again.
 
     Args:
+        settings: `split` of the data set, and `tracker`.
         execute: gives the results of tasks as they come, `in_processes` or `on_ray`.
         retry_failed: sequences that failed before are done again.
         on_frames: told of how many frames are done since the last time, and how many there are.
@@ -52,7 +54,7 @@ def run_suite(
         SourceError: the data cannot be read, or the folder not be made.
         PredictionError: the folder holds a run of something else, or cannot be written.
     """
-    sequences = {sequence.name: sequence for sequence in suite.load(data)}
+    sequences = {sequence.name: sequence for sequence in suite.load(data, settings["split"])}
     frames = sum(map(len, sequences.values()))
     with write_run(folder, header_of(suite, settings, sequences.values()), retry_failed=retry_failed) as run:
         missing = [sequences[name] for name in run.missing]
@@ -64,19 +66,24 @@ def run_suite(
         return run.finish()
 
 
-def header_of(suite: Suite, settings: Mapping[str, str], sequences: Any) -> Header:
+def header_of(suite: Suite, settings: Mapping[str, str], sequences: Collection[datasets.Sequence]) -> Header:
     """What a run of these sequences is made with."""
     return Header(
         suite=suite.name,
         settings=dict(settings),
         code_hash=fingerprint.code_hash(),
         settings_hash=fingerprint.settings_hash(settings),
-        data_hash=fingerprint.data_hash((one.name, one.paths, one.boxes_xyxy) for one in sequences),
+        data_hash=fingerprint.data_hash((one.name, one.paths, _truth(one)) for one in sequences),
         version=__version__,
         commit=fingerprint.commit(),
         libraries=fingerprint.library_versions(),
         names=tuple(one.name for one in sequences),
     )
+
+
+def _truth(sequence: datasets.Sequence) -> Boxes:
+    annotated = sequence.annotated_xyxy
+    return sequence.boxes_xyxy if annotated is None else np.concatenate([sequence.boxes_xyxy, annotated])
 
 
 def run_task(task: Task) -> Result:

@@ -1,11 +1,14 @@
-"""The suites of `vitron eval run`: a data set, what is predicted on it, and how that is scored."""
+"""The suites of `vitron eval run`: a data set, and how what is predicted on it is scored."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vitron_ros.errors import ConfigError, SourceError
+from vitron_ros.errors import ConfigError
 from vitron_ros.evaluation import datasets
+from vitron_ros.evaluation.datasets import TRACKING
+
+FROM_BOX = "The tracker starts on the true box of the first frame and is never corrected."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,49 +16,69 @@ class Suite:
     """One benchmark of single-object tracking.
 
     Attributes:
-        about: one line for a person.
-        load: the sequences in a folder; raises SourceError.
+        name: of the data set in `datasets.TRACKING`, or "boxes": a folder in any layout that is known.
         variants: names in `metrics.single_object.VARIANTS`; the first is the headline.
         is_got10k: AO and SR are reported, too.
-        benchmark: its name in the papers' tables; None: they print nothing for it.
-        protocol: in what the protocol here differs from the papers', in words.
+        benchmark: name in the papers' tables of the first split; None: they print nothing for it.
+        protocol: what is to be known beside the figures.
     """
 
     name: str
-    about: str
-    load: Callable[[Path], Sequence[datasets.Sequence]]
     variants: tuple[str, ...]
     is_got10k: bool = False
     benchmark: str | None = None
-    protocol: tuple[str, ...] = ()
+    protocol: tuple[str, ...] = (FROM_BOX,)
+
+    @property
+    def about(self) -> str:
+        """The data set's name in print."""
+        return TRACKING[self.name].title if self.name in TRACKING else "sequences in a folder"
+
+    def split(self, name: str | None) -> str:
+        """The split of that name; None: the one that is evaluated by default.
+
+        Raises:
+            ConfigError: the data set has no such split.
+        """
+        splits = TRACKING[self.name].splits if self.name in TRACKING else ("all",)
+        if name is not None and name not in splits:
+            raise ConfigError(f"{self.name} has no split {name!r}; it has {', '.join(splits)}")
+        return name or splits[0]
+
+    def load(self, root: Path, split: str) -> Sequence[datasets.Sequence]:
+        """The sequences of a split. Raises SourceError."""
+        return TRACKING[self.name].read(root, split) if self.name in TRACKING else datasets.load_sequences(root)
+
+    def benchmark_of(self, split: str) -> str | None:
+        """The name in the papers' tables; None: they print nothing for that split."""
+        return self.benchmark if split == self.split(None) else None
 
 
-FROM_BOX = "The tracker starts on the true box of the first frame and is never corrected."
-
-
-def _davis(root: Path) -> Sequence[datasets.Sequence]:
-    chosen = [sequence for sequence in datasets.load_sequences(root) if sequence.name.startswith("davis-")]
-    if not chosen:
-        raise SourceError(f"{root} holds no folder davis-NAME with frames/ and groundtruth.txt")
-    return chosen
-
-
+ANY_SET = ("visible-frames", "pytracking-otb", "got10k-lasot")
 SUITES = {
     suite.name: suite
     for suite in (
-        Suite(
-            name="boxes",
-            about="any folder of <name>/frames/ with <name>/groundtruth.txt",
-            load=datasets.load_sequences,
-            variants=("visible-frames", "pytracking-otb", "got10k-lasot"),
-            protocol=(FROM_BOX,),
-        ),
+        Suite(name="boxes", variants=ANY_SET),
         Suite(
             name="davis-sot",
-            about="the boxes of DAVIS's masks",
-            load=_davis,
-            variants=("visible-frames", "pytracking-otb", "got10k-lasot"),
-            protocol=(FROM_BOX, "Boxes are the tight ones around DAVIS 2016's masks; DAVIS itself scores masks."),
+            variants=ANY_SET,
+            protocol=(FROM_BOX, "Boxes are the tight ones around DAVIS's masks; DAVIS itself scores masks."),
+        ),
+        Suite(name="lasot", variants=("pytracking-lasot", "lasot-toolkit", "got10k-lasot"), benchmark="lasot"),
+        Suite(name="uav123", variants=("pytracking-uav", "got10k-lasot", "visible-frames"), benchmark="uav123"),
+        Suite(
+            name="elysium-track",
+            variants=("visible-frames", "pytracking-otb", "elysium-released"),
+            benchmark="elysiumtrack-val500-sot",
+            protocol=(FROM_BOX, "elysium-released clamps boxes to 1..100 px: NOT COMPARABLE with any other variant."),
+        ),
+        Suite(name="otb", variants=("pytracking-otb", "got10k-lasot", "visible-frames")),
+        Suite(name="got10k", variants=("visible-frames",), is_got10k=True),
+        Suite(name="trackingnet", variants=("trackingnet", "visible-frames")),
+        Suite(
+            name="vot",
+            variants=ANY_SET,
+            protocol=(FROM_BOX, "VOT's own measures restart a tracker that failed; they are not computed."),
         ),
     )
 }

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from vitron_ros.boxes import Boxes
 from vitron_ros.errors import MetricError, PredictionError
 from vitron_ros.evaluation.box_attributes import box_attributes
+from vitron_ros.evaluation.metrics.checks import Flags
 from vitron_ros.evaluation.metrics.single_object import (
     VARIANTS,
     OnePassScore,
@@ -54,13 +54,15 @@ def tracking_report(suite: Suite, run: Run) -> TrackingReport:
         raise PredictionError(
             f"every sequence failed, {name} with: {reason}; mend it and run again with --retry-failed"
         )
+    if not all(row.get("has_truth", True) for row in run.predicted):
+        raise PredictionError("a server keeps the truth of this split; write its archive with: vitron eval submit")
     headline = sequence_scores(run, suite.variants[0])
     figures = {
         variant: _figures(mean_score(list(sequence_scores(run, variant).values()))) for variant in suite.variants
     }
     if suite.is_got10k:
         figures["got10k"] = got10k([_overlaps(row) for row in run.predicted])
-    absent = {row["name"]: ~_seen(row) for row in run.predicted}
+    absent = {row["name"]: _absent(row) for row in run.predicted}
     return TrackingReport(
         figures=figures,
         headline=mean_score(list(headline.values())),
@@ -78,32 +80,35 @@ def sequence_scores(run: Run, variant: str) -> dict[str, OnePassScore]:
 
 
 def _score(row: Row, variant: str) -> OnePassScore:
-    predicted, true, absent = _boxes(row, "predicted_ltwh"), _boxes(row, "true_ltwh"), ~_seen(row)
+    true = _boxes(row, "true_ltwh")
     if variant not in NAN_IS_ABSENT:
-        true = np.where(absent[:, None], 0.0, true)
+        true = np.nan_to_num(true)
     try:
-        return VARIANTS[variant](predicted, true, absent)
+        return VARIANTS[variant](_boxes(row, "predicted_ltwh"), true, _absent(row))
     except MetricError as error:
         raise MetricError(f"{row['name']}: {error}") from error
 
 
 def _overlaps(row: Row) -> Boxes:
-    seen = _seen(row)
-    true = np.where(seen[:, None], _boxes(row, "true_ltwh"), 0.0)
-    return got10k_overlaps(_boxes(row, "predicted_ltwh"), true, seen, row["width"], row["height"])
+    true = np.nan_to_num(_boxes(row, "true_ltwh"))
+    cover = ~_absent(row) if row["cover"] is None else np.array(row["cover"])
+    return got10k_overlaps(_boxes(row, "predicted_ltwh"), true, cover, row["width"], row["height"])
 
 
 def _boxes(row: Row, key: str) -> Boxes:
-    """(T, 4) px; nan where the target is absent."""
+    """(T, 4) px; nan where there is no box."""
     try:
-        boxes = np.array([[np.nan] * 4 if box is None else box for box in row[key]], np.float64)
+        boxes = [[np.nan] * 4 if box is None else box for box in row[key]]
+        return np.array(boxes, np.float64).reshape(len(boxes), 4)
     except (KeyError, TypeError, ValueError) as error:
         raise PredictionError(f"{row['name']} has no boxes {key}: {error}; run it again") from error
-    return boxes
 
 
-def _seen(row: Row) -> Any:
-    return np.isfinite(_boxes(row, "true_ltwh")).all(axis=1)
+def _absent(row: Row) -> Flags:
+    """(T,)."""
+    absent = np.zeros(len(row["true_ltwh"]), bool)
+    absent[row["absent"]] = True
+    return absent
 
 
 def _figures(score: OnePassScore) -> dict[str, float]:
@@ -113,6 +118,7 @@ def _figures(score: OnePassScore) -> dict[str, float]:
 def _by_attribute(rows: Sequence[Row], scores: ScoreOf) -> dict[str, dict[str, float]]:
     having: dict[str, list[float]] = {}
     for row in rows:
-        for name in {*box_attributes(_boxes(row, "true_ltwh")), *row.get("attributes", ())}:
+        true = np.where(_absent(row)[:, None], np.nan, _boxes(row, "true_ltwh"))
+        for name in {*box_attributes(true), *row["attributes"]}:
             having.setdefault(name, []).append(scores[row["name"]].auc)
     return {name: {"auc": float(np.mean(values)), "sequences": len(values)} for name, values in sorted(having.items())}

@@ -35,20 +35,27 @@ def predict(settings: Mapping[str, str], sequence: Sequence) -> tuple[Row, Milli
 def tracking_row(sequence: Sequence, run: Run) -> tuple[Row, Milliseconds]:
     """The row and the milliseconds of each frame of a tracker that was run.
 
-    `predicted_ltwh` and `true_ltwh` are (T, 4) px, null where the target is absent; `scores` is (T,); `worst` is the
-    frame with the lowest IoU, with a JPEG image in base64 of truth and prediction.
+    `predicted_ltwh` and `true_ltwh` are (T, 4) px, null where there is no box; `absent` are the frames without the
+    target. `worst` is the frame with the lowest IoU, with a JPEG image in base64 of truth and prediction. `has_truth`
+    false: a server keeps the truth.
     """
+    boxes = sequence.boxes_xyxy if sequence.annotated_xyxy is None else sequence.annotated_xyxy
     overlap = np.where(sequence.is_visible, iou(run.boxes_xyxy, np.nan_to_num(sequence.boxes_xyxy)), np.inf)
     index = int(overlap.argmin())
     frame = sequence.frame(index)
-    true_ltwh = ltwh_from_xyxy(sequence.boxes_xyxy)
     row: dict[str, Any] = {
         "name": sequence.name,
+        "has_truth": sequence.has_truth,
         "width": frame.width,
         "height": frame.height,
+        "attributes": list(sequence.attributes),
+        "absent": np.flatnonzero(~sequence.is_visible).tolist() if sequence.has_truth else [],
+        "cover": None if sequence.cover is None else sequence.cover.tolist(),
         "predicted_ltwh": ltwh_from_xyxy(run.boxes_xyxy).round(DECIMALS).tolist(),
         "scores": run.scores.round(DECIMALS).tolist(),
-        "true_ltwh": [box if np.isfinite(box).all() else None for box in true_ltwh.round(DECIMALS).tolist()],
+        "true_ltwh": [
+            box if np.isfinite(box).all() else None for box in ltwh_from_xyxy(boxes).round(DECIMALS).tolist()
+        ],
         "worst": {
             "frame": index,
             "iou": round(float(overlap[index]), 6),
