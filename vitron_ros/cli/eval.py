@@ -39,6 +39,7 @@ from vitron_ros.cli import (
     eval_report,
     eval_run,
     eval_segmentation,
+    eval_submit,
 )
 from vitron_ros.cli.numbers import number, whole
 from vitron_ros.cli.options import add_json_option, add_model_options, frame_rate, model_run
@@ -68,6 +69,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     eval_report.add_arguments(report)
     compare = suites.add_parser("compare", help="two runs on the same sequences", epilog=eval_compare.EPILOG)
     eval_compare.add_arguments(compare)
+    submit = suites.add_parser("submit", help="the archive for a benchmark's server", epilog=eval_submit.EPILOG)
+    eval_submit.add_arguments(submit)
     ope = suites.add_parser("ope", help="one-pass evaluation of box trackers", epilog=EPILOG)
     ope.add_argument("dataset", type=Path, help="folder of <name>/frames/ with <name>/groundtruth.txt (x,y,w,h)")
     ope.add_argument(
@@ -119,6 +122,7 @@ def run(arguments: argparse.Namespace) -> int:
         "run": eval_run.run,
         "report": eval_report.run,
         "compare": eval_compare.run,
+        "submit": eval_submit.run,
         "ope": _run_ope,
         "stream": _run_stream,
         "language": eval_language.run,

@@ -91,7 +91,7 @@ def _score(row: Row, variant: str) -> OnePassScore:
 
 def _overlaps(row: Row) -> Boxes:
     true = np.nan_to_num(_boxes(row, "true_ltwh"))
-    cover = ~_absent(row) if row["cover"] is None else np.array(row["cover"])
+    cover = np.array(~_absent(row) if row["cover"] is None else row["cover"], np.float64)
     return got10k_overlaps(_boxes(row, "predicted_ltwh"), true, cover, row["width"], row["height"])
 
 
