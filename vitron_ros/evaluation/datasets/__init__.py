@@ -14,24 +14,52 @@ from vitron_ros.evaluation.datasets.expression import Expression
 from vitron_ros.evaluation.datasets.flickr30k import read_flickr30k
 from vitron_ros.evaluation.datasets.folders import box_file, load_folders, load_sequence
 from vitron_ros.evaluation.datasets.got10k import read_got10k
+from vitron_ros.evaluation.datasets.hc_stvg import FILES as HC_STVG_FILES
+from vitron_ros.evaluation.datasets.hc_stvg import read_hc_stvg
+from vitron_ros.evaluation.datasets.image_questions import (
+    ICONQA_SPLITS,
+    MEMES_SPLITS,
+    VSR_SPLITS,
+    read_gqa,
+    read_hateful_memes,
+    read_iconqa,
+    read_ok_vqa,
+    read_vizwiz,
+    read_vsr,
+)
 from vitron_ros.evaluation.datasets.labels import LabelledVideo
 from vitron_ros.evaluation.datasets.lasot import read_lasot
 from vitron_ros.evaluation.datasets.otb import read_otb
+from vitron_ros.evaluation.datasets.question import Question
 from vitron_ros.evaluation.datasets.refcoco import read_refcoco
 from vitron_ros.evaluation.datasets.sequence import Sequence
 from vitron_ros.evaluation.datasets.trackingnet import SPLITS as TRACKINGNET_SPLITS
 from vitron_ros.evaluation.datasets.trackingnet import read_trackingnet
 from vitron_ros.evaluation.datasets.uav123 import read_uav123
+from vitron_ros.evaluation.datasets.video_expression import VideoExpression
+from vitron_ros.evaluation.datasets.video_questions import (
+    TGIF_TASKS,
+    read_activitynet_qa,
+    read_msrvtt_qa,
+    read_msvd_qa,
+    read_tgif_qa,
+)
+from vitron_ros.evaluation.datasets.vidstg import read_vidstg
 from vitron_ros.evaluation.datasets.vot import read_vot
 
 __all__ = [
+    "IMAGE_QUESTIONS",
     "MASKS",
     "REFERRING",
     "TRACKING",
+    "VIDEO_QUESTIONS",
+    "VIDEO_REFERRING",
     "Dataset",
     "Expression",
     "LabelledVideo",
+    "Question",
     "Sequence",
+    "VideoExpression",
     "box_file",
     "load_sequence",
     "load_sequences",
@@ -59,6 +87,27 @@ REFERRING: dict[str, Dataset[Expression]] = {
     "refcocog-google": Dataset("RefCOCOg (google)", ("val", "train"), partial(read_refcoco, "refcocog", "google")),
     "grefcoco": Dataset("gRefCOCO", _TEST_AB, partial(read_refcoco, "grefcoco", "unc")),
     "flickr30k": Dataset("Flickr30k Entities", ("test", "val", "train"), read_flickr30k),
+}
+VIDEO_REFERRING: dict[str, Dataset[VideoExpression]] = {
+    "vidstg": Dataset("VidSTG", ("test", "val", "train"), read_vidstg),
+    "hc-stvg": Dataset("HC-STVG", tuple(HC_STVG_FILES), read_hc_stvg),
+}
+IMAGE_QUESTIONS: dict[str, Dataset[Question]] = {
+    "ok-vqa": Dataset("OK-VQA", ("val2014", "train2014"), read_ok_vqa),
+    "gqa": Dataset("GQA", ("testdev", "val"), read_gqa),
+    "vsr": Dataset("VSR", VSR_SPLITS, read_vsr),
+    "iconqa": Dataset("IconQA", ICONQA_SPLITS, read_iconqa),
+    "vizwiz": Dataset("VizWiz", ("val", "test", "train"), read_vizwiz),
+    "hateful-memes": Dataset("Hateful Memes", MEMES_SPLITS, read_hateful_memes),
+}
+VIDEO_QUESTIONS: dict[str, Dataset[Question]] = {
+    "msvd-qa": Dataset("MSVD-QA", ("test", "val", "train"), read_msvd_qa),
+    "msrvtt-qa": Dataset("MSRVTT-QA", ("test", "val", "train"), read_msrvtt_qa),
+    "activitynet-qa": Dataset("ActivityNet-QA", ("test", "val", "train"), read_activitynet_qa),
+    **{
+        f"tgif-{task}": Dataset(f"TGIF-QA, {task}", ("test", "train"), partial(read_tgif_qa, task))
+        for task in TGIF_TASKS
+    },
 }
 OFFICIAL = {"JPEGImages": "davis-sot", "data_seq": "uav123", "TEST": "trackingnet"}  # folder -> whose layout it is
 
