@@ -62,6 +62,7 @@ def evaluate(
     make_tracker: Callable[[str], BoxTracker],
     sequences: Sequence[datasets.Sequence],
     on_frames: Callable[[int], object],
+    on_run: Callable[[str, datasets.Sequence, Run], object] = lambda name, sequence, run: None,
 ) -> list[dict[str, Any]]:
     """Scores of each named tracker: means over the sequences, and those of every sequence under `sequences`.
 
@@ -69,10 +70,12 @@ def evaluate(
 
     Args:
         on_frames: told how many frames are done with each sequence.
+        on_run: told of each tracker's pass over each sequence.
     """
     scores: dict[str, dict[str, dict[str, float]]] = {name: {} for name in names}
     for sequence in sequences:
         for name, run in run_one_pass({name: make_tracker(name) for name in names}, sequence).items():
+            on_run(name, sequence, run)
             seen = sequence.is_visible
             predicted, true = run.boxes_xyxy[seen], sequence.boxes_xyxy[seen]
             scores[name][sequence.name] = {

@@ -1,4 +1,4 @@
-"""`vitron eval submit`: the archive that a benchmark's server takes, from the predictions of a run."""
+"""The archive that a benchmark's server takes, from the predictions of a run."""
 
 import argparse
 from pathlib import Path

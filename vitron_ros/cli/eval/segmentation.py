@@ -1,4 +1,4 @@
-"""`vitron eval segmentation`: the embedded masks of images and clips against true ones, beside GrabCut and the box."""
+"""The embedded masks of images and clips against true ones, beside GrabCut and the box."""
 
 import argparse
 import json

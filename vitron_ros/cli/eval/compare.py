@@ -1,4 +1,4 @@
-"""`vitron eval compare`: the difference of two runs on the same sequences, and how sure it is."""
+"""The difference of two runs on the same sequences, and how sure it is."""
 
 import argparse
 import json

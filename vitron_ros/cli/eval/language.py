@@ -1,4 +1,4 @@
-"""`vitron eval language`: does a model do what it is asked, and nothing else?
+"""Does a model do what it is asked, and nothing else?
 
 Every sentence of a suite is given twice: with the runtime's checks of text and boxes, and without them.
 """

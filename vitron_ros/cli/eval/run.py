@@ -1,4 +1,4 @@
-"""`vitron eval run`: raw predictions of a suite. A run that was killed goes on where it ended."""
+"""Raw predictions of a suite. A run that was killed goes on where it ended."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""`vitron eval report`: figures, tables, pictures and a page from the predictions of a run, and from nothing else."""
+"""Figures, tables, pictures and a page from the predictions of a run, and from nothing else."""
 
 import argparse
 import json

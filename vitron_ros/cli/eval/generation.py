@@ -1,4 +1,4 @@
-"""`vitron eval generation`: is what was asked for in the picture?"""
+"""Is what was asked for in the picture?"""
 
 import argparse
 import json

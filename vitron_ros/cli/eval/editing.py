@@ -1,4 +1,4 @@
-"""`vitron eval editing`: removal where the background is known, and recolouring.
+"""Removal where the background is known, and recolouring.
 
 An object is removed from footage that something was drawn over, and from drawn scenes; the fill is compared with the
 known background, beside OpenCV's inpainting frame by frame. In still scenes no frame shows the background. Objects of
