@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from vitron_ros.cli.exit_code import DONE, exit_code
 from vitron_ros.cli.numbers import whole
 from vitron_ros.errors import ModelError, SourceError
-from vitron_ros.model.checkpoint import CONFIG, PROMPT_PROFILE, SHARD_BYTES
+from vitron_ros.model.checkpoint import CONFIG, SHARD_BYTES, save_settings
 from vitron_ros.model.config import LanguageConfig, ModelConfig, SelectorConfig, VisionConfig, profile
 from vitron_ros.model.files import is_file, quoted, read_json, shortened
 from vitron_ros.model.projector import build_projector
@@ -130,9 +130,7 @@ def assemble(
     try:
         out.mkdir(parents=True, exist_ok=True)
         _write_weights(_weights(config, sources, seed), out, shard_bytes)
-        tokenizer.save(out)
-        (out / PROMPT_PROFILE).write_text(PromptProfile.built_in(config.prompt_profile).text, encoding="utf-8")
-        (out / CONFIG).write_text(config.to_json())
+        save_settings(config, out, tokenizer=tokenizer, prompt_profile=PromptProfile.built_in(config.prompt_profile))
     except OSError as error:
         raise SourceError(f"{out} cannot be written: {error.strerror}; make room and start again") from error
     return config

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 def reached_groups(config: TrainConfig, model: ModelConfig) -> set[str]:
     """The groups of weights that get gradients from the tasks and the losses of a stage."""
     weights, selector = config.loss_weights, model.selector.kind
-    tasks = {task for clips in config.clips for task in clips.tasks}
+    tasks = config.tasks
     video_tasks = {task for clips in config.clips if clips.frames > 1 for task in clips.tasks}
     attention = (
         weights.attribute_attention or weights.question_attention or weights.object_attention or weights.copy_attention

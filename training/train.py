@@ -19,7 +19,9 @@ import torch
 
 from training.config import TrainConfig, load_stages
 from training.distributed import is_lost_connection, leave
+from training.dry_run import costs, describe
 from training.errors import TrainingError
+from training.scale import tiny_stage
 from training.trainer import Trainer
 from vitron_ros.cli.exit_code import exit_code
 from vitron_ros.cli.numbers import number, whole
@@ -39,6 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--minutes", type=number(0), help="stop after so long, with a checkpoint")
     parser.add_argument("--workers", type=whole(0, 256), help="data loader processes, instead of the config's")
     parser.add_argument("--device", help="such as cpu or cuda:1; by default a GPU where there is one")
+    parser.add_argument("--scale", choices=("full", "tiny"), default="full", help="tiny: a test, see training/scale.py")
+    parser.add_argument("--dry-run", action="store_true", help="only say what the stages cost, by arithmetic")
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     return exit_code("train", lambda: _run(arguments))
@@ -46,7 +50,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     begin = time.monotonic()
-    for config in _stages(arguments.configs, arguments.stage):
+    stages = _stages(arguments.configs, arguments.stage)
+    if arguments.dry_run:
+        for config in stages:
+            print(describe(config, costs(config)))
+        return 0
+    for config in map(tiny_stage, stages) if arguments.scale == "tiny" else stages:
         if arguments.workers is not None:
             config = replace(config, workers=arguments.workers)
         left = None if arguments.minutes is None else arguments.minutes - (time.monotonic() - begin) / 60
@@ -56,7 +65,8 @@ def _run(arguments: argparse.Namespace) -> int:
                 written = trainer.run(left)
         except torch.OutOfMemoryError as error:
             raise TrainingError(
-                "the memory of the GPU is full; lower the count of each group of clips, and set global_batch"
+                "the memory of the GPU is full; lower the count of each group of clips, or records_per_batch, and set "
+                "global_batch"
             ) from error
         except RuntimeError as error:
             if not is_lost_connection(error):

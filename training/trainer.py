@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from training.adapters import add_adapters
@@ -30,6 +31,7 @@ from training.gradient_coverage import GradientCoverage, check_gradient_coverage
 from training.log import TrainingLog
 from training.optimizers import Optimizers
 from training.placement import place
+from training.record_batches import RecordBatches
 from training.run_record import environment, plain
 from training.start import load_start
 from training.throughput import Throughput
@@ -89,7 +91,7 @@ class Trainer:
         self.checkpoint, weights, self.previous_stages = load_start(config, resumed, sharded=is_sharded)
         model = self.checkpoint.model.config
         check_gradient_coverage(config, model)
-        frames = max(clips.frames for clips in config.clips)
+        frames = config.max_frames
         most = min(model.max_frames, (model.language.max_positions - 1) // model.tokens_per_frame)
         if frames > most:
             raise ConfigError(f"clips have {frames} frames; the model {model.name} takes {most} at most")
@@ -164,10 +166,11 @@ class Trainer:
         assert written is not None
         return written
 
-    def _batches(self) -> Batches:
+    def _batches(self) -> Dataset[Batch]:
         region = self.checkpoint.model.region
         tokens_per_region = 0 if region is None else cast(RegionEncoder, region).tokens_per_region
-        return Batches(self.config, self.checkpoint.model.config, self.checkpoint.prompts, tokens_per_region)
+        batches = RecordBatches if self.config.records else Batches
+        return batches(self.config, self.checkpoint.model.config, self.checkpoint.prompts, tokens_per_region)
 
     def _numbers(self) -> range:
         """Numbers of this process's batches, so that any number of processes trains a step on the same ones."""

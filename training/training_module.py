@@ -76,7 +76,7 @@ class TrainingModule(nn.Module):
         vision, language = model.config.vision, model.config.language
         self.model = model
         self.loss_weights = config.loss_weights
-        self._has_questions = any(clips.tasks for clips in config.clips)
+        self._has_questions = bool(config.tasks)
         self.dense_head = DenseHead(vision.hidden_size, vision.grid)
         self.pointer_head = PointerHead(language.hidden_size, vision.hidden_size)
         self.visual_token_head = VisualTokenHead(language.hidden_size, tokenizer)
