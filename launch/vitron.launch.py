@@ -20,7 +20,9 @@ VITRON_ARGUMENTS = {
     **ARGUMENTS,
     "perception": ("true", "false: without the node perception"),
     **{name: ("true", f"false: without the node {name}") for name in MODULES},
-    **{f"{name}_backend": ("", f"embedded, or the folder of a model, of the node {name}") for name in MODULES},
+    **{
+        f"{name}_backend": ("", f"embedded, or the folder or hub id of a model, of the node {name}") for name in MODULES
+    },
     "input_folder": ("", "folder of the files that goals of the modules may name"),
     "output_folder": ("", "folder that the modules write results to"),
     "params_file": (str(PARAMS / "perception.yaml"), "YAML file with the parameters of perception"),

@@ -22,6 +22,7 @@ from vitron_ros.model.files import is_file, quoted, read_json
 from vitron_ros.model.hub import CONFIG, PICKLE, PICKLE_INDEX
 from vitron_ros.model.lora import PREFIX, LoraAdapter
 from vitron_ros.model.pickles import read_pickle
+from vitron_ros.model.pipeline_layout import MODEL_INDEX, stored_weights
 from vitron_ros.model.published_parts import (
     ADAPTER,
     IMAGE_TOWER,
@@ -126,7 +127,8 @@ def layout_in(directory: Path) -> Layout | None:
 
 def takes_pickles(config: Mapping[str, Any]) -> bool:
     """Whether tensors are read from a model's pickles where it has no safetensors."""
-    return layout_of(config, "it") == "vitron"
+    kind = config.get("model_type")
+    return isinstance(kind, str) and LAYOUTS.get(kind) == "vitron" and "vision_config" not in config
 
 
 def published_config(directory: Path, layout: Layout) -> ModelConfig:
@@ -144,7 +146,10 @@ def stored_files(directory: Path) -> list[Path]:
     Raises:
         ModelError: there are none, or not all that an index names.
     """
-    return pickled_or_safe(directory) if layout_in(directory) == "vitron" else weight_files(directory)
+    if is_file(directory / MODEL_INDEX):
+        return stored_weights(directory)
+    config = read_json(directory / CONFIG) if is_file(directory / CONFIG) else {}
+    return pickled_or_safe(directory) if takes_pickles(config) else weight_files(directory)
 
 
 def tokenizer_folder(directory: Path, given: Given | None = None) -> Path:

@@ -49,7 +49,7 @@ BAD = {
         "git lfs pull",
     ),
     "config": (lambda folder: (folder / "unet/config.json").write_text("{"), "cannot be read"),
-    "part missing": (lambda folder: shutil.rmtree(folder / "vae"), "cannot be read"),
+    "part missing": (lambda folder: shutil.rmtree(folder / "vae"), "lacks the part vae"),
     "foreign part": (with_index(unet=["os", "system"]), r"the part 'unet' .* is \['os', 'system'\]"),
     "own code": (with_index(unet=["unet_code", "Unet"]), "code of anything else is not run"),
     "no model": (with_index(text_encoder=["transformers", "pipeline"]), "no model of transformers"),

@@ -3,6 +3,7 @@
 import argparse
 import json
 from dataclasses import asdict
+from itertools import chain
 from typing import Any
 
 from vitron_ros.cli.models.sizes import gibibytes, millions
@@ -12,6 +13,7 @@ from vitron_ros.model.checkpoint import ASSETS, is_bundled, read_config
 from vitron_ros.model.config import PROFILES, profile
 from vitron_ros.model.footprint import footprint
 from vitron_ros.model.zoo import ZooModel, zoo_models
+from vitron_ros.modules.backends import MODEL_BACKENDS
 
 EPILOG = "example: vitron models list"
 CLAIM = (
@@ -24,7 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    profiles, published = [_profile(name) for name in PROFILES], zoo_models(FAMILIES)
+    profiles, published = (
+        [_profile(name) for name in PROFILES],
+        zoo_models({*FAMILIES, *chain.from_iterable(MODEL_BACKENDS.values())}),
+    )
     if args.json:
         print(json.dumps({"profiles": profiles, "published": [asdict(model) for model in published]}))
         return 0

@@ -17,6 +17,7 @@ from vitron_ros.frame import Image
 from vitron_ros.model.device import find_device
 from vitron_ros.model.files import quoted, read_json, shortened
 from vitron_ros.model.model_card import licence_of, name_of
+from vitron_ros.model.pipeline_layout import MODEL_INDEX, parts_of, stored_weights
 from vitron_ros.model.transformers_directory import LOCAL, check_stored, load_pretrained, read_part
 from vitron_ros.modules.diffusion.pipeline_kinds import PipelineKind, kind_of
 from vitron_ros.modules.diffusion.step_progress import step_progress
@@ -25,7 +26,6 @@ from vitron_ros.modules.module import BackendDescription, BadJob, Progress
 PACKAGES = ("diffusers", "accelerate", "ftfy")
 EXTRA = "pip install 'vitron_ros[diffusers]', with Python 3.11 or later"
 LIBRARIES = ("diffusers", "transformers", "stable_diffusion")  # the last has the safety checker
-PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 MAX_ASPECT = 8.0
 GLIGEN_INPAINTING_CHANNELS = 9  # of the input of its network: latents, masked latents, mask
 
@@ -50,13 +50,13 @@ class Pipeline:
             ModelError: a file is missing, damaged, a pickle, or of another pipeline; diffusers is missing; or the
                 device cannot hold it.
         """
-        index = read_json(directory / "model_index.json")
+        index = read_json(directory / MODEL_INDEX)
         class_name = index.get("_class_name")
         kind = kind_of(class_name, str(directory))
         if missing := [name for name in PACKAGES if importlib.util.find_spec(name) is None]:
             raise ModelError(f"{class_name} in {directory} needs {' and '.join(missing)}; run: {EXTRA}")
         device = find_device(run.device)
-        check_stored(_weight_files(directory), directory, device)
+        check_stored(stored_weights(directory), directory, device)
         loaded = _loaded(index, directory, device, kind)
         actions = dict(kind.actions)
         if "boxes" in kind.inputs:  # one class for two kinds of weights, each of which can do one thing alone
@@ -169,7 +169,7 @@ def _part_classes(index: Mapping[str, Any], directory: Path) -> dict[str, tuple[
     Raises:
         ModelError: a part is of a library that no pipeline has, whose code is never run.
     """
-    parts = {part: value for part, value in index.items() if isinstance(value, list) and value != [None, None]}
+    parts = parts_of(index)
     for part, value in parts.items():
         if len(value) != 2 or value[0] not in LIBRARIES or not isinstance(value[1], str):
             raise ModelError(
@@ -208,22 +208,3 @@ def _adapt(pipeline: Any) -> None:
     encoder = pipeline.text_encoder
     if type(encoder).__name__ == "CLIPTextModel" and not hasattr(encoder, "text_model"):
         object.__setattr__(encoder, "text_model", SimpleNamespace(final_layer_norm=encoder.final_layer_norm))
-
-
-def _weight_files(directory: Path) -> list[Path]:
-    """The safetensors of all parts.
-
-    Raises:
-        ModelError: there are none, or a part has pickles alone.
-    """
-    for part in [path for path in sorted(directory.iterdir()) if path.is_dir()]:
-        pickles = sorted(path.name for pattern in PICKLES for path in part.glob(pattern))
-        if pickles and not list(part.glob("*.safetensors")):
-            raise ModelError(
-                f"{part} holds pickles ({pickles[0]}), which can run code when opened; save the pipeline as "
-                "safetensors where that is safe, and give that directory"
-            )
-    files = sorted(directory.glob("*/*.safetensors"))
-    if not files:
-        raise ModelError(f"{directory} has no weights: no safetensors in the folders of its parts; fetch it again")
-    return files
