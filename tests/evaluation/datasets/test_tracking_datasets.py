@@ -112,6 +112,8 @@ def test_trackingnet_is_sorted_by_number_and_its_test_split_has_one_line(tmp_pat
     assert [path.stem for path in train.paths] == ["0", "1", "2", "10"]
     (test,) = read("trackingnet", tmp_path)
     assert (test.has_truth, len(test), test.boxes_xyxy[0].tolist()) == (False, 2, BOXES_XYXY[0])
+    with pytest.raises(SourceError, match="a server keeps the truth"):
+        load_sequences(tmp_path)
     with pytest.raises(SourceError, match="TRAIN_0/anno is missing"):
         read("trackingnet", tmp_path, "train")
 

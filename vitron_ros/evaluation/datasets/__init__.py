@@ -7,6 +7,14 @@ missing sequence or image is a SourceError that names it, and how to get it; not
 from functools import partial
 from pathlib import Path
 
+from vitron_ros.errors import SourceError
+from vitron_ros.evaluation.datasets.captions import (
+    UCF101_SPLITS,
+    Captioned,
+    read_coco_captions,
+    read_msrvtt,
+    read_ucf101,
+)
 from vitron_ros.evaluation.datasets.catalogue import Dataset
 from vitron_ros.evaluation.datasets.davis import read_davis, read_davis_boxes
 from vitron_ros.evaluation.datasets.elysium_track import read_elysium_track
@@ -29,6 +37,7 @@ from vitron_ros.evaluation.datasets.image_questions import (
 )
 from vitron_ros.evaluation.datasets.labels import LabelledVideo
 from vitron_ros.evaluation.datasets.lasot import read_lasot
+from vitron_ros.evaluation.datasets.mot import MultiObjectSequence, read_dancetrack, read_mot
 from vitron_ros.evaluation.datasets.otb import read_otb
 from vitron_ros.evaluation.datasets.question import Question
 from vitron_ros.evaluation.datasets.refcoco import read_refcoco
@@ -46,17 +55,22 @@ from vitron_ros.evaluation.datasets.video_questions import (
 )
 from vitron_ros.evaluation.datasets.vidstg import read_vidstg
 from vitron_ros.evaluation.datasets.vot import read_vot
+from vitron_ros.evaluation.datasets.youtube_vos import read_youtube_vos
 
 __all__ = [
+    "CAPTIONS",
     "IMAGE_QUESTIONS",
     "MASKS",
+    "MULTI_OBJECT",
     "REFERRING",
     "TRACKING",
     "VIDEO_QUESTIONS",
     "VIDEO_REFERRING",
+    "Captioned",
     "Dataset",
     "Expression",
     "LabelledVideo",
+    "MultiObjectSequence",
     "Question",
     "Sequence",
     "VideoExpression",
@@ -77,6 +91,12 @@ TRACKING: dict[str, Dataset[Sequence]] = {
 }
 MASKS: dict[str, Dataset[LabelledVideo]] = {
     "davis": Dataset("DAVIS 2017", ("val", "test-dev", "test-challenge", "train"), read_davis),
+    "youtube-vos": Dataset("YouTube-VOS 2019", ("valid", "train", "test"), read_youtube_vos),
+}
+MULTI_OBJECT: dict[str, Dataset[MultiObjectSequence]] = {
+    "dancetrack": Dataset("DanceTrack", ("val", "train", "test"), read_dancetrack),
+    "mot16": Dataset("MOT16", ("train", "test"), read_mot),
+    "mot17": Dataset("MOT17", ("train", "test"), read_mot),
 }
 _TEST_AB = ("val", "testA", "testB", "train")
 REFERRING: dict[str, Dataset[Expression]] = {
@@ -109,6 +129,11 @@ VIDEO_QUESTIONS: dict[str, Dataset[Question]] = {
         for task in TGIF_TASKS
     },
 }
+CAPTIONS: dict[str, Dataset[Captioned]] = {
+    "coco-captions": Dataset("COCO captions", ("val2014", "train2014", "val2017", "train2017"), read_coco_captions),
+    "msrvtt": Dataset("MSR-VTT", ("test", "train", "validate"), read_msrvtt),
+    "ucf101": Dataset("UCF101", UCF101_SPLITS, read_ucf101),
+}
 OFFICIAL = {"JPEGImages": "davis-sot", "data_seq": "uav123", "TEST": "trackingnet"}  # folder -> whose layout it is
 
 
@@ -116,7 +141,11 @@ def load_sequences(root: Path) -> list[Sequence]:
     """The sequences of a folder in the layout that it has: see `folders`, or that of DAVIS, UAV123 or TrackingNet.
 
     Raises:
-        SourceError: there is none, one of them cannot be read, or its target is not in the first frame.
+        SourceError: there is none, one of them cannot be read, its target is not in the first frame, or a server keeps
+            the truth.
     """
     name = next((name for folder, name in OFFICIAL.items() if (root / folder).is_dir()), None)
-    return load_folders(root) if name is None else TRACKING[name].read(root)
+    sequences = load_folders(root) if name is None else TRACKING[name].read(root)
+    if not all(sequence.has_truth for sequence in sequences):
+        raise SourceError(f"{root} has the boxes of first frames only; a server keeps the truth of this split")
+    return sequences

@@ -27,10 +27,12 @@ class LabelledObject:
     Attributes:
         first: index of the first frame with a mask of it.
         category: empty: the set has none.
+        is_seen: whether the training split has the category (YouTube-VOS); None: not known.
     """
 
     first: int = 0
     category: str = ""
+    is_seen: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
