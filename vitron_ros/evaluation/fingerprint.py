@@ -34,14 +34,13 @@ def code_hash() -> str:
     return digest.hexdigest()[:DIGITS]
 
 
-def settings_hash(settings: Mapping[str, str]) -> str:
-    """Of the settings, and of the files in each folder that a value names, alone or after a colon."""
+def settings_hash(settings: Mapping[str, str], folders: Iterable[Path] = ()) -> str:
+    """Of the settings, and of the files in those folders and in each that a value names after a colon."""
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    for value in settings.values():
-        for folder in (Path(value).expanduser(), Path(value.partition(":")[2]).expanduser()):
-            if str(folder) != "." and folder.is_dir():
-                for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-                    digest.update(f"{path.relative_to(folder)} {sha256(path)}\0".encode())
+    named = (Path(value.partition(":")[2]).expanduser() for value in settings.values() if ":" in value)
+    for folder in (*folders, *(path for path in named if path.is_dir())):
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            digest.update(f"{path.relative_to(folder)} {sha256(path)}\0".encode())
     return digest.hexdigest()[:DIGITS]
 
 

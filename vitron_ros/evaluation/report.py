@@ -50,8 +50,8 @@ def write_report(folder: Path, *, with_latency: bool = True) -> dict[str, Any]:
     for title, picture in pictures.items():
         write_bytes(folder / f"{title.lower()}.svg", picture)
     sections = _sections(suite, document, tables)
-    if with_latency:
-        ms = [value for values in run.ms.values() for value in values]
+    ms = [value for values in run.ms.values() for value in values]
+    if with_latency and ms:
         write_json(folder / "latency.json", _latency(ms, run.ms))
         pictures["Latency"] = latency_svg(ms)
         write_bytes(folder / "latency.svg", pictures["Latency"])

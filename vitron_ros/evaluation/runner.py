@@ -15,6 +15,7 @@ from vitron_ros import __version__
 from vitron_ros.boxes import Boxes
 from vitron_ros.errors import ConfigError, VitronError
 from vitron_ros.evaluation import datasets, fingerprint
+from vitron_ros.evaluation.phrase_rows import model_folders, predict_phrase
 from vitron_ros.evaluation.predictions import Header, Milliseconds, Row, Run, write_run
 from vitron_ros.evaluation.suite import Suite
 from vitron_ros.evaluation.tracking_rows import predict
@@ -45,7 +46,7 @@ def run_suite(
     """The finished run of a suite in a folder; what is there already is not done again.
 
     Args:
-        settings: `split` of the data set, and `tracker`.
+        settings: `split` of the data set, `tracker`, and those of a model, see `phrase_rows.py`.
         execute: gives the results of tasks as they come, `in_processes` or `on_ray`.
         retry_failed: sequences that failed before are done again.
         on_frames: told of how many frames are done since the last time, and how many there are.
@@ -72,7 +73,7 @@ def header_of(suite: Suite, settings: Mapping[str, str], sequences: Collection[d
         suite=suite.name,
         settings=dict(settings),
         code_hash=fingerprint.code_hash(),
-        settings_hash=fingerprint.settings_hash(settings),
+        settings_hash=fingerprint.settings_hash(settings, model_folders(settings)),
         data_hash=fingerprint.data_hash((one.name, one.paths, _truth(one)) for one in sequences),
         version=__version__,
         commit=fingerprint.commit(),
@@ -90,7 +91,7 @@ def run_task(task: Task) -> Result:
     """The row of a sequence; that of a failure where its images, the tracker or OpenCV fail."""
     cv2.setNumThreads(1)
     try:
-        return predict(task.settings, task.sequence)
+        return (predict_phrase if "model" in task.settings else predict)(task.settings, task.sequence)
     except (VitronError, cv2.error) as error:
         return {"name": task.sequence.name, "error": f"{type(error).__name__}: {error}"}, []
 

@@ -80,11 +80,11 @@ def sequence_scores(run: Run, variant: str) -> dict[str, OnePassScore]:
 
 
 def _score(row: Row, variant: str) -> OnePassScore:
-    true = _boxes(row, "true_ltwh")
+    true, predicted = _boxes(row, "true_ltwh"), _held(_boxes(row, "predicted_ltwh"))
     if variant not in NAN_IS_ABSENT:
         true = np.nan_to_num(true)
     try:
-        return VARIANTS[variant](_boxes(row, "predicted_ltwh"), true, _absent(row))
+        return VARIANTS[variant](predicted, true, _absent(row))
     except MetricError as error:
         raise MetricError(f"{row['name']}: {error}") from error
 
@@ -102,6 +102,13 @@ def _boxes(row: Row, key: str) -> Boxes:
         return np.array(boxes, np.float64).reshape(len(boxes), 4)
     except (KeyError, TypeError, ValueError) as error:
         raise PredictionError(f"{row['name']} has no boxes {key}: {error}; run it again") from error
+
+
+def _held(boxes_ltwh: Boxes) -> Boxes:
+    """With the last box where there is none, and zeros before the first."""
+    has_box = ~np.isnan(boxes_ltwh).all(axis=1)
+    source = np.maximum.accumulate(np.where(has_box, np.arange(len(boxes_ltwh)), -1))
+    return np.where((source >= 0)[:, None], boxes_ltwh[source], 0.0)
 
 
 def _absent(row: Row) -> Flags:

@@ -40,7 +40,8 @@ def tracking_row(sequence: Sequence, run: Run) -> tuple[Row, Milliseconds]:
     false: a server keeps the truth.
     """
     boxes = sequence.boxes_xyxy if sequence.annotated_xyxy is None else sequence.annotated_xyxy
-    overlap = np.where(sequence.is_visible, iou(run.boxes_xyxy, np.nan_to_num(sequence.boxes_xyxy)), np.inf)
+    compared = iou(np.nan_to_num(run.boxes_xyxy), np.nan_to_num(sequence.boxes_xyxy))
+    overlap = np.where(sequence.is_visible, compared, np.inf)
     index = int(overlap.argmin())
     frame = sequence.frame(index)
     row: dict[str, Any] = {
@@ -51,11 +52,9 @@ def tracking_row(sequence: Sequence, run: Run) -> tuple[Row, Milliseconds]:
         "attributes": list(sequence.attributes),
         "absent": np.flatnonzero(~sequence.is_visible).tolist() if sequence.has_truth else [],
         "cover": None if sequence.cover is None else sequence.cover.tolist(),
-        "predicted_ltwh": ltwh_from_xyxy(run.boxes_xyxy).round(DECIMALS).tolist(),
+        "predicted_ltwh": _json_boxes(run.boxes_xyxy),
         "scores": run.scores.round(DECIMALS).tolist(),
-        "true_ltwh": [
-            box if np.isfinite(box).all() else None for box in ltwh_from_xyxy(boxes).round(DECIMALS).tolist()
-        ],
+        "true_ltwh": _json_boxes(boxes),
         "worst": {
             "frame": index,
             "iou": round(float(overlap[index]), 6),
@@ -65,6 +64,11 @@ def tracking_row(sequence: Sequence, run: Run) -> tuple[Row, Milliseconds]:
     return row, run.ms.round(3).tolist()
 
 
+def _json_boxes(boxes_xyxy: Boxes) -> list[list[float] | None]:
+    boxes_ltwh = ltwh_from_xyxy(boxes_xyxy).round(DECIMALS).tolist()
+    return [box if np.isfinite(box).all() else None for box in boxes_ltwh]
+
+
 def _picture(rgb: NDArray[np.uint8], true_xyxy: Boxes, predicted_xyxy: Boxes) -> str:
     scale = PICTURE_WIDTH / rgb.shape[1]
     small = cv2.resize(rgb, (PICTURE_WIDTH, max(1, round(rgb.shape[0] * scale))), interpolation=cv2.INTER_AREA)
@@ -72,5 +76,6 @@ def _picture(rgb: NDArray[np.uint8], true_xyxy: Boxes, predicted_xyxy: Boxes) ->
     overlays = [
         Overlay(id=number, box_xyxy=box * scale, label=label, state="region", score=1.0)
         for number, (label, box) in enumerate(boxes.items())
+        if np.isfinite(box).all()
     ]
     return base64.b64encode(encode_jpeg(draw_tracks(small, overlays), PICTURE_QUALITY)).decode()
