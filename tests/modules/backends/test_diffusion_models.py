@@ -254,6 +254,24 @@ def test_values_that_are_no_numbers_are_refused(backend, monkeypatch):
         backend("sd").run(JOBS["sd"], Progress())
 
 
+@pytest.mark.parametrize("name", ["sd", "gligen", "gligen-inpaint", "wan-i2v", "flux2-klein"])
+def test_a_long_text_is_cut_and_not_a_failure(backend, name):
+    text = " ".join(["mug", "with", *["enormous", "striped", "über"] * 39])
+    assert backend(name).run(replace(JOBS[name], text=text), Progress()).images
+
+
+@pytest.mark.parametrize("name", [name for name, job in JOBS.items() if job.masks])
+@pytest.mark.parametrize("share", ["pixel", "all"])
+def test_an_image_of_one_pixel_up_and_an_object_that_fills_it(backend, name, share):
+    job = JOBS[name]
+    side = 1 if share == "all" else 37
+    mask = np.zeros((side, side), np.uint8)
+    mask[side // 2, side // 2] = 255
+    frames = tuple(Frame(rgb=np.zeros((side, side, 3), np.uint8), stamp_ns=frame.stamp_ns) for frame in job.frames)
+    result = backend(name).run(replace(job, frames=frames, masks=(mask,) * len(frames)), Progress())
+    assert [image.shape for image in result.images] == [(side, side, 3)] * len(frames)
+
+
 def test_an_image_that_the_checker_withholds_is_said(backend, monkeypatch):
     pipeline = backend("sd")._pipeline._loaded
     monkeypatch.setattr(pipeline, "run_safety_checker", lambda image, *_: (image, [True]))

@@ -76,6 +76,8 @@ class Pipeline:
             Cancelled: `progress` was cancelled.
         """
         pipeline = self._loaded
+        if "gligen_phrases" in inputs:
+            inputs["gligen_phrases"] = [self._fitted(phrase) for phrase in inputs["gligen_phrases"]]
         on_gpu = [pipeline.device] if pipeline.device.type == "cuda" else []
         # Some pipelines draw from torch's own generator, whatever generator they are given.
         with torch.random.fork_rng(on_gpu), step_progress(pipeline, progress):
@@ -93,6 +95,11 @@ class Pipeline:
         images = [np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8) for image in np.asarray(drawn)]
         is_withheld = any(output.get("nsfw_content_detected") or [])
         return images, "the model's safety checker blackened what it drew" if is_withheld else ""
+
+    def _fitted(self, phrase: str) -> str:
+        """As much of a phrase as the text encoder takes: GLIGEN cuts prompts by itself, and no phrases."""
+        tokenizer = self._loaded.tokenizer
+        return str(tokenizer.decode(tokenizer(phrase, truncation=True)["input_ids"], skip_special_tokens=True))
 
     @property
     def square_px(self) -> int:
