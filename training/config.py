@@ -132,7 +132,6 @@ class TrainConfig(Checked):
     out: str = setting("out/training", "directory of checkpoints, log and record")
     model: str = setting("vitron-tiny", "model profile, or JSON config, of random weights")
     start: str = setting("", "checkpoint, or `out` of the stage before, to start from; empty: random weights")
-    average: tuple[str, ...] = setting((), "checkpoints whose weights are averaged with those of `start`")
     seed: int = setting(0, "of weights, clips and noise", low=0, high=MAX_STEPS)
     steps: int = setting(1000, "optimiser steps", low=1, high=MAX_STEPS)
     warmup_steps: int = setting(50, "steps of linear warm-up", low=0, high=MAX_STEPS)
@@ -192,8 +191,6 @@ class TrainConfig(Checked):
             raise ConfigError(f"trainable names {', '.join(unknown)}; there are {', '.join(GROUPS)}")
         if not self.trainable and not self.lora_rank:
             raise ConfigError("trainable is empty; name at least one group")
-        if self.average and not self.start:
-            raise ConfigError("average needs start, whose weights are averaged with the others'; name both")
         if self.lora_rank and "language" in self.trainable:
             raise ConfigError("trainable names language, which lora_rank freezes; leave one of them out")
         if not self.clips and not self.records:

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import torch
 
-from training.averaging import load_mean
 from training.checkpointing import MODEL, find_start, read_record
 from training.config import TrainConfig
 from training.errors import DamagedError
@@ -58,7 +57,7 @@ def load_start(config: TrainConfig, resumed: Path | None, *, sharded: bool) -> S
     if resumed is not None:
         stages = _stages_of(resumed, config)
         if config.lora_rank:  # adapters go back on the weights of the start
-            return Start(*_load_first(config, sharded), stages[:-1])
+            return Start(*_load(find_start(config.start), sharded), stages[:-1])
         try:
             return Start(*_load(resumed, sharded), stages[:-1])
         except (ModelError, ConfigError) as error:
@@ -68,7 +67,7 @@ def load_start(config: TrainConfig, resumed: Path | None, *, sharded: bool) -> S
     before = read_record(find_start(config.start))["stages"]
     if before and before[-1]["step"] < before[-1]["config"].get("steps", 0):
         logger.warning("%s starts from a stage that stopped before its end", config.name)
-    return Start(*_load_first(config, sharded), before)
+    return Start(*_load(find_start(config.start), sharded), before)
 
 
 def _stages_of(resumed: Path, config: TrainConfig) -> list[dict[str, Any]]:
@@ -82,13 +81,6 @@ def _stages_of(resumed: Path, config: TrainConfig) -> list[dict[str, Any]]:
             f"{resumed.parent} holds a run with other {', '.join(changed)}; give another out, or remove it"
         )
     return stages
-
-
-def _load_first(config: TrainConfig, sharded: bool) -> tuple[Checkpoint, TensorFiles | None]:
-    source = find_start(config.start)
-    if config.average:
-        return load_mean(source, [find_start(path) for path in config.average]), None
-    return _load(source, sharded)
 
 
 def _load(source: Path, sharded: bool) -> tuple[Checkpoint, TensorFiles | None]:
