@@ -92,6 +92,7 @@ setup(
             f"segmentation = {NAME}.ros.module_node:segmentation",
             f"editing = {NAME}.ros.module_node:editing",
             f"generation = {NAME}.ros.module_node:generation",
+            f"command = {NAME}.ros.command_node:main",
             f"bag_player = {NAME}.ros.bag_player:main",
         ],
     },
