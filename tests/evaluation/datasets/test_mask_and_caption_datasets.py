@@ -1,11 +1,11 @@
-"""YouTube-VOS, COCO captions, MSR-VTT and UCF101 in their official layouts."""
+"""YouTube-VOS, COCO captions, MSR-VTT, UCF101 and MagicBrush in their official layouts."""
 
 import numpy as np
 import pytest
 
 from tests.evaluation.datasets.miniature import write_image, write_images, write_json, write_labels, write_text
 from vitron_ros.errors import SourceError
-from vitron_ros.evaluation.datasets import CAPTIONS, MASKS
+from vitron_ros.evaluation.datasets import CAPTIONS, EDITING, MASKS
 
 
 def write_youtube_vos(root, frames=("00010",)):
@@ -88,6 +88,38 @@ def test_ucf101_has_its_class_in_the_folder(tmp_path):
         CAPTIONS["ucf101"].read(tmp_path, "trainlist01")
     with pytest.raises(SourceError, match=r"secret\.avi is of no class"):
         CAPTIONS["ucf101"].read(tmp_path, "testlist02")
+
+
+def write_magicbrush(root, **change):
+    turns = [
+        {"input": "84031-input.png", "mask": "84031-mask1.png", "output": "84031-output1.png", "instruction": "red"},
+        {"input": "84031-output1.png", "mask": "84031-mask2.png", "output": "84031-output2.png", "instruction": "blue"},
+    ]
+    for name in ("input", "mask1", "output1", "mask2", "output2"):
+        write_image(root / f"test/images/84031/84031-{name}.png")
+    write_json(root / "test/edit_sessions.json", {"84031": [turns[0], turns[1] | change]})
+    write_json(root / "test/local_descriptions.json", {"84031": {"84031-output2.png": "a blue cup"}})
+    return root
+
+
+def test_magicbrush_has_turns(tmp_path):
+    first, last = EDITING["magicbrush"].read(write_magicbrush(tmp_path))
+    assert (first.name, first.is_last, last.name, last.is_last) == ("84031-1", False, "84031-2", True)
+    assert first.target == last.image
+    assert (last.instruction, last.caption, first.caption) == ("blue", "a blue cup", "")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"output": "84031-output3.png"}, r"84031-output3\.png is missing; MagicBrush's archive"),
+        ({"output": "../../secret.png"}, "is not the name of a file"),
+        ({"mask": None}, "turn 2: mask should be a text"),
+    ],
+)
+def test_what_is_wrong_with_a_turn_is_named(tmp_path, change, words):
+    with pytest.raises(SourceError, match=words):
+        EDITING["magicbrush"].read(write_magicbrush(tmp_path, **change))
 
 
 @pytest.mark.parametrize(("name", "table"), [*((name, CAPTIONS) for name in CAPTIONS), ("youtube-vos", MASKS)])

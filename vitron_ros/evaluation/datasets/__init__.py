@@ -37,6 +37,7 @@ from vitron_ros.evaluation.datasets.image_questions import (
 )
 from vitron_ros.evaluation.datasets.labels import LabelledVideo
 from vitron_ros.evaluation.datasets.lasot import read_lasot
+from vitron_ros.evaluation.datasets.magicbrush import Edit, read_magicbrush
 from vitron_ros.evaluation.datasets.mot import MultiObjectSequence, read_dancetrack, read_mot
 from vitron_ros.evaluation.datasets.otb import read_otb
 from vitron_ros.evaluation.datasets.question import Question
@@ -59,6 +60,7 @@ from vitron_ros.evaluation.datasets.youtube_vos import read_youtube_vos
 
 __all__ = [
     "CAPTIONS",
+    "EDITING",
     "IMAGE_QUESTIONS",
     "MASKS",
     "MULTI_OBJECT",
@@ -68,6 +70,7 @@ __all__ = [
     "VIDEO_REFERRING",
     "Captioned",
     "Dataset",
+    "Edit",
     "Expression",
     "LabelledVideo",
     "MultiObjectSequence",
@@ -134,6 +137,7 @@ CAPTIONS: dict[str, Dataset[Captioned]] = {
     "msrvtt": Dataset("MSR-VTT", ("test", "train", "validate"), read_msrvtt),
     "ucf101": Dataset("UCF101", UCF101_SPLITS, read_ucf101),
 }
+EDITING: dict[str, Dataset[Edit]] = {"magicbrush": Dataset("MagicBrush", ("test", "dev"), read_magicbrush)}
 OFFICIAL = {"JPEGImages": "davis-sot", "data_seq": "uav123", "TEST": "trackingnet"}  # folder -> whose layout it is
 
 
