@@ -7,6 +7,7 @@ import pytest
 import torch
 from base_models import write_clip, write_llama
 
+from training.adapters import add_adapters, merged_weights
 from training.assemble import PROFILES, assemble, main
 from vitron_ros.errors import ModelError
 from vitron_ros.model.checkpoint import load_checkpoint
@@ -36,6 +37,26 @@ def test_the_assembled_model_is_the_composition_of_its_parts(tmp_path, changes):
         found = model(prompt, pixels)
     assert torch.allclose(model.features(pixels).patches, patches, atol=1e-5)
     assert torch.allclose(found, expected, atol=1e-5)
+
+
+def test_merged_adapters_are_the_same_model(tmp_path):
+    write_clip(tmp_path / "clip")
+    write_llama(tmp_path / "llama")
+    assemble(PROFILES["vitron-7b"], vision=tmp_path / "clip", language=tmp_path / "llama", out=tmp_path / "out")
+    plain, adapted = (load_checkpoint(tmp_path / "out", dtype=torch.float32) for _ in range(2))
+    add_adapters(adapted.model, rank=4)
+    generator = torch.Generator().manual_seed(0)
+    for name, weight in adapted.model.named_parameters():
+        if "lora_" in name:
+            weight.data = torch.randn(weight.shape, generator=generator) / 10
+    prompt = plain.prompts.build([Turn(task="rec", text="the small red ring", images=1)])
+    with torch.inference_mode():
+        pixels = plain.model.pixels(IMAGES[:1])
+        before, unmerged = plain.model(prompt, pixels), adapted.model(prompt, pixels)
+        plain.model.load_state_dict(dict(merged_weights(adapted.model)), strict=False)
+        merged = plain.model(prompt, pixels)
+    assert not torch.allclose(before, unmerged, atol=1e-2), "the adapters change something"
+    assert torch.allclose(merged, unmerged, atol=1e-4)
 
 
 def test_the_command_writes_a_whole_checkpoint_of_a_seed(tmp_path, capsys):
