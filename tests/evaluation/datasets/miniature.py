@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 
 from vitron_ros.images.codec import encode_jpeg, encode_png
 
@@ -81,8 +82,7 @@ def write_otb(root, name, rows, numbers=(1, 2, 3), file="groundtruth_rect.txt"):
 
 def write_labels(path, objects, palette=True, void=None):
     """A label image: object k covers columns 4k .. 4k + 3 of the rows 4 .. 11, as far as it is in `objects`."""
-    from PIL import Image
-
+    Image = pytest.importorskip("PIL.Image", reason="the extra `evaluation` is not installed")
     labels = np.zeros((HEIGHT, WIDTH), np.uint8)
     for number in objects:
         labels[4:12, 4 * number % WIDTH : 4 * number % WIDTH + 4] = number
