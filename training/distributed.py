@@ -1,4 +1,4 @@
-"""The processes of a run. torchrun starts one for each GPU; without it there is one, and nothing here communicates.
+"""The processes of a run, one for each GPU. In a run of one process nothing here communicates.
 
 State is sharded over processes by FSDP2 (arXiv 2304.11277): every process holds a part of each weight, its gradient and
 its optimiser state, and gathers a layer only while that runs. With fewer shards than processes every group of processes
@@ -23,6 +23,7 @@ from torch.utils.checkpoint import checkpoint
 from vitron_ros.errors import ConfigError
 from vitron_ros.model.device import find_device
 
+STORE = "VITRON_TRAINING_STORE"  # environment variable: where the processes of `launch` meet
 TIMEOUT = timedelta(minutes=10)  # of a process that waits for others
 LAYERS = (".layers.", ".time_layers.")  # weights that are gathered layer by layer
 
@@ -35,7 +36,7 @@ class World:
         rank: of this process, 0, 1, ...
         size: number of processes.
         device: on which this process runs.
-        mesh: (replicas, shards) or (shards,); None: one process without torchrun.
+        mesh: (replicas, shards) or (shards,); None: there is no other process.
         background: processes again, for a thread that writes checkpoints.
     """
 
@@ -75,17 +76,17 @@ class World:
 
 
 def join(device: str | None, shards: int = 0) -> World:
-    """The processes that torchrun started, or this one alone.
+    """The processes that `launch` or torchrun started, or this one alone.
 
     Args:
-        device: such as cpu or cuda:1; None: a GPU where there is one, under torchrun that of the local rank.
+        device: such as cpu or cuda:1; None: a GPU where there is one, of several processes each its own.
         shards: processes that share one copy of the state; 0: all.
 
     Raises:
         ConfigError: the number of processes is no multiple of the shards.
         ModelError: there is no such device.
     """
-    is_group = dist.is_initialized() or "TORCHELASTIC_RUN_ID" in os.environ
+    is_group = any(name in os.environ for name in (STORE, "TORCHELASTIC_RUN_ID"))
     if device is None and torch.cuda.is_available():
         device = f"cuda:{os.environ['LOCAL_RANK']}" if is_group else "cuda"
     found = find_device(device or "cpu")
@@ -94,7 +95,13 @@ def join(device: str | None, shards: int = 0) -> World:
     if found.type == "cuda":
         torch.cuda.set_device(found)
     if not dist.is_initialized():
-        dist.init_process_group("cpu:gloo,cuda:nccl" if found.type == "cuda" else "gloo", timeout=TIMEOUT)
+        dist.init_process_group(
+            "cpu:gloo,cuda:nccl" if found.type == "cuda" else "gloo",
+            init_method=os.environ.get(STORE),
+            rank=int(os.environ["RANK"]),
+            world_size=int(os.environ["WORLD_SIZE"]),
+            timeout=TIMEOUT,
+        )
     rank, size = dist.get_rank(), dist.get_world_size()
     if shards and size % shards:
         raise ConfigError(f"shards is {shards}, and there are {size} processes; give a divisor of their number")

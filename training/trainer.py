@@ -64,7 +64,7 @@ class Trainer:
         self.stop = False
         self.batches_per_step = config.batches_per_step(self.world.size)
         if self.world.mesh is not None and config.optimizer == "muon":
-            raise ConfigError("optimizer is muon, which runs in one process; start without torchrun, or choose adamw")
+            raise ConfigError("optimizer is muon, which runs in one process; start one, or choose adamw")
         self.out = Path(config.out)
         make_folder(self.out)
         if not os.access(self.out, os.W_OK):

@@ -2,16 +2,19 @@
 
 import csv
 import json
+import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 import yaml
-from processes import finish, start
 from tiny_training import MODEL, stage, write_model
 
 from training.checkpointing import latest, read_record
@@ -35,19 +38,33 @@ def uneven(folder: Path, out: str, **changes) -> TrainConfig:
     return stage(folder, out, **{**settings, **changes})
 
 
-def run(folder: Path, config: TrainConfig, count: int) -> list:
-    """Starts the processes of a stage."""
+def run(folder: Path, config: TrainConfig, count: int) -> subprocess.Popen:
+    """Starts a command that trains a stage in several processes."""
     path = folder / f"{Path(config.out).name}.yaml"
     path.write_text(yaml.safe_dump(json.loads(json.dumps(asdict(config)))))
-    return start(folder / f"store-{time.monotonic_ns()}", count, [str(path), "--device", "cpu"])
+    words = ["-m", "training.train", str(path), "--device", "cpu", "--processes", str(count)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [sys.executable, *words], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def wait_for(file: Path, command: subprocess.Popen) -> None:
+    while not file.exists() and command.poll() is None:
+        time.sleep(0.01)
+
+
+def children(command: subprocess.Popen) -> list[psutil.Process]:
+    """The training processes of a command, in order of their rank."""
+    return sorted(psutil.Process(command.pid).children(), key=lambda child: int(child.environ()["RANK"]))
 
 
 def run_to_end(folder: Path, config: TrainConfig, count: int) -> Path:
     """The last checkpoint of a stage that several processes train."""
-    ended = finish(run(folder, config, count))
-    assert all(code == 0 for code, _, _ in ended), ended
-    assert [out.strip() for _, out, _ in ended] == [str(latest(Path(config.out))), *[""] * (count - 1)]
-    return Path(ended[0][1].strip())
+    command = run(folder, config, count)
+    out, said = command.communicate(timeout=120)
+    assert (command.returncode, out.strip()) == (0, str(latest(Path(config.out)))), said
+    return Path(out.strip())
 
 
 def last_loss(checkpoint: Path) -> float:
@@ -138,30 +155,28 @@ def test_adapters_on_a_base_that_is_read_in_parts(tmp_path):
     assert size < sum(path.stat().st_size for path in done.rglob("*.safetensors"))
 
 
-def test_a_killed_process_ends_the_others_with_a_sentence(tmp_path):
+def test_a_killed_process_ends_the_command_with_a_sentence(tmp_path):
     config = uneven(tmp_path, "out", steps=10_000, save_every=1)
-    processes = run(tmp_path, config, 2)
-    while latest(Path(config.out)) is None and all(process.poll() is None for process in processes):
-        time.sleep(0.01)
-    processes[1].send_signal(signal.SIGKILL)
-    (code, _, said), _ = finish(processes, timeout_s=60)
-    assert code == 1
-    assert said.splitlines()[-1].startswith("train: another process of this run has ended"), said
+    command = run(tmp_path, config, 2)
+    wait_for(Path(config.out) / "step-0000001", command)
+    ranks = children(command)
+    ranks[1].kill()
+    _, said = command.communicate(timeout=60)
+    assert command.returncode == 1
+    assert said.splitlines()[-1].startswith("train: process 1 of 2 was killed by SIGKILL; the same command"), said
+    assert not any(child.is_running() for child in ranks)
     saved = latest(Path(config.out))
     assert saved is not None
     assert Trainer(config, "cpu").step == int(saved.name[5:]), "one process goes on from there"
 
 
-def test_sigterm_to_one_process_ends_all_with_a_checkpoint(tmp_path):
+def test_sigterm_ends_all_processes_with_a_checkpoint(tmp_path):
     config = uneven(tmp_path, "out", steps=10_000, save_every=10_000)
-    processes = run(tmp_path, config, 2)
-    log = Path(config.out) / "log.csv"
-    while not log.is_file() and all(process.poll() is None for process in processes):
-        time.sleep(0.01)
-    processes[1].send_signal(signal.SIGTERM)
-    ended = finish(processes, timeout_s=60)
-    assert [code for code, _, _ in ended] == [0, 0], ended
-    assert ended[0][1].strip() == str(latest(Path(config.out)))
+    command = run(tmp_path, config, 2)
+    wait_for(Path(config.out) / "log.csv", command)
+    command.send_signal(signal.SIGTERM)
+    out, said = command.communicate(timeout=60)
+    assert (command.returncode, out.strip()) == (0, str(latest(Path(config.out)))), said
 
 
 @pytest.mark.parametrize(
