@@ -1,4 +1,4 @@
-"""One trainer for all stages, on one process or, under torchrun, on many; resumes to the step."""
+"""One trainer for all stages, in one process or in many; resumes to the step."""
 
 import logging
 import math
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from torch.nn import BatchNorm2d
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
@@ -64,7 +65,7 @@ class Trainer:
         self.stop = False
         self.batches_per_step = config.batches_per_step(self.world.size)
         if self.world.mesh is not None and config.optimizer == "muon":
-            raise ConfigError("optimizer is muon, which runs in one process; start one, or choose adamw")
+            raise ConfigError("optimizer is muon, which takes one process; start one, or choose adamw")
         self.out = Path(config.out)
         make_folder(self.out)
         if not os.access(self.out, os.W_OK):
@@ -105,6 +106,8 @@ class Trainer:
         )
         place(self.module, config, self.world, weights, bfloat16=self.uses_bfloat16)
         self.module.train()
+        if is_sharded and any(isinstance(part, BatchNorm2d) and part.training for part in self.module.modules()):
+            raise ConfigError("batch norms are trained, which takes one process; start one")
         self.optimizers = Optimizers(self.module, config)
         self.coverage = GradientCoverage(self.optimizers.weights, config, model)
         self.step = self._first = 0
