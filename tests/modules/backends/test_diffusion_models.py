@@ -231,6 +231,7 @@ def test_things_of_a_text_are_drawn_where_it_places_them(backend, monkeypatch):
 
 REFUSED = [
     ("sd", generate(" "), BadJob, "there is no text"),
+    ("sd", generate("a robot", settings=JobSettings(steps=501)), BadJob, "at most 500 are taken"),
     ("wan", generate("a robot", Module.VIDEO_GENERATION, JobSettings(frame_count=82)), TooLarge, "at most 81 images"),
     ("wan-vace", edit("remove", "the mug", 82), TooLarge, "at most 81 images"),
     ("sd-inpaint", edit("recolour", "mug to blue"), Unsupported, "cannot recolour"),

@@ -27,6 +27,7 @@ PACKAGES = ("diffusers", "accelerate", "ftfy")
 EXTRA = "pip install 'vitron_ros[diffusers]', with Python 3.11 or later"
 LIBRARIES = ("diffusers", "transformers", "stable_diffusion")  # the last has the safety checker
 MAX_ASPECT = 8.0
+MAX_STEPS = 500  # schedules have 1000 timesteps, and some cannot take every one
 GLIGEN_INPAINTING_CHANNELS = 9  # of the input of its network: latents, masked latents, mask
 
 
@@ -73,8 +74,11 @@ class Pipeline:
             inputs: of its call, but for those that are the same for all.
 
         Raises:
+            BadJob: more steps than a schedule has, or what was drawn is no image.
             Cancelled: `progress` was cancelled.
         """
+        if steps > MAX_STEPS:
+            raise BadJob(f"{steps} denoising steps were asked for, at most {MAX_STEPS} are taken")
         pipeline = self._loaded
         if "gligen_phrases" in inputs:
             inputs["gligen_phrases"] = [self._fitted(phrase) for phrase in inputs["gligen_phrases"]]
