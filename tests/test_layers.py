@@ -23,8 +23,7 @@ MAY_IMPORT = {
     "streaming": NOUNS | {"images", "model", "tracking", "grounding"},
     "recordings": NOUNS | {"images", "tracking"},
     "modules": NOUNS | {"images", "model", "tracking", "worlds"},
-    "commands": NOUNS | {"grounding", "modules"},
-    "offline": NOUNS | {"images", "model", "tracking", "grounding", "streaming", "recordings", "modules", "commands"},
+    "offline": NOUNS | {"images", "model", "tracking", "grounding", "streaming", "recordings", "modules"},
 }
 
 

@@ -1,1 +1,0 @@
-"""What the backends on pipelines of diffusers have in common."""
