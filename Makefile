@@ -22,7 +22,7 @@ $(VENV)/.torch: constraints.txt
 	touch $@
 
 $(VENV)/.packages: $(VENV)/.torch setup.py requirements-dev.txt constraints-$(ROS).txt
-	$(PIP) $(PINS) --editable '.[ros-wheels,engines,evaluation,lora,quantise,sentencepiece]' --requirement requirements-dev.txt
+	$(PIP) $(PINS) --editable '.[ros-wheels,diffusers,engines,evaluation,lora,quantise,sentencepiece,tensorboard]' --requirement requirements-dev.txt
 	$(PIP) $(PINS) --no-deps trackeval
 	touch $@
 

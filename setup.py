@@ -34,7 +34,17 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
-    package_data={NAME: ["py.typed", "assets/**/*", "model/zoo.yaml", "model/prompt_profiles/*.yaml", "ros/*.xml"]},
+    package_data={
+        NAME: [
+            "py.typed",
+            "assets/**/*",
+            "evaluation/page.html",
+            "evaluation/paper_tables.yaml",
+            "model/zoo.yaml",
+            "model/prompt_profiles/*.yaml",
+            "ros/*.xml",
+        ]
+    },
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),
@@ -64,13 +74,15 @@ setup(
     ],
     extras_require={
         "ros-wheels": ["ros-rclpy[fastrtps]", "ros-sensor-msgs", "ros-diagnostic-msgs", "ros-std-srvs"],
+        "diffusers": ["accelerate>=1.2", "diffusers>=0.42; python_version >= '3.11'", "ftfy>=6.1"],
         "engines": ["onnx>=1.16", "onnxruntime>=1.20", "onnxscript>=0.3"],
-        "evaluation": ["scipy>=1.10"],
+        "evaluation": ["jinja2>=3.1", "matplotlib>=3.8", "pillow>=10", "scipy>=1.10"],
         "lora": ["peft>=0.18"],
         "meteor": ["pycocoevalcap>=1.2"],
         "owlv2": ["scipy>=1.10"],
         "quantise": ["torchao>=0.14"],
         "sentencepiece": ["sentencepiece>=0.2"],
+        "tensorboard": ["tensorboard>=2.16"],
         "tensorrt-rtx": ["tensorrt-rtx>=1.7"],
     },
     entry_points={
@@ -80,6 +92,7 @@ setup(
             f"segmentation = {NAME}.ros.module_node:segmentation",
             f"editing = {NAME}.ros.module_node:editing",
             f"generation = {NAME}.ros.module_node:generation",
+            f"command = {NAME}.ros.command_node:main",
             f"bag_player = {NAME}.ros.bag_player:main",
         ],
     },

@@ -19,11 +19,15 @@ MODULES = ("segmentation", "editing", "generation")
 VITRON_ARGUMENTS = {
     **ARGUMENTS,
     "perception": ("true", "false: without the node perception"),
+    "command": ("true", "false: without the node command, which does what a sentence says"),
     **{name: ("true", f"false: without the node {name}") for name in MODULES},
-    **{f"{name}_backend": ("", f"embedded, or the folder of a model, of the node {name}") for name in MODULES},
+    **{
+        f"{name}_backend": ("", f"embedded, or the folder or hub id of a model, of the node {name}") for name in MODULES
+    },
     "input_folder": ("", "folder of the files that goals of the modules may name"),
     "output_folder": ("", "folder that the modules write results to"),
     "params_file": (str(PARAMS / "perception.yaml"), "YAML file with the parameters of perception"),
+    "command_params_file": (str(PARAMS / "command.yaml"), "YAML file with the parameters of the node command"),
     "modules_params_file": (str(PARAMS / "modules.yaml"), "YAML file with the parameters of the modules' nodes"),
 }
 
@@ -34,6 +38,8 @@ def start_nodes(context: LaunchContext) -> list[Any]:
     nodes = []
     if switch("perception", given["perception"]):
         nodes.append(LifecycleNode(**node_arguments("perception", given, "params_file", ["model"])))
+    if switch("command", given["command"]):
+        nodes.append(LifecycleNode(**node_arguments("command", given, "command_params_file")))
     for name in MODULES:
         if switch(name, given[name]):
             own = {**given, "backend": given[f"{name}_backend"]}

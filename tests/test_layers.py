@@ -23,7 +23,8 @@ MAY_IMPORT = {
     "streaming": NOUNS | {"images", "model", "tracking", "grounding"},
     "recordings": NOUNS | {"images", "tracking"},
     "modules": NOUNS | {"images", "model", "tracking", "worlds"},
-    "offline": NOUNS | {"images", "model", "tracking", "grounding", "streaming", "recordings", "modules"},
+    "commands": NOUNS | {"grounding", "modules"},
+    "offline": NOUNS | {"images", "model", "tracking", "grounding", "streaming", "recordings", "modules", "commands"},
 }
 
 

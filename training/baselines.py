@@ -2,23 +2,23 @@
 
 import numpy as np
 
-from training.questions import Question
+from training.questions import WorldQuestion
 from vitron_ros.model.answers import Box, one_box_text, track_text
 
 CENTRE: Box = (0.35, 0.35, 0.65, 0.65)
 
 
-def oracle(questions: list[Question]) -> list[str]:
+def oracle(questions: list[WorldQuestion]) -> list[str]:
     """The ground truth: what the reply format with its whole numbers allows at best."""
     return [question.answer for question in questions]
 
 
-def centre(questions: list[Question]) -> list[str]:
+def centre(questions: list[WorldQuestion]) -> list[str]:
     """A box in the middle of every frame; a constant answer to other tasks."""
     return [_centre(question) for question in questions]
 
 
-def _centre(question: Question) -> str:
+def _centre(question: WorldQuestion) -> str:
     sample = question.sample
     if sample.task == "rec":
         return one_box_text(CENTRE)
@@ -27,7 +27,7 @@ def _centre(question: Question) -> str:
     return "yes" if sample.task in ("vqa", "video_qa") else ""
 
 
-def chance(questions: list[Question], seed: int = 0) -> list[str]:
+def chance(questions: list[WorldQuestion], seed: int = 0) -> list[str]:
     """Shuffled answers: the right reply to another question of the same task."""
     rng = np.random.Generator(np.random.PCG64(seed))
     tasks = sorted({question.sample.task for question in questions})

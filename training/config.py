@@ -16,6 +16,12 @@ from vitron_ros.yaml_file import read_yaml
 GROUPS = ("vision", "selector", "projector", "region", "embeddings", "language")
 MAX_STEPS = 10**9  # batch numbers must have room for them
 NAME = re.compile("[a-z][a-z0-9_]*")  # of a stage, which is part of a directory's
+READER_TASKS = {
+    "conversations": ("vqa", "video_qa", "grounded_vqa", "grounded_video_qa", "invocation"),
+    "captions": ("caption",),
+    "regions": ("rec", "reg"),
+    "tracks": ("rsot", "sot", "video_reg"),
+}  # by kind of record, see records.py
 NAMES = {int: "a whole number", float: "a number", str: "text in one line", bool: "true or false"}
 
 
@@ -56,6 +62,33 @@ class ClipsConfig(Checked):
             raise ConfigError(f"tasks names {', '.join(never)}, which need {wanted}; frames is {self.frames}")
         if self.pattern_grid and self.frames != 1:
             raise ConfigError(f"pattern_grid gives single images; set frames to 1, not {self.frames}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordsConfig(Checked):
+    """A file of annotated images or clips, and its share of the records of every batch."""
+
+    reader: str = setting("conversations", "kind of its entries, see training/records.py", choices=tuple(READER_TASKS))
+    path: str = setting("", "JSON list or JSON lines of records")
+    media: str = setting("", "folder of their images and videos; empty: that of the file")
+    share: float = setting(1.0, "of all records, in proportion to the other shares", low=1e-6, high=1e6)
+    tasks: tuple[str, ...] = setting((), "tasks of its questions, of which one is drawn for each record")
+    min_frames: int = setting(1, "frames of a clip, at least", low=1, high=64)
+    max_frames: int = setting(1, "frames of a clip, at most", low=1, high=64)
+    max_interval: int = setting(1, "frames of a track from one that is shown to the next, at most", low=1, high=10**4)
+    question_tokens: int = setting(60, "of a record on average, for the arithmetic of a dry run", low=0, high=10**6)
+    answer_tokens: int = setting(60, "the same, of its answers; of tracks, of one frame", low=1, high=10**6)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.path:
+            raise ConfigError("path is empty; name the file of the records")
+        known = READER_TASKS[self.reader]
+        if not self.tasks or (unknown := sorted(set(self.tasks) - set(known))):
+            named = ", ".join(unknown) if self.tasks else "nothing"
+            raise ConfigError(f"tasks names {named}; records of {self.reader} have {', '.join(known)}")
+        if self.max_frames < self.min_frames:
+            raise ConfigError(f"max_frames is {self.max_frames}, below min_frames {self.min_frames}")
 
 
 def _loss_weight(default: float, description: str) -> Any:
@@ -99,12 +132,12 @@ class TrainConfig(Checked):
     out: str = setting("out/training", "directory of checkpoints, log and record")
     model: str = setting("vitron-tiny", "model profile, or JSON config, of random weights")
     start: str = setting("", "checkpoint, or `out` of the stage before, to start from; empty: random weights")
-    average: tuple[str, ...] = setting((), "checkpoints whose weights are averaged with those of `start`")
     seed: int = setting(0, "of weights, clips and noise", low=0, high=MAX_STEPS)
     steps: int = setting(1000, "optimiser steps", low=1, high=MAX_STEPS)
     warmup_steps: int = setting(50, "steps of linear warm-up", low=0, high=MAX_STEPS)
     learning_rate: float = setting(1e-3, "peak learning rate", low=1e-12, high=1.0)
     optimizer: str = setting("adamw", "of the matrices between hidden layers", choices=("adamw", "muon"))
+    beta2: float = setting(0.98, "decay of AdamW's mean of squared gradients", low=0.0, high=1.0)
     qk_lr_scale: float = setting(1.0, "factor on the learning rate of query and key projections", low=0.0, high=100.0)
     vision_lr_scale: float = setting(1.0, "factor on the learning rate of the vision encoder", low=0.0, high=100.0)
     min_lr_ratio: float = setting(
@@ -112,12 +145,29 @@ class TrainConfig(Checked):
     )
     weight_decay: float = setting(0.05, "on matrices", low=0.0, high=10.0)
     max_grad_norm: float = setting(1.0, "norm to which gradients are clipped", low=1e-6)
-    gradient_accumulation: int = setting(1, "batches per optimiser step", low=1, high=1000)
+    global_batch: int = setting(
+        0,
+        "clips per optimiser step, of all processes: a multiple of those of a batch; 0: one batch a process",
+        low=0,
+        high=MAX_STEPS,
+    )
     trainable: tuple[str, ...] = setting(
         GROUPS, f"groups that are trained, among {', '.join(GROUPS)}; the others are frozen"
     )
     lora_rank: int = setting(
         0, "rank of adapters on the language model, which is then frozen; 0: none", low=0, high=65536
+    )
+    lora_dropout: float = setting(0.0, "dropout before adapters", low=0.0, high=0.9)
+    precision: str = setting(
+        "auto",
+        "of matrix products; auto: bfloat16 where it is fast; bfloat16: of frozen weights, too, where state is sharded",
+        choices=("auto", "float32", "bfloat16"),
+    )
+    activation_checkpointing: bool = setting(
+        False, "compute the activations of language layers again in the backward pass, for less memory"
+    )
+    shards: int = setting(
+        0, "processes that share one copy of weights and optimiser, such as those of a node; 0: all", low=0, high=65536
     )
     coordinate_sigma: float = setting(
         1.0, "standard deviation of the soft targets of a coordinate 0..100", low=0.01, high=20.0
@@ -126,8 +176,11 @@ class TrainConfig(Checked):
     workers: int = setting(0, "data loader processes; the data do not depend on it", low=0, high=256)
     save_every: int = setting(500, "steps between checkpoints", low=1, high=MAX_STEPS)
     log_every: int = setting(10, "steps between rows of the log", low=1, high=MAX_STEPS)
+    tensorboard: bool = setting(False, "write the log for TensorBoard, too")
     loss_weights: LossWeightsConfig = field(default_factory=LossWeightsConfig)
     clips: tuple[ClipsConfig, ...] = ()
+    records: tuple[RecordsConfig, ...] = ()
+    records_per_batch: int = setting(0, "records in a batch, in place of clips", low=0, high=4096)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -138,14 +191,22 @@ class TrainConfig(Checked):
             raise ConfigError(f"trainable names {', '.join(unknown)}; there are {', '.join(GROUPS)}")
         if not self.trainable and not self.lora_rank:
             raise ConfigError("trainable is empty; name at least one group")
-        if self.average and not self.start:
-            raise ConfigError("average needs start, whose weights are averaged with the others'; name both")
         if self.lora_rank and "language" in self.trainable:
             raise ConfigError("trainable names language, which lora_rank freezes; leave one of them out")
-        if not self.clips:
-            raise ConfigError("clips is empty; name at least one kind of clip")
-        tasks = {task for clips in self.clips for task in clips.tasks}
-        if not tasks and not (self.loss_weights.dense or self.loss_weights.gate or self.loss_weights.visual_token):
+        if not self.clips and not self.records:
+            raise ConfigError("clips is empty, and so is records; name at least one of one kind")
+        if self.clips and self.records:
+            raise ConfigError("clips and records are both there; a stage is trained on one kind")
+        if bool(self.records) != bool(self.records_per_batch):
+            raise ConfigError(f"records_per_batch is {self.records_per_batch}; records need it, and clips have count")
+        drawn = sorted(
+            item.name
+            for item in fields(LossWeightsConfig)
+            if item.name not in ("text", "coordinate") and getattr(self.loss_weights, item.name)
+        )
+        if self.records and drawn:
+            raise ConfigError(f"loss_weights.{drawn[0]} needs clips of the worlds; set it to 0 for records")
+        if not self.tasks and not (self.loss_weights.dense or self.loss_weights.gate or self.loss_weights.visual_token):
             raise ConfigError(
                 "nothing is trained: no clip has tasks, and loss_weights.dense, gate and visual_token are 0"
             )
@@ -153,6 +214,34 @@ class TrainConfig(Checked):
             raise ConfigError(
                 "loss_weights.pattern is a part of loss_weights.dense, which is 0; give that a weight too"
             )
+
+    @property
+    def tasks(self) -> set[str]:
+        """All tasks of its questions."""
+        return {task for tasks in [k.tasks for k in self.clips] + [k.tasks for k in self.records] for task in tasks}
+
+    @property
+    def max_frames(self) -> int:
+        """Frames of the longest clip."""
+        return max([kind.frames for kind in self.clips] + [kind.max_frames for kind in self.records])
+
+    @property
+    def clips_per_batch(self) -> int:
+        return sum(clips.count for clips in self.clips) + self.records_per_batch
+
+    def batches_per_step(self, processes: int) -> int:
+        """Batches of an optimiser step, of all processes.
+
+        Raises:
+            ConfigError: global_batch cannot be divided among them.
+        """
+        count = self.clips_per_batch * processes
+        if self.global_batch % count:
+            raise ConfigError(
+                f"global_batch is {self.global_batch}; with {processes} processes and batches of "
+                f"{self.clips_per_batch} clips it must be a multiple of {count}"
+            )
+        return self.global_batch // self.clips_per_batch or processes
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

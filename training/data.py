@@ -3,8 +3,9 @@
 A batch depends on the seed and its number alone, not on which process makes it or where a run was resumed.
 """
 
+import logging
 import resource
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any, cast
@@ -21,10 +22,12 @@ from training.dense import DenseTargets, dense_targets, patch_shares
 from training.packing import PackedQuestions, Packer, PackSizes, add_box_noise
 from training.questions import make_question
 from training.worlds import Clip, Sample, Task, WorldConfig, draw_clutter, make_clip, make_pattern_grid, make_samples
-from vitron_ros.errors import ConfigError
+from vitron_ros.errors import ConfigError, SourceError
 from vitron_ros.model.config import ModelConfig, VisionConfig
 from vitron_ros.model.preprocess import CLIP_MEAN, CLIP_STD
 from vitron_ros.model.prompts import PromptBuilder
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,19 +38,24 @@ class Batch:
         images: (F, 3, S, S) uint8, the frames of all clips one after another.
         dense: targets of their patches.
         packs: questions about them; None: none.
+        broken: what is wrong with each record that was left out.
     """
 
     images: Tensor
     dense: DenseTargets
     packs: PackedQuestions | None
+    broken: tuple[str, ...] = ()
 
     def to(self, device: torch.device) -> "Batch":
         packs = None if self.packs is None else self.packs.to(device)
-        return Batch(self.images.to(device, non_blocking=True), self.dense.to(device), packs)
+        images = self.images.to(device, non_blocking=True)
+        return Batch(images, self.dense.to(device), packs, self.broken)
 
 
 WIDE_ASPECT = 4 / 3
 CLUTTER_MARGIN = 1.3  # size of a cluttered background relative to the image, so that the camera can move over it
+NAMED_BROKEN = 20  # broken records
+BATCHES_BEFORE_DOUBT, MAX_AFFECTED = 100, 0.1
 DENSE_FIELDS = tuple(field.name for field in fields(DenseTargets))
 
 
@@ -67,9 +75,6 @@ class Batches(Dataset[Batch]):
         self._config, self._vision, self._builder = config, model.vision, builder
         self._sizes = PackSizes(model.tokens_per_frame, tokens_per_region, model.language.max_positions)
 
-    def __len__(self) -> int:
-        return self._config.steps * self._config.gradient_accumulation
-
     def __getitem__(self, number: int) -> Batch:
         return make_batch(self._config, self._vision, self._builder, self._sizes, number)
 
@@ -77,7 +82,7 @@ class Batches(Dataset[Batch]):
 class _Loadable(Dataset["Batch | ConfigError"]):
     """Batches whose errors are values: raised in a worker, they would carry its whole traceback as their text."""
 
-    def __init__(self, batches: Batches) -> None:
+    def __init__(self, batches: Dataset[Batch]) -> None:
         self._batches = batches
 
     def __getitem__(self, number: int) -> "Batch | ConfigError":
@@ -141,12 +146,14 @@ def resized_square(frames: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     return np.stack([cv2.resize(frame, (size, size), interpolation=cv2.INTER_AREA) for frame in frames])
 
 
-def load_batches(batches: Batches, first: int, workers: int) -> Iterator[Batch]:
-    """Batches from number `first` on, in order, made by worker processes or (0) by this one.
+def load_batches(batches: Dataset[Batch], numbers: range, workers: int) -> Iterator[Batch]:
+    """The batches of these numbers, in order, made by worker processes or (0) by this one.
 
     Raises:
         ConfigError: a question does not fit the model.
+        SourceError: too many records cannot be used.
     """
+    broken = BrokenRecords()
     options: dict[str, Any] = {}
     if workers:
         options = {"prefetch_factor": 2, "worker_init_fn": _start_worker}
@@ -156,7 +163,7 @@ def load_batches(batches: Batches, first: int, workers: int) -> Iterator[Batch]:
     loader: DataLoader[Batch | ConfigError] = DataLoader(
         _Loadable(batches),
         batch_size=None,
-        sampler=range(first, len(batches)),
+        sampler=numbers,
         num_workers=workers,
         collate_fn=_same,
         **options,
@@ -164,7 +171,38 @@ def load_batches(batches: Batches, first: int, workers: int) -> Iterator[Batch]:
     for batch in loader:
         if isinstance(batch, ConfigError):
             raise batch
+        broken.add(batch.broken)
         yield batch
+    broken.report()
+
+
+class BrokenRecords:
+    """Counts records that were left out of batches. The first of them are named in the log."""
+
+    def __init__(self) -> None:
+        self._count = self._batches = self._affected = 0
+
+    def add(self, reasons: Sequence[str]) -> None:
+        """Notes those of a batch.
+
+        Raises:
+            SourceError: more than one batch in ten has lost a record, after a hundred.
+        """
+        for reason in reasons[: max(0, NAMED_BROKEN - self._count)]:
+            logger.warning("left out: %s", reason)
+        self._count += len(reasons)
+        self._batches += 1
+        self._affected += bool(reasons)
+        if self._batches >= BATCHES_BEFORE_DOUBT and self._affected > MAX_AFFECTED * self._batches:
+            raise SourceError(
+                f"{self._count} records of {self._batches} batches cannot be used, the last of them: {reasons[-1]}; "
+                "mend the data, or take the set out"
+            )
+
+    def report(self) -> None:
+        """Says at the end how many there were."""
+        if self._count:
+            logger.warning("%d records of %d batches were left out", self._count, self._batches)
 
 
 def _same(batch: Any) -> Any:

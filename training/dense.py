@@ -3,6 +3,7 @@
 Shapes: F frames, N patches, C channels.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from training.motion_history import motion_history_targets
+from training.motion_history import DISPLACEMENTS, EVENTS, motion_history_targets
 from training.worlds import Clip
 from vitron_ros.worlds.vocabulary import COLOURS, PATTERNS, SHAPES, SIZES
 
@@ -46,6 +47,19 @@ class DenseTargets:
 
     def to(self, device: torch.device) -> "DenseTargets":
         return DenseTargets(*(value.to(device, non_blocking=True) for value in vars(self).values()))
+
+
+def unknown_targets(frames: int, patches: int) -> DenseTargets:
+    """The targets of frames of which nothing is known."""
+    unknown = torch.full((frames, patches), IGNORE)
+    return DenseTargets(
+        objectness=unknown,
+        boxes=torch.zeros(frames, patches, 4),
+        attributes=unknown[..., None].expand(-1, -1, len(ATTRIBUTES)),
+        gate_targets=torch.zeros(frames, patches),
+        object_ids=unknown,
+        motion_history=torch.full((frames, patches, DISPLACEMENTS + EVENTS), math.nan),
+    )
 
 
 def patch_shares(clip: Clip, grid: int) -> NDArray[np.float32]:

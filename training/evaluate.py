@@ -20,7 +20,7 @@ from tqdm import tqdm
 from training import baselines
 from training.checkpointing import latest
 from training.images import read_images
-from training.questions import Question, make_question, true_boxes
+from training.questions import WorldQuestion, make_question, true_boxes
 from training.worlds import Clip, Task, make_clip, make_samples
 from training.worlds.splits import is_held_out_pair
 from vitron_ros.backends.frame_encoder import FrameEncoder, TorchFrameEncoder
@@ -52,7 +52,7 @@ class EvaluationCase:
     """A question and the clip that it is about."""
 
     clip: Clip
-    question: Question
+    question: WorldQuestion
 
 
 def cases(

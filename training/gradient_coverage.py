@@ -1,8 +1,14 @@
 """Which groups of weights get gradients from a stage, so that one that trains nothing is refused before it runs."""
 
 import logging
+from collections.abc import Mapping
+
+from torch import nn
 
 from training.config import TrainConfig
+from training.distributed import World, local
+from training.errors import TrainingError
+from training.training_module import group_of
 from vitron_ros.errors import ConfigError
 from vitron_ros.model.config import ModelConfig
 
@@ -17,7 +23,7 @@ logger = logging.getLogger(__name__)
 def reached_groups(config: TrainConfig, model: ModelConfig) -> set[str]:
     """The groups of weights that get gradients from the tasks and the losses of a stage."""
     weights, selector = config.loss_weights, model.selector.kind
-    tasks = {task for clips in config.clips for task in clips.tasks}
+    tasks = config.tasks
     video_tasks = {task for clips in config.clips if clips.frames > 1 for task in clips.tasks}
     attention = (
         weights.attribute_attention or weights.question_attention or weights.object_attention or weights.copy_attention
@@ -61,3 +67,41 @@ def check_gradient_coverage(config: TrainConfig, model: ModelConfig) -> None:
         )
     if names:
         logger.warning("no task or loss of this stage reaches %s, which will not change", names)
+
+
+class GradientCoverage:
+    """Which groups of weights got a gradient since a run began."""
+
+    def __init__(self, weights: Mapping[str, nn.Parameter], config: TrainConfig, model: ModelConfig) -> None:
+        groups = sorted(trainable_groups(config) & reached_groups(config, model))
+        self._unreached = {
+            group: [weight for name, weight in weights.items() if group_of(name.removeprefix("model.")) == group]
+            for group in groups
+        }
+        self._groups = groups
+
+    def update(self) -> None:
+        """Notes the gradients of a step."""
+        for group in [group for group, weights in self._unreached.items() if any(map(_has_gradient, weights))]:
+            del self._unreached[group]
+
+    def check(self, steps: int, world: World) -> None:
+        """Warns, once, of groups that got no gradient in any process.
+
+        Args:
+            steps: since the run began.
+
+        Raises:
+            TrainingError: no group got one.
+        """
+        missed = [group for group in self._groups if not world.any(group not in self._unreached)]
+        names = ", ".join(missed)
+        if len(missed) == len(self._groups):
+            raise TrainingError(f"nothing was trained in {steps} steps: no gradient reached {names}")
+        if names:
+            logger.warning("no gradient has reached %s in %d steps", names, steps)
+        self._unreached.clear()
+
+
+def _has_gradient(weight: nn.Parameter) -> bool:
+    return weight.grad is not None and bool(local(weight.grad).any())

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from training.questions import Question
+from training.questions import Question, WorldQuestion
 from vitron_ros.errors import ConfigError
 from vitron_ros.model.prompts import ImageSegment, PromptBuilder, RegionSegment, Segment, TextSegment
 from vitron_ros.model.region import MarkedRegion
@@ -28,7 +28,6 @@ from vitron_ros.model.vitron import VitronModel
 
 IGNORE = -100
 BOX = re.compile(r"\[\d+,\d+,\d+,\d+\]")
-ROW_FIELDS = ("token_ids", "visual", "region", "segments", "positions", "labels", "is_number")
 FRAME = re.compile(r"Frame (\d+): $")
 CORRELATION = 0.8  # of the noise of successive boxes
 OUTLIER_SCALE, OUTLIER_PROBABILITY = 4.0, 0.1  # standard deviation of rare large errors, in usual ones, and how rare
@@ -86,29 +85,11 @@ class PackedQuestions:
         }
         return replace(self, **moved)
 
-    def split(self, count: int) -> list["PackedQuestions"]:
-        """The same rows in at most `count` packs, sorted by length, so that little is padding."""
-        lengths = (self.segments >= 0).sum(dim=1)
-        return [self._rows(rows, int(lengths[rows].max())) for rows in lengths.argsort().chunk(count)]
-
-    def _rows(self, rows: Tensor, length: int) -> "PackedQuestions":
-        place = torch.full((len(self.segments),), -1, device=rows.device)
-        place[rows] = torch.arange(len(rows), device=rows.device)
-        is_here, is_chained, is_absent = (place[part[:, 0]] >= 0 for part in (self.pointers, self.chain, self.absent))
-
-        def moved(places: Tensor) -> Tensor:
-            return torch.cat([place[places[:, :1]], places[:, 1:]], dim=1)
-
-        cut = {name: getattr(self, name)[rows, :length] for name in ROW_FIELDS}
-        return replace(
-            self,
-            **cut,
-            pointers=moved(self.pointers[is_here]),
-            pointer_targets=self.pointer_targets[is_here],
-            chain=moved(self.chain[is_chained]),
-            chain_targets=self.chain_targets[is_chained],
-            absent=moved(self.absent[is_absent]),
-        )
+    @property
+    def counts(self) -> dict[str, int]:
+        """Positions of each loss that is a mean over them."""
+        labels, numbers = int((self.labels != IGNORE).sum()), int(self.is_number.sum())
+        return {"text": labels - numbers, "coordinate": numbers, "pointer": len(self.pointers)}
 
 
 @dataclass
@@ -131,6 +112,26 @@ class _Row:
         self.is_number.append(False)
 
 
+def no_questions(device: torch.device) -> PackedQuestions:
+    """One visual token of which nothing is asked, which passes through all parts of a model."""
+    one, none = torch.ones(1, 1, dtype=torch.long, device=device), torch.zeros(0, 0, device=device)
+    return PackedQuestions(
+        token_ids=0 * one,
+        visual=0 * one,
+        region=-one,
+        segments=0 * one,
+        positions=0 * one,
+        labels=IGNORE * one,
+        is_number=one < 0,
+        pointers=one.new_zeros(0, 3),
+        pointer_targets=none,
+        chain=one.new_zeros(0, 5),
+        chain_targets=none,
+        absent=one.new_zeros(0, 2),
+        regions=(),
+    )
+
+
 class Packer:
     """Collects the questions of a batch, clip by clip."""
 
@@ -150,14 +151,14 @@ class Packer:
         self,
         questions: Iterable[Question],
         first_frame: int,
-        shares: NDArray[np.float32],
+        shares: NDArray[np.float32] | None = None,
         box_noise: BoxNoise | None = None,
     ) -> None:
         """Adds questions about one clip, every one of them about all of its frames.
 
         Args:
             first_frame: place of the clip's first frame in the batch.
-            shares: (T, objects, N), of each patch that an object covers.
+            shares: (T, objects, N), of each patch that an object covers; None: not known.
             box_noise: noise on the boxes of an answer where teacher forcing feeds them back; labels stay true.
 
         Raises:
@@ -224,10 +225,10 @@ class Packer:
         parts: Sequence[Segment],
         question: Question,
         first: int,
-        shares: NDArray[np.float32],
+        shares: NDArray[np.float32] | None,
         box_noise: BoxNoise | None,
     ) -> None:
-        row, tokenizer, sample = self._rows[number], self._builder.tokenizer, question.sample
+        row, tokenizer = self._rows[number], self._builder.tokenizer
         segment = row.segments[-1] + 1
         self._write(row, parts, segment, first)
         self._regions += [replace(region, frame=first + region.frame) for region in question.regions]
@@ -238,10 +239,41 @@ class Packer:
             row.add(segment, row.positions[-1] + 1, token=token)
             row.labels[-1] = answer[index + 1]
         if row.positions[-1] >= self._sizes.max_positions:
+            frames = sum(turn.images for turn in question.turns)
             raise ConfigError(
-                f"a {sample.task} over {len(sample.frames)} frames takes {row.positions[-1] + 1} tokens, more than the "
+                f"a {question.turns[-1].task} over {frames} frames takes {row.positions[-1] + 1} tokens, more than the "
                 f"{self._sizes.max_positions} of this model; show fewer frames"
             )
+        boxes = [
+            (begin + len(tokenizer.encode_answer(question.answer[: match.start() + 1])), match)
+            for match in BOX.finditer(question.answer)
+        ]
+        # Columns whose label is a coordinate.
+        numbers = [start + offset for start, _ in boxes for offset in (0, 2, 4, 6)] if self._scale else []
+        for column in numbers:
+            row.is_number[column] = True
+        if box_noise is not None and numbers:
+            true = np.array([self._scale.index(row.labels[column]) for column in numbers]).reshape(-1, 4)
+            for column, value in zip(numbers, box_noise(true).ravel().tolist(), strict=True):
+                row.token_ids[column + 1] = self._scale[value]
+        if isinstance(question, WorldQuestion) and shares is not None:
+            self._add_referents(number, begin, question, boxes, first, shares)
+
+    def _add_referents(
+        self,
+        number: int,
+        begin: int,
+        question: WorldQuestion,
+        boxes: Sequence[tuple[int, "re.Match[str]"]],
+        first: int,
+        shares: NDArray[np.float32],
+    ) -> None:
+        """Notes which positions of a question refer to which objects.
+
+        Args:
+            boxes: of the answer, each with the column of its first label.
+        """
+        sample, labels = question.sample, self._rows[number].labels
         if sample.absent:
             self._absent.append((number, begin))
         if sample.target is not None or sample.region is not None:
@@ -249,30 +281,21 @@ class Packer:
             seen = [frame for frame in range(len(shares)) if shares[frame, referent].any()]
             if seen:
                 # In a description every word refers to the object; else the answer's first position does.
-                in_words = not BOX.search(question.answer)
-                for column in range(begin, len(row.labels) if in_words else begin + 1):
+                in_words = not boxes
+                for column in range(begin, len(labels) if in_words else begin + 1):
                     for frame in sorted({seen[0], seen[-1]}) if in_words else seen[:1]:
                         self._add_pointer(number, column, first + frame, shares[frame, referent])
                     self._add_chain(number, column, sample.chain, first, shares)
-        numbers: list[int] = []  # columns whose label is a coordinate
-        for order, match in enumerate(BOX.finditer(question.answer)):
-            start = begin + len(tokenizer.encode_answer(question.answer[: match.start() + 1]))
-            if self._scale:
-                numbers += [start + offset for offset in (0, 2, 4, 6)]
-            if sample.target is not None:
-                listed = FRAME.search(question.answer[: match.start()])
-                frame = int(listed[1]) - 1 if listed else 0
-                if shares[frame, sample.target].any():
-                    for offset in (0, 2, 4, 6) if self._scale else (0,):
-                        self._add_pointer(number, start + offset, first + frame, shares[frame, sample.target])
-                        if order == 0:  # further boxes continue from the first
-                            self._add_chain(number, start + offset, sample.chain, first, shares)
-        for column in numbers:
-            row.is_number[column] = True
-        if box_noise is not None and numbers:
-            true = np.array([self._scale.index(row.labels[column]) for column in numbers]).reshape(-1, 4)
-            for column, value in zip(numbers, box_noise(true).ravel().tolist(), strict=True):
-                row.token_ids[column + 1] = self._scale[value]
+        if sample.target is None:
+            return
+        for order, (start, match) in enumerate(boxes):
+            listed = FRAME.search(question.answer[: match.start()])
+            frame = int(listed[1]) - 1 if listed else 0
+            if shares[frame, sample.target].any():
+                for offset in (0, 2, 4, 6) if self._scale else (0,):
+                    self._add_pointer(number, start + offset, first + frame, shares[frame, sample.target])
+                    if order == 0:  # further boxes continue from the first
+                        self._add_chain(number, start + offset, sample.chain, first, shares)
 
     def _add_pointer(self, row: int, column: int, frame: int, share: NDArray[np.float32]) -> None:
         self._pointers.append((row, column, frame))

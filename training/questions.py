@@ -1,4 +1,4 @@
-"""Samples of the worlds to prompts and answers, with the templates of a prompt profile."""
+"""Questions: samples of the worlds to prompts and answers, with the templates of a prompt profile."""
 
 from dataclasses import dataclass, replace
 
@@ -27,19 +27,24 @@ MARKED_TASKS = ("reg", "sot", "video_reg")  # their templates take a box as text
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """A sample as a prompt with its answer.
+    """A prompt with its answer.
 
     Attributes:
-        sample: what it was made from.
         turns: the conversation; the last turn is to be answered.
-        regions: marked regions, their frames counted within the sample's.
+        regions: marked regions, their frames counted within the clip's.
         answer: the ground-truth reply.
     """
 
-    sample: Sample
     turns: tuple[Turn, ...]
     regions: tuple[MarkedRegion, ...]
     answer: str
+
+
+@dataclass(frozen=True, eq=False)
+class WorldQuestion(Question):
+    """A question that was made from a sample of a generated clip."""
+
+    sample: Sample
 
 
 def box_in(clip: Clip, target: int, frame: int) -> Box | None:
@@ -84,7 +89,7 @@ def answer_text(clip: Clip, sample: Sample) -> str | None:
 
 def make_question(
     clip: Clip, sample: Sample, profile: PromptProfile, rng: np.random.Generator | None, *, takes_regions: bool
-) -> Question | None:
+) -> WorldQuestion | None:
     """A sample as a conversation; None where the model takes no regions and the sample needs one.
 
     Earlier turns come before the images, with the box of their object as the answer: a long conversation keeps its
@@ -120,7 +125,7 @@ def make_question(
         )
         for earlier in sample.history
     )
-    return Question(sample, (*history, turn), regions, answer)
+    return WorldQuestion((*history, turn), regions, answer, sample)
 
 
 def _drawn(clip: Clip, index: int, frame: int, rng: np.random.Generator | None) -> Region:

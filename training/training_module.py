@@ -1,7 +1,8 @@
 """The training module: a VitronModel with its auxiliary heads; batches in, named losses out."""
 
-from dataclasses import dataclass, fields
-from typing import cast
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import fields
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -21,11 +22,12 @@ from training.attention_supervision import (
 )
 from training.config import LossWeightsConfig, TrainConfig
 from training.data import Batch, normalise
-from training.dense import DenseHead, DenseTargets, dense_loss, gate_loss
+from training.dense import ATTRIBUTES, DenseHead, DenseTargets, dense_loss, gate_loss
+from training.distributed import gathered_weights
 from training.losses import PointerHead, coordinate_loss, pointer_loss, soft_coordinates, text_loss
 from training.motion_history import MotionHistoryHead, motion_history_loss
-from training.packed_attention import PackedAttention, QueriesKeys
-from training.packing import IGNORE, PackedQuestions, embed
+from training.packed_attention import QueriesKeys, in_rows, packed_attention
+from training.packing import IGNORE, PackedQuestions, embed, no_questions
 from training.visual_token_head import VisualTokenHead, visual_token_loss
 from vitron_ros.errors import ConfigError
 from vitron_ros.model.token_selector import GatedTSelector
@@ -34,17 +36,28 @@ from vitron_ros.model.vision import VisionFeatures
 from vitron_ros.model.vitron import VisualTokens, VitronModel
 
 AUXILIARY_HEADS = ("dense_head", "pointer_head", "visual_token_head", "motion_history_head")
-SPLITS = 6  # of the rows of a batch by length
 LOSS_NAMES = tuple(field.name for field in fields(LossWeightsConfig))
+TERM_NAMES = (*LOSS_NAMES, "objectness", "box", *ATTRIBUTES)
 ATTENTION_LOSSES = tuple(name for name in LOSS_NAMES if name.endswith("_attention"))
+COUNTED = ("text", "coordinate", "pointer")
+BATCHES = "batches"
 
 
-@dataclass(frozen=True, eq=False)
-class Losses:
-    """The weighted loss of a batch, and the mean of each of its terms by name."""
+class Losses(NamedTuple):
+    """The weighted loss of a batch, and each of its terms by name."""
 
     total: Tensor
     terms: dict[str, Tensor]
+
+
+def loss_counts(batches: Iterable[Batch]) -> dict[str, int]:
+    """By what the losses of batches are divided: COUNTED ones by their positions, the others, means, by BATCHES."""
+    counts = dict.fromkeys((*COUNTED, BATCHES), 0)
+    for batch in batches:
+        counts[BATCHES] += 1
+        for name, count in ({} if batch.packs is None else batch.packs.counts).items():
+            counts[name] += count
+    return counts
 
 
 class TrainingModule(nn.Module):
@@ -63,6 +76,7 @@ class TrainingModule(nn.Module):
         vision, language = model.config.vision, model.config.language
         self.model = model
         self.loss_weights = config.loss_weights
+        self._has_questions = bool(config.tasks)
         self.dense_head = DenseHead(vision.hidden_size, vision.grid)
         self.pointer_head = PointerHead(language.hidden_size, vision.hidden_size)
         self.visual_token_head = VisualTokenHead(language.hidden_size, tokenizer)
@@ -80,7 +94,7 @@ class TrainingModule(nn.Module):
     def _keep_history_states(self, layer: nn.Module, inputs: object, states: Tensor) -> None:
         self._history_states = states if self.loss_weights.motion_history else None
 
-    def freeze_all_but(self, groups: tuple[str, ...]) -> None:
+    def freeze_all_but(self, groups: Collection[str]) -> None:
         """Freezes all weights but those of the named groups, of adapters and of the auxiliary heads."""
         for name, parameter in self.model.named_parameters():
             parameter.requires_grad_(group_of(name) in groups or "lora_" in name)
@@ -99,8 +113,17 @@ class TrainingModule(nn.Module):
     def _is_vision_trainable(self) -> bool:
         return any(parameter.requires_grad for parameter in self.model.vision.parameters())
 
-    def forward(self, batch: Batch) -> Losses:
-        """The losses of a batch. Each term is a mean over all positions of the batch where it is defined."""
+    def forward(self, batch: Batch, counts: Mapping[str, int] | None = None) -> Losses:
+        """The losses of a batch.
+
+        Args:
+            counts: `loss_counts` of all batches of the step, so that its losses add up to the step's; None: of this
+                one.
+        """
+        counts = loss_counts([batch]) if counts is None else counts
+        packs = batch.packs
+        if packs is None and self._has_questions:  # all processes run the same parts
+            packs = no_questions(batch.images.device)
         features = self._encode(batch.images)
         terms: dict[str, Tensor] = {}
         if self.loss_weights.dense:
@@ -108,7 +131,7 @@ class TrainingModule(nn.Module):
         if self.loss_weights.gate:
             log_p = cast(GatedTSelector, self.model.selector).log_probabilities(features.patches)
             terms["gate"] = gate_loss(log_p, batch.dense.gate_targets)
-        if self.loss_weights.visual_token or batch.packs is not None:
+        if self.loss_weights.visual_token or packs is not None:
             visual = self.model.visual_tokens(features)
             if self.loss_weights.visual_token and visual.indices is not None:
                 terms["visual_token"] = visual_token_loss(
@@ -120,25 +143,17 @@ class TrainingModule(nn.Module):
                     self.number_ids,
                     self.soft,
                 )
-            if batch.packs is not None:
-                terms |= self._packed_losses(batch.packs, batch.dense, features, visual)
+            if packs is not None:
+                terms |= self._question_losses(packs, batch.dense, features, visual)
+        terms = {name: value / max(1, counts[name if name in COUNTED else BATCHES]) for name, value in terms.items()}
         weighted = [getattr(self.loss_weights, name) * terms[name] for name in LOSS_NAMES if name in terms]
-        # A batch without questions may have no term at all.
-        total = torch.stack(weighted).sum() if weighted else torch.zeros((), device=batch.images.device)
+        total = torch.stack([*weighted, self._zero()]).sum()
         return Losses(total, {name: value.detach() for name, value in terms.items()})
 
-    def _packed_losses(
-        self, packs: PackedQuestions, dense: DenseTargets, features: VisionFeatures, visual: VisualTokens
-    ) -> dict[str, Tensor]:
-        """The mean of each loss of packed questions."""
-        regions = self.model.region_tokens(features, packs.regions) if packs.regions else None
-        sums: dict[str, Tensor] = {}
-        counts: dict[str, int] = {}
-        for rows in packs.split(SPLITS):
-            for name, (value, count) in self._question_losses(rows, dense, features, visual, regions).items():
-                sums[name] = sums[name] + value if name in sums else value
-                counts[name] = counts.get(name, 0) + count
-        return {name: value / max(1, counts[name]) for name, value in sums.items()}
+    def _zero(self) -> Tensor:
+        """0 with a gradient, of 0, for every weight, so that all processes have gradients of the same weights."""
+        firsts = [weight.flatten()[:1] for weight in gathered_weights(self)]
+        return 0 * torch.cat(firsts).sum() if firsts else torch.zeros((), device=self.soft.device)
 
     def _encode(self, images: Tensor) -> VisionFeatures:
         model = self.model
@@ -150,42 +165,38 @@ class TrainingModule(nn.Module):
         return features
 
     def _question_losses(
-        self,
-        packs: PackedQuestions,
-        dense: DenseTargets,
-        features: VisionFeatures,
-        visual: VisualTokens,
-        regions: Tensor | None,
-    ) -> dict[str, tuple[Tensor, int]]:
-        model = self.model
-        embeds = embed(model, packs, visual.tokens, regions)
-        weights = self.loss_weights
+        self, packs: PackedQuestions, dense: DenseTargets, features: VisionFeatures, visual: VisualTokens
+    ) -> dict[str, Tensor]:
+        """Losses of packed questions: COUNTED ones are sums, the others means."""
+        model, weights = self.model, self.loss_weights
+        regions = model.region_tokens(features, packs.regions) if packs.regions else None
         is_supervised = visual.indices is not None and any(getattr(weights, name) for name in ATTENTION_LOSSES)
-        attend = PackedAttention(packs.segments, self.plan.layers if is_supervised else ())
-        hidden = model.language.hidden_states(embeds, attend, packs.positions)
+        attend = packed_attention(packs.segments, self.plan.layers if is_supervised else ())
+        is_token = packs.segments >= 0
+        embeds = embed(model, packs, visual.tokens, regions)[is_token][None]
+        hidden = in_rows(model.language.hidden_states(embeds, attend, packs.positions[is_token][None]), is_token)
         is_labelled = packs.labels != IGNORE
         labels, is_number = packs.labels[is_labelled], packs.is_number[is_labelled]
         logits = model.language.lm_head(hidden[is_labelled])  # (L, V): only where there is a label
-        is_text = ~is_number
-        numbers = int(is_number.sum())
-        sums = {
-            "text": (text_loss(logits[is_text], labels[is_text]), len(labels) - numbers),
-            "coordinate": (coordinate_loss(logits[is_number], labels[is_number], self.number_ids, self.soft), numbers),
+        losses = {
+            "text": text_loss(logits[~is_number], labels[~is_number]),
+            "coordinate": coordinate_loss(logits[is_number], labels[is_number], self.number_ids, self.soft),
         }
-        if self.loss_weights.pointer and len(packs.pointers):
+        if weights.pointer and len(packs.pointers):
             rows, columns, frames = packs.pointers.unbind(1)
             logits = self.pointer_head(hidden[rows, columns], features.patches, frames)
-            sums["pointer"] = (pointer_loss(logits, packs.pointer_targets), len(frames))
+            losses["pointer"] = pointer_loss(logits, packs.pointer_targets)
+        means: dict[str, tuple[Tensor, int]] = {}
         if self._history_states is not None and visual.indices is not None:
-            is_visual = packs.visual >= 0
+            shown = packs.visual[is_token]
             index = visual.indices[..., None].expand(-1, -1, dense.motion_history.shape[2])
             targets = dense.motion_history.gather(1, index).flatten(0, 1)
-            sums["motion_history"] = motion_history_loss(
-                self.motion_history_head, self._history_states[is_visual], targets[packs.visual[is_visual]]
+            means["motion_history"] = motion_history_loss(
+                self.motion_history_head, self._history_states[0, shown >= 0], targets[shown[shown >= 0]]
             )
         if visual.indices is not None and attend.heads:
-            sums |= self._attention_losses(packs, attend.heads, visual.indices, dense)
-        return sums
+            means |= self._attention_losses(packs, attend.heads, visual.indices, dense)
+        return losses | {name: value / max(1, count) for name, (value, count) in means.items()}
 
     def _attention_losses(
         self, packs: PackedQuestions, heads: dict[int, QueriesKeys], indices: Tensor, dense: DenseTargets

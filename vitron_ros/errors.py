@@ -47,6 +47,10 @@ class MetricError(VitronError):
     """A metric cannot be computed from these values; nothing is cut, padded or guessed."""
 
 
+class PredictionError(VitronError):
+    """A file of predictions is stale, cut off, unfinished or does not fit another."""
+
+
 class MetricUnavailable(MetricError):
     """A metric needs a program, package or network that is not here; reports say "unavailable" instead of a number."""
 

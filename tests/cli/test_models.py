@@ -18,6 +18,7 @@ from vitron_ros.grounding.families import FAMILIES
 from vitron_ros.model.checkpoint import ASSETS, from_pretrained, save_pretrained
 from vitron_ros.model.config import PROFILES, ModelConfig
 from vitron_ros.model.tokenizer import train_tokenizer
+from vitron_ros.modules.backends import MODEL_BACKENDS
 
 BUFFER = re.compile(r"running_|num_batches")  # statistics of batch norms, which are no parameters
 
@@ -48,7 +49,7 @@ def test_list_names_every_profile(capsys):
 def test_list_tells_of_published_models_what_is_known_and_what_is_not(capsys):
     assert main(["models", "list", "--json"]) == 0
     published = result(capsys)["published"]
-    assert {model["model_type"] for model in published} <= set(FAMILIES)
+    assert {model["model_type"] for model in published} <= set(FAMILIES).union(*MODEL_BACKENDS.values())
     assert all(model["source"] for model in published if model["accuracy"])
     assert main(["models", "list"]) == 0
     lines = capsys.readouterr().out.splitlines()

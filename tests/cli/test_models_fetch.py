@@ -21,7 +21,7 @@ from tiny_language import bpe, sentencepiece
 from tiny_vitron import tiny_vitron
 
 from vitron_ros.cli.main import main
-from vitron_ros.model.checkpoint import save_pretrained
+from vitron_ros.model.checkpoint import fetched_checkpoint, save_pretrained
 from vitron_ros.model.config import PROFILES
 
 TINY, ELYSIUM, VICUNA = "lab/tiny", "sty-yyj/elysium_7b", "lmsys/vicuna-7b-v1.5"
@@ -62,13 +62,13 @@ def test_size_and_licence_are_said_before_the_weights_are_fetched(hub, cache, sa
     hub.add(TINY, saved, README__md="# a card", modelling__py="import os", pytorch_model__bin=b"\x80")
     assert main(["models", "fetch", TINY]) == 1  # nobody answers the question
     told = capsys.readouterr().err
-    assert "lab/tiny: 635.8 kB in 4 files, licence apache-2.0" in told and "give --yes" in told
+    assert "lab/tiny: 635.8 kB in 5 files, licence apache-2.0" in told and "give --yes" in told
     assert hub.fetched() == ["config.json"]
     assert main(["models", "fetch", TINY, "--yes"]) == 0
     printed = capsys.readouterr()
     assert printed.out.strip() == str(folder_of(cache)) and "model.safetensors: 618.7 kB" in printed.err
     fetched = {path.name for path in folder_of(cache).iterdir()}
-    assert fetched == {"config.json", "prompt_profile.yaml", "model.safetensors", "tokenizer.json"}
+    assert fetched == {"README.md", "config.json", "prompt_profile.yaml", "model.safetensors", "tokenizer.json"}
     assert (folder_of(cache) / "model.safetensors").read_bytes() == (saved / "model.safetensors").read_bytes()
 
 
@@ -137,6 +137,7 @@ def test_weights_that_an_index_names_are_fetched_and_no_others(hub, cache, capsy
         "model.safetensors.index.json",
         "model-1.safetensors",
     }
+    assert fetched_checkpoint("lab/shards") == folder_of(cache, "lab/shards"), "whole: the hub is not asked again"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from vitron_ros.cli.main import main
 from vitron_ros.errors import ConfigError
 from vitron_ros.evaluation.datasets import load_sequence
 from vitron_ros.evaluation.one_pass import run_one_pass
+from vitron_ros.evaluation.predictions import FILE
 from vitron_ros.images.codec import encode_jpeg
 from vitron_ros.tracking.box_tracker import BoxEstimate
 from vitron_ros.tracking.trackers import make_tracker
@@ -76,6 +77,18 @@ def test_frames_without_the_target_are_counted_and_not_scored(dataset, capsys):
     assert scores["auc"] > 0.8
     assert main(["eval", "ope", str(dataset)]) == 0
     assert "1 of 4 frames" in capsys.readouterr().out
+
+
+def test_its_predictions_are_those_of_a_run(dataset, tmp_path, capsys):
+    folder = tmp_path / "out"
+    words = ["eval", "ope", str(dataset), "--tracker", "default", "--tracker", "csrt", "--out", str(folder), "--json"]
+    assert main(words) == 0
+    printed = json.loads(capsys.readouterr().out)["trackers"][0]["mean_auc"]
+    assert main(["eval", "run", "boxes", str(dataset), "--out", str(tmp_path / "run")]) == 0
+    assert (folder / "default" / FILE).read_bytes() == (tmp_path / "run" / FILE).read_bytes()
+    assert main(["eval", "compare", str(folder / "default"), str(folder / "csrt"), "--json"]) == 0
+    compared = json.loads(capsys.readouterr().out.splitlines()[-1])["figures"]["auc"]["first"]
+    assert compared == pytest.approx(printed, abs=1e-4)
 
 
 def test_without_json_a_table_is_printed(dataset, capsys):

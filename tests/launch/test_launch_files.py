@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from vitron_ros.commands.settings import CommandConfig
 from vitron_ros.config import PerceptionConfig
 from vitron_ros.modules.settings import ModuleConfig
 from vitron_ros.ros.stale_shared_memory import MIN_AGE_S
@@ -21,7 +22,7 @@ FIELDS = {field.name: field for field in dataclasses.fields(PerceptionConfig)}
 @pytest.mark.parametrize("path", sorted((LAUNCH / "params").glob("*.yaml")), ids=lambda path: path.name)
 def test_parameter_files_hold_valid_settings(path):
     settings = yaml.safe_load(path.read_text())["/**"]["ros__parameters"]
-    assert {"perception": PerceptionConfig, "modules": ModuleConfig}[path.stem](**settings)
+    assert {"perception": PerceptionConfig, "command": CommandConfig, "modules": ModuleConfig}[path.stem](**settings)
 
 
 class Recorder(types.ModuleType):
@@ -116,9 +117,15 @@ def test_a_file_that_includes_this_one_may_have_arguments_of_its_own(track):
 
 def test_vitron_starts_perception_and_the_modules_each_unless_it_is_left_out(launched):
     nodes, _ = launched("vitron.launch.py")
-    assert [node["executable"] for node in nodes] == ["perception", "segmentation", "editing", "generation"]
+    assert [node["executable"] for node in nodes] == ["perception", "command", "segmentation", "editing", "generation"]
     assert all(node["respawn"] and node["remappings"] == nodes[0]["remappings"] for node in nodes)
-    words = ("perception:=false", "generation:=false", "editing_backend:=/models/flux", "output_folder:=/results")
+    words = (
+        "perception:=false",
+        "command:=false",
+        "generation:=false",
+        "editing_backend:=/models/flux",
+        "output_folder:=/results",
+    )
     segmentation, editing = launched("vitron.launch.py", *words, "model:=vitron-tiny")[0]
     assert segmentation["parameters"][1] == {"output_folder": "/results"}
     assert editing["parameters"][1] == {"output_folder": "/results", "backend": "/models/flux"}

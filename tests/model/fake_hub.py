@@ -63,8 +63,8 @@ class FakeHub:
 
     def add(self, name: str, directory: Path | None = None, **files: bytes | str) -> Repository:
         """A repository of a directory's files, and of more by name, `__` for a dot."""
-        files_there = [path for path in directory.iterdir() if path.is_file()] if directory else []
-        held = {path.name: path.read_bytes() for path in files_there}
+        files_there = [path for path in directory.rglob("*") if path.is_file()] if directory else []
+        held = {str(path.relative_to(directory)): path.read_bytes() for path in files_there}
         for key, value in files.items():
             held[key.replace("__", ".")] = value.encode() if isinstance(value, str) else value
         self.repositories[name] = Repository(held)
@@ -89,7 +89,7 @@ class _Handler(BaseHTTPRequestHandler):
         if words[:2] == ["api", "models"]:
             self._info("/".join(words[2:4]))
         elif words[2:3] == ["resolve"]:
-            self._file(method, "/".join(words[:2]), words[4])
+            self._file(method, "/".join(words[:2]), "/".join(words[4:]))
         else:  # what the client asks for its own sake
             self._refuse(404, "")
 

@@ -66,7 +66,7 @@ def test_questions_packed_behind_one_image_do_not_see_each_other():
     mask = torch.ones(20, 20, dtype=torch.bool).tril() & ((owner == 0) | (owner[:, None] == owner))
     positions = torch.tensor([[*range(10), *range(10, 14), *range(10, 16)]])
 
-    def attend(q, k, v):
+    def attend(layer, q, k, v):
         q, k, v = (x.transpose(1, 2) for x in (q, k, v))
         seen = F.scaled_dot_product_attention(q, k, v, attn_mask=mask[None, None], enable_gqa=True)
         return seen.transpose(1, 2)

@@ -52,7 +52,7 @@ def test_memory_stays_flat_and_old_images_change_nothing(network):
     place = whole.obj_id_to_idx(1)
     sizes = []
     for index, target in enumerate(follow(network, 60)):
-        pixels = network._pixels(IMAGES[index % len(IMAGES)])
+        pixels = network.pixels(IMAGES[index % len(IMAGES)])
         if index == 0:
             whole.add_point_inputs(place, 0, target._point_inputs(BOX, network.encode(IMAGES[0])))
             whole.obj_with_new_inputs = [1]
@@ -114,7 +114,7 @@ def test_a_mask_that_is_given_is_the_first_mask(network):
 
 def test_pixels_are_those_of_the_image_processor(network):
     plain = np.full((7, 300, 3), (255, 0, 51), np.uint8)
-    pixels = network._pixels(plain)
+    pixels = network.pixels(plain)
     assert pixels.shape == (1, 3, SIDE, SIDE)
     expected = (np.array([1, 0, 0.2]) - MEAN) / STD
     assert np.allclose(pixels[0].numpy(), expected[:, None, None], atol=1e-5)
@@ -158,7 +158,7 @@ DAMAGE = {
         ),
         "is no scale",
     ),
-    "no weights": (lambda folder: (folder / "model.safetensors").unlink(), "cannot be read"),
+    "no weights": (lambda folder: (folder / "model.safetensors").unlink(), "has no weights"),
     "another model": (lambda folder: (folder / "config.json").write_text('{"model_type": "bert"}'), "type 'bert'"),
     "no config": (lambda folder: (folder / "config.json").unlink(), "config.json cannot be read"),
 }

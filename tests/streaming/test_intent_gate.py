@@ -83,19 +83,19 @@ REMOVE, CUT = (Module.IMAGE_EDITING, "remove: red ring"), (Module.IMAGE_SEGMENTA
     [
         ("remove the small red ring", REMOVE, ReplyStatus.OK),
         ("cut out the red ring", CUT, ReplyStatus.OK),
-        ("cut out the red ring", REMOVE, ReplyStatus.REFUSED),
-        ("make the red ring blue", REMOVE, ReplyStatus.REFUSED),
+        ("cut out the red ring", REMOVE, ReplyStatus.REJECTED),
+        ("make the red ring blue", REMOVE, ReplyStatus.REJECTED),
         ("make the red ring blue", (Module.IMAGE_EDITING, "recolour: red ring to blue"), ReplyStatus.OK),
-        ("make the red ring blue", (Module.IMAGE_EDITING, "recolour: red ring to green"), ReplyStatus.REFUSED),
-        ("remove the red ring", (Module.IMAGE_EDITING, "remove: purple mug"), ReplyStatus.REFUSED),
-        ("remove the red ring", (Module.VIDEO_SEGMENTATION, "remove: red ring"), ReplyStatus.REFUSED),
-        ("describe the scene", REMOVE, ReplyStatus.REFUSED),
-        ("what is left of the red ring?", REMOVE, ReplyStatus.REFUSED),
-        ("what happens if I remove the red ring?", REMOVE, ReplyStatus.REFUSED),
+        ("make the red ring blue", (Module.IMAGE_EDITING, "recolour: red ring to green"), ReplyStatus.REJECTED),
+        ("remove the red ring", (Module.IMAGE_EDITING, "remove: purple mug"), ReplyStatus.REJECTED),
+        ("remove the red ring", (Module.VIDEO_SEGMENTATION, "remove: red ring"), ReplyStatus.REJECTED),
+        ("describe the scene", REMOVE, ReplyStatus.REJECTED),
+        ("what is left of the red ring?", REMOVE, ReplyStatus.REJECTED),
+        ("what happens if I remove the red ring?", REMOVE, ReplyStatus.REJECTED),
         ("draw a red moon", (Module.IMAGE_GENERATION, "generate: a red moon"), ReplyStatus.OK),
-        ("draw a red moon", (Module.VIDEO_GENERATION, "generate: a red moon"), ReplyStatus.REFUSED),
+        ("draw a red moon", (Module.VIDEO_GENERATION, "generate: a red moon"), ReplyStatus.REJECTED),
         ("generate a video of a red moon", (Module.VIDEO_GENERATION, "generate: a red moon"), ReplyStatus.OK),
-        ("draw a red moon", (Module.IMAGE_GENERATION, "generate: a red car"), ReplyStatus.REFUSED),
+        ("draw a red moon", (Module.IMAGE_GENERATION, "generate: a red car"), ReplyStatus.REJECTED),
     ],
 )
 @pytest.mark.parametrize("verifies", [True, False])
@@ -104,6 +104,29 @@ def test_a_module_is_called_by_its_own_verb_and_words(text, called, status, veri
     assert reply.status is status
     assert (reply.invocation is not None) == (status is ReplyStatus.OK)
     assert bool(reply.message) == (status is not ReplyStatus.OK)
+
+
+@pytest.mark.parametrize(
+    ("second", "status"),
+    [
+        (call(*CUT), ReplyStatus.OK),
+        (call(*REMOVE), ReplyStatus.REJECTED),
+        (call(Module.IMAGE_SEGMENTATION, "segmentation: purple mug"), ReplyStatus.REJECTED),
+    ],
+)
+def test_a_model_whose_call_is_rejected_is_told_why_and_asked_once_more(second, status):
+    world = World(**call(Module.IMAGE_EDITING, "remove: purple mug"))
+
+    def reply(asked):
+        if asked.history:
+            world.said = second
+        return world(asked)
+
+    told, model = heard(reply, request("cut out the red ring"))
+    assert told.status is status and bool(told.invocation) == (status is ReplyStatus.OK)
+    first, again = (asked for asked in model.asked if asked.task is Task.ASK)
+    assert first.history == () and again.text == first.text
+    assert "rejected: the model would call" in again.history[-1].reply
 
 
 def test_an_answer_counts_from_the_least_score_on():

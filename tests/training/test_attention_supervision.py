@@ -25,7 +25,7 @@ from training.attention_supervision import (
 from training.config import ClipsConfig
 from training.data import normalise
 from training.dense import ATTRIBUTES, IGNORE, DenseTargets, dense_targets, patch_shares
-from training.packed_attention import PackedAttention
+from training.packed_attention import BlockAttention
 from training.packing import PackedQuestions, PackSizes, embed
 from vitron_ros.model.language import rotate
 
@@ -255,17 +255,18 @@ def test_the_loss_is_that_of_the_attention_that_is_paid(packed_questions):
     language, packs = packed_questions.language, packed_questions.packs
     shares = []
 
-    def attend(q, k, v):
+    def attend(layer, q, k, v):
         q, k, v = (x.transpose(1, 2) for x in (q, k, v))
         scores = (q @ k.mT / math.sqrt(q.shape[-1])).masked_fill(~packed_questions.visible[:, None], -math.inf)
         shares.append(scores.softmax(-1).nan_to_num())
         return (shares[-1] @ v).transpose(1, 2)
 
-    packed = PackedAttention(packs.segments, recorded=(0, 1))
+    packed = BlockAttention(packs.segments, recorded=(0, 1))
     expected = language.hidden_states(packed_questions.embeds, attend, packs.positions)
-    states = language.hidden_states(packed_questions.embeds, packed, packs.positions)
     is_token = packs.segments >= 0
-    torch.testing.assert_close(states[is_token], expected[is_token], atol=1e-4, rtol=1e-4)
+    tokens, positions = (values[is_token][None] for values in (packed_questions.embeds, packs.positions))
+    states = language.hidden_states(tokens, packed, positions)
+    torch.testing.assert_close(states[0], expected[is_token], atol=1e-4, rtol=1e-4)
     assert sorted(packed.heads) == [0, 1]
     for layer, paid in enumerate(shares[:2]):
         for targets in packed_questions.targets.values():

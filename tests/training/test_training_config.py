@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from training.config import load_stages
+from training.config import GROUPS, load_stages
 from training.gradient_coverage import check_gradient_coverage
 from training.tiny import read_model
 from vitron_ros.errors import ConfigError
+from vitron_ros.model.checkpoint import read_config
 
 SHIPPED = Path("training/configs/tiny.yaml")
 GOOD = "out: x\nclips: [{frames: 1, tasks: [rec]}]\n"
@@ -84,15 +85,18 @@ def test_a_number_may_be_written_as_in_json(tmp_path):
 def test_the_shipped_stages_are_a_chain_and_their_file_begins_with_its_command():
     assert SHIPPED.read_text().startswith(f"# python -m training.train {SHIPPED.as_posix()}")
     stages = load_stages(SHIPPED)
-    names = (
-        "dense alignment grounding invocation attention joint language long_clips patterns clutter relational "
-        "box_noise held_out_words joint_vision disappearance dense_head motion_history averaged video"
-    )
-    assert [stage.name for stage in stages] == names.split()
-    assert [stage.out for stage in stages] == [f"out/vitron-tiny/{n}_{name}" for n, name in enumerate(names.split())]
+    names = ["dense", "alignment", "grounding", "joint", "joint_vision"]
+    assert [stage.name for stage in stages] == names
+    assert [stage.out for stage in stages] == [f"out/vitron-tiny/{n}_{name}" for n, name in enumerate(names)]
     assert [stage.start for stage in stages] == ["", *(stage.out for stage in stages[:-1])]
     for stage in stages:
         check_gradient_coverage(stage, read_model(stage.model))
+
+
+def test_the_stage_that_continues_the_shipped_weights_trains_all_of_them():
+    [stage] = load_stages(SHIPPED.with_name("tiny_continued.yaml"))
+    check_gradient_coverage(stage, read_config(Path(stage.start)))
+    assert set(stage.trainable) == set(GROUPS) and stage.precision == "bfloat16"
 
 
 LIST = "out: x\ndefaults: {steps: 7, clips: [{tasks: [rec]}]}\n"

@@ -7,7 +7,7 @@ from tiny_training import IMAGES, VIDEOS, tiny_checkpoint
 
 from training.data import normalise
 from training.dense import patch_shares
-from training.packed_attention import PackedAttention
+from training.packed_attention import BlockAttention, in_rows
 from training.packing import IGNORE, PackedQuestions, Packer, PackSizes, add_box_noise, embed
 from training.questions import Question, answer_text, make_question
 from training.worlds import Clip, make_clip, make_samples
@@ -58,7 +58,10 @@ def test_logits_in_a_pack_equal_those_alone(kind):
     features = model.vision(pixels, levels=model.region.levels)
     visual = model.visual_tokens(features).tokens
     marked = model.region_tokens(features, packs.regions) if packs.regions else None
-    packed = model.language(embed(model, packs, visual, marked), PackedAttention(packs.segments), packs.positions)
+    is_token = packs.segments >= 0
+    embeds = embed(model, packs, visual, marked)[is_token][None]
+    positions = packs.positions[is_token][None]
+    packed = in_rows(model.language(embeds, BlockAttention(packs.segments), positions), is_token)
     spelled = {}
     for row, columns in answers(packs):
         text = tokenizer.decode(packs.labels[row, columns[:-1]].tolist())
@@ -158,32 +161,6 @@ def test_pointers_lie_on_the_object_that_is_meant():
         assert x1 - 1 / 6 <= x <= x2 + 1 / 6 and y1 - 1 / 6 <= y <= y2 + 1 / 6
         boxes += 1
     assert boxes > 10
-
-
-@pytest.mark.parametrize("count", (2, 3, 100))
-def test_split_packs_hold_every_row_once(count):
-    _, _, packs = ask(VIDEOS, (1, 2, 5))
-
-    def rows(packs):
-        found = []
-        for row in range(len(packs.segments)):
-            size = int((packs.segments[row] >= 0).sum())
-            mine = packs.pointers[:, 0] == row
-            found.append(
-                (
-                    *(getattr(packs, name)[row, :size].tolist() for name in ("token_ids", "visual", "labels")),
-                    packs.pointers[mine, 1:].tolist(),
-                    packs.pointer_targets[mine].tolist(),
-                    packs.chain[packs.chain[:, 0] == row, 1:].tolist(),
-                    packs.chain_targets[packs.chain[:, 0] == row].tolist(),
-                )
-            )
-        return found
-
-    parts = packs.split(count)
-    assert 1 < len(parts) <= count
-    assert sorted(row for part in parts for row in rows(part)) == sorted(rows(packs))
-    assert sum(part.segments.numel() for part in parts) < packs.segments.numel()
 
 
 def test_every_answer_is_readable():

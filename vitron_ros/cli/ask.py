@@ -32,7 +32,7 @@ examples:
   vitron ask clip.mp4 "Which object moves left?" --at 3.5
   vitron ask bags/demo "Cut out the green star." --json"""
 
-NO_ANSWER = (ReplyStatus.REFUSED, ReplyStatus.UNKNOWN, ReplyStatus.UNSURE)
+NO_ANSWER = (ReplyStatus.REFUSED, ReplyStatus.REJECTED, ReplyStatus.UNKNOWN, ReplyStatus.UNSURE)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,7 +1,6 @@
 """The `vitron` command: one subcommand a file. A command's module is imported only when it is asked for."""
 
 import argparse
-import importlib
 import logging
 import sys
 from collections.abc import Iterator, Sequence
@@ -9,10 +8,15 @@ from contextlib import contextmanager
 
 from vitron_ros import __version__
 from vitron_ros.cli.exit_code import exit_code
+from vitron_ros.cli.subcommands import add_subcommands
 
 COMMANDS = {
     "track": "follow targets in a video, folder, webcam or bag",
     "ask": "ask the model about a picture, video or bag, or tell it what to do",
+    "do": "do what a sentence says: track, cut out, remove, recolour, draw, answer",
+    "segment": "cut a marked thing out of a picture or video",
+    "edit": "remove, replace, recolour or move a marked thing, or change the background or style",
+    "generate": "draw a picture or video of what a text says, or set a picture in motion",
     "replay": "run goals over a bag, the same result every time",
     "convert": "write a video or folder as a ROS 2 bag",
     "eval": "measure trackers against ground truth",
@@ -32,15 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         epilog="example: vitron track clip.mp4 --box 230,180,320,260 --out out/clip",
     )
     parser.add_argument("--version", action="version", version=f"vitron_ros {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    asked = next((word for word in words if word in COMMANDS), None)
-    for name, help_text in COMMANDS.items():
-        command = commands.add_parser(name, help=help_text, formatter_class=argparse.RawDescriptionHelpFormatter)
-        if name == asked:
-            module = importlib.import_module(f"vitron_ros.cli.{name}")
-            command.description, command.epilog = module.__doc__, module.EPILOG
-            module.add_arguments(command)
-            command.set_defaults(run=module.run)
+    add_subcommands(parser, "vitron_ros.cli", COMMANDS, metavar="COMMAND")
     arguments = parser.parse_args(words)
     with _downloads_on_stderr():
         return exit_code(f"vitron {arguments.command}", lambda: int(arguments.run(arguments)))

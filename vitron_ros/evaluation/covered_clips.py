@@ -17,7 +17,7 @@ from vitron_ros.worlds.vocabulary import COLOURS, SHAPES
 
 Mask = NDArray[np.uint8]
 
-FOOTAGE_SIZE = 427, 240  # px, width and height, as in the table of docs/experiments.md
+FOOTAGE_SIZE = 427, 240  # px, width and height
 FOOTAGE_FRAMES = 32
 DRAWN_SIZE = 320, 240
 DRAWN_FRAMES = 24

@@ -27,7 +27,7 @@ PLAIN = ("absent", "refused", "no_action")
 FIELDS = frozenset(("box", "boxes", "answer", "module", "verb"))
 MODULES = {module.name.lower(): module for module in Module}
 RIGHT_IOU = 0.5
-DECLINED = (ReplyStatus.REFUSED, ReplyStatus.UNKNOWN, ReplyStatus.UNSURE, ReplyStatus.ABSENT)
+DECLINED = (ReplyStatus.REFUSED, ReplyStatus.REJECTED, ReplyStatus.UNKNOWN, ReplyStatus.UNSURE, ReplyStatus.ABSENT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

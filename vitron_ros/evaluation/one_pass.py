@@ -20,12 +20,17 @@ class Run:
     Attributes:
         boxes_xyxy: (T, 4) px; the first is the box that was given.
         scores: (T,); the first is 1.
-        ms_per_frame: CPU time of the tracker's thread, its view of the frame included, decoding excluded.
+        ms: (T,), CPU time of the tracker's thread, its view of the frame included, decoding excluded.
     """
 
     boxes_xyxy: Boxes
     scores: Boxes
-    ms_per_frame: float
+    ms: Boxes
+
+    @property
+    def ms_per_frame(self) -> float:
+        """The mean of `ms`."""
+        return float(self.ms.mean())
 
 
 def run_one_pass(trackers: Mapping[str, BoxTracker], sequence: datasets.Sequence) -> dict[str, Run]:
@@ -35,7 +40,7 @@ def run_one_pass(trackers: Mapping[str, BoxTracker], sequence: datasets.Sequence
     """
     boxes: dict[str, list[Boxes]] = {name: [sequence.boxes_xyxy[0]] for name in trackers}
     scores = {name: [1.0] for name in trackers}
-    spent_ns = dict.fromkeys(trackers, 0)
+    spent_ns: dict[str, list[int]] = {name: [] for name in trackers}
     for frame in sequence.frames():
         for name, tracker in trackers.items():
             begin_ns = time.thread_time_ns()
@@ -46,10 +51,9 @@ def run_one_pass(trackers: Mapping[str, BoxTracker], sequence: datasets.Sequence
                 estimate = tracker.step(view)
                 boxes[name].append(estimate.box_xyxy)
                 scores[name].append(estimate.score)
-            spent_ns[name] += time.thread_time_ns() - begin_ns
+            spent_ns[name].append(time.thread_time_ns() - begin_ns)
     return {
-        name: Run(np.array(boxes[name]), np.array(scores[name]), spent_ns[name] / len(sequence) / 1e6)
-        for name in trackers
+        name: Run(np.array(boxes[name]), np.array(scores[name]), np.array(spent_ns[name]) / 1e6) for name in trackers
     }
 
 
@@ -58,6 +62,7 @@ def evaluate(
     make_tracker: Callable[[str], BoxTracker],
     sequences: Sequence[datasets.Sequence],
     on_frames: Callable[[int], object],
+    on_run: Callable[[str, datasets.Sequence, Run], object] = lambda name, sequence, run: None,
 ) -> list[dict[str, Any]]:
     """Scores of each named tracker: means over the sequences, and those of every sequence under `sequences`.
 
@@ -65,10 +70,12 @@ def evaluate(
 
     Args:
         on_frames: told how many frames are done with each sequence.
+        on_run: told of each tracker's pass over each sequence.
     """
     scores: dict[str, dict[str, dict[str, float]]] = {name: {} for name in names}
     for sequence in sequences:
         for name, run in run_one_pass({name: make_tracker(name) for name in names}, sequence).items():
+            on_run(name, sequence, run)
             seen = sequence.is_visible
             predicted, true = run.boxes_xyxy[seen], sequence.boxes_xyxy[seen]
             scores[name][sequence.name] = {

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from vitron_ros.boxes import Boxes
-from vitron_ros.evaluation.masked_sequences import MaskedSequence
+from vitron_ros.evaluation.datasets.masked_sequences import MaskedSequence
 from vitron_ros.evaluation.metrics.checks import Flags
 from vitron_ros.evaluation.metrics.segmentation import davis_track, region_similarity
 from vitron_ros.evaluation.segmentation_pictures import write_clip_picture, write_image_picture

@@ -17,6 +17,7 @@ from vitron_ros.recordings.output import write_bytes
 COLOUR = (90, 255, 60)
 HEIGHT_PX = 270
 CLIP_FRAMES = 4
+FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 def write_image_picture(path: Path, rgb: Image, masks: Mapping[str, Flags]) -> None:
@@ -44,6 +45,7 @@ def _panel(rgb: Image, mask: Flags, words: str) -> Image:
     draw_mask(canvas, CroppedMask(np.where(mask, 255, 0).astype(np.uint8), 0, 0), COLOUR, 2)
     width = round(canvas.shape[1] * HEIGHT_PX / canvas.shape[0])
     panel = cv2.resize(canvas, (width, HEIGHT_PX), interpolation=cv2.INTER_AREA)
-    for colour, thickness in (((0, 0, 0), 4), ((255, 255, 255), 1)):
-        cv2.putText(panel, words, (6, 18), cv2.FONT_HERSHEY_SIMPLEX, 0.5, colour, thickness, cv2.LINE_AA)
+    (text_width, _), _ = cv2.getTextSize(words, FONT, 0.5, 1)
+    cv2.rectangle(panel, (0, 0), (text_width + 12, 24), (0, 0, 0), cv2.FILLED)
+    cv2.putText(panel, words, (6, 17), FONT, 0.5, (255, 255, 255), 1, cv2.LINE_AA)
     return np.asarray(panel, np.uint8)

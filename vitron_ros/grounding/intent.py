@@ -50,11 +50,17 @@ class Modality(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ActionMention:
-    """An action in a sentence, and its object: "the small red ring"; empty: nothing that is named."""
+    """An action in a sentence.
+
+    Attributes:
+        object: what it is done to, such as "the small red ring"; empty: nothing that is named.
+        text: the clause from its verb on, such as "make the small red ring blue", as tokenised.
+    """
 
     action: RequestedAction
     object: str
     modality: Modality
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,15 +195,15 @@ def _mentions(sentence: str) -> list[ActionMention]:
 def _mentions_of_clause(words: list[str], modality: Modality, doubts: bool) -> list[ActionMention]:
     """Of words without a comma. modality: of a verb at their start."""
     starts = [0, *(place + 1 for place, word in enumerate(words) if word in STARTERS and place + 1 < len(words))]
-    found: list[tuple[int, RequestedAction, str]] = []
+    found: list[tuple[int, int, RequestedAction, str]] = []
     end = len(words)
     for start in reversed(starts):
         mention = _mention(words[start:end])
         if mention is not None:
-            found.insert(0, (start, *mention))
+            found.insert(0, (start, end, *mention))
             end = start - 1 if start else 0
     mentions: list[ActionMention] = []
-    for start, action, thing in found:
+    for start, stop, action, thing in found:
         verb, is_denial, is_polite = _verb(words[start:])
         lead = words[: start - 1] if start else []
         if start and words[start - 1] == "but":
@@ -212,7 +218,7 @@ def _mentions_of_clause(words: list[str], modality: Modality, doubts: bool) -> l
             own = Modality.NEGATED
         elif asks_back or _is_conditional(words) or lexicon.REPORTING_WORDS.intersection(lead):
             own = Modality.MENTIONED
-        mentions.append(ActionMention(action, thing, own))
+        mentions.append(ActionMention(action, thing, own, " ".join(words[start + verb : stop])))
         modality = own if own is not Modality.REQUESTED or start else modality
     return mentions
 

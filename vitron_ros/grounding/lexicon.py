@@ -7,7 +7,7 @@ from typing import Literal
 
 from vitron_ros.module_registry import REGISTRY, Action, Module
 
-RequestedAction = Action | Literal["find"]
+RequestedAction = Action | Literal["find", "play"]
 
 MODULE_ACTIONS: dict[Module, frozenset[Action]] = {module: entry.actions for module, entry in REGISTRY.items()}
 ACTIONS_WITHOUT_OBJECT: tuple[Action, ...] = ("generate", "animate", "background", "style")
@@ -136,6 +136,10 @@ NEW = "(a|an|two|three|four|five|some|several|another|new)"
 
 TEMPLATES: tuple[tuple[RequestedAction, tuple[str, ...]], ...] = (
     ("remove", ("i do not want to see X", "i do not want X")),
+    ("play", (
+        "play X back", "play back X", "(play|replay) (it|that|this|them|the (clip|film|video|movie|result|recording))",
+        "show (me )?(the result|it again)",
+    )),
     ("animate", (
         "animate X", "bring X to life ...", "bring X to life", "let X move ...", "let X move", "make X move ...",
         "make X move",

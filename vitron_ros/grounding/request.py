@@ -56,7 +56,8 @@ class ReplyStatus(Enum):
 
     OK: answered. ABSENT: the target is in none of the frames. UNSURE: two views of the same frames differ, the score is
     too low, or nothing of a phrase can be verified. UNKNOWN: the text is outside what the model knows. REFUSED: the
-    text does not ask for what would be done, or for nothing; the message asks back. UNREADABLE: a reply that is no
+    text does not ask for what would be done, or for nothing; the message asks back. REJECTED: the model would call a
+    module for what the text does not ask for, also after it was told so. UNREADABLE: a reply that is no
     answer to the task. DEADLINE, CANCELLED: cut off. FAILED: the model raised.
     """
 
@@ -65,6 +66,7 @@ class ReplyStatus(Enum):
     UNSURE = "unsure"
     UNKNOWN = "unknown"
     REFUSED = "refused"
+    REJECTED = "rejected"
     UNREADABLE = "unreadable"
     DEADLINE = "deadline"
     CANCELLED = "cancelled"

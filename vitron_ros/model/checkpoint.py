@@ -172,10 +172,21 @@ def save_pretrained(
     if len(shards) > 1:
         weight_map = {key: name for name, keys in zip(names, shards, strict=True) for key in keys}
         (directory / INDEX).write_text(json.dumps({"metadata": {}, "weight_map": weight_map}, indent=1) + "\n")
+    save_settings(model.config, directory, tokenizer=tokenizer, prompt_profile=prompt_profile)
+
+
+def save_settings(
+    config: ModelConfig, directory: Path, *, tokenizer: Tokenizer | None, prompt_profile: PromptProfile
+) -> None:
+    """Writes what stands beside the weights of a checkpoint, config.json last.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
     if tokenizer is not None:
         tokenizer.save(directory)
     (directory / PROMPT_PROFILE).write_text(prompt_profile.text, encoding="utf-8")
-    (directory / CONFIG).write_text(model.config.to_json())
+    (directory / CONFIG).write_text(config.to_json())
 
 
 class Checkpoint(NamedTuple):

@@ -33,11 +33,12 @@ from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
 from vitron_ros.errors import ModelError
 from vitron_ros.model.files import is_file, quoted, read_json, shortened
+from vitron_ros.model.pipeline_layout import MODEL_INDEX, wanted_files
 
 CONFIG, INDEX, WEIGHTS = "config.json", "model.safetensors.index.json", "model.safetensors"
 PICKLE, PICKLE_INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"
-MARKS = (CONFIG, "adapter_config.json", "tokenizer.model")  # one of them is in each part of a model
-SMALL_FILES = ("*.json", "*.jinja", "*.txt", "tokenizer.model", "prompt_profile.yaml")
+MARKS = (CONFIG, MODEL_INDEX, "adapter_config.json", "tokenizer.model")  # one of them is in each part of a model
+SMALL_FILES = ("*.json", "*.jinja", "*.txt", "tokenizer.model", "prompt_profile.yaml", "README.md")
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 DIGEST = re.compile(r"[0-9a-f]{64}|[0-9a-f]{40}")
 TIMEOUT_S = 10.0
@@ -74,7 +75,7 @@ class HubModel:
 
     Attributes:
         licence: as its model card says; empty: it does not.
-        files: those of its top folder.
+        files: those of its top folder and of the folders in it.
     """
 
     id: str
@@ -91,7 +92,9 @@ class HubModel:
         return any(file.name == name for file in self.files)
 
     def matching(self, *patterns: str) -> list[HubFile]:
-        return [file for file in self.files if any(fnmatch(file.name, pattern) for pattern in patterns)]
+        """Files of the top folder."""
+        top = [file for file in self.files if "/" not in file.name]
+        return [file for file in top if any(fnmatch(file.name, pattern) for pattern in patterns)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,11 +129,11 @@ def plan_download(
     *,
     takes_pickles: Callable[[Mapping[str, Any]], bool] = lambda config: False,
 ) -> Download:
-    """What a model needs: its JSON, texts and tokenizer, and the safetensors that its index names.
+    """What a model needs: its JSON, texts and tokenizer, and the safetensors that its index names, of each part.
 
     Args:
-        check: given the table of its config.json and a name for it, before anything large is fetched; it raises what
-            is wrong.
+        check: given the table of its config.json, or of a pipeline's model_index.json, and a name for it, before
+            anything large is fetched; it raises what is wrong.
         takes_pickles: whether a model with such a config.json may be fetched as pickles where it has no safetensors.
 
     Raises:
@@ -138,6 +141,8 @@ def plan_download(
     """
     with _explained(model_id):
         model = look_up(model_id)
+        if model.has(MODEL_INDEX):
+            return _plan_pipeline(model, check)
         if not model.has(CONFIG):
             raise ModelError(f"{model_id} has no {CONFIG}; it is not a model that can be loaded")
         config = read_json(_fetch_file(model, CONFIG))
@@ -150,6 +155,16 @@ def plan_download(
                 raise
             files, names = _weights(model, PICKLE_INDEX, PICKLE)
         return Download(model=model, files=(*model.matching(*SMALL_FILES), *files), config=config, weights=names)
+
+
+def _plan_pipeline(model: HubModel, check: Callable[[Mapping[str, Any], str], object] | None) -> Download:
+    index = read_json(_fetch_file(model, MODEL_INDEX))
+    if check is not None:
+        check(index, model.id)
+    names = [file.name for file in model.files]
+    wanted = wanted_files(names, index, lambda name: read_json(_fetch_file(model, name)), model.id)
+    files = {file.name: file for file in model.files}
+    return Download(model=model, files=tuple(files[name] for name in wanted), config=index)
 
 
 def plan_files(model_id: str, patterns: tuple[str, ...]) -> Download:
@@ -178,7 +193,7 @@ def look_up(model_id: str) -> HubModel:
             git_sha1=file.blob_id or "",
         )
         for file in info.siblings or []
-        if "/" not in file.rfilename
+        if file.rfilename.count("/") <= 1
     ]
     if nameless := [file.name for file in files if not DIGEST.fullmatch(file.digest)]:
         raise ModelError(f"the hub gives no hash for {shortened(nameless)} of {model_id}; it cannot be verified")
@@ -212,7 +227,7 @@ def fetch(download: Download, on_file: Callable[[HubFile], None] = lambda file: 
                 if not is_file(blob):
                     on_file(file)
                     _fetch_blob(model, file)
-            linked = {Path(_link(model, file)).parent for file in download.files}
+            linked = {Path(_link(model, file)).parents[file.name.count("/")] for file in download.files}
     if {folder.name for folder in linked} != {model.commit}:
         raise ModelError(f"{model.id} has changed on the hub while it was fetched; fetch it again")
     return linked.pop()

@@ -7,6 +7,7 @@ Shapes: B batch, S sequence, Q new tokens of a pass, C model width, Hq/Hkv heads
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +21,8 @@ INITIAL_STD = 0.02  # LLaMA's
 
 AttentionFunction = Callable[[Tensor, Tensor, Tensor], Tensor]
 """Of a layer: rotated queries (B, S, Hq, D) and keys, and values (B, S, Hkv, D), to the output (B, S, Hq, D)."""
+NumberedAttention = Callable[[int, Tensor, Tensor, Tensor], Tensor]
+"""The number of a layer, and arguments of an `AttentionFunction`, to its output."""
 CacheSlots = tuple[KVCache, int, Span, int]
 """A cache, the layer, the slots of one pass, and the first row."""
 
@@ -153,24 +156,24 @@ class LanguageModel(nn.Module):
         return self.model.embed_tokens(token_ids)  # type: ignore[no-any-return]
 
     def hidden_states(
-        self, embeds: Tensor, attend: AttentionFunction | None = None, positions: Tensor | None = None
+        self, embeds: Tensor, attend: NumberedAttention | None = None, positions: Tensor | None = None
     ) -> Tensor:
         """States after the last norm, (B, S, C), of a whole sequence of embeddings (B, S, C).
 
         Args:
-            attend: attention in each layer, one after another; None: causal. Several questions packed behind one image
-                need it and positions, so that each attends to the image and itself.
+            attend: attention in each layer; None: causal. Several questions packed behind one image need it and
+                positions, so that each attends to the image and itself.
             positions: (B, S) int64; None: 0, 1, 2, ...
         """
         if positions is None:
             positions = torch.arange(embeds.shape[1], device=embeds.device)[None]
         rotary = self.rotary_at(positions)
-        for layer in self.model.layers:
-            embeds = layer(embeds, rotary, attend=attend)
+        for number, layer in enumerate(self.model.layers):
+            embeds = layer(embeds, rotary, attend=None if attend is None else partial(attend, number))
         return self.model.norm(embeds)  # type: ignore[no-any-return]
 
     def forward(
-        self, embeds: Tensor, attend: AttentionFunction | None = None, positions: Tensor | None = None
+        self, embeds: Tensor, attend: NumberedAttention | None = None, positions: Tensor | None = None
     ) -> Tensor:
         """Logits (B, S, V) of a whole sequence of embeddings (B, S, C); arguments as `hidden_states`."""
         return self.lm_head(self.hidden_states(embeds, attend, positions))  # type: ignore[no-any-return]

@@ -22,6 +22,7 @@ from vitron_ros.model.files import is_file, quoted, read_json
 from vitron_ros.model.hub import CONFIG, PICKLE, PICKLE_INDEX
 from vitron_ros.model.lora import PREFIX, LoraAdapter
 from vitron_ros.model.pickles import read_pickle
+from vitron_ros.model.pipeline_layout import MODEL_INDEX, stored_weights
 from vitron_ros.model.published_parts import (
     ADAPTER,
     IMAGE_TOWER,
@@ -69,6 +70,9 @@ VITRON: Rules = (
     ),
     (r"model\.region_extractor\.loc_encoder\.loc_encoder\.(.*)", r"region.place.\1"),
 )
+
+# Of a whole CLIP or LanguageBind model only the vision tower is used.
+TEXT_TOWER: Rules = ((r"(?:text_model|text_projection|visual_projection)\..*|logit_scale", None),)
 
 
 def tower_rules(prefix: str, part: str, used_layers: int) -> Rules:
@@ -123,7 +127,8 @@ def layout_in(directory: Path) -> Layout | None:
 
 def takes_pickles(config: Mapping[str, Any]) -> bool:
     """Whether tensors are read from a model's pickles where it has no safetensors."""
-    return layout_of(config, "it") == "vitron"
+    kind = config.get("model_type")
+    return isinstance(kind, str) and LAYOUTS.get(kind) == "vitron" and "vision_config" not in config
 
 
 def published_config(directory: Path, layout: Layout) -> ModelConfig:
@@ -141,7 +146,10 @@ def stored_files(directory: Path) -> list[Path]:
     Raises:
         ModelError: there are none, or not all that an index names.
     """
-    return _pickled_or_safe(directory) if layout_in(directory) == "vitron" else weight_files(directory)
+    if is_file(directory / MODEL_INDEX):
+        return stored_weights(directory)
+    config = read_json(directory / CONFIG) if is_file(directory / CONFIG) else {}
+    return pickled_or_safe(directory) if takes_pickles(config) else weight_files(directory)
 
 
 def tokenizer_folder(directory: Path, given: Given | None = None) -> Path:
@@ -183,7 +191,7 @@ def _vitron_sources(
     base: Path, model: VitronModel, dtype: torch.dtype | None, folders: dict[Part, Path]
 ) -> list[WeightSource]:
     """The base with the adapter merged, its towers, and the weights that were trained whole."""
-    config, files = model.config, _pickled_or_safe(base)
+    config, files = model.config, pickled_or_safe(base)
     for part in parts_of("vitron", [], _weight_names(base, files)):
         if part is not TOKENIZER and part not in folders:
             folders[part] = part_folder(part, base)
@@ -193,24 +201,22 @@ def _vitron_sources(
         *tower_rules(r"model\.image_tower\.image_tower\.", "vision", config.vision.used_layers),
         *tower_rules(r"model\.video_tower\.video_tower\.", "video", video_layers),
     )
-    read: Callable[[Path], Iterator[tuple[str, Tensor]]] = _read
+    read: Callable[[Path], Iterator[tuple[str, Tensor]]] = read_named
     if ADAPTER in folders:
         read = partial(_read_merged, adapter=_adapter(folders[ADAPTER], model), is_cast=dtype is not None)
     sources = [WeightSource(files=files, rename=partial(rename, rules=rules), read=read)]
-    # Of a whole LanguageBind model only the vision tower is used.
-    others: Rules = ((r"(?:text_model|text_projection|visual_projection)\..*|logit_scale", None),)
     for tower, name, layers in (
         (IMAGE_TOWER, "vision", config.vision.used_layers),
         (VIDEO_TOWER, "video", video_layers),
     ):
         if tower in folders:
-            tower_names = partial(rename, rules=(*others, *tower_rules(r"vision_model\.", name, layers)))
-            sources.append(WeightSource(files=_pickled_or_safe(folders[tower]), rename=tower_names, read=_read))
+            tower_names = partial(rename, rules=(*TEXT_TOWER, *tower_rules(r"vision_model\.", name, layers)))
+            sources.append(WeightSource(files=pickled_or_safe(folders[tower]), rename=tower_names, read=read_named))
     if ADAPTER in folders:
         # peft's wrapper puts its prefix before the names of the base.
         trained = tuple((rf"(?:{re.escape(PREFIX)})?{pattern}", template) for pattern, template in rules)
         file = _one_file(folders[ADAPTER], NON_LORA)
-        sources.append(WeightSource(files=[file], rename=partial(rename, rules=trained), read=_read))
+        sources.append(WeightSource(files=[file], rename=partial(rename, rules=trained), read=read_named))
     return sources
 
 
@@ -221,12 +227,12 @@ def _adapter(directory: Path, model: VitronModel) -> LoraAdapter:
         for name, weight in named_weights(model).items()
         if name.startswith(prefix)
     }
-    return LoraAdapter(directory, dict(_read(_one_file(directory, "adapter_model"))), shapes)
+    return LoraAdapter(directory, dict(read_named(_one_file(directory, "adapter_model"))), shapes)
 
 
 def _read_merged(path: Path, *, adapter: LoraAdapter, is_cast: bool) -> Iterator[tuple[str, Tensor]]:
-    """As `_read`. Weights that nobody casts later keep their type."""
-    for name, tensor in _read(path):
+    """As `read_named`. Weights that nobody casts later keep their type."""
+    for name, tensor in read_named(path):
         merged = adapter.merged(name, tensor)
         yield name, merged if is_cast else merged.to(tensor.dtype)
 
@@ -247,8 +253,12 @@ def _elysium_config(directory: Path) -> ModelConfig:
     return replace(config, selector=replace(config.selector, alpha=selected / patches))
 
 
-def _pickled_or_safe(directory: Path) -> list[Path]:
-    """The weight files of a directory; pickles only where there is nothing else."""
+def pickled_or_safe(directory: Path) -> list[Path]:
+    """The weight files of a directory; pickles only where there is nothing else.
+
+    Raises:
+        ModelError: there are none, or not all that an index names.
+    """
     if any(directory.glob("*.safetensors")):
         return weight_files(directory)
     if is_file(directory / PICKLE_INDEX):
@@ -270,8 +280,9 @@ def _weight_names(directory: Path, files: Collection[Path]) -> set[str]:
     for index in (INDEX, PICKLE_INDEX):
         if is_file(directory / index):
             return set(read_json(directory / index)["weight_map"])
-    return {name for file in files for name, _ in _read(file)}
+    return {name for file in files for name, _ in read_named(file)}
 
 
-def _read(path: Path) -> Iterator[tuple[str, Tensor]]:
+def read_named(path: Path) -> Iterator[tuple[str, Tensor]]:
+    """The named tensors of a file of `pickled_or_safe`. Raises ModelError if it is damaged."""
     return read_tensors(path) if path.suffix == ".safetensors" else iter(read_pickle(path).items())

@@ -18,15 +18,15 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from transformers import EdgeTamVideoModel, Sam2VideoModel
 from transformers.models.edgetam_video.modeling_edgetam_video import EdgeTamVideoInferenceSession
 from transformers.models.sam2_video.modeling_sam2_video import Sam2VideoInferenceSession
 
 from vitron_ros.errors import ModelError
 from vitron_ros.frame import Image
-from vitron_ros.model.files import is_file, quoted, read_json
+from vitron_ros.model.files import quoted, read_json
 from vitron_ros.model.object_mask import ObjectMask
+from vitron_ros.model.square_image import Normalisation, SquareImage, read_normalisation
 from vitron_ros.model.transformers_directory import load_pretrained, read_part
 from vitron_ros.region import Region, RegionKind
 
@@ -34,7 +34,6 @@ CLASSES = {
     "sam2_video": (Sam2VideoModel, Sam2VideoInferenceSession),
     "edgetam_video": (EdgeTamVideoModel, EdgeTamVideoInferenceSession),
 }
-PREPROCESSORS = ("processor_config.json", "preprocessor_config.json", "video_preprocessor_config.json")
 CLICK, FIRST_CORNER, LAST_CORNER = 1, 2, 3  # labels of points
 
 
@@ -50,13 +49,10 @@ class EncodedImage:
 class Sam2Network:
     """The network of a directory. May be used by several threads."""
 
-    def __init__(self, model: Any, mean: NDArray[np.float64], std: NDArray[np.float64]) -> None:
-        """mean, std: (3,) of RGB values in 0 to 1."""
+    def __init__(self, model: Any, normalisation: Normalisation) -> None:
         self.model = model
         self.side = int(model.config.image_size)
-        self._mean, self._std = (
-            torch.tensor(values, dtype=torch.float32, device=model.device).view(3, 1, 1) for values in (mean, std)
-        )
+        self.pixels = SquareImage(self.side, normalisation, model)
         self._newest = threading.local()  # a camera's thread asks for the same image once for each of its targets
 
     @classmethod
@@ -66,9 +62,8 @@ class Sam2Network:
             ModelError: a file is missing or damaged, is of another kind of model, or needs a package that is missing.
         """
         kind = check_kind(read_json(directory / "config.json"), str(directory))
-        mean, std = read_normalisation(directory)
-        model = load_pretrained(CLASSES[kind][0], directory, device)
-        network = cls(model, mean, std)
+        normalisation = read_normalisation(directory)
+        network = cls(load_pretrained(CLASSES[kind][0], directory, device), normalisation)
         blank = np.zeros((32, 32, 3), np.uint8)  # what does not fit together shows in a first pass
         read_part("model", directory, lambda: Sam2Object(network, network.encode(blank), Region.from_point(16, 16)))
         return network
@@ -79,7 +74,7 @@ class Sam2Network:
         newest: tuple[Image, EncodedImage] | None = getattr(self._newest, "pair", None)
         if newest is not None and newest[0] is rgb:
             return newest[1]
-        outputs = self.model.get_image_features(self._pixels(rgb), return_dict=True)
+        outputs = self.model.get_image_features(self.pixels(rgb), return_dict=True)
         features = {
             "vision_feats": outputs.fpn_hidden_states,
             "vision_pos_embeds": outputs.fpn_position_encoding,
@@ -93,14 +88,6 @@ class Sam2Network:
         return CLASSES[self.model.config.model_type][1](
             inference_device=device, inference_state_device=device, video_storage_device=device, dtype=self.model.dtype
         )
-
-    def _pixels(self, rgb: Image) -> torch.Tensor:
-        """(1, 3, S, S): stretched to a square as transformers' image processor does, which needs torchvision."""
-        image = torch.from_numpy(np.ascontiguousarray(rgb)).to(self.model.device).permute(2, 0, 1)[None].float()
-        side = (self.side, self.side)
-        square = torch.nn.functional.interpolate(image, side, mode="bilinear", antialias=True)
-        pixels = (square.round().clamp(0, 255) / 255 - self._mean) / self._std
-        return pixels.to(self.model.dtype)
 
 
 class Sam2Object:
@@ -186,28 +173,6 @@ def check_kind(config: Mapping[str, Any], where: str) -> str:
     if needs_timm and importlib.util.find_spec("timm") is None:
         raise ModelError(f"the image encoder of {where} is one of timm, which is not here; run: pip install timm")
     return str(kind)
-
-
-def read_normalisation(directory: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and standard deviation (3,) of the RGB values in 0 to 1 that a model was trained on.
-
-    Raises:
-        ModelError: no file of its processor is there, or it does not say.
-    """
-    for name in PREPROCESSORS:
-        if not is_file(directory / name):
-            continue
-        values = read_json(directory / name)
-        nested = values.get("image_processor", values)
-        found = [nested.get(key) for key in ("image_mean", "image_std")] if isinstance(nested, dict) else []
-        try:
-            mean, std = (np.array(value, np.float64).reshape(3) for value in found)
-        except (TypeError, ValueError):
-            raise ModelError(f"{directory / name} holds no image_mean and image_std of three; fetch it again") from None
-        if not (np.isfinite(mean).all() and np.isfinite(std).all() and (std > 0).all()):
-            raise ModelError(f"{directory / name} holds an image_mean or image_std that is no scale; fetch it again")
-        return mean, std
-    raise ModelError(f"{directory} has no image processor: none of {', '.join(PREPROCESSORS)}; fetch it again")
 
 
 def _drop(output: dict[str, Any] | None, *keys: str) -> None:

@@ -1,16 +1,17 @@
 """Directories in the layout of transformers: their parts, read from local files, and what is wrong in one sentence."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from transformers import AutoTokenizer
 from transformers.utils import logging
 
 from vitron_ros.errors import ModelError
 from vitron_ros.lfs import lfs_problem
 from vitron_ros.model.device import dtype_on
-from vitron_ros.model.files import SHOWN, shortened
+from vitron_ros.model.files import SHOWN, is_file, shortened
 from vitron_ros.model.memory import GIB, memory_bytes
 from vitron_ros.model.weights import weight_files
 
@@ -19,6 +20,7 @@ logging.disable_progress_bar()
 LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 """Arguments of every `from_pretrained`: nothing is fetched, and no code of a directory is run."""
 
+VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "spiece.model")
 EXTRAS = {"scipy": "owlv2", "sentencepiece": "sentencepiece"}
 """Of this package, by what a part of a model turns out to need."""
 
@@ -46,13 +48,12 @@ def read_part(what: str, directory: Path, read: Callable[[], Part]) -> Part:
         raise ModelError(f"the {what} in {directory} cannot be read: {reason}; {remedy}") from error
 
 
-def load_pretrained(auto: Any, directory: Path, device: torch.device, **options: Any) -> Any:
-    """The model of a directory on a device, for inference. `auto` is one of transformers' Auto classes.
+def check_stored(files: Sequence[Path], directory: Path, device: torch.device) -> None:
+    """Refuses weights of a directory that were not fetched, or that are more than a device's memory.
 
     Raises:
-        ModelError: weights are missing, damaged, of other shapes, or more than the device's memory.
+        ModelError: with what is wrong.
     """
-    files = weight_files(directory)
     if problem := next(filter(None, map(lfs_problem, files)), ""):
         raise ModelError(problem)
     stored = sum(path.stat().st_size for path in files)
@@ -62,6 +63,15 @@ def load_pretrained(auto: Any, directory: Path, device: torch.device, **options:
             f"the weights in {directory} take {stored / GIB:,.1f} GiB, and {device} has {there / GIB:,.1f} GiB in all; "
             "use a smaller model or a larger machine"
         )
+
+
+def load_pretrained(auto: Any, directory: Path, device: torch.device, **options: Any) -> Any:
+    """The model of a directory on a device, for inference. `auto` is one of transformers' Auto classes.
+
+    Raises:
+        ModelError: weights are missing, damaged, of other shapes, or more than the device's memory.
+    """
+    check_stored(weight_files(directory), directory, device)
 
     def read() -> tuple[Any, dict[str, Any]]:
         dtype = dtype_on(device) or "auto"
@@ -78,3 +88,14 @@ def load_pretrained(auto: Any, directory: Path, device: torch.device, **options:
             f"{shortened(lacking)}; fetch it again"
         )
     return model.to(device).eval()
+
+
+def load_tokenizer(directory: Path) -> Any:
+    """The tokenizer of a directory.
+
+    Raises:
+        ModelError: its file is missing, which transformers would make up for by one without words, or damaged.
+    """
+    if not any(is_file(directory / name) for name in VOCABULARIES):
+        raise ModelError(f"{directory} has no tokenizer: none of {', '.join(VOCABULARIES)}; fetch it again")
+    return read_part("tokenizer", directory, lambda: AutoTokenizer.from_pretrained(directory, **LOCAL))

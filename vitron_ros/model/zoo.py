@@ -16,8 +16,8 @@ class ZooModel:
 
     Attributes:
         id: on the hub.
-        model_type: of its config.json, which chooses its family.
-        can: what it is for: find, follow, answer, masks.
+        model_type: of its config.json, which chooses its family; of a pipeline, the class in its model_index.json.
+        can: what it is for: find, follow, answer, masks; as a backend of the modules' nodes: see zoo.yaml.
         parameters: how many; None: not checked.
         download_gb: of its weights, 10^9 bytes, as many as they take in memory as published; None: not checked.
         licence: None: not checked.

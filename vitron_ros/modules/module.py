@@ -193,10 +193,14 @@ class Progress:
         self._fraction = min(max(fraction, self._fraction), 1.0)
         self._tell(self._fraction, preview)
 
+    def cancelled_with(self, other: "Progress") -> None:
+        """Share the other's cancelling from now on."""
+        self._cancel = other._cancel
+
     def part(self, first: float, last: float) -> "Progress":
         """The progress of a part of this job, which takes it from `first` to `last`; cancelled with it."""
         part = Progress(lambda fraction, preview: self.report(first + (last - first) * fraction, preview))
-        part._cancel = self._cancel
+        part.cancelled_with(self)
         return part
 
 

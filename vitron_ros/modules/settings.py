@@ -14,7 +14,7 @@ class ModuleConfig(Checked):
     """The settings of one of the nodes segmentation, editing and generation."""
 
     backend: str = setting(
-        EMBEDDED, "embedded: needs no weights; or the folder of a model of this module", effect="configure"
+        EMBEDDED, "embedded: needs no weights; or the folder or hub id of a model of this module", effect="configure"
     )
     device: str = setting("cpu", "where a model runs: cpu, cuda or cuda:N", effect="configure")
     threads: int = setting(1, "threads of a job's computation on the CPU", low=1, high=256, effect="configure")

@@ -20,6 +20,7 @@ ERROR_CODES = {
     ReplyStatus.UNSURE: Converse.Result.UNSURE,
     ReplyStatus.UNKNOWN: Converse.Result.NOT_UNDERSTOOD,
     ReplyStatus.REFUSED: Converse.Result.REFUSED,
+    ReplyStatus.REJECTED: Converse.Result.REJECTED,
     ReplyStatus.UNREADABLE: Converse.Result.MODEL_ERROR,
     ReplyStatus.DEADLINE: Converse.Result.TIMEOUT,
     ReplyStatus.CANCELLED: Converse.Result.CANCELED,

@@ -1,26 +1,42 @@
 """The last seconds of a camera's images, as they came, for goals that name a camera instead of giving images."""
 
 from collections import deque
-from typing import Any
+from typing import Any, Protocol
 
 from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, Image
 
 from vitron_ros.clock import SECOND_NS
 from vitron_ros.modules.module import BadJob
-from vitron_ros.modules.settings import MIB, ModuleConfig
+from vitron_ros.modules.settings import MIB
 from vitron_ros.ros import qos
 from vitron_ros.ros.conversions import ns_from_time
 
 
+class HistorySettings(Protocol):
+    """The settings that a history needs."""
+
+    @property
+    def history(self) -> float: ...
+
+    @property
+    def history_memory(self) -> int: ...
+
+    @property
+    def image_transport(self) -> str: ...
+
+    @property
+    def image_qos(self) -> str: ...
+
+
 class ImageHistory:
-    """Subscribed from its making until `close`. Single-threaded: the executor's thread owns it.
+    """Subscribed from its making until `close`. The executor's thread owns it; any may read.
 
     Args:
         camera: its name; empty: the only camera, with the topic `image`.
     """
 
-    def __init__(self, node: Node, camera: str, config: ModuleConfig) -> None:
+    def __init__(self, node: Node, camera: str, config: HistorySettings) -> None:
         self._node = node
         self._images: deque[tuple[int, Image | CompressedImage]] = deque()
         self._max_age_ns = round(config.history * SECOND_NS)
@@ -61,13 +77,18 @@ class ImageHistory:
         if not self._images:
             raise BadJob("no image of the camera has come yet; look at its topic")
         oldest_ns, newest_ns = self._images[0][0], self._images[-1][0]
-        found = [message for stamp, message in self._images if stamp >= first_ns and (not last_ns or stamp <= last_ns)]
+        kept = list(self._images)
+        found = [message for stamp, message in kept if stamp >= first_ns and (not last_ns or stamp <= last_ns)]
         if not found or 0 < first_ns < oldest_ns:
             raise BadJob(
                 f"the images kept of the camera are from {oldest_ns / SECOND_NS:.3f} to {newest_ns / SECOND_NS:.3f} s, "
                 f"not from {first_ns / SECOND_NS:.3f} s; ask sooner, or raise the parameter history"
             )
         return found
+
+    def has(self, stamp_ns: int) -> bool:
+        """Whether the image of a stamp is kept. May be called from any thread."""
+        return any(stamp == stamp_ns for stamp, _ in list(self._images))
 
     def one(self, stamp_ns: int) -> Image | CompressedImage:
         """The image of a stamp; 0: the newest.

@@ -61,6 +61,7 @@ class ModuleNode(ConfiguredNode[ModuleConfig]):
         _limit_process(config)
         load = partial(self._load, self._serves, config.backend, config.model_run)
         backend = load()
+        _limit_threads(config.threads)  # of what the backend imported, too
         about = self._about = backend.describe()
         undo.callback(trim_memory)
         worker = self._worker = ModuleWorker(
@@ -138,15 +139,19 @@ def _limit_process(config: ModuleConfig) -> None:
     Raises:
         ConfigError: the process uses more memory than it may already.
     """
-    cv2.setNumThreads(config.threads)
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(config.threads)
+    _limit_threads(config.threads)
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     wanted = config.max_memory * MIB or resource.RLIM_INFINITY
     try:
         resource.setrlimit(resource.RLIMIT_DATA, (wanted, hard))
     except ValueError as error:
         raise ConfigError(f"max_memory is {config.max_memory}; the system allows {hard // MIB} MiB at most") from error
+
+
+def _limit_threads(count: int) -> None:
+    cv2.setNumThreads(count)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(count)
 
 
 def segmentation(argv: Sequence[str] | None = None) -> int:

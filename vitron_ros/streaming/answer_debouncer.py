@@ -42,7 +42,10 @@ class AnswerDebouncer:
 
     def has_failed(self, reply: ModelReply) -> bool:
         """Whether there is no sense in asking again."""
-        return reply.status in (ReplyStatus.UNKNOWN, ReplyStatus.REFUSED) or self._failures >= self._tries
+        return (
+            reply.status in (ReplyStatus.UNKNOWN, ReplyStatus.REFUSED, ReplyStatus.REJECTED)
+            or self._failures >= self._tries
+        )
 
 
 def _bare(text: str) -> str:

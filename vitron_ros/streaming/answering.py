@@ -22,7 +22,7 @@ from vitron_ros.grounding.request import (
 )
 from vitron_ros.streaming.intent_gate import handler_for
 from vitron_ros.streaming.multi_view import merge_views, views_of
-from vitron_ros.streaming.request_handler import FixedReply, RequestHandler
+from vitron_ros.streaming.request_handler import FixedReply, RepairHandler, RequestHandler
 from vitron_ros.streaming.roi_crop import crop_request, uncrop_reply
 
 logger = logging.getLogger(__name__)
@@ -33,9 +33,23 @@ FAILURES = (ModelError, RuntimeError, MemoryError, OSError)
 
 def answers(model: LanguageVision, requests: Sequence[ModelRequest]) -> list[ModelReply]:
     """One reply for each request, in their order: what the text does not ask for is not done, and what the model finds
-    or would do is verified before it counts. Texts that are too long never reach the model.
+    or would do is verified before it counts. A model that would call a module for something else is told why that is
+    rejected, and asked once more. Texts that are too long never reach the model.
     """
-    handlers = [_handler(model, request) for request in requests]
+    replies = _replies(model, [_handler(model, request) for request in requests])
+    repaired = {
+        index: RepairHandler.of(_handler(model, request), request, reply)
+        for index, (request, reply) in enumerate(zip(requests, replies, strict=True))
+        if reply.status is ReplyStatus.REJECTED
+    }
+    again = _replies(model, list(repaired.values()))
+    for index, reply in zip(repaired, again, strict=True):
+        if reply.status in (ReplyStatus.OK, ReplyStatus.ABSENT):
+            replies[index] = reply
+    return replies
+
+
+def _replies(model: LanguageVision, handlers: Sequence[RequestHandler]) -> list[ModelReply]:
     first = _batch(model, [handler.model_requests() for handler in handlers])
     checks = [handler.check_requests(replies) for handler, replies in zip(handlers, first, strict=True)]
     second = _batch(model, checks)

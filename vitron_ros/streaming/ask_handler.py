@@ -57,7 +57,7 @@ class AskHandler:
             return self._text_reply(answer, replies, checks)
         refusal = intent_problem(self.request, self.intent, answer.invocation)
         if refusal:
-            return _without_answer(answer, ReplyStatus.REFUSED, refusal)
+            return replace(_without_answer(answer, ReplyStatus.REJECTED, refusal), text=answer.text)
         if not answer.is_sure(self.request.min_score):
             return _without_answer(answer, ReplyStatus.UNSURE, _below_min_score(answer, self.request))
         problem = self._place_problem(answer, answer.invocation, checks)

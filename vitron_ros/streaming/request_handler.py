@@ -1,10 +1,10 @@
 """How one request is answered: what the model is asked for it, and the reply that follows from the model's replies."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from vitron_ros.grounding.request import ModelReply, ModelRequest, ReplyStatus
+from vitron_ros.grounding.request import ConversationTurn, ModelReply, ModelRequest, ReplyStatus
 
 INTERRUPTED = (ReplyStatus.DEADLINE, ReplyStatus.CANCELLED)
 
@@ -39,6 +39,32 @@ class PassThrough:
 
     def reply(self, replies: Sequence[ModelReply], checks: Sequence[ModelReply]) -> ModelReply:
         return replies[0]
+
+
+@dataclass(frozen=True, eq=False)
+class RepairHandler:
+    """A request whose first answer was rejected, with that answer and the reason as an earlier turn.
+
+    What the text asks for is judged without that turn.
+    """
+
+    handler: RequestHandler
+    request: ModelRequest
+
+    @classmethod
+    def of(cls, handler: RequestHandler, request: ModelRequest, rejected: ModelReply) -> "RepairHandler":
+        turn = ConversationTurn(question=request.text, reply=f"{rejected.text} (rejected: {rejected.message})")
+        return cls(handler, replace(request, history=(*request.history, turn)))
+
+    def model_requests(self) -> Sequence[ModelRequest]:
+        first, *others = self.handler.model_requests()
+        return [replace(first, history=self.request.history), *others]
+
+    def check_requests(self, replies: Sequence[ModelReply]) -> Sequence[ModelRequest]:
+        return self.handler.check_requests(replies)
+
+    def reply(self, replies: Sequence[ModelReply], checks: Sequence[ModelReply]) -> ModelReply:
+        return self.handler.reply(replies, checks)
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,8 @@
 """List, fetch, show, verify and convert models. Of pickles, which VITRON has alone, tensors are read and no more."""
 
 import argparse
-from types import ModuleType
 
-from vitron_ros.cli.models import convert, fetch, listing, show, verify
-from vitron_ros.cli.options import add_json_option
+from vitron_ros.cli.subcommands import add_subcommands
 
 EPILOG = """examples:
   vitron models list
@@ -13,29 +11,14 @@ EPILOG = """examples:
   vitron models verify models/vitron
   vitron models convert sty-yyj/elysium_7b models/elysium"""
 
-ACTIONS: dict[str, ModuleType] = {
-    "list": listing,
-    "fetch": fetch,
-    "show": show,
-    "verify": verify,
-    "convert": convert,
+ACTIONS = {
+    "list": "the profiles, which are bundled, and published models",
+    "fetch": "fetch a published model from the hub, and check it",
+    "show": "parameters and memory by part, before anything is allocated",
+    "verify": "read every weight and the tokenizer, and say whether they fit",
+    "convert": "write a published Elysium or VITRON checkpoint in this project's layout",
 }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    for name, module in ACTIONS.items():
-        action = actions.add_parser(
-            name,
-            help=module.HELP,
-            description=module.__doc__,
-            epilog=module.EPILOG,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        module.add_arguments(action)
-        add_json_option(action)
-
-
-def run(args: argparse.Namespace) -> int:
-    """Exit code 0; 1 where something was refused, or `verify` or `fetch` finds a fault."""
-    return int(ACTIONS[args.action].run(args))
+    add_subcommands(parser, __name__, ACTIONS, metavar="ACTION")

@@ -15,6 +15,7 @@ import torch
 from safetensors import SafetensorError
 
 from vitron_ros.cli.models.sizes import millions
+from vitron_ros.cli.options import add_json_option
 from vitron_ros.errors import ModelError
 from vitron_ros.grounding.families import check_config
 from vitron_ros.grounding.model_files import verify_files
@@ -30,7 +31,6 @@ from vitron_ros.model.published_parts import ADAPTER, IMAGE_TOWER, TOKENIZER, VI
 from vitron_ros.model.tokenizer import Tokenizer
 from vitron_ros.model.vitron import VitronModel
 
-HELP = "write a published Elysium or VITRON checkpoint in this project's layout"
 EPILOG = """examples:
   vitron models convert sty-yyj/elysium_7b models/elysium
   vitron models convert vitron-base/ models/vitron --lora vitron-lora/"""
@@ -52,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dtype", choices=sorted(DTYPES), default="float16", help="of the weights written (default: float16)"
     )
+    add_json_option(parser)
 
 
 def _name(text: str) -> str:

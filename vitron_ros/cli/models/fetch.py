@@ -2,39 +2,46 @@
 
 Size and licence are said first. Only safetensors, JSON, texts and tokenizers are fetched; of VITRON, which has nothing
 else, pickles too. Of Elysium and VITRON, the parts that lie in other repositories come along. A download that was cut
-off goes on where it ended; what arrives is compared with the hub's hashes. HF_HOME, HF_ENDPOINT and HF_TOKEN hold.
+off goes on where it ended; what arrives is compared with the hub's hashes, and that is all that is checked of a model
+for the modules' nodes. HF_HOME, HF_ENDPOINT and HF_TOKEN hold.
 """
 
 import argparse
 import json
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 from vitron_ros.cli.models.verify import verdict_lines
+from vitron_ros.cli.options import add_json_option
 from vitron_ros.errors import ModelError
-from vitron_ros.grounding.families import check_config
+from vitron_ros.grounding.families import FAMILIES, check_config
 from vitron_ros.grounding.families.published import verify_directory
+from vitron_ros.grounding.model_files import Verdict
 from vitron_ros.model.checkpoint import plan_checkpoint
 from vitron_ros.model.hub import Download, HubFile, fetch, size_text
+from vitron_ros.modules.backends import MODEL_BACKENDS
+from vitron_ros.modules.diffusion.pipeline_kinds import kind_of
 
-HELP = "fetch a published model from the hub, and check it"
 EPILOG = "example: vitron models fetch iSEE-Laboratory/llmdet_tiny"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="its hub id, owner/name; see: vitron models list")
     parser.add_argument("--yes", action="store_true", help="go on without asking")
+    add_json_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0; 1 where nothing was fetched, or what was fetched has a fault."""
-    downloads = plan_checkpoint(args.model, check_config)
+    downloads = plan_checkpoint(args.model, _check)
     for download in downloads:
         _say(_summary(download))
     if any(download.missing_size for download in downloads) and not args.yes and not _is_wanted():
         _say("nothing was fetched")
         return 1
     folders = [fetch(download, on_file=_announce) for download in downloads]
-    verdict = verify_directory(folders[0])
+    verdict = Verdict() if _is_for_modules(downloads[0].config) else verify_directory(folders[0])
     faults = list(verdict.faults.values())
     _say("\n".join(verdict_lines(folders[0], verdict)))
     if args.json:
@@ -48,6 +55,20 @@ def run(args: argparse.Namespace) -> int:
     else:
         print("\n".join(map(str, folders)))
     return 1 if faults else 0
+
+
+def _check(config: Mapping[str, Any], where: str) -> None:
+    """Raises ModelError for what runs neither as a model of perception nor as a backend of a module."""
+    if "_class_name" in config:
+        kind_of(config["_class_name"], where)
+    elif not _is_for_modules(config):
+        check_config(config, where)
+
+
+def _is_for_modules(config: Mapping[str, Any]) -> bool:
+    """Whether a model runs as a backend of a module, and not as one of perception."""
+    kind = config.get("_class_name", config.get("model_type"))
+    return kind not in FAMILIES and any(kind in known for known in MODEL_BACKENDS.values())
 
 
 def _summary(download: Download) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vitron_ros.cli.models.sizes import gibibytes, millions
+from vitron_ros.cli.options import add_json_option
 from vitron_ros.errors import ConfigError, ModelError
 from vitron_ros.grounding.families import check_config, is_ours, model_type
 from vitron_ros.grounding.families.published import PublishedSizes, published_sizes
@@ -18,13 +19,13 @@ from vitron_ros.model.config import PROFILES, ModelConfig, profile
 from vitron_ros.model.footprint import Footprint, footprint
 from vitron_ros.model.hub import Download, size_text
 
-HELP = "parameters and memory by part, before anything is allocated"
 EPILOG = "example: vitron models show elysium-7b"
 WIDTH = 28  # of the names of parts
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="a profile, or a checkpoint: directory, bundled name or hub id")
+    add_json_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:

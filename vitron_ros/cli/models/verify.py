@@ -5,18 +5,19 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from vitron_ros.cli.options import add_json_option
 from vitron_ros.grounding.families.published import verify_directory
 from vitron_ros.grounding.model_files import Verdict
 from vitron_ros.model.checkpoint import find_checkpoint
 from vitron_ros.model.device import find_device
 
-HELP = "read every weight and the tokenizer, and say whether they fit"
 EPILOG = "example: vitron models verify models/vitron"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="a checkpoint: directory, bundled name or hub id")
     parser.add_argument("--model-device", default="cpu", help="whose memory it has to fit: cpu, cuda or cuda:N")
+    add_json_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -82,6 +82,8 @@ def check_config(values: Mapping[str, Any], where: str) -> str:
     Raises:
         ModelError: no family takes such a type, or the model comes with code of its own.
     """
+    if "_class_name" in values:
+        raise ModelError(f"{where} holds a pipeline of diffusers, which answers nothing; give it to a module's node")
     kind = values.get("model_type", OURS)
     if not isinstance(kind, str) or kind not in FAMILIES:
         known = ", ".join(sorted(FAMILIES))

@@ -16,12 +16,12 @@ from transformers import AutoImageProcessor, AutoModelForZeroShotObjectDetection
 
 from vitron_ros.config import ModelRun
 from vitron_ros.grounding.families.detections import Detections, candidates, inside, normalised
-from vitron_ros.grounding.families.pretrained import check_options, description, load_tokenizer
+from vitron_ros.grounding.families.pretrained import check_options, description
 from vitron_ros.grounding.replies import not_to_be_asked, unanswered
 from vitron_ros.grounding.request import ModelDescription, ModelReply, ModelRequest, ReplyStatus, Task
 from vitron_ros.model.device import find_device
 from vitron_ros.model.files import quoted
-from vitron_ros.model.transformers_directory import LOCAL, load_pretrained, read_part
+from vitron_ros.model.transformers_directory import LOCAL, load_pretrained, load_tokenizer, read_part
 
 FINDS = frozenset([Task.FIND])
 CLIP_FRAMES = 8  # of one request; all but the newest are there for models that look at motion

@@ -19,7 +19,7 @@ from vitron_ros.grounding.model_files import Verdict, verify_files
 from vitron_ros.model.device import dtype_on
 from vitron_ros.model.files import is_file, quoted, read_json, shortened
 from vitron_ros.model.memory import GIB, memory_bytes
-from vitron_ros.model.sam2 import read_normalisation
+from vitron_ros.model.square_image import read_normalisation
 from vitron_ros.model.weights import LoadReport, is_finite, read_tensors, weight_files
 from vitron_ros.model.zoo import zoo_models
 

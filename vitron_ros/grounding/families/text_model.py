@@ -13,12 +13,12 @@ from transformers import AutoImageProcessor, AutoModelForImageTextToText
 from vitron_ros.config import ModelRun
 from vitron_ros.errors import ModelError, RegionError
 from vitron_ros.grounding.families.generation import Generated, make_greedy
-from vitron_ros.grounding.families.pretrained import check_options, description, load_tokenizer
+from vitron_ros.grounding.families.pretrained import check_options, description
 from vitron_ros.grounding.replies import not_to_be_asked, unanswered
 from vitron_ros.grounding.request import ModelDescription, ModelReply, ModelRequest, ReplyStatus, Task
 from vitron_ros.model.device import find_device
 from vitron_ros.model.files import is_file, read_json
-from vitron_ros.model.transformers_directory import LOCAL, load_pretrained, read_part
+from vitron_ros.model.transformers_directory import LOCAL, load_pretrained, load_tokenizer, read_part
 
 MAX_FRAMES = 8
 MAX_NEW_TOKENS = 512

@@ -5,7 +5,7 @@ import shutil
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from vitron_ros.recordings.bag_writer import BagWriter
 from vitron_ros.recordings.bags import read_images
 from vitron_ros.recordings.video_writer import VideoWriter
 from vitron_ros.ros.conversions import ns_from_time, time_from_ns
+from vitron_ros.ros_tools.demo.cut_outs import cut_outs
 from vitron_ros.ros_tools.demo.scoring import Assessment, is_right_track
 from vitron_ros.ros_tools.demo.session import DemoRecording, DemoScene
 from vitron_ros.tracking.track import TrackState
@@ -60,6 +61,7 @@ def write_film(
     frames = read_images(scene.bag)
     first = next(frames)
     insets = [] if kept is None else _insets(recording, scene, verdicts, kept)
+    insets = _with_cut_outs(insets, recording, scene, verdicts)
     starts = [inset.from_ns for inset in insets]
 
     def drawn(frame: Frame) -> Image:
@@ -158,6 +160,21 @@ def _insets(
             title = f"the model keeps {np.count_nonzero(patches)} of {patches.size} patches"
             made.append(Inset(wanted[frame.stamp_ns], shade_unselected(frame.rgb, patches), title))
     return sorted(made, key=lambda inset: inset.from_ns)
+
+
+def _with_cut_outs(
+    insets: list[Inset], recording: DemoRecording, scene: DemoScene, verdicts: list[Assessment]
+) -> list[Inset]:
+    """What was cut out instead of the others, from its command's answer on."""
+    for verdict, image in cut_outs(recording, scene, verdicts):
+        first_ns, last_ns = verdict.answered_ns, verdict.answered_ns + round(REGION_S * 1e9)
+        covered = [inset for inset in insets if inset.from_ns <= last_ns]
+        after = [replace(covered[-1], from_ns=last_ns)] if covered else []
+        kept = [inset for inset in insets if not first_ns <= inset.from_ns <= last_ns]
+        insets = sorted(
+            [*kept, Inset(first_ns, image, verdict.exchange.command.spoken), *after], key=lambda inset: inset.from_ns
+        )
+    return insets
 
 
 def write_mcap(path: Path, recording: DemoRecording, scene: DemoScene) -> None:

@@ -1,0 +1,251 @@
+"""Records: what each reader makes of its entries, which ones are refused, and in which order they come."""
+
+import json
+import logging
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from base_models import write_clip, write_llama
+from miniature_data import BOX, COUNT, REPLY, write_image, write_records
+
+from training.assemble import PROFILES, assemble
+from training.config import ClipsConfig, LossWeightsConfig, RecordsConfig, TrainConfig
+from training.data import BATCHES_BEFORE_DOUBT, BrokenRecords, load_batches
+from training.errors import RecordError
+from training.mixing import BLOCK, Mixture, block_counts, shuffled
+from training.packing import IGNORE
+from training.record_batches import RecordBatches
+from training.records import RecordSet, RecordTurn, read_frames
+from vitron_ros.errors import ConfigError, SourceError
+from vitron_ros.model.checkpoint import load_checkpoint
+
+TASKS = {"conversations": "vqa", "captions": "caption", "regions": "rec", "tracks": "rsot"}
+
+
+def config_of(folder: Path, reader: str = "conversations", **changes) -> RecordsConfig:
+    values = {"reader": reader, "path": str(folder / f"{reader}.jsonl"), "media": str(folder / reader)}
+    return RecordsConfig(**{"tasks": (TASKS[reader],), **values, **changes})
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(seed))
+
+
+@pytest.mark.parametrize(
+    ("reader", "changes", "frames", "turns"),
+    [
+        (
+            "conversations", {}, 1,
+            [
+                RecordTurn(task="vqa", text="What is it?", answer="A ring."),
+                RecordTurn(task="conversation", text="Is it small?", answer="Yes."),
+            ],
+        ),
+        ("captions", {}, 1, [RecordTurn(task="caption", answer="a small ring")]),
+        ("captions", {"min_frames": 3, "max_frames": 3}, 3, [RecordTurn(task="caption", answer="a small ring")]),
+        ("regions", {"tasks": ("rec",)}, 1, [RecordTurn(task="rec", text="the small ring", boxes=(BOX,))]),
+        ("regions", {"tasks": ("reg",)}, 1, [RecordTurn(task="reg", box=BOX, answer="the small ring")]),
+        (
+            "tracks", {"min_frames": 4, "max_frames": 4, "max_interval": 60}, 4,
+            [RecordTurn(task="rsot", text="a small ring", boxes=(BOX,) * 4)],
+        ),
+        (
+            "tracks", {"tasks": ("video_reg",), "min_frames": 2, "max_frames": 2}, 2,
+            [RecordTurn(task="video_reg", box=BOX, answer="a small ring")],
+        ),
+    ],
+    ids=["conversations", "captions", "videos", "rec", "reg", "rsot", "video_reg"],
+)  # fmt: skip
+def test_each_reader_gives_frames_and_turns(tmp_path, reader, changes, frames, turns):
+    config = config_of(tmp_path, reader, **changes)
+    write_records(config, tmp_path)
+    records = RecordSet(config)
+    assert len(records) == COUNT
+    record = records.read(1, rng())
+    assert list(record.turns) == turns
+    images = read_frames(record)
+    assert len(images) == record.frames == frames and images[0].ndim == 3
+
+
+def test_frames_of_a_track_are_at_one_interval_that_fits_the_clip(tmp_path):
+    config = config_of(tmp_path, "tracks", min_frames=3, max_frames=3, max_interval=60)
+    write_records(config, tmp_path)
+    seen = set()
+    for seed in range(40):
+        numbers = [int(path.stem) for path in RecordSet(config).read(0, rng(seed)).media]
+        first, second = np.diff(numbers)
+        assert first == second
+        seen.add(int(first))
+    assert seen == {1, 2, 3, 4}, "nine frames have room for three at an interval of four"
+
+
+ENTRY = {
+    "id": "x7",
+    "image": "0.png",
+    "conversations": [{"from": "human", "value": "?"}, {"from": "gpt", "value": "."}],
+}
+TRACK = {"id": "x7", "frames": ["0.png", "0.png"], "box": [list(BOX), list(BOX)], "object_class": "ring"}
+
+
+@pytest.mark.parametrize(
+    ("reader", "entry", "sentence"),
+    [
+        ("conversations", {**ENTRY, "image": "../0.png"}, "'x7' .* is not a file of the media folder"),
+        ("conversations", {**ENTRY, "image": []}, "'x7' .* has no image"),
+        ("conversations", {"id": "x7", "conversations": []}, "it has no 'image'"),
+        ("conversations", {**ENTRY, "conversations": ENTRY["conversations"][::-1]}, "do not alternate"),
+        ("conversations", {**ENTRY, "conversations": ENTRY["conversations"][:1]}, "'x7'"),
+        (
+            "conversations",
+            {**ENTRY, "conversations": [ENTRY["conversations"][0], {"from": "gpt", "value": REPLY[:-30]}]},
+            "its invocation cannot be read",
+        ),
+        ("conversations", [1], "record 0 .* is no table"),
+        ("captions", {"id": "x7", "image": "0.png", "caption": ""}, "caption is ''; it must be text"),
+        ("regions", {"id": "x7", "image": "0.png", "caption": "ring", "box": [0.5, 0.1, 0.2, 0.3]}, "is no box"),
+        ("regions", {"id": "x7", "image": "0.png", "caption": "ring", "box": [0.5, 0.1]}, "'x7'"),
+        ("tracks", {**TRACK, "box": [list(BOX)]}, "2 frames and 1 boxes"),
+        ("tracks", {**TRACK, "frames": ["0.png"], "box": [list(BOX)]}, "1 frames, and 2 are asked for"),
+        ("tracks", {**TRACK, "box": [None, list(BOX)]}, "not in the first frame"),
+    ],
+)
+def test_an_entry_that_cannot_be_used_is_named(tmp_path, reader, entry, sentence):
+    changes = {"tasks": ("sot",), "min_frames": 2, "max_frames": 2} if reader == "tracks" else {}
+    config = config_of(tmp_path, reader, **changes)
+    Path(config.path).write_text(json.dumps(entry) + "\n")
+    with pytest.raises(RecordError, match=sentence):
+        RecordSet(config).read(0, rng())
+
+
+@pytest.mark.parametrize(("text", "sentence"), [("", "no list of records"), (None, "cannot be read")])
+def test_a_file_without_records_is_refused(tmp_path, text, sentence):
+    config = config_of(tmp_path)
+    if text is not None:
+        Path(config.path).write_text(text)
+    with pytest.raises(ConfigError, match=sentence):
+        RecordSet(config)
+
+
+def test_an_image_that_is_missing_or_cut_is_named(tmp_path):
+    config = config_of(tmp_path, "captions")
+    write_records(config, tmp_path)
+    (Path(config.media) / "0.png").unlink()
+    (Path(config.media) / "1.png").write_bytes((Path(config.media) / "1.png").read_bytes()[:200])
+    for index in (0, 1):
+        with pytest.raises(RecordError, match=f"record 'r{index}'"):
+            read_frames(RecordSet(config).read(index, rng()))
+
+
+def test_shares_are_exact_and_every_record_comes_once_an_epoch():
+    mixture = Mixture([3, 1], [30, 50], seed=5)
+    places = [mixture[number] for number in range(3 * BLOCK)]
+    counts = Counter(place.set for place in places)
+    assert counts[0] / counts[1] == pytest.approx(3, rel=0.01)
+    for chosen, size in ((0, 30), (1, 50)):
+        records = [place.record for place in places if place.set == chosen]
+        epochs = [records[start : start + size] for start in range(0, 4 * size, size)]
+        assert all(sorted(epoch) == list(range(size)) for epoch in epochs)
+        assert epochs[0] != epochs[1]
+    assert places[1234] == Mixture([3, 1], [30, 50], seed=5)[1234], "of its number alone"
+    assert places != [Mixture([3, 1], [30, 50], seed=6)[number] for number in range(3 * BLOCK)]
+    assert sum(block_counts([1e-6, 1, 1])) == BLOCK and min(block_counts([1e-6, 1, 1])) == 1
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 64, 1000])
+def test_a_shuffle_is_a_permutation(size):
+    assert sorted(shuffled(place, size, "key") for place in range(size)) == list(range(size))
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("assembled")
+    write_clip(folder / "clip")
+    write_llama(folder / "llama", context=400)
+    assemble(PROFILES["vitron-7b"], vision=folder / "clip", language=folder / "llama", out=folder / "out")
+    return load_checkpoint(folder / "out")
+
+
+def stage_on(*records: RecordsConfig, **changes) -> TrainConfig:
+    weights = LossWeightsConfig(pointer=0)
+    return TrainConfig(records=records, records_per_batch=4, loss_weights=weights, **changes)
+
+
+def batches_of(stage: TrainConfig, checkpoint) -> RecordBatches:
+    return RecordBatches(stage, checkpoint.model.config, checkpoint.prompts, 2)
+
+
+def test_every_answer_of_a_batch_is_a_label(tmp_path, checkpoint):
+    config = config_of(tmp_path)
+    write_records(config, tmp_path)
+    batch = batches_of(stage_on(config), checkpoint)[0]
+    tokenizer = checkpoint.tokenizer
+    assert batch.images.shape == (4, 3, 28, 28) and not batch.broken
+    labels = batch.packs.labels
+    answers = [tokenizer.decode(row[row != IGNORE].tolist()).split() for row in labels]
+    assert answers == [["A", "ring.", "Yes."]] * 4
+    assert (batch.packs.segments == 0).any(dim=1).all(), "an image stands once, before both questions"
+    assert batch.packs.segments.max() == 2
+
+
+def test_a_batch_is_of_its_number_alone_and_names_what_it_leaves_out(tmp_path, checkpoint, caplog):
+    config = config_of(tmp_path, "regions", tasks=("rec", "reg"))
+    write_records(config, tmp_path)
+    lines = Path(config.path).read_text().splitlines()
+    too_long = {**json.loads(lines[3]), "caption": "ring " * 200}
+    Path(config.path).write_text("\n".join([*lines[:2], "{", json.dumps(too_long), *lines[4:]]))
+    batches = batches_of(stage_on(config), checkpoint)
+    again = batches_of(stage_on(config), checkpoint)
+    for number in (3, 0):
+        assert np.array_equal(batches[number].images, again[number].images)
+        assert np.array_equal(batches[number].packs.token_ids, again[number].packs.token_ids)
+    found = [batches[number] for number in range(3)]
+    broken = [reason for batch in found for reason in batch.broken]
+    assert len(broken) == 4, "two of six records, twice"
+    assert sum(len(batch.images) for batch in found) == 8
+    assert any("is not JSON" in reason for reason in broken) and any("more than the 400" in reason for reason in broken)
+    with caplog.at_level(logging.WARNING):
+        assert len(list(load_batches(batches, range(3), 0))) == 3
+    assert "4 records of 3 batches were left out" in caplog.text
+
+
+def test_too_many_broken_records_end_the_run():
+    broken = BrokenRecords()
+    for _ in range(BATCHES_BEFORE_DOUBT - 1):
+        broken.add(["record 'x7' is broken"])
+    with pytest.raises(SourceError, match="cannot be used, the last of them: record 'x7'"):
+        broken.add(["record 'x7' is broken"])
+
+
+def test_a_batch_without_any_record_is_an_error(tmp_path, checkpoint):
+    config = config_of(tmp_path, "captions")
+    Path(config.path).write_text("{}\n")
+    with pytest.raises(ConfigError, match="no record of batch 0 can be used; the first: "):
+        batches_of(stage_on(config), checkpoint)[0]
+
+
+def test_a_model_that_crops_images_is_refused(tmp_path, checkpoint):
+    config = config_of(tmp_path)
+    write_image(Path(config.media) / "0.png", 0)
+    model = checkpoint.model.config
+    with pytest.raises(ConfigError, match="fits images by crop"):
+        RecordBatches(stage_on(config), replace(model, vision=replace(model.vision, fit="crop")), checkpoint.prompts, 2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"records_per_batch": 0}, "records_per_batch is 0"),
+        ({"loss_weights": LossWeightsConfig()}, "loss_weights.pointer needs clips of the worlds"),
+        ({"clips": (ClipsConfig(tasks=("rec",)),)}, "clips and records are both there"),
+        ({"records": ()}, "clips is empty, and so is records"),
+    ],
+)
+def test_settings_that_do_not_go_with_records_are_refused(tmp_path, changes, sentence):
+    values = {"records": (config_of(tmp_path),), "records_per_batch": 2, "loss_weights": LossWeightsConfig(pointer=0)}
+    with pytest.raises(ConfigError, match=sentence):
+        TrainConfig(**{**values, **changes})
+    with pytest.raises(ConfigError, match="tasks names rec; records of conversations have"):
+        config_of(tmp_path, tasks=("rec",))

@@ -1,0 +1,84 @@
+"""Starts a process for each GPU of this machine; on several machines torchrun does that. They meet through a file."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from training.distributed import STORE
+from training.errors import TrainingError
+
+PATIENCE_S = 30  # that the others have to end, once one has failed
+LOOPBACK = {"GLOO_SOCKET_IFNAME": "lo", "NCCL_SOCKET_IFNAME": "lo"}
+
+
+def launch(words: Sequence[str], count: int) -> int:
+    """Runs `python -m training.train` with these words in `count` processes; returns the exit code.
+
+    The first one writes to this terminal. SIGTERM is passed on, after which they end with a checkpoint.
+
+    Raises:
+        TrainingError: a process failed.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        said = [Path(folder, f"{rank}.txt") for rank in range(count)]
+        processes = [_start(words, rank, count, Path(folder, "store"), said[rank]) for rank in range(count)]
+        before = signal.signal(signal.SIGTERM, lambda *_: _signal(processes, signal.SIGTERM))
+        try:
+            while (failed := _failed(processes)) is None and any(process.poll() is None for process in processes):
+                time.sleep(0.05)
+            _wait(processes, PATIENCE_S if failed is not None else None)
+        finally:
+            _signal(processes, signal.SIGKILL)
+            signal.signal(signal.SIGTERM, before)
+        if failed is None:
+            return 0
+        code = processes[failed].returncode
+        if code < 0:
+            reason = f"was killed by {signal.Signals(-code).name}"
+        elif failed:
+            reason = f"failed: {(said[failed].read_text(encoding='utf-8').splitlines() or ['it said nothing'])[-1]}"
+        else:
+            return int(code)  # it has said why
+        raise TrainingError(f"process {failed} of {count} {reason}; the same command resumes at the last checkpoint")
+
+
+def _start(words: Sequence[str], rank: int, count: int, store: Path, said: Path) -> subprocess.Popen[bytes]:
+    environment = {
+        **LOOPBACK,
+        "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // count)),
+        **os.environ,
+        STORE: f"file://{store}",
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+        "WORLD_SIZE": str(count),
+    }
+    with said.open("wb") as file:
+        return subprocess.Popen(
+            [sys.executable, "-m", "training.train", *words], env=environment, stderr=file if rank else None
+        )
+
+
+def _failed(processes: Sequence[subprocess.Popen[bytes]]) -> int | None:
+    """The process that failed first; of several one that was killed, since others then lose their connection."""
+    codes = {rank: code for rank, process in enumerate(processes) if (code := process.poll())}
+    return min(codes, key=lambda rank: codes[rank], default=None)
+
+
+def _wait(processes: Sequence[subprocess.Popen[bytes]], patience_s: float | None) -> None:
+    end = None if patience_s is None else time.monotonic() + patience_s
+    for process in processes:
+        try:
+            process.wait(None if end is None else max(0.0, end - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            return
+
+
+def _signal(processes: Sequence[subprocess.Popen[bytes]], number: signal.Signals) -> None:
+    for process in processes:
+        if process.poll() is None:
+            process.send_signal(number)

@@ -1,0 +1,31 @@
+"""Measure models and trackers against ground truth.
+
+`run` writes raw predictions of a suite; `report`, `compare` and `submit` read only those. The others measure and print
+at once.
+"""
+
+import argparse
+
+from vitron_ros.cli.subcommands import add_subcommands
+
+EPILOG = """examples:
+  vitron eval run davis-sot DATA --out out/davis --processes 2
+  vitron eval report out/davis
+  vitron eval ope DATA --tracker default --tracker csrt"""
+
+ACTIONS = {
+    "run": "raw predictions of a suite",
+    "report": "figures and a page of a run",
+    "compare": "two runs on the same sequences",
+    "submit": "the archive for a benchmark's server",
+    "ope": "one-pass evaluation of box trackers",
+    "stream": "long clips with phrases and a slow model",
+    "language": "sentences and what must come of them",
+    "segmentation": "masks of images and clips",
+    "editing": "objects removed and recoloured",
+    "generation": "prompts drawn by a module, and whether what was asked for is there",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_subcommands(parser, __name__, ACTIONS, metavar="ACTION")

@@ -1,0 +1,117 @@
+"""What the commands that run expert modules have in common: their input, backends, settings and results."""
+
+import argparse
+from pathlib import Path
+from typing import get_args
+
+from vitron_ros.cli.numbers import number, whole
+from vitron_ros.cli.options import add_box_options, add_json_option, add_source_options
+from vitron_ros.clock import SECOND_NS
+from vitron_ros.errors import SourceError
+from vitron_ros.frame import Frame
+from vitron_ros.module_registry import Node
+from vitron_ros.modules.module import EMBEDDED, BadJob, JobSettings
+from vitron_ros.modules.settings import ModuleConfig
+from vitron_ros.offline.module_output import FORMATS, check_formats
+from vitron_ros.recordings.sources import open_source
+
+DEFAULT = JobSettings()
+
+
+def add_input_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", help="an image or video file, folder of images or ROS 2 bag")
+    add_box_options(parser, "--region", "the thing in the first image")
+    parser.add_argument("--at", type=number(0), metavar="SECONDS", help="work on the image of this time alone")
+    add_source_options(parser)
+
+
+def add_backend_options(parser: argparse.ArgumentParser, nodes: tuple[Node, ...] = get_args(Node)) -> None:
+    for node in nodes:
+        parser.add_argument(
+            f"--{node}-backend" if len(nodes) > 1 else "--backend",
+            dest=f"{node}_backend",
+            default=EMBEDDED,
+            metavar="BACKEND",
+            help=f"of {node}: {EMBEDDED}, which needs no weights, or the folder of a model (default: {EMBEDDED})",
+        )
+
+
+def backends_of(arguments: argparse.Namespace) -> dict[Node, str]:
+    return {
+        node: getattr(arguments, f"{node}_backend") for node in get_args(Node) if hasattr(arguments, f"{node}_backend")
+    }
+
+
+def add_result_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", type=Path, required=True, help="a new folder for the results")
+    parser.add_argument(
+        "--formats",
+        type=lambda text: text.split(","),
+        default=[],
+        help=f"of the results, some of {','.join(FORMATS)} (default: png, of a clip mp4,png)",
+    )
+    parser.add_argument("--seed", type=whole(0), default=0, help="of what is drawn at random (default: 0)")
+    parser.add_argument("--size", type=_size, metavar="WxH", help="px, of what is generated (default: 512x384)")
+    parser.add_argument(
+        "--frames", type=whole(1), metavar="N", help=f"of a clip that is generated (default: {DEFAULT.frame_count})"
+    )
+    parser.add_argument(
+        "--rate",
+        type=number(0.1, 1000),
+        metavar="HZ",
+        help=f"Hz, of a clip that is generated (default: {DEFAULT.frame_rate:g})",
+    )
+
+    add_json_option(parser, "what was done")
+
+
+def settings_of(arguments: argparse.Namespace) -> JobSettings:
+    """What is to be generated. The results are checked, too, before any work is done.
+
+    Raises:
+        BadJob: there is no such format, or the folder is there already.
+        TooLarge: it is beyond what the modules' nodes would make.
+    """
+    check_formats(arguments.formats)
+    if arguments.out.exists():
+        raise BadJob(f"{arguments.out} is there already; choose another name")
+    width, height = arguments.size or (DEFAULT.width, DEFAULT.height)
+    settings = JobSettings(
+        width=width,
+        height=height,
+        frame_count=arguments.frames or DEFAULT.frame_count,
+        frame_rate=arguments.rate or DEFAULT.frame_rate,
+    )
+    ModuleConfig().check_images(width, height, settings.frame_count)
+    return settings
+
+
+def read_frames(source: str, *, fps: float | None, topic: str | None, at_s: float | None = None) -> tuple[Frame, ...]:
+    """All images of a source, or the one seen at a time after the first.
+
+    Raises:
+        SourceError: it cannot be read, never ends, or ends before that time.
+        TooLarge: there are more than the modules' nodes would take.
+    """
+    limits, opened = ModuleConfig(), open_source(source, fps=fps, topic=topic)
+    if opened.is_live:
+        raise SourceError(f"{source} never ends; record it first, or use the node command")
+    frames: list[Frame] = []
+    for frame in opened:
+        if at_s is not None and frames and frame.stamp_ns - frames[0].stamp_ns > at_s * SECOND_NS:
+            return (frames[-1],)
+        frames = [*frames[:1], frame] if at_s is not None and len(frames) > 1 else [*frames, frame]
+        limits.check_images(frame.width, frame.height, len(frames))
+    if not frames:
+        raise SourceError(f"{source} has no image that can be decoded")
+    seconds = (frames[-1].stamp_ns - frames[0].stamp_ns) / SECOND_NS
+    if at_s is not None and at_s > seconds:
+        raise SourceError(f"the last image is at {seconds:.3f} s, before {at_s:g} s; give an earlier time")
+    return tuple(frames[-1:] if at_s is not None else frames)
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, cross, height = text.lower().partition("x")
+    if not (cross and width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; give one such as 640x480")
+    return int(width), int(height)

@@ -1,0 +1,70 @@
+"""The figures that the papers print, for a table beside ours. `paper_tables.yaml` holds them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from vitron_ros.yaml_file import read_yaml
+
+OURS = {  # the papers' metric -> ours
+    "auc": "auc",
+    "p": "precision",
+    "p_as_printed": "precision",
+    "p_norm_as_printed": "norm_precision",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaperTable:
+    """What the papers print for one benchmark.
+
+    Attributes:
+        source: such as "elysium, table 4, lasot test".
+        columns: metrics by the papers' names.
+        rows: method -> a value for each column, in the papers' units; None: not printed.
+        own: the methods that the papers propose.
+        notes: on the protocol.
+    """
+
+    source: str
+    columns: tuple[str, ...]
+    rows: dict[str, tuple[float | None, ...]]
+    own: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def paper_tables(benchmark: str) -> list[PaperTable]:
+    """A table for each paper, table and split that prints figures for that benchmark; none: the papers do not."""
+    results = [row for row in _document()["results"] if row["benchmark"] == benchmark]
+    places = dict.fromkeys((row["paper"], row["table"], row["split"]) for row in results)
+    return [
+        _table(place, benchmark, [row for row in results if (row["paper"], row["table"], row["split"]) == place])
+        for place in places
+    ]
+
+
+def _table(place: tuple[str, int, str], benchmark: str, results: Iterable[dict[str, Any]]) -> PaperTable:
+    paper, number, split = place
+    values = {(row["method"], row["metric"]): float(row["value"]) for row in results}
+    columns = tuple(dict.fromkeys(metric for _, metric in values))
+    methods = dict.fromkeys(method for method, _ in values)
+    protocol = _document()["protocol"].get(f"{paper}_{number}")
+    return PaperTable(
+        source=f"{paper}, table {number}, {benchmark} {split.replace('_', ' ')}",
+        columns=columns,
+        rows={method: tuple(values.get((method, column)) for column in columns) for method in methods},
+        own=tuple(dict.fromkeys(row["method"] for row in results if row["own"])),
+        notes=() if protocol is None else (f"Truth: {protocol['where']}.", _sentence(protocol["note"])),
+    )
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
+@cache
+def _document() -> dict[str, Any]:
+    document: dict[str, Any] = read_yaml(Path(__file__).with_name("paper_tables.yaml"))
+    return document

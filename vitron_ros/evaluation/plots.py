@@ -1,0 +1,80 @@
+"""The pictures of a report, as SVG. The same figures give the same bytes. They need matplotlib."""
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from vitron_ros.errors import ConfigError
+from vitron_ros.evaluation.metrics.single_object import OnePassScore
+
+SETTINGS = {"svg.hashsalt": "vitron", "svg.fonttype": "none", "font.size": 9, "axes.grid": True, "grid.alpha": 0.3}
+WIDTH, HEIGHT, BAR = 9.0, 3.0, 0.3  # inches
+COLOUR = "#2563a8"
+LINE = {"color": "black", "linewidth": 1, "linestyle": "--"}
+BINS = 40
+LAST_PERCENTILE = 99.5
+
+
+def curves_svg(score: OnePassScore) -> bytes:
+    """Success, precision and normalised precision over their thresholds, side by side.
+
+    Raises:
+        ConfigError: matplotlib is not installed; so of all of these functions.
+    """
+    panels = (
+        (f"success {score.auc:.3f}", "IoU", 1.0, score.success_curve),
+        (f"precision {score.precision:.3f}", "error of the centre, px", 50.0, score.precision_curve),
+        (f"normalised precision {score.norm_precision:.3f}", "the same in sizes", 0.5, score.norm_precision_curve),
+    )
+
+    def draw(figure: Any) -> None:
+        for number, (title, threshold, most, curve) in enumerate(panels, 1):
+            axes = figure.add_subplot(1, len(panels), number)
+            axes.plot(np.linspace(0, most, len(curve)), curve, color=COLOUR)
+            axes.set(title=title, xlabel=threshold, xlim=(0, most), ylim=(0, 1.02))
+        figure.axes[0].set_ylabel("share of frames")
+
+    return _svg(draw)
+
+
+def attributes_svg(by_attribute: Mapping[str, Mapping[str, float]], mean_auc: float) -> bytes:
+    """A bar of the mean AUC for each attribute, and a line for all sequences."""
+
+    def draw(figure: Any) -> None:
+        axes = figure.add_subplot()
+        labels = [f"{name} ({row['sequences']:g})" for name, row in by_attribute.items()]
+        axes.barh(labels, [row["auc"] for row in by_attribute.values()], color=COLOUR, height=0.6)
+        axes.axvline(mean_auc, **LINE)
+        axes.set(xlabel=f"AUC; dashed: all sequences, {mean_auc:.3f}", xlim=(0, 1))
+        axes.invert_yaxis()
+
+    return _svg(draw, 1 + BAR * len(by_attribute))
+
+
+def latency_svg(ms: Sequence[float]) -> bytes:
+    """How many frames took how long; the last bin holds what lies beyond the 99.5th percentile."""
+
+    def draw(figure: Any) -> None:
+        axes = figure.add_subplot()
+        axes.hist(np.minimum(ms, np.percentile(ms, LAST_PERCENTILE)), bins=BINS, color=COLOUR)
+        for share in (50, 99):
+            axes.axvline(float(np.percentile(ms, share)), **LINE)
+        axes.set(xlabel="ms of CPU time; dashed: median and 99th percentile", ylabel="frames")
+
+    return _svg(draw)
+
+
+def _svg(draw: Callable[[Any], None], height: float = HEIGHT) -> bytes:
+    try:
+        import matplotlib
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ConfigError(f"pictures need matplotlib ({error}); run: pip install 'vitron_ros[evaluation]'") from error
+    file = io.BytesIO()
+    with matplotlib.rc_context(SETTINGS):
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        draw(figure)
+        figure.savefig(file, format="svg", metadata={"Date": None})
+    return file.getvalue()

@@ -1,0 +1,1 @@
+"""What the backends on pipelines of diffusers have in common."""

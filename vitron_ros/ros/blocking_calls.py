@@ -1,0 +1,110 @@
+"""Goals of other nodes, sent and awaited by a thread that is not the executor's."""
+
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from rclpy.action import ActionClient
+from rclpy.action.client import ClientGoalHandle
+from rclpy.node import Node
+from rclpy.task import Future
+
+from vitron_ros.commands.failure import CommandFailure, Outcome
+from vitron_ros.modules.module import Cancelled, Progress
+from vitron_ros.ros import qos
+
+POLL_S = 0.02
+REPLY_S = 4.0  # for a node to be found, and to take a goal
+SETTLE_S = 0.5  # a server that was found needs as long to find its client, whose first goal it would else lose
+
+T = TypeVar("T")
+
+
+def wait_until(condition: Callable[[], bool], progress: Progress, timeout_s: float, failure: CommandFailure) -> None:
+    """Block until it holds.
+
+    Raises:
+        CommandFailure: `failure`, where it does not in time.
+        Cancelled: the progress was cancelled.
+    """
+    deadline_s = time.monotonic() + timeout_s
+    while not condition():
+        progress.report(progress.fraction)
+        if time.monotonic() > deadline_s:
+            raise failure
+        time.sleep(POLL_S)
+
+
+def in_executor(node: Node, work: Callable[[], T], progress: Progress) -> T:
+    """What `work` gives in the executor's thread, which owns the node's clients."""
+    executor = node.executor
+    assert executor is not None
+    task: Any = executor.create_task(work)
+    wait_until(task.done, progress, REPLY_S, CommandFailure(Outcome.INTERNAL_ERROR, "the node's executor stands still"))
+    result: T = task.result()
+    return result
+
+
+class BlockingClient:
+    """Of one action of another node. Made and destroyed in the executor's thread, used in others."""
+
+    def __init__(self, node: Node, action: Any, name: str, server: str) -> None:
+        self._node = node
+        self._server = server
+        self._is_settled = False
+        self._client = ActionClient(
+            node,
+            action,
+            name,
+            goal_service_qos_profile=qos.GOALS,
+            result_service_qos_profile=qos.GOALS,
+            cancel_service_qos_profile=qos.GOALS,
+        )
+
+    def destroy(self) -> None:
+        self._client.destroy()
+
+    def send(self, goal: Any, progress: Progress, hear: Callable[[Any], object] | None = None) -> ClientGoalHandle:
+        """The handle of a goal that was accepted.
+
+        Raises:
+            CommandFailure: the node is not there, or takes no goal.
+            Cancelled: the progress was cancelled.
+        """
+        missing = CommandFailure(Outcome.UNREACHABLE, f"the node {self._server} is not there: start it")
+        self._is_settled &= self._client.server_is_ready()
+        wait_until(self._client.server_is_ready, progress, REPLY_S, missing)
+        if not self._is_settled:
+            time.sleep(SETTLE_S)
+            self._is_settled = True
+
+        def on_feedback(message: Any) -> None:
+            if hear is not None:
+                hear(message.feedback)
+
+        sent: Future = in_executor(
+            self._node, lambda: self._client.send_goal_async(goal, feedback_callback=on_feedback), progress
+        )
+        silent = CommandFailure(Outcome.UNREACHABLE, f"the node {self._server} is silent: it has died, or hangs")
+        wait_until(sent.done, progress, REPLY_S, silent)
+        handle: ClientGoalHandle = sent.result()
+        if not handle.accepted:
+            said = f"the node {self._server} does not take this; it may be inactive or have no such camera: see its log"
+            raise CommandFailure(Outcome.UNREACHABLE, said)
+        return handle
+
+    def result(self, handle: ClientGoalHandle, progress: Progress, timeout_s: float) -> Any:
+        """The result of a goal; where waiting for it ends otherwise, the goal is cancelled."""
+        late = CommandFailure(Outcome.TIMEOUT, f"the node {self._server} did not answer within {timeout_s:g} s")
+        future: Future = in_executor(self._node, handle.get_result_async, progress)
+        try:
+            wait_until(future.done, progress, timeout_s, late)
+        except (CommandFailure, Cancelled):
+            self.cancel(handle)
+            raise
+        return future.result().result
+
+    def cancel(self, handle: ClientGoalHandle) -> None:
+        """Ask the node to end a goal; nobody waits for it."""
+        if self._node.executor is not None:
+            self._node.executor.create_task(handle.cancel_goal_async)
