@@ -8,7 +8,7 @@ import numpy as np
 
 from vitron_ros.boxes import Boxes, iou, norm_from_xyxy
 from vitron_ros.frame import Image
-from vitron_ros.grounding.request import ModelReply, ModelRequest, ReplyStatus, Task
+from vitron_ros.grounding.request import ModelDescription, ModelReply, ModelRequest, ReplyStatus, Task
 from vitron_ros.model.answers import Invocation
 from vitron_ros.module_registry import Module
 from vitron_ros.ros.perception_node import PerceptionNode
@@ -43,6 +43,11 @@ class ColourModel:
     max_frames, max_requests = 8, 8
     tasks = frozenset(Task) - {Task.DESCRIBE, Task.VERIFY}
     uses_newest_frame_only, min_score = False, None
+
+    def describe(self) -> ModelDescription:
+        return ModelDescription(
+            name="colours", family="colours", tasks=self.tasks, parameters=0, memory_bytes=0, device="cpu"
+        )
 
     def reply(self, requests: Sequence[ModelRequest]) -> list[ModelReply]:
         return [self._answer(request) for request in requests]
