@@ -77,7 +77,7 @@ def test_a_job_for_scripts(photo, tmp_path, capsys):
         (["generate", "a ball", "--size", "9000x9000"], 1, "max_pixels"),
         (["generate", "a ball", "--formats", "gif"], 1, "not as 'gif'"),
         (["edit", "PHOTO", "remove", "--at", "9"], 1, "before 9 s"),
-        (["segment", "PHOTO", "--backend", "nowhere"], 1, "must be embedded"),
+        (["segment", "PHOTO", "--backend", "nowhere"], 1, "not a directory"),
     ],
 )
 def test_a_job_that_cannot_be_is_refused(photo, tmp_path, capsys, arguments, code, says):

@@ -45,7 +45,7 @@ def test_the_distance_of_a_distribution_from_itself_and_from_another():
     ],
 )
 def test_box_error(truth, reply, expected):
-    case = EvaluationCase(clip=None, question=Question(sample=None, turns=(), regions=(), answer=truth))
+    case = EvaluationCase(clip=None, question=Question(turns=(), regions=(), answer=truth))
     assert box_error([case], [reply]) == pytest.approx(expected, nan_ok=True)
 
 

@@ -36,7 +36,7 @@ from tests.ros.rig import Camera, running_node
 from vitron_ros.boxes import iou
 from vitron_ros.errors import ModelError
 from vitron_ros.frame import Frame
-from vitron_ros.grounding.request import Grounded, ModelReply, ReplyStatus, Task
+from vitron_ros.grounding.request import Grounded, ModelDescription, ModelReply, ReplyStatus, Task
 from vitron_ros.model.answers import Invocation
 from vitron_ros.module_registry import Module
 from vitron_ros.ros import qos
@@ -69,6 +69,11 @@ class FaultyModel:
 
     def __init__(self):
         self.fault = None
+
+    def describe(self):
+        return ModelDescription(
+            name="pictures", family="pictures", tasks=self.tasks, parameters=0, memory_bytes=0, device="cpu"
+        )
 
     def reply(self, requests):
         return [knows(request) for request in requests] if self.fault is None else self.fault(requests)
