@@ -1,9 +1,10 @@
-"""Colours and silhouettes: which pixels are taken for the target's."""
+"""Colours and silhouettes: which pixels are taken for the target's, and the box they ask for."""
 
 import numpy as np
 import pytest
 
 from tests.tracking.scenes import box_at, scene
+from vitron_ros.boxes import iou
 from vitron_ros.tracking.appearance import ColourModel, colour_bins, histogram
 from vitron_ros.tracking.box_tracker import View
 from vitron_ros.tracking.crop import crop_scale, take_crop
@@ -34,6 +35,17 @@ def test_evidence_tells_the_targets_colours_from_the_rest():
     assert colours.evidence(np.full((1, 1), 5, np.int32)) == 0  # never seen: no evidence either way
     assert colours.likeness(histogram(red, np.ones((4, 4)))) == pytest.approx(1)
     assert colours.likeness(histogram(green, np.ones((4, 4)))) == 0
+
+
+@pytest.mark.parametrize(("size", "grown"), [(48, 48), (48, 56), (48, 42)])
+def test_the_box_follows_the_target_s_size(size, grown):
+    scale = crop_scale(np.full(2, float(size)))
+    first, second = (take_crop(View(scene(0, tuple(PLACE), size=s)), PLACE, scale) for s in (size, grown))
+    box = first.from_image(box_at(tuple(PLACE), size))
+    seen = Silhouette(first, box).observe(second, box, STILL, None)
+    asked, true = second.to_image(seen.box_xyxy), box_at(tuple(PLACE), grown)
+    assert iou(asked, true) > 0.8
+    assert np.sign(asked[2] - asked[0] - size - (grown - size) * 0.1) == np.sign(grown - size) or size == grown
 
 
 def test_where_the_target_is_gone_the_colours_are_unlike_its_own():

@@ -84,11 +84,11 @@ class CorrelationFilter:
                 np.exp(-0.5 * ((axis - y) / width) ** 2), np.exp(-0.5 * ((axis - x) / width) ** 2)
             )
         row, column = divmod(int(likely.argmax()), CELLS)
-        cell = np.array([column + vertex(response[row], column), row + vertex(response[:, column], row)])
+        cell = np.array([column + _vertex(response[row], column), row + _vertex(response[:, column], row)])
         return Peak((cell - CELLS // 2) * CELL_PX, float(response[row, column]))
 
 
-def vertex(line: NDArray[np.floating], index: int) -> float:
+def _vertex(line: NDArray[np.floating], index: int) -> float:
     """Offset, within half a cell, of the top of the parabola through three neighbours."""
     if not 0 < index < len(line) - 1:
         return 0.0

@@ -71,20 +71,11 @@ def crop_scale(size: Boxes) -> float:
 
 
 def take_crop(view: View, center: Boxes, scale: float) -> Crop:
-    """The crop around a centre (2,) image px."""
-    image_size = np.array([view.frame.width, view.frame.height], np.float64)
-    return Crop(cut_square(view, center, scale, CROP_PX), center, scale, image_size)
-
-
-def cut_square(view: View, center: Boxes, scale: float, side_px: int) -> Image:
-    """(side_px, side_px, 3) around a centre (2,) image px, at `scale` px per image px; border pixels are repeated.
-
-    Cut from the level of the view's pyramid that is nearest above the wanted scale.
-    """
+    """Cut from the level of the view's pyramid that is nearest above the wanted scale."""
     rgb, factor = view.level(max(0, int(np.floor(np.log2(1 / scale) + 0.3))))
     step = 1 / (scale * factor)
-    offset = (0.5 - side_px / 2) * step - 0.5
+    offset = (0.5 - CROP_PX / 2) * step - 0.5
     to_level = np.array([[step, 0, offset + center[0] / factor], [0, step, offset + center[1] / factor]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    cut = cv2.warpAffine(rgb, to_level, (side_px, side_px), flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(cut, np.uint8)
+    cut = cv2.warpAffine(rgb, to_level, (CROP_PX, CROP_PX), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return Crop(np.asarray(cut, np.uint8), center, scale, np.array([view.frame.width, view.frame.height], np.float64))

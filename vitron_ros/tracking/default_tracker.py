@@ -1,16 +1,15 @@
-"""The default tracker: a background-aware filter, dense motion and a silhouette; no weights.
+"""The default tracker: dense motion, a correlation filter and a silhouette, on a crop of fixed size; no weights.
 
-The filter says where the target is and how large; motion steadies the place. The silhouette, which does not move the
-box, says which pixels are the target's, and so how alike their colours are. While the score is low the size is held,
-and the target is searched for elsewhere.
+Motion says how the target went on from the last frame, the filter pulls it to where it looks like itself, and the
+silhouette corrects the box's sides. While the score is low nothing is learned, and the target is searched for
+elsewhere.
 """
 
 import numpy as np
 
-from vitron_ros.boxes import Boxes, center, clip
+from vitron_ros.boxes import Boxes, center, clip, iou
 from vitron_ros.masks import CroppedMask
 from vitron_ros.tracking.appearance import Histogram
-from vitron_ros.tracking.background_aware_filter import BackgroundAwareFilter
 from vitron_ros.tracking.box_tracker import BoxEstimate, View
 from vitron_ros.tracking.confidence import Cues
 from vitron_ros.tracking.correlation_filter import CorrelationFilter, crop_spectrum, make_filter_sample
@@ -18,15 +17,18 @@ from vitron_ros.tracking.crop import CROP_PX, Mask, crop_scale, take_crop
 from vitron_ros.tracking.long_term_appearance import LongTermAppearance
 from vitron_ros.tracking.motion import STILL, Flow, FlowEstimator, Similarity, fit_similarity
 from vitron_ros.tracking.search import Search
-from vitron_ros.tracking.silhouette import Silhouette, colours_of, cut_to, motion_odds
+from vitron_ros.tracking.silhouette import Observation, Silhouette, colours_of, cut_to, motion_odds
 
-FILTER_PULL = 0.8  # share of the filter's place; the rest is the flow's
-GROWTHS = ((1.0, 0.98), (1.0, 1.02))  # of the flow's, in turn
-MAX_GROWTH = 1.1  # a frame
+FILTER_PULL = 0.2
 VELOCITY_KEPT = 0.6
+MASK_PULL = 0.3
+MASK_PULL_LIMIT = 0.15  # of the box's size, a side and frame
+AGREEMENT_RATE = 0.1
+MIN_AGREEMENT = 0.3  # below, the silhouette does not move the box
 FILTER_RATE = 0.02
 MEAN_RATE = 0.1
 MIN_SIZE_PX = 4.0
+MAX_GROWTH = 1.1  # a frame
 LEARN_FROM = 0.4  # score
 LOW_SCORE_FRAMES = 5  # in a row, until the search begins
 MISMATCH_FRAMES = 5  # in a row, until what is followed is not the target any more
@@ -49,15 +51,15 @@ class DefaultTracker:
         box = np.asarray(box_xyxy, np.float64)
         self._center, self._size = center(box), np.maximum(box[2:] - box[:2], MIN_SIZE_PX)
         self._velocity = np.zeros(2)
-        self._background_aware = BackgroundAwareFilter(view, self._center, self._size)
         self._last = take_crop(view, self._center, crop_scale(self._size))
         form = make_filter_sample(crop_spectrum(self._last), self._size * self._last.scale, np.zeros(2))
         self._filter = CorrelationFilter(form)
         self._silhouette = Silhouette(self._last, self._last.from_image(self._box()))
+        self._agreement = 1.0
         self._usual = Cues(1.0, 1.0)
         self._long_term = LongTermAppearance(self._silhouette.colours.target, form)
         self._sure_size = self._size
-        self._low_score_frames = self._mismatches = self._turn = 0
+        self._low_score_frames = self._mismatches = 0
         self._search: Search | None = None
         self._is_rejected = False
 
@@ -89,19 +91,17 @@ class DefaultTracker:
         crop = take_crop(view, self._center + self._velocity, self._last.scale)
         flow = self._flow(self._last, crop)
         target, odds = self._motions(flow)
-        growth = np.clip(target.scale, 1 / MAX_GROWTH, MAX_GROWTH)
-        match = self._background_aware.find(view, crop.center, self._size * growth, GROWTHS[self._turn])
-        shift = target.shift + FILTER_PULL * (match.offset * crop.scale - target.shift)
         spectrum = crop_spectrum(crop)
-        peak = self._filter.find(spectrum, self._size * crop.scale, shift)
-        growth = 1.0 if self._low_score_frames else growth * match.growth
+        peak = self._filter.find(spectrum, self._size * crop.scale, target.shift)
+        shift = target.shift + FILTER_PULL * (peak.offset - target.shift)
         moved = Similarity(target.matrix, shift, target.spread, target.support)
+        growth = np.clip(target.scale, 1 / MAX_GROWTH, MAX_GROWTH)
         expected = _box(shift + CROP_PX / 2, self._size * growth * crop.scale)
         seen = self._silhouette.observe(crop, expected, moved, odds)
+        box = crop.to_image(self._pulled(expected, seen))
         self._velocity = VELOCITY_KEPT * (crop.center + shift / crop.scale - self._center)
         image = np.array([view.frame.width, view.frame.height], np.float64)
-        self._center = np.clip(crop.center + shift / crop.scale, 0, image)
-        self._size = np.clip(self._size * growth, MIN_SIZE_PX, 4 * image)
+        self._center, self._size = np.clip(center(box), 0, image), np.clip(box[2:] - box[:2], MIN_SIZE_PX, 4 * image)
         placed = crop.from_image(self._box())
         mask = cut_to(seen.mask, placed)
         target_colours, surroundings = colours_of(seen.bins, mask, crop, placed)
@@ -111,12 +111,8 @@ class DefaultTracker:
         self._mismatches = self._mismatches + 1 if self._long_term.is_mismatch(height) else 0
         if self._mismatches == MISMATCH_FRAMES:
             self.reject()
-        is_lost = self._low_score_frames >= LOW_SCORE_FRAMES
-        is_unlike = is_lost and self._long_term.likeness(target_colours) < LIKE_HERE
-        score = 0.0 if self._is_rejected or is_unlike else cues.probability()
-        self._turn = 1 - self._turn
-        if score >= LEARN_FROM and self._turn == 0:  # in every other frame: it costs much and gains nothing
-            self._background_aware.learn(view, self._center, self._size)
+        score = 0.0 if self._is_rejected else cues.probability()
+        if score >= LEARN_FROM:
             form = make_filter_sample(spectrum, size, offset)
             self._silhouette.learn(mask, placed, target_colours, surroundings)
             self._filter.learn(form, FILTER_RATE)
@@ -153,6 +149,15 @@ class DefaultTracker:
         behind = fit_similarity(flow.start[is_behind], flow.end[is_behind], flow.reliability[is_behind], rounds=3)
         return target, motion_odds(flow, target, behind)
 
+    def _pulled(self, expected: Boxes, seen: Observation) -> Boxes:
+        """The expected box, its sides drawn towards the silhouette's; in crop px."""
+        if seen.box_xyxy is None:
+            return expected
+        self._agreement += AGREEMENT_RATE * (float(iou(seen.box_xyxy, expected)) - self._agreement)
+        weight = np.clip((self._agreement - MIN_AGREEMENT) / (1 - MIN_AGREEMENT), 0, 1)
+        limit = MASK_PULL_LIMIT * np.tile(expected[2:] - expected[:2], 2)
+        return np.asarray(expected + MASK_PULL * weight * np.clip(seen.box_xyxy - expected, -limit, limit))
+
     def _redetect(self, view: View) -> bool:
         """Look at a few more places for the target as it was when last sure; move there if it is found."""
         if self._search is None:
@@ -179,7 +184,7 @@ class DefaultTracker:
         self._center, self._size, self._velocity = crop.center + peak.offset / scale, image_size, np.zeros(2)
         self._last = take_crop(view, self._center, scale)
         self._silhouette.recall(self._last.from_image(self._box()))
-        self._low_score_frames, self._mismatches, self._search = 0, 0, None
+        self._agreement, self._low_score_frames, self._mismatches, self._search = 1.0, 0, 0, None
         self._is_rejected = False
         return True
 

@@ -1,4 +1,4 @@
-"""Which pixels of a crop belong to the target.
+"""Which pixels of a crop belong to the target, and the box that they ask for.
 
 Each pixel carries a probability. In every frame the last silhouette, moved along with the target, is weighed against
 the colours, against which of two motions (the target's or its surroundings') a pixel follows, and against the target's
@@ -21,6 +21,7 @@ from vitron_ros.tracking.soft_mask import Flags, elliptic_radius, guided_filter,
 PIXEL = CROP_PX / MASK_PX  # crop px per mask px
 SHAPE_PX = 48
 SHAPE_BOX_PX = 32  # the box's part of the usual shape
+REACH = 1.4  # how far beyond the expected box the silhouette may ask for a box
 MEMORY_WEIGHT = 0.6
 COLOUR_WEIGHT = 0.7
 MOTION_WEIGHT = 0.7
@@ -37,10 +38,12 @@ class Observation:
     Attributes:
         mask: (MASK_PX, MASK_PX) probability.
         bins: (MASK_PX, MASK_PX) colour bins.
+        box_xyxy: (4,) crop px that the mask asks for; None if hardly a pixel is the target's.
     """
 
     mask: Mask
     bins: NDArray[np.int32]
+    box_xyxy: Boxes | None
 
 
 class Silhouette:
@@ -58,6 +61,9 @@ class Silhouette:
             mask = np.where(is_box, _refined(self.colours.evidence(bins) + logit(prior), grey), 0).astype(np.float32)
         self._mask = mask
         self._shape: Mask = cv2.GaussianBlur(_warped(mask, _shape_to_mask(box), SHAPE_PX), (0, 0), 1.5)
+        asked = _asked_box(mask, box)
+        # Boxes differ in how tightly they are drawn; this one's manner is kept.
+        self._margin = None if asked is None else (box - asked) / np.tile(asked[2:] - asked[:2], 2)
 
     def weight_at(self, flow: Flow) -> NDArray[np.float64]:
         """Probability that each start of a flow vector lies on the target, (N,)."""
@@ -83,7 +89,10 @@ class Silhouette:
         if motion_odds is not None:
             odds = odds + MOTION_WEIGHT * _warped(cv2.resize(motion_odds, (MASK_PX, MASK_PX)), to_last, MASK_PX)
         mask = _refined(odds, _guide(crop))
-        return Observation(mask, bins)
+        asked = None if self._margin is None else _asked_box(mask, box)
+        if asked is not None and self._margin is not None:
+            asked = (asked + self._margin * np.tile(asked[2:] - asked[:2], 2)) * PIXEL
+        return Observation(mask, bins, asked)
 
     def colours_in(self, crop: Crop, box_xyxy: Boxes) -> Histogram:
         """The colours of what has the target's usual shape in the box (4,) crop px."""
@@ -146,6 +155,28 @@ def colours_of(bins: NDArray[np.int32], mask: Mask, crop: Crop, box_xyxy: Boxes)
     inner = INNER_SURROUNDINGS * (1 - mask)
     surroundings = np.where(_inside(box_xyxy / PIXEL), inner, 1) * crop.is_inside
     return histogram(bins, mask * crop.is_inside), histogram(bins, surroundings)
+
+
+def _asked_box(mask: Mask, box: Boxes) -> Boxes | None:
+    """The mean of the mask's reach and of its centre with sqrt(3) deviations (half the size of a filled box)."""
+    near = _inside(_grown(box, REACH))
+    is_target = ((mask > 0.5) & near).astype(np.uint8)
+    is_target = cv2.morphologyEx(is_target, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
+    parts = cv2.connectedComponentsWithStats(is_target, connectivity=8)[2][1:]
+    if not len(parts) or parts[:, 4].sum() < 16:
+        return None
+    parts = parts[parts[:, 4] >= 0.1 * parts[:, 4].max()]
+    reach = np.concatenate([parts[:, :2].min(axis=0), (parts[:, :2] + parts[:, 2:4]).max(axis=0)])
+    weight = np.where((mask > 0.3) & near, mask, 0)
+    axis = np.arange(MASK_PX) + 0.5
+    spans = [_span(weight.sum(axis=side), axis) for side in (0, 1)]
+    return np.asarray((reach + np.transpose(spans).ravel()) / 2)
+
+
+def _span(weight: NDArray[np.floating], axis: NDArray[np.floating]) -> tuple[float, float]:
+    mean = weight @ axis / weight.sum()
+    half = np.sqrt(3) * (np.sqrt(weight @ (axis - mean) ** 2 / weight.sum()) + 0.3)
+    return mean - half, mean + half
 
 
 def _refined(odds: NDArray[np.floating], guide: Mask) -> Mask:
