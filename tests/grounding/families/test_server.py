@@ -71,8 +71,8 @@ def test_what_a_model_sees_is_found_where_it_is_in_the_camera_image(server, fami
     model = load_model(f"{server.url}#{server.models[0]['id']}@{family}", ModelRun())
     (reply,) = model.reply([find(frames=(frame(), Frame(rgb=rgb, stamp_ns=2)))])
     assert reply.status is ReplyStatus.OK and np.isnan(reply.boxes_xyxy[0]).all()
-    pixel = max(1.0, max(size) / 640)  # a pixel of what was sent, and the thousandth of the dialect
-    np.testing.assert_allclose(reply.boxes_xyxy[1], box, atol=pixel + max(size) / 1000)
+    near = 1 if width * height <= MOST_PX else 2  # px; a larger image is sent smaller
+    np.testing.assert_allclose(reply.boxes_xyxy[1], box, atol=near)
     np.testing.assert_array_equal(reply.candidates_xyxy[0], reply.boxes_xyxy[1])
     model.close()
 
