@@ -11,7 +11,7 @@ from vitron_ros.cli.main import main
 from vitron_ros.evaluation import phrase_rows
 from vitron_ros.evaluation.datasets import load_sequence
 from vitron_ros.evaluation.predictions import read_run
-from vitron_ros.evaluation.runner import run_suite, run_task
+from vitron_ros.evaluation.runner import run_suite
 from vitron_ros.evaluation.stream_clips import clip_of_sequence
 from vitron_ros.evaluation.stream_oracle import OracleErrors, OracleModel
 from vitron_ros.evaluation.suite import find_suite
@@ -35,7 +35,7 @@ def test_the_model_is_told_the_sentence_and_no_box(data, tmp_path, monkeypatch):
     truth = replace(truth, targets=(replace(truth.targets[0], phrase="the square"),))
     oracle = OracleModel(truth, OracleErrors(noise=0, miss=0, mistake=0))
     monkeypatch.setattr(phrase_rows, "_model", lambda settings: oracle)
-    run = run_suite(find_suite("rsot"), data, SETTINGS, tmp_path / "out", lambda tasks: map(run_task, tasks))
+    run = run_suite(find_suite("rsot"), data, SETTINGS, tmp_path / "out", map)
     predicted = run.rows[0]["predicted_ltwh"]
     assert predicted[0] is None, "the first reply comes after 0.2 s"
     assert np.abs(np.array(predicted[-1]) - run.rows[0]["true_ltwh"][-1]).max() < 3

@@ -14,8 +14,9 @@ from tests.evaluation.miniature_run import FRAMES, NAMES, write_data
 from vitron_ros.cli.main import main
 from vitron_ros.errors import ConfigError, PredictionError
 from vitron_ros.evaluation import fingerprint
+from vitron_ros.evaluation.execution import on_ray
 from vitron_ros.evaluation.predictions import FILE, PART, TIMINGS, read_run
-from vitron_ros.evaluation.runner import on_ray, run_suite, run_task
+from vitron_ros.evaluation.runner import run_suite
 from vitron_ros.evaluation.suite import find_suite
 
 SETTINGS = {"split": "all", "tracker": "default"}
@@ -26,14 +27,14 @@ def data(tmp_path):
     return write_data(tmp_path / "data")
 
 
-def run(data, folder, execute=lambda tasks: map(run_task, tasks), **options):
+def run(data, folder, execute=map, **options):
     return run_suite(find_suite("boxes"), data, SETTINGS, folder, execute, **options)
 
 
 def stopped_after(count):
-    def execute(tasks):
+    def execute(function, tasks):
         for task in tasks[:count]:
-            yield run_task(task)
+            yield function(task)
         raise KeyboardInterrupt
 
     return execute
@@ -60,9 +61,9 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(data, tmp_path):
         read_run(tmp_path / "out")
     asked = []
 
-    def execute(tasks):
+    def execute(function, tasks):
         asked.extend(task.sequence.name for task in tasks)
-        return map(run_task, tasks)
+        return map(function, tasks)
 
     run(data, tmp_path / "out", execute)
     assert asked == ["b", "c"]
@@ -132,10 +133,10 @@ def test_predictions_of_other_code_settings_or_data_are_refused(data, tmp_path, 
 
 
 def test_two_runs_cannot_write_into_one_folder(data, tmp_path):
-    def execute(tasks):
+    def execute(function, tasks):
         with pytest.raises(PredictionError, match="another run is writing"):
             run(data, tmp_path / "out")
-        return map(run_task, tasks)
+        return map(function, tasks)
 
     run(data, tmp_path / "out", execute)
 
@@ -188,7 +189,7 @@ def test_a_cluster_runs_the_same_function(data, tmp_path, monkeypatch):
 def test_a_cluster_without_ray_is_a_sentence(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ConfigError, match="pip install ray"):
-        next(on_ray("auto")([]))
+        next(on_ray("auto")(len, []))
 
 
 def test_an_unknown_suite_is_answered_with_the_known_ones(data, tmp_path, capsys):

@@ -1,11 +1,7 @@
 """Runs a suite: each missing sequence is predicted in a process or on a cluster, and its row put on the disk."""
 
-import os
-import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
 
 import cv2
@@ -13,8 +9,9 @@ import numpy as np
 
 from vitron_ros import __version__
 from vitron_ros.boxes import Boxes
-from vitron_ros.errors import ConfigError, VitronError
+from vitron_ros.errors import VitronError
 from vitron_ros.evaluation import datasets, fingerprint
+from vitron_ros.evaluation.execution import Execute
 from vitron_ros.evaluation.phrase_rows import model_folders, predict_phrase
 from vitron_ros.evaluation.predictions import Header, Milliseconds, Row, Run, write_run
 from vitron_ros.evaluation.suite import Suite
@@ -30,7 +27,6 @@ class Task:
 
 
 Result = tuple[Row, Milliseconds]
-Execute = Callable[[Sequence[Task]], Iterator[Result]]
 
 
 def run_suite(
@@ -47,7 +43,7 @@ def run_suite(
 
     Args:
         settings: `split` of the data set, `tracker`, and those of a model, see `phrase_rows.py`.
-        execute: gives the results of tasks as they come, `in_processes` or `on_ray`.
+        execute: see `execution.py`.
         retry_failed: sequences that failed before are done again.
         on_frames: told of how many frames are done since the last time, and how many there are.
 
@@ -61,7 +57,7 @@ def run_suite(
         missing = [sequences[name] for name in run.missing]
         on_frames(frames - sum(map(len, missing)), frames)
         longest_first = sorted(missing, key=lambda sequence: -len(sequence))
-        for row, ms in execute([Task(settings, sequence) for sequence in longest_first]):
+        for row, ms in execute(run_task, [Task(settings, sequence) for sequence in longest_first]):
             run.append(row, ms)
             on_frames(len(sequences[row["name"]]), frames)
         return run.finish()
@@ -94,60 +90,3 @@ def run_task(task: Task) -> Result:
         return (predict_phrase if "model" in task.settings else predict)(task.settings, task.sequence)
     except (VitronError, cv2.error) as error:
         return {"name": task.sequence.name, "error": f"{type(error).__name__}: {error}"}, []
-
-
-def in_processes(processes: int) -> Execute:
-    """Tasks in so many processes of this machine, in this one if there is to be but one."""
-
-    def execute(tasks: Sequence[Task]) -> Iterator[Result]:
-        if processes == 1 or len(tasks) < 2:
-            yield from map(run_task, tasks)
-            return
-        pool = ProcessPoolExecutor(min(processes, len(tasks)), get_context("spawn"), _end_with_parent)
-        try:
-            for future in as_completed([pool.submit(run_task, task) for task in tasks]):
-                yield future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-    return execute
-
-
-def on_ray(address: str) -> Execute:
-    """Tasks on a Ray cluster, one CPU each. Its machines need this package and see the data under the same paths.
-
-    Raises:
-        ConfigError: Ray is not installed, or no cluster answers there; when tasks are executed.
-    """
-
-    def execute(tasks: Sequence[Task]) -> Iterator[Result]:
-        try:
-            import ray
-        except ImportError as error:
-            raise ConfigError(f"a cluster is used through Ray ({error}); run: pip install ray") from error
-        try:
-            ray.init(address=address, log_to_driver=False)
-        except (ConnectionError, ValueError) as error:
-            raise ConfigError(f"no Ray cluster answers at {address}: {error}") from error
-        try:
-            remote = ray.remote(num_cpus=1)(run_task)
-            waiting = [remote.remote(task) for task in tasks]
-            while waiting:
-                done, waiting = ray.wait(waiting, num_returns=1)
-                yield ray.get(done[0])
-        finally:
-            ray.shutdown()
-
-    return execute
-
-
-def _end_with_parent() -> None:
-    """A worker whose parent was killed would wait for its next task for ever."""
-    parent = parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        connection.wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

@@ -11,8 +11,9 @@ from vitron_ros.cli.exit_code import DONE, FAILED
 from vitron_ros.cli.numbers import whole
 from vitron_ros.cli.options import add_model_options, model_run
 from vitron_ros.errors import UsageError
+from vitron_ros.evaluation.execution import executor
 from vitron_ros.evaluation.predictions import FILE
-from vitron_ros.evaluation.runner import in_processes, on_ray, run_suite
+from vitron_ros.evaluation.runner import run_suite
 from vitron_ros.evaluation.suite import SUITES, find_suite
 from vitron_ros.streaming.models import BUNDLED
 from vitron_ros.tracking.trackers import TRACKERS, make_tracker
@@ -42,7 +43,6 @@ def run(arguments: argparse.Namespace) -> int:
     settings = {"split": suite.split(arguments.split), "tracker": arguments.tracker}
     if suite.has_phrase:
         settings |= {"model": arguments.model or BUNDLED, **asdict(model_run(arguments))}
-    execute = in_processes(arguments.processes) if arguments.ray is None else on_ray(arguments.ray)
     with tqdm(unit="frame", file=sys.stderr, disable=None) as bar:
 
         def show(done: int, frames: int) -> None:
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.data,
             settings,
             arguments.out,
-            execute,
+            executor(arguments.processes, arguments.ray),
             retry_failed=arguments.retry_failed,
             on_frames=show,
         )
