@@ -52,6 +52,14 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--trajectories", action="store_true", help="draw the recent path of every target")
     parser.add_argument("--show", action="store_true", help="show the annotated images in a window; Esc or q ends it")
+    add_pipeline_options(parser)
+    add_source_options(parser)
+    parser.add_argument("--frames", type=whole(1), help="stop after so many frames")
+    add_json_option(parser, "the whole result")
+
+
+def add_pipeline_options(parser: argparse.ArgumentParser) -> None:
+    """The tracker and the model of a pipeline, for `latency_of` and `model_of`."""
     parser.add_argument("--tracker", default="default", help="box tracker (default: default)")
     parser.add_argument(
         "--model",
@@ -72,9 +80,6 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         metavar="PROFILE",
         help="fixed:SECONDS, file:PATH with one number of seconds a line, or measured (then two runs differ)",
     )
-    add_source_options(parser)
-    parser.add_argument("--frames", type=whole(1), help="stop after so many frames")
-    add_json_option(parser, "the whole result")
 
 
 def run_goals(arguments: argparse.Namespace, goals: Sequence[ScriptedGoal]) -> int:
@@ -88,9 +93,9 @@ def run_goals(arguments: argparse.Namespace, goals: Sequence[ScriptedGoal]) -> i
         check_coco()
     config = PipelineConfig(tracker=arguments.tracker, publish_masks=arguments.masks)
     make_tracker(config.tracker)  # an unknown name is refused before any work
-    latency = _latency(arguments)
+    latency = latency_of(arguments)
     window = DisplayWindow(arguments.source) if arguments.show else None
-    model = _model(arguments, goals)
+    model = model_of(arguments, goals)
     left_out = LeftOut()
     source = open_source(arguments.source, fps=arguments.fps, topic=arguments.topic, on_bad=left_out.note)
     with ExitStack() as stack:
@@ -121,13 +126,13 @@ def run_goals(arguments: argparse.Namespace, goals: Sequence[ScriptedGoal]) -> i
     return DONE if recording.found_all else NOT_FOUND
 
 
-def _latency(arguments: argparse.Namespace) -> Latency:
+def latency_of(arguments: argparse.Namespace) -> Latency:
     if arguments.model_latency is not None:
         return read_latency(arguments.model_latency)
     return fixed(arguments.model_latency_ms / 1000)
 
 
-def _model(arguments: argparse.Namespace, goals: Sequence[ScriptedGoal]) -> LanguageVision | None:
+def model_of(arguments: argparse.Namespace, goals: Sequence[ScriptedGoal]) -> LanguageVision | None:
     """The model that was asked for, or the bundled one if a goal is a prompt alone."""
     needs_model = any(goal.request.region is None for goal in goals)
     name = arguments.model or (BUNDLED if needs_model else "")

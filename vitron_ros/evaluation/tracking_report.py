@@ -80,7 +80,7 @@ def sequence_scores(run: Run, variant: str) -> dict[str, OnePassScore]:
 
 
 def _score(row: Row, variant: str) -> OnePassScore:
-    true, predicted = _boxes(row, "true_ltwh"), _held(_boxes(row, "predicted_ltwh"))
+    true, predicted = _boxes(row, "true_ltwh"), held(_boxes(row, "predicted_ltwh"))
     if variant not in NAN_IS_ABSENT:
         true = np.nan_to_num(true)
     try:
@@ -104,7 +104,7 @@ def _boxes(row: Row, key: str) -> Boxes:
         raise PredictionError(f"{row['name']} has no boxes {key}: {error}; run it again") from error
 
 
-def _held(boxes_ltwh: Boxes) -> Boxes:
+def held(boxes_ltwh: Boxes) -> Boxes:
     """With the last box where there is none, and zeros before the first."""
     has_box = ~np.isnan(boxes_ltwh).all(axis=1)
     source = np.maximum.accumulate(np.where(has_box, np.arange(len(boxes_ltwh)), -1))

@@ -19,23 +19,28 @@ REGIONS: dict[str, Callable[[Any], Region]] = {
     "scribble": Region.from_scribble,
 }
 LIMITS = ("timeout", "lost_timeout", "min_score", "duration")
-KEYS = ("at", "cancel_at", "prompt", "camera", "max_targets", *REGIONS, *LIMITS)
+KEYS = ("at", "cancel_at", "prompt", "camera", "max_targets", "target", *REGIONS, *LIMITS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ScriptedGoal:
-    """A goal that is sent before the first frame at or after `at_s`, counted from the first frame of the recording."""
+    """A goal that is sent before the first frame at or after `at_s`, counted from the first frame of the recording.
+
+    targets: the true objects that it means, by id, for evaluation; empty: not said.
+    """
 
     request: TrackRequest
     at_s: float = 0.0
     cancel_at_s: float | None = None
+    targets: tuple[int, ...] = ()
 
 
 def read_goals(path: Path) -> list[ScriptedGoal]:
     """The goals of a YAML file: a list under the key `goals`.
 
     Each has a `prompt`, or `box: [x_min, y_min, x_max, y_max]`, `point`, `polygon` or `scribble` (px), or both, and may
-    have `at` and `cancel_at` (s), `max_targets` and the limits of TrackObject.
+    have `at` and `cancel_at` (s), `max_targets` and the limits of TrackObject. `target`, for `vitron eval bag`, is the
+    id of the true object that is meant, or a list of ids.
 
     Raises:
         ConfigError: the file cannot be read, or a goal in it says something unknown or impossible.
@@ -67,7 +72,8 @@ def _goal(item: Any, where: str) -> ScriptedGoal:
             **limits,
         )
         cancel_at_s = _time_s(item["cancel_at"]) if "cancel_at" in item else None
-        return ScriptedGoal(request=request, at_s=_time_s(item.get("at", 0)), cancel_at_s=cancel_at_s)
+        targets = _targets(item["target"]) if "target" in item else ()
+        return ScriptedGoal(request=request, at_s=_time_s(item.get("at", 0)), cancel_at_s=cancel_at_s, targets=targets)
     except (ConfigError, RegionError, TypeError, ValueError) as error:
         raise ConfigError(f"{where}: {error}") from error
 
@@ -76,6 +82,13 @@ def _whole(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise ValueError(f"{value!r} is not a whole number")
     return value
+
+
+def _targets(value: Any) -> tuple[int, ...]:
+    ids = tuple(map(_whole, value if isinstance(value, list) else [value]))
+    if not ids or len(set(ids)) != len(ids):
+        raise ValueError(f"target is {value!r}; give one id, or a list of different ids")
+    return ids
 
 
 def _time_s(value: Any) -> float:

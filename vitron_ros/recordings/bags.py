@@ -115,18 +115,33 @@ class Bag:
         """
         return self._frames(self.image_topic(topic).name, on_bad, warn)
 
+    def image_stamps(self, topic: str | None = None) -> list[int]:
+        """The stamp of each image of one topic in ns, as its frame in `images` has it; no image is decoded.
+
+        Raises:
+            SourceError: no such topic, the bag breaks off, or an image has no valid stamp.
+        """
+        name = self.image_topic(topic).name
+        stamps_ns: list[int] = []
+        for raw in self.raw_messages([name]):
+            try:
+                stamps_ns.append(_image_stamp(deserialise(raw), raw))
+            except (ValueError, ImageError) as error:
+                raise SourceError(
+                    f"{self.path}: image {len(stamps_ns)} of {name} has no time: {error}; record the bag again"
+                ) from error
+        return stamps_ns
+
     def _frames(self, topic: str, on_bad: OnBad, warn: Callable[[str], None]) -> Iterator[Frame]:
         is_stamp_missing = False
         window = IntensityWindow(lambda text: warn(f"{self.path}: {topic}: {text}"))
         for index, raw in enumerate(self.raw_messages([topic])):
             try:
                 message = deserialise(raw)
-                stamp_ns = stamp_of(message.header)
-                if stamp_ns == 0:
-                    if not is_stamp_missing:
-                        warn(f"{self.path}: images of {topic} have no stamp; their time of recording is used")
+                stamp_ns = _image_stamp(message, raw)
+                if not (stamp_of(message.header) or is_stamp_missing):
+                    warn(f"{self.path}: images of {topic} have no stamp; their time of recording is used")
                     is_stamp_missing = True
-                    stamp_ns = ns_from_stamp(*divmod(raw.log_ns, SECOND_NS))
                 rgb = decode_message(message, window)
             except ValueError as error:
                 on_bad(index, ImageError(f"the message cannot be read: {error}"))
@@ -202,6 +217,11 @@ def stamp_of(header: Any) -> int:
         ImageError: it is not a valid time.
     """
     return ns_from_stamp(header.stamp.sec, header.stamp.nanosec)
+
+
+def _image_stamp(message: Any, raw: RawMessage) -> int:
+    """The header's stamp, or where that is 0 the time of recording, in ns. Raises ImageError as `stamp_of`."""
+    return stamp_of(message.header) or ns_from_stamp(*divmod(raw.log_ns, SECOND_NS))
 
 
 def deserialise(raw: RawMessage) -> Any:

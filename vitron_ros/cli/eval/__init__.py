@@ -18,6 +18,7 @@ ACTIONS = {
     "report": "figures and a page of a run",
     "compare": "two runs on the same sequences",
     "submit": "the archive for a benchmark's server",
+    "bag": "goals over a recording, against its truth",
     "ope": "one-pass evaluation of box trackers",
     "stream": "long clips with phrases and a slow model",
     "language": "sentences and what must come of them",

@@ -1,0 +1,1 @@
+"""Goals over a recording, measured against what is true in its images."""

@@ -1,0 +1,216 @@
+"""The figures of goals over a recording.
+
+A goal that means one object has the figures of single-object tracking, by each of `VARIANTS`, and those of
+`stream_metrics.py`. Toolkits want a box for every image: where none is published the last one counts, and before the
+first none. Every goal has MOTA, IDF1 and HOTA over its own tracks and targets; those of all goals are of the sum of
+their counts. Only labelled images are looked at; an object of which less than 0.05 is in sight is absent.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from vitron_ros.boxes import Boxes, iou_matrix, ltwh_from_xyxy
+from vitron_ros.errors import ConfigError, MetricUnavailable
+from vitron_ros.evaluation.bags.goal_runs import GoalRun
+from vitron_ros.evaluation.metrics import single_object
+from vitron_ros.evaluation.metrics.multi_object import MotCounts, Objects, count
+from vitron_ros.evaluation.metrics.streaming import time_to_first_track_s
+from vitron_ros.evaluation.stream_metrics import HIDDEN_SHARE, Published, TargetTruth, score
+from vitron_ros.evaluation.stream_modes import SHOWN
+from vitron_ros.evaluation.suite import ANY_SET
+from vitron_ros.evaluation.tracking_report import FIGURES, NAN_IS_ABSENT, held
+from vitron_ros.recordings.bags import TrueBox
+from vitron_ros.tracking.track import TrackSnapshot
+
+VARIANTS = ANY_SET
+DECIMALS = 6
+NOTHING = np.full(4, np.nan)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoalFigures:
+    """The figures of one goal; None: there is nothing to measure it by.
+
+    Attributes:
+        images, labelled, visible: that count for the goal, that have truth, that show a target.
+        single: variant -> `auc`, `precision`, `norm_precision`; None: several objects are meant, or were followed.
+        first_track_s: from the goal to its first box with an IoU of 0.5 or more; None: there was none.
+        switches, returns, recovered, ghosts: see `stream_metrics.py`; None: as of `single`, or an image is unlabelled.
+        several: MOTA, IDF1, HOTA and the rest; None: scipy is not installed.
+    """
+
+    name: str
+    targets: tuple[int, ...]
+    outcome: str
+    message: str
+    images: int
+    labelled: int
+    visible: int
+    single: dict[str, dict[str, float]] | None
+    first_track_s: float | None
+    switches: int | None
+    returns: int | None
+    recovered: int | None
+    ghosts: float | None
+    several: dict[str, float] | None
+
+
+def figures(runs: Sequence[GoalRun]) -> dict[str, Any]:
+    """The figures of each goal under `goals`, as of `GoalFigures`, and of all together under `all`.
+
+    `all` has means over the goals that mean one object, sums of counts, and `several`.
+
+    Raises:
+        ConfigError: none of the objects that a goal means is in any image that counts for it.
+    """
+    counts = [_mot_counts(run) for run in runs]
+    goals = [_goal_figures(run, of_goal) for run, of_goal in zip(runs, counts, strict=True)]
+    document: dict[str, Any] = _rounded({"goals": [asdict(goal) for goal in goals], "all": _together(goals, counts)})
+    return document
+
+
+def _goal_figures(run: GoalRun, counts: MotCounts | None) -> GoalFigures:
+    visible = [bool(_visible(run, position)) for position in run.labelled]
+    if not any(visible):
+        ids = ", ".join(map(str, run.targets))
+        raise ConfigError(f"goal {run.number} means object {ids}, which is in none of the labelled images of the goal")
+    streaming = _stream_figures(run)
+    return GoalFigures(
+        name=run.name,
+        targets=run.targets,
+        outcome=run.result.outcome.name,
+        message=run.result.message,
+        images=len(run.stamps_ns),
+        labelled=len(run.labelled),
+        visible=sum(visible),
+        single=_single_figures(run),
+        first_track_s=_first_track_s(run),
+        switches=streaming.get("switches"),
+        returns=streaming.get("returns"),
+        recovered=streaming.get("recovered"),
+        ghosts=streaming.get("ghosts"),
+        several=None if counts is None else counts.figures(),
+    )
+
+
+def _visible(run: GoalRun, position: int) -> list[TrueBox]:
+    """The targets that a labelled image shows."""
+    return [box for box in run.truth[position] or () if box.id in run.targets and box.visibility >= HIDDEN_SHARE]
+
+
+def _shown(run: GoalRun, position: int) -> list[TrackSnapshot]:
+    """The tracks of an image that have a box there."""
+    return [track for track in run.published[position] if track.state in SHOWN]
+
+
+def _is_single(run: GoalRun) -> bool:
+    return len(run.targets) == 1 and all(len(tracks) <= 1 for tracks in run.published)
+
+
+def _single_figures(run: GoalRun) -> dict[str, dict[str, float]] | None:
+    if not _is_single(run):
+        return None
+    true = ltwh_from_xyxy([_first_box(_visible(run, position)) for position in run.labelled])
+    predicted = held(ltwh_from_xyxy([_first_box(_shown(run, position)) for position in run.labelled]))
+    absent = np.asarray(np.isnan(true).any(axis=1), np.bool_)
+    scores = {
+        variant: single_object.VARIANTS[variant](
+            predicted, true if variant in NAN_IS_ABSENT else np.nan_to_num(true), absent
+        )
+        for variant in VARIANTS
+    }
+    return {variant: {key: float(getattr(one, key)) for key in FIGURES} for variant, one in scores.items()}
+
+
+def _stream_figures(run: GoalRun) -> dict[str, Any]:
+    """Of a goal with one object all of whose images are labelled; else nothing."""
+    if not _is_single(run) or len(run.labelled) < len(run.stamps_ns) or len(run.stamps_ns) < 2:
+        return {}
+    ids = sorted({box.id for boxes in run.truth for box in boxes or ()} - set(run.targets))
+    by_id = [{box.id: box for box in boxes or ()} for boxes in run.truth]
+    (target,) = run.targets
+    truth = TargetTruth(
+        fps=1e9 / float(np.median(np.diff(run.stamps_ns))),
+        visible=np.array([boxes[target].visibility if target in boxes else 0.0 for boxes in by_id]),
+        boxes_xyxy=np.array([_seen_box(boxes.get(target)) for boxes in by_id]),
+        full_boxes_xyxy=np.array([boxes[target].box_xyxy if target in boxes else NOTHING for boxes in by_id]),
+        others_xyxy=np.array([[_seen_box(boxes.get(other)) for other in ids] for boxes in by_id]).reshape(
+            len(by_id), len(ids), 4
+        ),
+    )
+    shown = [next(iter(_shown(run, position)), None) for position in range(len(run.stamps_ns))]
+    published = Published(
+        ids=np.array([0 if track is None else track.id for track in shown], np.int64),
+        boxes_xyxy=np.array([NOTHING if track is None else track.box_xyxy for track in shown]),
+        is_seen=np.array([track is not None and track.is_seen for track in shown]),
+        ages_ms=np.full(len(shown), np.nan),
+    )
+    return asdict(score(truth, published))
+
+
+def _first_track_s(run: GoalRun) -> float | None:
+    overlaps, stamps_ns = [], []
+    for position in run.labelled:
+        shown, visible = _shown(run, position), _visible(run, position)
+        if shown and visible:
+            pairs = iou_matrix([track.box_xyxy for track in shown], [box.box_xyxy for box in visible])
+            overlaps.append(float(pairs.max()))
+            stamps_ns.append(run.stamps_ns[position])
+    return time_to_first_track_s(run.sent_ns, stamps_ns, overlaps)
+
+
+def _mot_counts(run: GoalRun) -> MotCounts | None:
+    try:
+        return count(
+            [_objects(_visible(run, position)) for position in run.labelled],
+            [_objects(_shown(run, position)) for position in run.labelled],
+        )
+    except MetricUnavailable:
+        return None
+
+
+def _objects(boxes: Sequence[TrueBox] | Sequence[TrackSnapshot]) -> Objects:
+    return Objects(
+        ids=np.array([box.id for box in boxes], np.int64),
+        boxes_xyxy=np.array([box.box_xyxy for box in boxes], np.float64).reshape(-1, 4),
+    )
+
+
+def _first_box(boxes: Sequence[TrueBox] | Sequence[TrackSnapshot]) -> Boxes:
+    return np.asarray(boxes[0].box_xyxy, np.float64) if boxes else NOTHING
+
+
+def _seen_box(box: TrueBox | None) -> Boxes:
+    return box.box_xyxy if box is not None and box.visibility >= HIDDEN_SHARE else NOTHING
+
+
+def _together(goals: Sequence[GoalFigures], counts: Sequence[MotCounts | None]) -> dict[str, Any]:
+    single = [goal.single for goal in goals if goal.single is not None]
+    streamed = [goal for goal in goals if goal.switches is not None]
+    ghosts = [goal.ghosts for goal in streamed if goal.ghosts is not None]
+    known = [one for one in counts if one is not None]
+    return {
+        "single": {
+            variant: {key: float(np.mean([one[variant][key] for one in single])) for key in FIGURES}
+            for variant in VARIANTS
+        }
+        if single
+        else None,
+        **{
+            key: sum(getattr(goal, key) for goal in streamed) if streamed else None
+            for key in ("switches", "returns", "recovered")
+        },
+        "ghosts": float(np.mean(ghosts)) if ghosts else None,
+        "several": sum(known[1:], known[0]).figures() if known else None,
+    }
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(item) for item in value]
+    return round(value, DECIMALS) if isinstance(value, float) else value

@@ -1,0 +1,156 @@
+"""Goals over the images of a recording, and what was published for each of them, beside the truth."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitron_ros.clock import SECOND_NS
+from vitron_ros.config import PipelineConfig
+from vitron_ros.errors import ConfigError, SourceError
+from vitron_ros.evaluation.bags.truth import Truth
+from vitron_ros.frame import Frame
+from vitron_ros.grounding.request import LanguageVision
+from vitron_ros.offline.goal_script import ScriptedGoal
+from vitron_ros.offline.replay import DEFAULT_LATENCY, steps
+from vitron_ros.offline.replayed_model import Latency
+from vitron_ros.recordings.bags import OnBad, TrueBox, log_bad_frame
+from vitron_ros.streaming.goals import GoalResult, Outcome
+from vitron_ros.streaming.pipeline import Report
+from vitron_ros.tracking.track import TrackSnapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class GoalRun:
+    """A goal in the T images from when it was sent until it was cancelled or its duration was over, or the last image.
+
+    So images after a target was lost, or before it was found, count.
+
+    Attributes:
+        number: in the script, from 1.
+        targets: ids of the true objects that it means.
+        sent_ns: on the clock of the images.
+        stamps_ns: (T,).
+        truth: what is true in each image; None: it is unlabelled.
+        published: the tracks of the goal; of an image that was not processed, those of the last one that was.
+    """
+
+    number: int
+    phrase: str
+    targets: tuple[int, ...]
+    result: GoalResult
+    sent_ns: int
+    stamps_ns: NDArray[np.int64]
+    truth: tuple[tuple[TrueBox, ...] | None, ...]
+    published: tuple[tuple[TrackSnapshot, ...], ...]
+
+    @property
+    def name(self) -> str:
+        return f'goal {self.number} "{self.phrase}"' if self.phrase else f"goal {self.number}"
+
+    @property
+    def labelled(self) -> list[int]:
+        """Positions of the images with truth."""
+        return [position for position, boxes in enumerate(self.truth) if boxes is not None]
+
+
+@dataclass(slots=True, eq=False)
+class _Published:
+    """What came out of the pipeline: the tracks of each goal by the number of the image, and how goals ended.
+
+    ended_at: number of the image in which the duration of a goal was over.
+    """
+
+    tracks: dict[int, dict[int, tuple[TrackSnapshot, ...]]] = field(default_factory=dict)
+    results: dict[int, GoalResult] = field(default_factory=dict)
+    ended_at: dict[int, int] = field(default_factory=dict)
+
+    def add(self, report: Report) -> None:
+        for goal_id, result in report.finished.items():
+            self.results[int(goal_id)] = result
+            if report.frame is not None and result.outcome is Outcome.OK:
+                self.ended_at[int(goal_id)] = report.frame.index
+        if report.frame is not None:
+            of_goal = {goal_id: feedback.tracks for goal_id, feedback in report.feedback.items()}
+            of_goal |= {goal_id: result.tracks for goal_id, result in report.finished.items()}
+            by_id = {track.id: track for track in report.tracks}
+            self.tracks[report.frame.index] = {
+                int(goal_id): tuple(by_id[track.id] for track in tracks if track.id in by_id)
+                for goal_id, tracks in of_goal.items()
+            }
+
+
+def run_goals(
+    frames: Iterable[Frame],
+    stamps_ns: Sequence[int],
+    truth: Truth,
+    goals: Sequence[ScriptedGoal],
+    targets: Sequence[tuple[int, ...]],
+    config: PipelineConfig,
+    *,
+    model: LanguageVision | None = None,
+    latency: Latency = DEFAULT_LATENCY,
+    on_bad: OnBad = log_bad_frame,
+) -> list[GoalRun]:
+    """The run of every goal through the same pipeline as the node's, the same every time.
+
+    Args:
+        frames: those images that can be decoded.
+        stamps_ns: of all images of the topic; `Frame.index` counts them.
+        targets: of each goal.
+        model, latency, on_bad: as of `replay.steps`.
+
+    Raises:
+        ConfigError: a goal begins after the last image.
+        SourceError: the recording breaks off, or there is no image that can be decoded.
+    """
+    stamps = np.array(stamps_ns, np.int64)
+    for number, goal in enumerate(goals, 1):
+        _check_time(number, goal, goal.at_s * SECOND_NS <= stamps.max() - stamps.min())
+    published = _Published()
+    for report in steps(frames, goals, config, model=model, latency=latency, on_bad=on_bad):
+        published.add(report)
+    if not published.tracks:
+        raise SourceError("the recording has no image that can be decoded")
+    processed = np.array(list(published.tracks), np.int64)
+    start_ns = int(stamps[processed[0]])
+    runs = []
+    for index, (goal, ids) in enumerate(zip(goals, targets, strict=True)):
+        window = _window(goal, (stamps - start_ns) / SECOND_NS, published.ended_at.get(index))
+        _check_time(index + 1, goal, index in published.results and len(window) > 0)
+        newest = np.searchsorted(processed, window, side="right") - 1
+        runs.append(
+            GoalRun(
+                number=index + 1,
+                phrase=goal.request.prompt,
+                targets=ids,
+                result=published.results[index],
+                sent_ns=start_ns + round(goal.at_s * SECOND_NS),
+                stamps_ns=stamps[window],
+                truth=tuple(truth.get(image) for image in window.tolist()),
+                published=tuple(published.tracks[image].get(index, ()) for image in processed[newest].tolist()),
+            )
+        )
+    return runs
+
+
+def _check_time(number: int, goal: ScriptedGoal, has_images: bool) -> None:
+    if not has_images:
+        until = "the recording ends" if goal.cancel_at_s is None else f"it is cancelled at {goal.cancel_at_s:g} s"
+        raise ConfigError(f"goal {number} begins at {goal.at_s:g} s, and {until} before there is an image for it")
+
+
+def _window(goal: ScriptedGoal, elapsed_s: NDArray[np.float64], ended_at: int | None) -> NDArray[np.int64]:
+    """The numbers of the images that count for a goal.
+
+    Args:
+        elapsed_s: (N,) of every image, from the first that was processed.
+        ended_at: number of the image in which its duration was over; None: it was not.
+    """
+    counts = (elapsed_s >= goal.at_s) & (elapsed_s >= 0)
+    if goal.cancel_at_s is not None:
+        counts &= elapsed_s < goal.cancel_at_s
+    if ended_at is not None:
+        counts[ended_at + 1 :] = False
+    return np.flatnonzero(counts)

@@ -1,0 +1,100 @@
+"""What is true in the images of a recording.
+
+An image that is not in a `Truth` is unlabelled and scored nowhere; one that is there without boxes shows none of the
+objects. Nothing is matched, cut or padded: what does not fit the images is refused.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+
+from vitron_ros.errors import ConfigError, SourceError
+from vitron_ros.offline.goal_script import ScriptedGoal
+from vitron_ros.recordings.bags import Bag, TrueBox, read_ground_truth
+
+Truth = Mapping[int, tuple[TrueBox, ...]]
+"""The true boxes in each labelled image, by the number of the image in its topic, from 0."""
+
+
+def read_topic(bag: Bag, topic: str, stamps_ns: Sequence[int]) -> Truth:
+    """The truth that a topic of the recording itself holds, as vitron_msgs/TrackArray with the stamps of the images.
+
+    An image without a message is unlabelled.
+
+    Args:
+        stamps_ns: of the images.
+
+    Raises:
+        SourceError: there is no such topic, a message has the stamp of no image or of several, or a box is none.
+    """
+    found = read_ground_truth(bag.path, topic)
+    times = Counter(stamps_ns)
+    for stamp_ns in found:
+        if times[stamp_ns] != 1:
+            images = f"{times[stamp_ns]} images have" if times[stamp_ns] else "no image has"
+            raise SourceError(
+                f"{bag.path}: {topic} has a message of {stamp_ns / 1e9:.9f} s, but {images} that stamp; "
+                "give the truth the stamps of its images, or choose their topic with --topic"
+            )
+    truth = {index: found[stamp_ns] for index, stamp_ns in enumerate(stamps_ns) if stamp_ns in found}
+    check_truth(truth, f"{bag.path}: {topic}")
+    return truth
+
+
+def check_truth(truth: Truth, where: str) -> None:
+    """Refuses boxes that are none.
+
+    Raises:
+        SourceError: there is no box at all, one is not finite or has no area, an id is twice in an image, or a
+            visibility is no share. It names the image.
+    """
+    if not any(truth.values()):
+        raise SourceError(f"{where} has no true box; nothing can be measured")
+    for index, boxes in truth.items():
+        for box in boxes:
+            if problem := _problem(box):
+                raise SourceError(f"{where}: object {box.id} in image {index} {problem}")
+        twice = [number for number, times in Counter(box.id for box in boxes).items() if times > 1]
+        if twice:
+            raise SourceError(f"{where}: object {twice[0]} is twice in image {index}; give every object its own id")
+
+
+def targets_of(
+    goals: Sequence[ScriptedGoal], given: Mapping[int, tuple[int, ...]], truth: Truth
+) -> list[tuple[int, ...]]:
+    """The ids of the true objects that each goal means: those given for it, or else those of its script.
+
+    Args:
+        given: by the number of a goal, from 1.
+
+    Raises:
+        ConfigError: a goal means nothing, or an object that is in no image, or no goal has that number.
+    """
+    if unknown := sorted(set(given) - set(range(1, len(goals) + 1))):
+        raise ConfigError(f"--target speaks of goal {unknown[0]}, but the goals are 1 to {len(goals)}")
+    known = sorted({box.id for boxes in truth.values() for box in boxes})
+    targets = [given.get(number, goal.targets) for number, goal in enumerate(goals, 1)]
+    for number, ids in enumerate(targets, 1):
+        if not ids:
+            raise ConfigError(
+                f"goal {number} does not say which true object it means; write `target: ID` in the goals, or give "
+                f"--target {number}=ID; the truth has {_listed(known)}"
+            )
+        if missing := [one for one in ids if one not in known]:
+            raise ConfigError(f"goal {number} means object {missing[0]}, but the truth has only {_listed(known)}")
+    return targets
+
+
+def _problem(box: TrueBox) -> str:
+    if not np.isfinite(box.box_xyxy).all():
+        return f"is {box.box_xyxy.tolist()}, which is not a box; leave out what is not there"
+    if not (box.box_xyxy[2:] > box.box_xyxy[:2]).all():
+        return f"has no area: {box.box_xyxy.tolist()}; leave out what is not there"
+    if not 0 <= box.visibility <= 1:
+        return f"has the visibility {box.visibility}; it is a share from 0 to 1"
+    return ""
+
+
+def _listed(ids: Collection[int]) -> str:
+    return ", ".join(map(str, ids))
