@@ -9,9 +9,10 @@ import pytest
 from tests.evaluation.bag_of_squares import FRAMES, PERIOD_NS, TRUTH, box_of, stamp_ns, true_track, write_bag
 from vitron_ros.cli.main import main
 from vitron_ros.errors import ConfigError
+from vitron_ros.evaluation.bags.baseline import fallen, shares
 from vitron_ros.evaluation.bags.figures import figures
 from vitron_ros.evaluation.bags.goal_runs import GoalRun
-from vitron_ros.recordings.bags import TrueBox
+from vitron_ros.recordings.bags import Bag, TrueBox, read_ground_truth
 from vitron_ros.streaming.goals import GoalResult, Outcome
 from vitron_ros.tracking.track import TrackState
 
@@ -179,7 +180,7 @@ START = f"box: {box_of(1, 0)}"
     ("goals", "words", "says"),
     [
         (f"goals: [{{{START}}}]", [], "goal 1 does not say which true object it means; write `target: ID`"),
-        (f"goals: [{{{START}, target: 9}}]", [], "means object 9, but the truth has only 1, 2"),
+        (f"goals: [{{{START}, target: 9}}]", [], "means object 9, but the truth has only 1 (square 1), 2 (square 2)"),
         (
             f"goals: [{{{START}, target: 1}}]",
             ["--target", "2=1"],
@@ -231,3 +232,139 @@ def test_a_bag_that_breaks_off_is_refused(squares, tmp_path, capsys):
     (tmp_path / "cut.mcap").write_bytes(data[: len(data) // 2])
     assert vitron(tmp_path / "cut.mcap", BOTH, tmp_path) == 1
     assert "cut.mcap" in capsys.readouterr().err
+
+
+def test_a_file_of_an_annotation_tool_is_truth_too(squares, tmp_path, capsys):
+    rows = [f"{index + 1},7,{x + 1},{y + 1},30,30,1,1,1" for index in range(FRAMES) for x, y, *_ in [box_of(1, index)]]
+    (tmp_path / "gt.txt").write_text("\n".join(rows[:8]))
+    goals, truth = f"goals: [{{{START}, target: 7}}]", str(tmp_path / "gt.txt")
+    seen = {}
+    for unlisted in ("negative", "unlabelled"):
+        assert vitron(squares, goals, tmp_path, "--truth", truth, "--unlisted", unlisted, "--json") == 0
+        seen[unlisted] = json.loads(capsys.readouterr().out)["goals"][0]
+    assert (seen["negative"]["labelled"], seen["unlabelled"]["labelled"]) == (FRAMES, 8)
+    assert (seen["negative"]["several"]["fp"], seen["unlabelled"]["several"]["fp"]) == (FRAMES - 8, 0)
+    assert seen["negative"]["single"]["visible-frames"] == seen["unlabelled"]["single"]["visible-frames"]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--truth", "gt.txt"], "say what images are that gt.txt does not list: --unlisted negative or unlabelled"),
+        (["--truth", TRUTH, "--unlisted", "negative"], "are for files"),
+        (["--baseline", "a.json"], "--baseline and --margin belong together"),
+        (["--margin", "0.1"], "--baseline and --margin belong together"),
+    ],
+)
+def test_options_that_do_not_fit_are_errors_of_usage(words, says, squares, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "gt.txt").write_text("1,7,1,1,5,5,1,1,1")
+    assert vitron(squares, BOTH, tmp_path, *words) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_a_word_that_is_neither_topic_nor_file_is_refused(squares, tmp_path, capsys):
+    assert vitron(squares, BOTH, tmp_path, "--truth", "ground_truth.txt") == 1
+    assert "ground_truth.txt is neither a topic of" in capsys.readouterr().err
+
+
+def test_the_recording_for_foxglove_holds_images_tracks_and_truth(squares, tmp_path):
+    path = tmp_path / "new" / "eval.mcap"
+    for _ in range(2):  # the second takes the place of the first
+        assert vitron(squares, BOTH, tmp_path, "--record", str(path)) == 0
+    assert [item.name for item in path.parent.iterdir()] == ["eval.mcap"]
+    bag = Bag(path)
+    assert {name: (topic.type.rpartition("/")[2], topic.count) for name, topic in bag.topics.items()} == {
+        "/image/compressed": ("CompressedImage", FRAMES),
+        "/tracks": ("TrackArray", FRAMES),
+        "/tracks/boxes": ("ImageMarker", FRAMES),
+        "/ground_truth": ("TrackArray", FRAMES),
+        "/ground_truth/boxes": ("ImageMarker", FRAMES),
+    }
+    assert bag.image_stamps() == [stamp_ns(index) for index in range(FRAMES)]
+    truth = read_ground_truth(path)
+    assert [box.box_xyxy.tolist() for box in truth[stamp_ns(5)]] == [box_of(1, 5), box_of(2, 5)]
+    x, y, right, bottom = box_of(1, 0)
+    marker = next(bag.messages(["/ground_truth/boxes"])).value
+    edges = [(point.x, point.y) for point in marker.points]
+    assert edges[:8] == [
+        (x, y),
+        (right, y),
+        (right, y),
+        (right, bottom),
+        (right, bottom),
+        (x, bottom),
+        (x, bottom),
+        (x, y),
+    ]
+    assert len(edges) == 16
+
+
+def test_a_recording_that_cannot_be_written_is_one_sentence(squares, tmp_path, capsys):
+    assert vitron(squares, BOTH, tmp_path, "--record", "/proc/nothing/eval.mcap") == 1
+    assert "/proc/nothing" in capsys.readouterr().err
+
+
+def test_a_figure_that_fell_by_more_than_the_margin_fails(squares, tmp_path, capsys):
+    assert vitron(squares, BOTH, tmp_path, "--json") == 0
+    first = json.loads(capsys.readouterr().out)
+    baseline = tmp_path / "baseline.json"
+    regression = ["--baseline", str(baseline), "--margin", "0.05"]
+    baseline.write_text(json.dumps(first))
+    assert vitron(squares, BOTH, tmp_path, *regression) == 0
+    first["goals"][0]["single"]["visible-frames"]["auc"] += 0.04
+    baseline.write_text(json.dumps(first))
+    assert vitron(squares, BOTH, tmp_path, *regression) == 0
+    first["goals"][0]["single"]["visible-frames"]["auc"] += 0.02
+    first["goals"][1]["ghosts"] = 0.5
+    baseline.write_text(json.dumps(first))
+    capsys.readouterr()
+    assert vitron(squares, BOTH, tmp_path, *regression) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert any(line.startswith("vitron: goal 1: visible-frames auc fell from") for line in lines)
+    assert any(line == 'vitron: goal 2 "two": ghosts was 0.5000 and is not measured any more' for line in lines)
+    assert len([line for line in lines if line.startswith("vitron:")]) == 2
+
+
+def test_ghosts_and_recoveries_have_their_direction():
+    def document(ghosts, recovered):
+        item = {"name": "goal 1", "single": None, "several": None, "ghosts": ghosts}
+        item |= {"recovered": recovered, "returns": None if recovered is None else 4}
+        return {"goals": [item], "all": {**item}}
+
+    def worse(before, after):
+        return fallen(dict(shares(document(*before))), document(*after), 0.1)
+
+    assert worse((0.2, 2), (0.1, 3)) == []
+    assert worse((0.2, 2), (0.25, 2)) == []
+    assert [line.split(":")[1].split()[:2] for line in worse((0.2, 2), (0.4, 1))[:2]] == [
+        ["recovered", "fell"],
+        ["ghosts", "rose"],
+    ]
+    assert worse((None, None), (0.4, 1)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{", "holds no figures; write them with: vitron eval bag"),
+        ("[]", "holds no figures"),
+        ('{"measured_on": {"truth": "0", "goals": "0"}}', "holds no figures"),
+        ('{"measured_on": {"truth": "0", "goals": "0"}, "goals": [], "all": NaN}', "holds no figures"),
+        (
+            '{"measured_on": {"truth": "0", "goals": "0"}, "goals": [], "all": {"single": null, "several": null, '
+            '"returns": null, "ghosts": null}}',
+            "is of other truth and goals; write it again",
+        ),
+        (
+            '{"measured_on": {"truth": "0", "goals": "0"}, "goals": [], "all": {"single": {"a": {"auc": NaN}}, '
+            '"several": null, "returns": null, "ghosts": null}}',
+            "holds no figures",
+        ),
+    ],
+)
+def test_a_baseline_of_something_else_is_refused(text, says, squares, tmp_path, capsys):
+    (tmp_path / "baseline.json").write_text(text)
+    words = ["--baseline", str(tmp_path / "baseline.json"), "--margin", "0.05"]
+    assert vitron(squares, BOTH, tmp_path, *words) == 1
+    assert says in capsys.readouterr().err

@@ -55,6 +55,11 @@ def data_hash(items: Iterable[tuple[str, Sequence[Path], NDArray[Any]]]) -> str:
     return digest.hexdigest()[:DIGITS]
 
 
+def short_hash(value: Any) -> str:
+    """Of anything that JSON can hold."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:DIGITS]
+
+
 def commit() -> str | None:
     """The commit that the package is checked out at; None: it is installed, or there is no git.
 

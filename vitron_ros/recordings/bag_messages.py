@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from vitron_ros.boxes import Boxes
 from vitron_ros.clock import SECOND_NS
 from vitron_ros.frame import Frame, Image
 from vitron_ros.interfaces import bag_types
@@ -129,6 +130,40 @@ def track_event(event: TrackEvent) -> Any:
         reason=int(event.reason),
         text=event.text,
     )
+
+
+def box_markers(
+    boxes_xyxy: Sequence[Boxes], stamp_ns: int, colour: tuple[float, float, float], frame_id: str = ""
+) -> Any:
+    """A visualization_msgs/ImageMarker with the edges of boxes (4,) px; Foxglove draws it over the image of its stamp.
+
+    Args:
+        colour: red, green and blue in [0, 1].
+    """
+    corners = [[(box[0], box[1]), (box[2], box[1]), (box[2], box[3]), (box[0], box[3])] for box in boxes_xyxy]
+    ends = [point for box in corners for edge in zip(box, [*box[1:], box[0]], strict=True) for point in edge]
+    colour_message = make("std_msgs/msg/ColorRGBA", r=colour[0], g=colour[1], b=colour[2], a=1.0)
+    line_list = 2
+    return make(
+        "visualization_msgs/msg/ImageMarker",
+        header=header(stamp_ns, frame_id),
+        ns="boxes",
+        id=0,
+        type=line_list,
+        action=0,
+        position=_point(0, 0),
+        scale=2.0,
+        outline_color=colour_message,
+        filled=0,
+        fill_color=colour_message,
+        lifetime=make("builtin_interfaces/msg/Duration", sec=0, nanosec=0),
+        points=[_point(x, y) for x, y in ends],
+        outline_colors=[],
+    )
+
+
+def _point(x: float, y: float) -> Any:
+    return make("geometry_msgs/msg/Point", x=float(x), y=float(y), z=0.0)
 
 
 def diagnostics(name: str, level: int, text: str, values: Mapping[str, object], stamp_ns: int) -> Any:

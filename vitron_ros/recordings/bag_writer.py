@@ -1,7 +1,9 @@
 """Recordings as `ros2 bag` and Foxglove open them: a rosbag2 directory with one MCAP file."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Literal
 
@@ -10,6 +12,7 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, W
 
 from vitron_ros.errors import SourceError
 from vitron_ros.interfaces import bag_types
+from vitron_ros.recordings.output import make_folder
 
 METADATA_VERSION: Literal[9] = 9  # that of Jazzy, which Kilted and Lyrical read as well
 
@@ -77,3 +80,20 @@ class BagWriter:
             f"{self.path} cannot be written: {error.strerror}; free space or choose another place. "
             "What was written before can still be read"
         )
+
+
+@contextmanager
+def mcap_file(path: Path) -> Iterator[BagWriter]:
+    """A recording as one MCAP file alone, which is there only when it is whole, and replaces an older one.
+
+    Raises:
+        SourceError: it cannot be written.
+    """
+    make_folder(path.parent)
+    try:
+        with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
+            with BagWriter(Path(folder) / "bag") as bag:
+                yield bag
+            next((Path(folder) / "bag").glob("*.mcap")).replace(path)
+    except OSError as error:
+        raise SourceError(f"{path} cannot be written: {error.strerror}; choose another place") from error

@@ -1,6 +1,6 @@
 """Goals over the images of a recording, and what was published for each of them, beside the truth."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -55,27 +55,48 @@ class GoalRun:
         return [position for position, boxes in enumerate(self.truth) if boxes is not None]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ImageTracks:
+    """All tracks in an image that was processed. `size`: its width and height, px."""
+
+    frame_id: str
+    size: tuple[int, int]
+    tracks: tuple[TrackSnapshot, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BagRun:
+    """The goals over a recording. `images`: what was published, by the number of the image in its topic."""
+
+    goals: tuple[GoalRun, ...]
+    images: Mapping[int, ImageTracks]
+
+
 @dataclass(slots=True, eq=False)
 class _Published:
-    """What came out of the pipeline: the tracks of each goal by the number of the image, and how goals ended.
+    """What came out of the pipeline: tracks by the number of the image, all and of each goal, and how goals ended.
 
     ended_at: number of the image in which the duration of a goal was over.
     """
 
-    tracks: dict[int, dict[int, tuple[TrackSnapshot, ...]]] = field(default_factory=dict)
+    images: dict[int, ImageTracks] = field(default_factory=dict)
+    of_goals: dict[int, dict[int, tuple[TrackSnapshot, ...]]] = field(default_factory=dict)
     results: dict[int, GoalResult] = field(default_factory=dict)
     ended_at: dict[int, int] = field(default_factory=dict)
 
     def add(self, report: Report) -> None:
+        frame = report.frame
         for goal_id, result in report.finished.items():
             self.results[int(goal_id)] = result
-            if report.frame is not None and result.outcome is Outcome.OK:
-                self.ended_at[int(goal_id)] = report.frame.index
-        if report.frame is not None:
+            if frame is not None and result.outcome is Outcome.OK:
+                self.ended_at[int(goal_id)] = frame.index
+        if frame is not None:
+            size = (frame.width, frame.height)
+            self.images[frame.index] = ImageTracks(frame_id=frame.frame_id, size=size, tracks=report.tracks)
             of_goal = {goal_id: feedback.tracks for goal_id, feedback in report.feedback.items()}
             of_goal |= {goal_id: result.tracks for goal_id, result in report.finished.items()}
             by_id = {track.id: track for track in report.tracks}
-            self.tracks[report.frame.index] = {
+            self.of_goals[frame.index] = {
                 int(goal_id): tuple(by_id[track.id] for track in tracks if track.id in by_id)
                 for goal_id, tracks in of_goal.items()
             }
@@ -92,8 +113,8 @@ def run_goals(
     model: LanguageVision | None = None,
     latency: Latency = DEFAULT_LATENCY,
     on_bad: OnBad = log_bad_frame,
-) -> list[GoalRun]:
-    """The run of every goal through the same pipeline as the node's, the same every time.
+) -> BagRun:
+    """Every goal through the same pipeline as the node's, the same every time.
 
     Args:
         frames: those images that can be decoded.
@@ -111,9 +132,9 @@ def run_goals(
     published = _Published()
     for report in steps(frames, goals, config, model=model, latency=latency, on_bad=on_bad):
         published.add(report)
-    if not published.tracks:
+    if not published.images:
         raise SourceError("the recording has no image that can be decoded")
-    processed = np.array(list(published.tracks), np.int64)
+    processed = np.array(list(published.images), np.int64)
     start_ns = int(stamps[processed[0]])
     runs = []
     for index, (goal, ids) in enumerate(zip(goals, targets, strict=True)):
@@ -129,10 +150,10 @@ def run_goals(
                 sent_ns=start_ns + round(goal.at_s * SECOND_NS),
                 stamps_ns=stamps[window],
                 truth=tuple(truth.get(image) for image in window.tolist()),
-                published=tuple(published.tracks[image].get(index, ()) for image in processed[newest].tolist()),
+                published=tuple(published.of_goals[image].get(index, ()) for image in processed[newest].tolist()),
             )
         )
-    return runs
+    return BagRun(goals=tuple(runs), images=published.images)
 
 
 def _check_time(number: int, goal: ScriptedGoal, has_images: bool) -> None:

@@ -5,16 +5,24 @@ objects. Nothing is matched, cut or padded: what does not fit the images is refu
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from vitron_ros.errors import ConfigError, SourceError
+from vitron_ros.evaluation.bags.annotations import read_annotations
+from vitron_ros.evaluation.fingerprint import short_hash
 from vitron_ros.offline.goal_script import ScriptedGoal
 from vitron_ros.recordings.bags import Bag, TrueBox, read_ground_truth
+from vitron_ros.region import Region
 
 Truth = Mapping[int, tuple[TrueBox, ...]]
 """The true boxes in each labelled image, by the number of the image in its topic, from 0."""
+
+Unlisted = Literal["negative", "unlabelled"]
 
 
 def read_topic(bag: Bag, topic: str, stamps_ns: Sequence[int]) -> Truth:
@@ -39,6 +47,25 @@ def read_topic(bag: Bag, topic: str, stamps_ns: Sequence[int]) -> Truth:
             )
     truth = {index: found[stamp_ns] for index, stamp_ns in enumerate(stamps_ns) if stamp_ns in found}
     check_truth(truth, f"{bag.path}: {topic}")
+    return truth
+
+
+def read_file(path: Path, size: tuple[int, int], images: int, *, unlisted: Unlisted, kind: str | None = None) -> Truth:
+    """The truth in a file of an annotation tool, whose frame n is the nth image of the topic.
+
+    Args:
+        size: width and height of the images, px.
+        images: how many the topic has.
+        unlisted: what an image is that the file does not speak of: "negative" shows none of the objects.
+        kind: one of `annotations.FORMATS`; None: read from the content.
+
+    Raises:
+        SourceError: the file cannot be read, is about another number of images, or a box is none.
+    """
+    truth: Truth = read_annotations(path, size, images, kind)
+    if unlisted == "negative":
+        truth = {index: truth.get(index, ()) for index in range(images)}
+    check_truth(truth, str(path))
     return truth
 
 
@@ -73,17 +100,38 @@ def targets_of(
     """
     if unknown := sorted(set(given) - set(range(1, len(goals) + 1))):
         raise ConfigError(f"--target speaks of goal {unknown[0]}, but the goals are 1 to {len(goals)}")
-    known = sorted({box.id for boxes in truth.values() for box in boxes})
+    known = {box.id: box.label for boxes in truth.values() for box in boxes}
+    listed = ", ".join(f"{number} ({label})" if label else str(number) for number, label in sorted(known.items()))
     targets = [given.get(number, goal.targets) for number, goal in enumerate(goals, 1)]
     for number, ids in enumerate(targets, 1):
         if not ids:
             raise ConfigError(
                 f"goal {number} does not say which true object it means; write `target: ID` in the goals, or give "
-                f"--target {number}=ID; the truth has {_listed(known)}"
+                f"--target {number}=ID; the truth has {listed}"
             )
         if missing := [one for one in ids if one not in known]:
-            raise ConfigError(f"goal {number} means object {missing[0]}, but the truth has only {_listed(known)}")
+            raise ConfigError(f"goal {number} means object {missing[0]}, but the truth has only {listed}")
     return targets
+
+
+def truth_hash(truth: Truth, stamps_ns: Sequence[int]) -> str:
+    """Of what is true in which images."""
+    boxes = {
+        index: [[box.id, box.visibility, *box.box_xyxy.tolist()] for box in boxes] for index, boxes in truth.items()
+    }
+    return short_hash([list(stamps_ns), boxes])
+
+
+def goals_hash(goals: Sequence[ScriptedGoal], targets: Sequence[tuple[int, ...]]) -> str:
+    """Of what is asked for, when, and which true objects it means."""
+    return short_hash([[*_values(goal), ids] for goal, ids in zip(goals, targets, strict=True)])
+
+
+def _values(goal: ScriptedGoal) -> Iterator[object]:
+    yield from (goal.at_s, goal.cancel_at_s)
+    for field in fields(goal.request):
+        value = getattr(goal.request, field.name)
+        yield [value.kind.name, value.points.tolist()] if isinstance(value, Region) else value
 
 
 def _problem(box: TrueBox) -> str:
@@ -94,7 +142,3 @@ def _problem(box: TrueBox) -> str:
     if not 0 <= box.visibility <= 1:
         return f"has the visibility {box.visibility}; it is a share from 0 to 1"
     return ""
-
-
-def _listed(ids: Collection[int]) -> str:
-    return ", ".join(map(str, ids))

@@ -55,7 +55,7 @@ def read_json(path: Path, kind: type[Value]) -> Value:
     Raises:
         SourceError: as of `read_text`, or it is not JSON, or not of that kind.
     """
-    return _parsed(read_text(path), str(path), kind)
+    return parse_json(read_text(path), str(path), kind)
 
 
 def read_json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -66,7 +66,7 @@ def read_json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """
     for number, line in enumerate(read_lines(path), 1):
         where = f"{path}, line {number}"
-        yield where, _parsed(line, where, dict)
+        yield where, parse_json(line, where, dict)
 
 
 def value(table: object, key: str, kind: type[Value], where: str) -> Value:
@@ -81,7 +81,8 @@ def value(table: object, key: str, kind: type[Value], where: str) -> Value:
     return found
 
 
-def _parsed(text: str, where: str, kind: type[Value]) -> Value:
+def parse_json(text: str, where: str, kind: type[Value]) -> Value:
+    """The list or table in a JSON text. Raises SourceError as `read_json`."""
     try:
         values = json.loads(text)
     except (ValueError, RecursionError) as error:

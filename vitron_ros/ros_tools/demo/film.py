@@ -1,7 +1,6 @@
 """What is left of a played demo to look at: a film, and a recording for Foxglove."""
 
 import itertools
-import shutil
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
@@ -20,7 +19,7 @@ from vitron_ros.images.codec import encode_jpeg
 from vitron_ros.images.command_panel import CommandPanel, CommandRow, CommandStatus, draw_command_panel
 from vitron_ros.images.draw import Overlay, draw_tracks, shade_unselected
 from vitron_ros.offline.selected_patches import SelectedPatches
-from vitron_ros.recordings.bag_writer import BagWriter
+from vitron_ros.recordings.bag_writer import mcap_file
 from vitron_ros.recordings.bags import read_images
 from vitron_ros.recordings.video_writer import VideoWriter
 from vitron_ros.ros.conversions import ns_from_time, time_from_ns
@@ -179,13 +178,9 @@ def _with_cut_outs(
 
 def write_mcap(path: Path, recording: DemoRecording, scene: DemoScene) -> None:
     """Images, tracks, events, invocations and diagnostics as one MCAP file, with the stamps as they were played."""
-    folder = path.with_suffix("")
-    shutil.rmtree(folder, ignore_errors=True)
-    with BagWriter(folder) as bag:
+    with mcap_file(path) as bag:
         for log_ns, topic, kind, data in sorted(_messages(recording, scene), key=lambda message: message[0]):
             bag.write_raw(topic, kind, data, log_ns)
-    next(folder.glob("*.mcap")).replace(path)
-    shutil.rmtree(folder)
 
 
 def _messages(recording: DemoRecording, scene: DemoScene) -> Iterator[tuple[int, str, str, bytes]]:
