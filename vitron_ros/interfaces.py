@@ -9,6 +9,16 @@ from rosbags.typesys.store import Typestore
 from vitron_ros.errors import SourceError
 
 _PACKAGE = Path(__file__).resolve().parent
+# The fields of vision_msgs 4, in the order of the wire, of what is read from bags; rosbags does not know them.
+_VISION_MSGS = {
+    "Point2D": "float64 x\nfloat64 y",
+    "Pose2D": "Point2D position\nfloat64 theta",
+    "BoundingBox2D": "Pose2D center\nfloat64 size_x\nfloat64 size_y",
+    "ObjectHypothesis": "string class_id\nfloat64 score",
+    "ObjectHypothesisWithPose": "ObjectHypothesis hypothesis\ngeometry_msgs/PoseWithCovariance pose",
+    "Detection2D": "std_msgs/Header header\nObjectHypothesisWithPose[] results\nBoundingBox2D bbox\nstring id",
+    "Detection2DArray": "std_msgs/Header header\nDetection2D[] detections",
+}
 _FOLDERS = (_PACKAGE / "assets" / "msg", _PACKAGE.parent / "msg")  # an installed package; a checkout
 
 
@@ -32,9 +42,10 @@ def message_texts() -> dict[str, str]:
 
 @cache
 def bag_types() -> Typestore:
-    """The standard messages of ROS 2 and vitron_msgs. What we read and write of them is equal in Humble to Lyrical."""
+    """The standard messages of ROS 2, Detection2DArray and vitron_msgs. What we use is equal in Humble to Lyrical."""
     types = get_typestore(Stores.ROS2_JAZZY)
-    for name, text in message_texts().items():
+    vision_msgs = {f"vision_msgs/msg/{name}": text for name, text in _VISION_MSGS.items()}
+    for name, text in (vision_msgs | message_texts()).items():
         types.register(get_types_from_msg(text, name))
     return types
 

@@ -12,6 +12,8 @@ from vitron_ros.errors import ConfigError
 from vitron_ros.evaluation.bags.baseline import fallen, shares
 from vitron_ros.evaluation.bags.figures import figures
 from vitron_ros.evaluation.bags.goal_runs import GoalRun
+from vitron_ros.recordings import bag_messages
+from vitron_ros.recordings.bag_writer import BagWriter
 from vitron_ros.recordings.bags import Bag, TrueBox, read_ground_truth
 from vitron_ros.streaming.goals import GoalResult, Outcome
 from vitron_ros.tracking.track import TrackState
@@ -367,4 +369,78 @@ def test_a_baseline_of_something_else_is_refused(text, says, squares, tmp_path, 
     (tmp_path / "baseline.json").write_text(text)
     words = ["--baseline", str(tmp_path / "baseline.json"), "--margin", "0.05"]
     assert vitron(squares, BOTH, tmp_path, *words) == 1
+    assert says in capsys.readouterr().err
+
+
+def detections(at_ns, *items):
+    """A Detection2DArray; an item is an id, a box, a turn in rad and classes with their scores."""
+    make = bag_messages.make
+    made = []
+    zeros = make("geometry_msgs/msg/Pose", position=make("geometry_msgs/msg/Point", x=0.0, y=0.0, z=0.0),
+                 orientation=make("geometry_msgs/msg/Quaternion", x=0.0, y=0.0, z=0.0, w=1.0))  # fmt: skip
+    pose = make("geometry_msgs/msg/PoseWithCovariance", pose=zeros, covariance=np.zeros(36))
+    for name, (x, y, right, bottom), theta, classes in items:
+        position = make("vision_msgs/msg/Point2D", x=(x + right) / 2, y=(y + bottom) / 2)
+        center = make("vision_msgs/msg/Pose2D", position=position, theta=theta)
+        bbox = make("vision_msgs/msg/BoundingBox2D", center=center, size_x=float(right - x), size_y=float(bottom - y))
+        hypotheses = [make("vision_msgs/msg/ObjectHypothesis", class_id=kind, score=score) for kind, score in classes]
+        results = [make("vision_msgs/msg/ObjectHypothesisWithPose", hypothesis=one, pose=pose) for one in hypotheses]
+        header = bag_messages.header(at_ns)
+        made.append(make("vision_msgs/msg/Detection2D", header=header, results=results, bbox=bbox, id=name))
+    return make("vision_msgs/msg/Detection2DArray", header=bag_messages.header(at_ns), detections=made)
+
+
+def with_detections(path, messages):
+    write_bag(path, truth={})
+    images = Bag(path)
+    with BagWriter(path.with_name("with_detections")) as bag:
+        for raw in images.raw_messages(images.topics):
+            bag.write_raw(raw.topic, raw.type, raw.data, raw.log_ns)
+        for message in messages:
+            bag.write("/detections", message, 1)
+    return path.with_name("with_detections")
+
+
+@pytest.mark.parametrize(("names", "target"), [(("1", "2"), 2), (("mug_a", "mug_b"), 2), (("10", "7"), 7)])
+def test_truth_as_detections(names, target, squares, tmp_path, capsys):
+    messages = [
+        detections(
+            stamp_ns(index),
+            *((names[number - 1], box_of(number, index), 0.0, [("toy", 0.2), ("square", 0.9)]) for number in (1, 2)),
+        )
+        for index in range(FRAMES)
+    ]
+    bag = with_detections(tmp_path / "bag", messages)
+    goals = f"goals: [{{box: {box_of(2, 0)}, target: {target}}}]"
+    figures = []
+    for words in ([str(bag), "/detections"], [str(squares), TRUTH]):
+        goals = goals.replace(f"target: {target}", "target: 2") if words[1] == TRUTH else goals
+        assert vitron(words[0], goals, tmp_path, "--truth", words[1], "--json") == 0
+        figures.append(json.loads(capsys.readouterr().out)["all"])
+    assert figures[0] == figures[1]
+    assert (
+        vitron(bag, goals.replace("target: 2", "target: 3"), tmp_path, "--truth", "/detections", "--target=1=99") == 1
+    )
+    assert "square)" in capsys.readouterr().err, "the names of objects help to choose one"
+
+
+ITEM = ("1", [1, 2, 30, 40], 0.0, [])
+
+
+@pytest.mark.parametrize(
+    ("messages", "says"),
+    [
+        ([detections(stamp_ns(0), ("1", [1, 2, 30, 40], 0.1, []))], "object 1 at 1.000000000 s is turned by 0.1 rad"),
+        ([detections(stamp_ns(0), ("1", [1, 2, 30, 40], np.nan, []))], "is turned by nan rad"),
+        ([detections(stamp_ns(0), ("", [1, 2, 30, 40], 0.0, []))], "a detection without an id"),
+        ([detections(stamp_ns(0), ITEM)] * 2, "has two messages of 1.000000000 s; which is true?"),
+        ([detections(stamp_ns(0), ITEM, ITEM)], "object 1 is twice in image 0"),
+        ([detections(stamp_ns(0), ("1", [1, 2, 1, 40], 0.0, []))], "has no area"),
+        ([detections(5, ITEM)], "no image has that stamp"),
+        ([detections(stamp_ns(0))], "has no true box"),
+    ],
+)
+def test_detections_that_cannot_be_meant_are_refused_by_name(messages, says, tmp_path, capsys):
+    bag = with_detections(tmp_path / "bag", messages)
+    assert vitron(bag, f"goals: [{{{START}, target: 1}}]", tmp_path, "--truth", "/detections") == 1
     assert says in capsys.readouterr().err

@@ -1,10 +1,10 @@
 """How good is it on my recording? Goals are run over a bag as by `vitron replay`, and measured against its truth.
 
-The truth is a topic of the bag, vitron_msgs/TrackArray with the stamps of the images; an image without a message is
-unlabelled, one with an empty message shows nothing. Or it is a file: MOTChallenge's gt.txt; an export of CVAT (MOT 1.1,
-CVAT for video or images 1.1), as archive, folder or file; Label Studio's JSON; COCO-VID. Frame n of a file is the nth
-image of the topic, damaged ones included; the first is 1 in MOT and Label Studio, 0 in CVAT's XML and COCO-VID. No file
-says what images are that it does not list: --unlisted does.
+The truth is a topic of the bag, vitron_msgs/TrackArray or vision_msgs/Detection2DArray with the stamps of the images;
+an image without a message is unlabelled, one with an empty message shows nothing. Or it is a file: MOTChallenge's
+gt.txt; an export of CVAT (MOT 1.1, CVAT for video or images 1.1), as archive, folder or file; Label Studio's JSON;
+COCO-VID. Frame n of a file is the nth image of the topic, damaged ones included; the first is 1 in MOT and Label
+Studio, 0 in CVAT's XML and COCO-VID. No file says what images are that it does not list: --unlisted does.
 
 Each goal says which true object it means, by its id, in `target` of the goals or with --target: nothing is matched by
 the best overlap. A goal counts from when it is sent until it is cancelled or its duration is over, however it ends:

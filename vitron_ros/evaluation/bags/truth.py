@@ -14,6 +14,7 @@ import numpy as np
 
 from vitron_ros.errors import ConfigError, SourceError
 from vitron_ros.evaluation.bags.annotations import read_annotations
+from vitron_ros.evaluation.bags.detections import DETECTION_ARRAY, read_detections
 from vitron_ros.evaluation.fingerprint import short_hash
 from vitron_ros.offline.goal_script import ScriptedGoal
 from vitron_ros.recordings.bags import Bag, TrueBox, read_ground_truth
@@ -26,9 +27,9 @@ Unlisted = Literal["negative", "unlabelled"]
 
 
 def read_topic(bag: Bag, topic: str, stamps_ns: Sequence[int]) -> Truth:
-    """The truth that a topic of the recording itself holds, as vitron_msgs/TrackArray with the stamps of the images.
+    """The truth that a topic of the recording itself holds, with the stamps of the images.
 
-    An image without a message is unlabelled.
+    It is vitron_msgs/TrackArray or vision_msgs/Detection2DArray. An image without a message is unlabelled.
 
     Args:
         stamps_ns: of the images.
@@ -36,7 +37,8 @@ def read_topic(bag: Bag, topic: str, stamps_ns: Sequence[int]) -> Truth:
     Raises:
         SourceError: there is no such topic, a message has the stamp of no image or of several, or a box is none.
     """
-    found = read_ground_truth(bag.path, topic)
+    is_standard = topic in bag.topics and bag.topics[topic].type == DETECTION_ARRAY
+    found = read_detections(bag, topic) if is_standard else read_ground_truth(bag.path, topic)
     times = Counter(stamps_ns)
     for stamp_ns in found:
         if times[stamp_ns] != 1:
