@@ -11,7 +11,7 @@ from vitron_ros.cli.main import main
 from vitron_ros.errors import ConfigError
 from vitron_ros.evaluation.bags.baseline import fallen, shares
 from vitron_ros.evaluation.bags.figures import figures
-from vitron_ros.evaluation.bags.goal_runs import GoalRun
+from vitron_ros.evaluation.bags.goal_runs import BagRun, GoalRun
 from vitron_ros.recordings import bag_messages
 from vitron_ros.recordings.bag_writer import BagWriter
 from vitron_ros.recordings.bags import Bag, TrueBox, read_ground_truth
@@ -30,7 +30,7 @@ def track(number=1, box=BOX, state=TrackState.TRACKED):
     return replace(true_track(number, box), state=state)
 
 
-def goal_run(truth, published, targets=(1,)):
+def goal_run(truth, published, targets=(1,), late_ns=0):
     return GoalRun(
         number=1,
         phrase="it",
@@ -40,11 +40,16 @@ def goal_run(truth, published, targets=(1,)):
         stamps_ns=np.arange(len(truth)) * PERIOD_NS,
         truth=tuple(truth),
         published=tuple(published),
+        published_ns=tuple(index * PERIOD_NS + late_ns for index in range(len(truth))),
     )
 
 
+def all_figures(*arguments, **options):
+    return figures(BagRun(goals=(goal_run(*arguments, **options),), images={}, dropped=0))
+
+
 def goal_figures(*arguments, **options):
-    return figures([goal_run(*arguments, **options)])["goals"][0]
+    return all_figures(*arguments, **options)["goals"][0]
 
 
 def vitron(bag, goals, tmp_path, *words):
@@ -172,7 +177,7 @@ def test_several_objects_of_one_goal():
 
 def test_a_goal_whose_object_is_in_none_of_its_images_is_refused():
     with pytest.raises(ConfigError, match="goal 1 means object 1, which is in none"):
-        figures([goal_run([(true(visibility=0.01),), None], [(), ()])])
+        all_figures([(true(visibility=0.01),), None], [(), ()])
 
 
 START = f"box: {box_of(1, 0)}"
@@ -330,7 +335,7 @@ def test_a_figure_that_fell_by_more_than_the_margin_fails(squares, tmp_path, cap
 
 def test_ghosts_and_recoveries_have_their_direction():
     def document(ghosts, recovered):
-        item = {"name": "goal 1", "single": None, "several": None, "ghosts": ghosts}
+        item = {"name": "goal 1", "single": None, "several": None, "streaming": None, "ghosts": ghosts}
         item |= {"recovered": recovered, "returns": None if recovered is None else 4}
         return {"goals": [item], "all": {**item}}
 
@@ -355,7 +360,7 @@ def test_ghosts_and_recoveries_have_their_direction():
         ('{"measured_on": {"truth": "0", "goals": "0"}, "goals": [], "all": NaN}', "holds no figures"),
         (
             '{"measured_on": {"truth": "0", "goals": "0"}, "goals": [], "all": {"single": null, "several": null, '
-            '"returns": null, "ghosts": null}}',
+            '"streaming": null, "returns": null, "ghosts": null}}',
             "is of other truth and goals; write it again",
         ),
         (
@@ -444,3 +449,47 @@ def test_detections_that_cannot_be_meant_are_refused_by_name(messages, says, tmp
     bag = with_detections(tmp_path / "bag", messages)
     assert vitron(bag, f"goals: [{{{START}, target: 1}}]", tmp_path, "--truth", "/detections") == 1
     assert says in capsys.readouterr().err
+
+
+def test_late_boxes_are_scored_in_the_images_in_which_they_are_out():
+    """A target that moves by half its width an image, and boxes that are right, half an image late."""
+    boxes = [np.add(BOX, [10 * index, 0, 10 * index, 0]) for index in range(4)]
+    truth, published = [(true(box=box),) for box in boxes], [(track(box=box),) for box in boxes]
+    document = all_figures(truth, published, late_ns=PERIOD_NS // 2)
+    goal = document["goals"][0]
+    assert goal["single"]["visible-frames"]["auc"] == pytest.approx(20 / 21, abs=1e-6)
+    # none is out in the first image; then IoU 1/3, above 7 of 21 thresholds; with half an image more all are right
+    assert goal["streaming"]["auc"] == pytest.approx(3 * 7 / 4 / 21, abs=1e-6)
+    half = 25 / 51 * (3 * 7 / 4 / 21) + 26 / 51 * 20 / 21
+    assert goal["streaming"]["mean_auc"] == pytest.approx(half, abs=1e-6)
+    assert goal["first_track_s"] == pytest.approx(0.05)
+    assert document["box_age"] == {"p50_ms": 50, "p95_ms": 50, "p99_ms": 50}
+    assert all_figures(truth, published)["box_age"] is all_figures(truth, published)["all"]["streaming"] is None
+
+
+def test_a_slow_node_drops_images_and_its_figures_say_so(squares, tmp_path, capsys):
+    goals = f"goals: [{{{START}, target: 1}}]"
+    outputs = []
+    for words in (["fixed:0.25"], ["fixed:0.25"], ["fixed:0.02"]):
+        assert vitron(squares, goals, tmp_path, "--json", "--frame-latency", *words) == 0
+        outputs.append(json.loads(capsys.readouterr().out))
+    assert outputs[0] == outputs[1]
+    slow, quick = outputs[0], outputs[2]
+    assert (slow["images_dropped"], quick["images_dropped"]) == (FRAMES - 6, 0)
+    assert slow["goals"][0]["images"] == slow["goals"][0]["labelled"] == FRAMES
+    assert slow["box_age"]["p50_ms"] >= 250
+    assert quick["box_age"]["p50_ms"] == 20
+    scores = [item["goals"][0]["single"]["visible-frames"]["auc"] for item in (slow, quick)]
+    late = [item["goals"][0]["streaming"]["auc"] for item in (slow, quick)]
+    assert late[0] < scores[0] < scores[1]
+    assert late[0] < late[1] < scores[1]
+    assert vitron(squares, goals, tmp_path, "--frame-latency", "fixed:0.25") == 0
+    assert f"{FRAMES - 6} images dropped; age of boxes in ms: p50" in capsys.readouterr().out
+
+
+def test_a_latency_that_no_run_repeats_is_refused(squares, tmp_path, capsys):
+    with pytest.raises(SystemExit) as caught:
+        vitron(squares, BOTH, tmp_path, "--frame-latency", "measured")
+    assert caught.value.code == 2
+    assert vitron(squares, BOTH, tmp_path, "--frame-latency", "soon") == 1
+    assert "there is no latency 'soon'" in capsys.readouterr().err

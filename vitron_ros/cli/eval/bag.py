@@ -31,10 +31,11 @@ from vitron_ros.errors import SourceError, UsageError
 from vitron_ros.evaluation.bags.annotations import FORMATS
 from vitron_ros.evaluation.bags.baseline import fallen, read_baseline
 from vitron_ros.evaluation.bags.figures import VARIANTS, figures
-from vitron_ros.evaluation.bags.goal_runs import run_goals
+from vitron_ros.evaluation.bags.goal_runs import INSTANT, run_goals
 from vitron_ros.evaluation.bags.record import write_recording
 from vitron_ros.evaluation.bags.truth import Truth, Unlisted, goals_hash, read_file, read_topic, targets_of, truth_hash
 from vitron_ros.offline.goal_script import read_goals
+from vitron_ros.offline.replayed_model import MEASURED, read_latency
 from vitron_ros.recordings.bags import GROUND_TRUTH_TOPIC, Bag
 from vitron_ros.recordings.left_out import LeftOut
 from vitron_ros.tracking.trackers import make_tracker
@@ -72,6 +73,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--topic", help="image topic, where the bag has several")
     add_pipeline_options(parser)
     parser.add_argument(
+        "--frame-latency",
+        type=_frame_latency,
+        metavar="PROFILE",
+        help="that an image takes until its tracks are out, fixed:SECONDS or file:PATH; of images that come meanwhile "
+        "the newest waits and the others are dropped, as in the node (no time, none dropped)",
+    )
+    parser.add_argument(
         "--record", type=Path, metavar="FILE.mcap", help="images, tracks and truth, to look at in Foxglove"
     )
     parser.add_argument(
@@ -99,13 +107,22 @@ def run(arguments: argparse.Namespace) -> int:
     images = bag.images(arguments.topic, left_out.note)
     frames = tqdm(images, total=len(stamps_ns), unit="frame", file=sys.stderr, disable=None)
     result = run_goals(
-        frames, stamps_ns, truth, goals, targets, config, model=model, latency=latency, on_bad=left_out.note
+        frames,
+        stamps_ns,
+        truth,
+        goals,
+        targets,
+        config,
+        model=model,
+        latency=latency,
+        frame_latency=INSTANT if arguments.frame_latency is None else read_latency(arguments.frame_latency),
+        on_bad=left_out.note,
     )
     document = {
         "bag": str(arguments.bag),
         "tracker": config.tracker,
         "measured_on": measured_on,
-        **figures(result.goals),
+        **figures(result),
         "bad_frames": left_out.as_json(),
     }
     if arguments.record is not None:
@@ -136,6 +153,12 @@ def _truth(arguments: argparse.Namespace, bag: Bag, stamps_ns: Sequence[int]) ->
     )
 
 
+def _frame_latency(text: str) -> str:
+    if text == MEASURED:
+        raise argparse.ArgumentTypeError(f"{MEASURED} would give other figures every time; give fixed: or file:")
+    return text
+
+
 def _target(text: str) -> tuple[int, tuple[int, ...]]:
     if not re.fullmatch(r"[0-9]+=[0-9]+(,[0-9]+)*", text):
         raise argparse.ArgumentTypeError(f"{text!r} is not GOAL=ID or GOAL=ID,ID with whole numbers")
@@ -159,6 +182,12 @@ def _table(document: dict[str, Any]) -> str:
     for variant in VARIANTS[1:] if together["single"] else ():
         shown = "   ".join(f"{key} {value:.3f}" for key, value in together["single"][variant].items())
         lines.append(f"{variant}: {shown}")
+    for item in goals if together["streaming"] else ():
+        shown = "   ".join(f"{key} {value:.3f}" for key, value in (item["streaming"] or {}).items())
+        lines.append(f"{item['name']}: streaming: {shown or '-'}")
+    if document["box_age"]:
+        ages = ", ".join(f"{key.removesuffix('_ms')} {value:.0f}" for key, value in document["box_age"].items())
+        lines.append(f"{document['images_dropped']} images dropped; age of boxes in ms: {ages}")
     lines += [f"{item['name']}: {item['outcome']}: {item['message']}" for item in goals]
     return "\n".join(lines)
 

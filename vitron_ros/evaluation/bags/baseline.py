@@ -38,8 +38,11 @@ def read_baseline(path: Path, measured_on: Mapping[str, str]) -> dict[str, float
 def fallen(baseline: Mapping[str, float | None], document: Mapping[str, Any], margin: float) -> list[str]:
     """A sentence for each figure that is worse than before by more than the margin, or no longer there.
 
-    Compared are shares, from `read_baseline`: areas, precisions, MOTA, IDF1, HOTA, recovered returns; and ghosts, which
-    are worse where there are more. A figure that was not measured before is no fall.
+    Compared are shares: areas, precisions, MOTA, IDF1, HOTA, recovered returns; and ghosts, of which more are worse. A
+    figure that was not measured before is no fall.
+
+    Args:
+        baseline: from `read_baseline`.
     """
     now = dict(shares(document))
     sentences = []
@@ -68,6 +71,7 @@ def shares(document: Mapping[str, Any]) -> Iterator[tuple[str, float | None]]:
         yield from (
             (f"{name}: {key}", _share(item["several"][key])) for key in SHARES if key in (item["several"] or {})
         )
+        yield from ((f"{name}: streaming {key}", _share(value)) for key, value in (item["streaming"] or {}).items())
         yield f"{name}: recovered", item["recovered"] / item["returns"] if item["returns"] else None
         yield f"{name}: ghosts", None if item["ghosts"] is None else _share(item["ghosts"])
 

@@ -14,10 +14,10 @@ import numpy as np
 
 from vitron_ros.boxes import Boxes, iou_matrix, ltwh_from_xyxy
 from vitron_ros.errors import ConfigError, MetricUnavailable
-from vitron_ros.evaluation.bags.goal_runs import GoalRun
+from vitron_ros.evaluation.bags.goal_runs import BagRun, GoalRun
 from vitron_ros.evaluation.metrics import single_object
 from vitron_ros.evaluation.metrics.multi_object import MotCounts, Objects, count
-from vitron_ros.evaluation.metrics.streaming import time_to_first_track_s
+from vitron_ros.evaluation.metrics.streaming import box_age, latency_curve, time_to_first_track_s
 from vitron_ros.evaluation.stream_metrics import HIDDEN_SHARE, Published, TargetTruth, score
 from vitron_ros.evaluation.stream_modes import SHOWN
 from vitron_ros.evaluation.suite import ANY_SET
@@ -40,6 +40,8 @@ class GoalFigures:
         first_track_s: from the goal to its first box with an IoU of 0.5 or more; None: there was none.
         switches, returns, recovered, ghosts: see `stream_metrics.py`; None: as of `single`, or an image is unlabelled.
         several: MOTA, IDF1, HOTA and the rest; None: scipy is not installed.
+        streaming: success AUC of the newest box that was out at the stamp of each image, `auc`, and its mean over
+            permitted latencies of 0 to 1 image, `mean_auc`; None: as of `single`, or images take no time.
     """
 
     name: str
@@ -56,19 +58,29 @@ class GoalFigures:
     recovered: int | None
     ghosts: float | None
     several: dict[str, float] | None
+    streaming: dict[str, float] | None
 
 
-def figures(runs: Sequence[GoalRun]) -> dict[str, Any]:
+def figures(run: BagRun) -> dict[str, Any]:
     """The figures of each goal under `goals`, as of `GoalFigures`, and of all together under `all`.
 
-    `all` has means over the goals that mean one object, sums of counts, and `several`.
+    `all` has means over the goals that mean one object, sums of counts, and `several`. `box_age` has percentiles in ms
+    from the stamp of an image to its tracks; None: images take no time. `images_dropped` is a count.
 
     Raises:
         ConfigError: none of the objects that a goal means is in any image that counts for it.
     """
-    counts = [_mot_counts(run) for run in runs]
-    goals = [_goal_figures(run, of_goal) for run, of_goal in zip(runs, counts, strict=True)]
-    document: dict[str, Any] = _rounded({"goals": [asdict(goal) for goal in goals], "all": _together(goals, counts)})
+    counts = [_mot_counts(goal) for goal in run.goals]
+    goals = [_goal_figures(goal, of_goal) for goal, of_goal in zip(run.goals, counts, strict=True)]
+    ages_ms = [age_ms for goal in run.goals for age_ms in _ages_ms(goal)]
+    document: dict[str, Any] = _rounded(
+        {
+            "goals": [asdict(goal) for goal in goals],
+            "all": _together(goals, counts),
+            "box_age": box_age(ages_ms) if any(ages_ms) else None,
+            "images_dropped": run.dropped,
+        }
+    )
     return document
 
 
@@ -93,6 +105,7 @@ def _goal_figures(run: GoalRun, counts: MotCounts | None) -> GoalFigures:
         recovered=streaming.get("recovered"),
         ghosts=streaming.get("ghosts"),
         several=None if counts is None else counts.figures(),
+        streaming=_streaming(run),
     )
 
 
@@ -152,14 +165,41 @@ def _stream_figures(run: GoalRun) -> dict[str, Any]:
 
 
 def _first_track_s(run: GoalRun) -> float | None:
-    overlaps, stamps_ns = [], []
+    overlaps, published_ns = [], []
     for position in run.labelled:
-        shown, visible = _shown(run, position), _visible(run, position)
-        if shown and visible:
+        shown, visible, at_ns = _shown(run, position), _visible(run, position), run.published_ns[position]
+        if shown and visible and at_ns is not None:
             pairs = iou_matrix([track.box_xyxy for track in shown], [box.box_xyxy for box in visible])
             overlaps.append(float(pairs.max()))
-            stamps_ns.append(run.stamps_ns[position])
-    return time_to_first_track_s(run.sent_ns, stamps_ns, overlaps)
+            published_ns.append(at_ns)
+    return time_to_first_track_s(run.sent_ns, published_ns, overlaps)
+
+
+def _ages_ms(run: GoalRun) -> list[float]:
+    """Of every box that was published, from the stamp of its image."""
+    return [
+        (at_ns - int(stamp_ns)) / 1e6
+        for position, (stamp_ns, at_ns) in enumerate(zip(run.stamps_ns, run.published_ns, strict=True))
+        if at_ns is not None and _shown(run, position)
+    ]
+
+
+def _streaming(run: GoalRun) -> dict[str, float] | None:
+    """Images that are out of order are not looked at: nobody waits for what is older than the newest."""
+    if not (_is_single(run) and any(_ages_ms(run)) and len(run.stamps_ns) > 1):
+        return None
+    newest_ns = np.maximum.accumulate(run.stamps_ns)
+    rising = np.concatenate([[True], run.stamps_ns[1:] > newest_ns[:-1]])
+    at = [position for position in run.labelled if rising[position]]
+    out = {position: at_ns for position, at_ns in enumerate(run.published_ns) if at_ns is not None}
+    curve = latency_curve(
+        np.array([_first_box(_visible(run, position)) for position in at]),
+        run.stamps_ns[at],
+        np.array([_first_box(_shown(run, position)) for position in out]),
+        list(out.values()),
+        frame_ns=float(np.median(np.diff(run.stamps_ns))),
+    )
+    return {"auc": float(curve[0]), "mean_auc": float(curve.mean())}
 
 
 def _mot_counts(run: GoalRun) -> MotCounts | None:
@@ -192,6 +232,7 @@ def _together(goals: Sequence[GoalFigures], counts: Sequence[MotCounts | None]) 
     streamed = [goal for goal in goals if goal.switches is not None]
     ghosts = [goal.ghosts for goal in streamed if goal.ghosts is not None]
     known = [one for one in counts if one is not None]
+    streaming = [goal.streaming for goal in goals if goal.streaming is not None]
     return {
         "single": {
             variant: {key: float(np.mean([one[variant][key] for one in single])) for key in FIGURES}
@@ -205,6 +246,9 @@ def _together(goals: Sequence[GoalFigures], counts: Sequence[MotCounts | None]) 
         },
         "ghosts": float(np.mean(ghosts)) if ghosts else None,
         "several": sum(known[1:], known[0]).figures() if known else None,
+        "streaming": {key: float(np.mean([one[key] for one in streaming])) for key in streaming[0]}
+        if streaming
+        else None,
     }
 
 

@@ -13,12 +13,15 @@ from vitron_ros.evaluation.bags.truth import Truth
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.request import LanguageVision
 from vitron_ros.offline.goal_script import ScriptedGoal
+from vitron_ros.offline.live_frames import LiveFrames
 from vitron_ros.offline.replay import DEFAULT_LATENCY, steps
-from vitron_ros.offline.replayed_model import Latency
+from vitron_ros.offline.replayed_model import Latency, fixed
 from vitron_ros.recordings.bags import OnBad, TrueBox, log_bad_frame
 from vitron_ros.streaming.goals import GoalResult, Outcome
 from vitron_ros.streaming.pipeline import Report
 from vitron_ros.tracking.track import TrackSnapshot
+
+INSTANT = fixed(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -34,6 +37,7 @@ class GoalRun:
         stamps_ns: (T,).
         truth: what is true in each image; None: it is unlabelled.
         published: the tracks of the goal; of an image that was not processed, those of the last one that was.
+        published_ns: when the tracks of an image were out; None: it was not processed.
     """
 
     number: int
@@ -44,6 +48,7 @@ class GoalRun:
     stamps_ns: NDArray[np.int64]
     truth: tuple[tuple[TrueBox, ...] | None, ...]
     published: tuple[tuple[TrackSnapshot, ...], ...]
+    published_ns: tuple[int | None, ...]
 
     @property
     def name(self) -> str:
@@ -66,10 +71,16 @@ class ImageTracks:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BagRun:
-    """The goals over a recording. `images`: what was published, by the number of the image in its topic."""
+    """The goals over a recording.
+
+    Attributes:
+        images: what was published, by the number of the image in its topic.
+        dropped: images that could be decoded and were not processed, since newer ones came first.
+    """
 
     goals: tuple[GoalRun, ...]
     images: Mapping[int, ImageTracks]
+    dropped: int
 
 
 @dataclass(slots=True, eq=False)
@@ -112,6 +123,7 @@ def run_goals(
     *,
     model: LanguageVision | None = None,
     latency: Latency = DEFAULT_LATENCY,
+    frame_latency: Latency = INSTANT,
     on_bad: OnBad = log_bad_frame,
 ) -> BagRun:
     """Every goal through the same pipeline as the node's, the same every time.
@@ -121,6 +133,7 @@ def run_goals(
         stamps_ns: of all images of the topic; `Frame.index` counts them.
         targets: of each goal.
         model, latency, on_bad: as of `replay.steps`.
+        frame_latency: how long an image takes until its tracks are out; see `LiveFrames`.
 
     Raises:
         ConfigError: a goal begins after the last image.
@@ -129,8 +142,8 @@ def run_goals(
     stamps = np.array(stamps_ns, np.int64)
     for number, goal in enumerate(goals, 1):
         _check_time(number, goal, goal.at_s * SECOND_NS <= stamps.max() - stamps.min())
-    published = _Published()
-    for report in steps(frames, goals, config, model=model, latency=latency, on_bad=on_bad):
+    published, live = _Published(), LiveFrames(frames, frame_latency)
+    for report in steps(live, goals, config, model=model, latency=latency, on_bad=on_bad):
         published.add(report)
     if not published.images:
         raise SourceError("the recording has no image that can be decoded")
@@ -151,9 +164,12 @@ def run_goals(
                 stamps_ns=stamps[window],
                 truth=tuple(truth.get(image) for image in window.tolist()),
                 published=tuple(published.of_goals[image].get(index, ()) for image in processed[newest].tolist()),
+                published_ns=tuple(
+                    live.published_ns[image] if image in published.images else None for image in window.tolist()
+                ),
             )
         )
-    return BagRun(goals=tuple(runs), images=published.images)
+    return BagRun(goals=tuple(runs), images=published.images, dropped=len(live.dropped))
 
 
 def _check_time(number: int, goal: ScriptedGoal, has_images: bool) -> None:
