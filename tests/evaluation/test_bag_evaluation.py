@@ -175,9 +175,16 @@ def test_several_objects_of_one_goal():
     assert goal["several"]["switches"] == 2
 
 
-def test_a_goal_whose_object_is_in_none_of_its_images_is_refused():
-    with pytest.raises(ConfigError, match="goal 1 means object 1, which is in none"):
-        all_figures([(true(visibility=0.01),), None], [(), ()])
+@pytest.mark.parametrize("truth", [[(true(visibility=0.01),), None], [(true(2),), ()], [None, None]])
+def test_a_goal_whose_object_is_in_none_of_its_images_is_refused(truth):
+    with pytest.raises(ConfigError, match="goal 1 means object 1, which none of its labelled images shows"):
+        all_figures(truth, [(), ()])
+
+
+def test_one_image_is_enough():
+    goal = goal_figures([(true(),)], [(track(),)], late_ns=1)
+    assert goal["single"]["visible-frames"]["precision"] == goal["several"]["mota"] == 1
+    assert goal["switches"] is goal["streaming"] is None, "they need the time between two images"
 
 
 START = f"box: {box_of(1, 0)}"

@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike
 
 from vitron_ros.errors import MetricError, PredictionError
 from vitron_ros.evaluation.metrics.checks import finite, same_length
+from vitron_ros.evaluation.metrics.single_object import FIGURES
 from vitron_ros.evaluation.predictions import Run
-from vitron_ros.evaluation.tracking_report import FIGURES, sequence_scores
+from vitron_ros.evaluation.tracking_report import sequence_scores
 
 SAMPLES, SEED = 10_000, 0
 INTERVAL = (2.5, 97.5)  # percentiles

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from vitron_ros.evaluation.metrics.single_object import FIGURES
 from vitron_ros.evaluation.page import page
 from vitron_ros.evaluation.paper import OURS, PaperTable, paper_tables
 from vitron_ros.evaluation.plots import attributes_svg, curves_svg, latency_svg
 from vitron_ros.evaluation.predictions import Run, read_run
 from vitron_ros.evaluation.suite import Suite, find_suite
 from vitron_ros.evaluation.tables import Table, markdown
-from vitron_ros.evaluation.tracking_report import FIGURES, TrackingReport, tracking_report
+from vitron_ros.evaluation.tracking_report import TrackingReport, tracking_report
 from vitron_ros.recordings.output import write_bytes, write_json
 
 DECIMALS = 6

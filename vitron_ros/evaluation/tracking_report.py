@@ -10,17 +10,17 @@ from vitron_ros.errors import MetricError, PredictionError
 from vitron_ros.evaluation.box_attributes import box_attributes
 from vitron_ros.evaluation.metrics.checks import Flags
 from vitron_ros.evaluation.metrics.single_object import (
+    FIGURES,
+    NAN_IS_ABSENT,
     VARIANTS,
     OnePassScore,
     got10k,
     got10k_overlaps,
+    hold_last,
     mean_score,
 )
 from vitron_ros.evaluation.predictions import Row, Run
 from vitron_ros.evaluation.suite import Suite
-
-FIGURES = ("auc", "precision", "norm_precision")
-NAN_IS_ABSENT = ("pytracking-uav", "got10k-lasot", "visible-frames")  # elsewhere zeros, as in the files of data sets
 
 ScoreOf = Mapping[str, OnePassScore]
 
@@ -80,7 +80,7 @@ def sequence_scores(run: Run, variant: str) -> dict[str, OnePassScore]:
 
 
 def _score(row: Row, variant: str) -> OnePassScore:
-    true, predicted = _boxes(row, "true_ltwh"), held(_boxes(row, "predicted_ltwh"))
+    true, predicted = _boxes(row, "true_ltwh"), hold_last(_boxes(row, "predicted_ltwh"))
     if variant not in NAN_IS_ABSENT:
         true = np.nan_to_num(true)
     try:
@@ -102,13 +102,6 @@ def _boxes(row: Row, key: str) -> Boxes:
         return np.array(boxes, np.float64).reshape(len(boxes), 4)
     except (KeyError, TypeError, ValueError) as error:
         raise PredictionError(f"{row['name']} has no boxes {key}: {error}; run it again") from error
-
-
-def held(boxes_ltwh: Boxes) -> Boxes:
-    """With the last box where there is none, and zeros before the first."""
-    has_box = ~np.isnan(boxes_ltwh).all(axis=1)
-    source = np.maximum.accumulate(np.where(has_box, np.arange(len(boxes_ltwh)), -1))
-    return np.where((source >= 0)[:, None], boxes_ltwh[source], 0.0)
 
 
 def _absent(row: Row) -> Flags:

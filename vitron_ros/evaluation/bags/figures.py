@@ -3,7 +3,8 @@
 A goal that means one object has the figures of single-object tracking, by each of `VARIANTS`, and those of
 `stream_metrics.py`. Toolkits want a box for every image: where none is published the last one counts, and before the
 first none. Every goal has MOTA, IDF1 and HOTA over its own tracks and targets; those of all goals are of the sum of
-their counts. Only labelled images are looked at; an object of which less than 0.05 is in sight is absent.
+their counts. Only labelled images are looked at; an object of which less than 0.05 is in sight is absent, and the true
+box of any other is that of the whole of it.
 """
 
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from vitron_ros.boxes import Boxes, iou_matrix, ltwh_from_xyxy
+from vitron_ros.clock import SECOND_NS
 from vitron_ros.errors import ConfigError, MetricUnavailable
 from vitron_ros.evaluation.bags.goal_runs import BagRun, GoalRun
 from vitron_ros.evaluation.metrics import single_object
@@ -21,7 +23,6 @@ from vitron_ros.evaluation.metrics.streaming import box_age, latency_curve, time
 from vitron_ros.evaluation.stream_metrics import HIDDEN_SHARE, Published, TargetTruth, score
 from vitron_ros.evaluation.stream_modes import SHOWN
 from vitron_ros.evaluation.suite import ANY_SET
-from vitron_ros.evaluation.tracking_report import FIGURES, NAN_IS_ABSENT, held
 from vitron_ros.recordings.bags import TrueBox
 from vitron_ros.tracking.track import TrackSnapshot
 
@@ -68,8 +69,12 @@ def figures(run: BagRun) -> dict[str, Any]:
     from the stamp of an image to its tracks; None: images take no time. `images_dropped` is a count.
 
     Raises:
-        ConfigError: none of the objects that a goal means is in any image that counts for it.
+        ConfigError: no labelled image that counts for a goal shows an object that it means.
     """
+    for goal in run.goals:
+        if not any(_visible(goal, position) for position in goal.labelled):
+            ids = ", ".join(map(str, goal.targets))
+            raise ConfigError(f"goal {goal.number} means object {ids}, which none of its labelled images shows")
     counts = [_mot_counts(goal) for goal in run.goals]
     goals = [_goal_figures(goal, of_goal) for goal, of_goal in zip(run.goals, counts, strict=True)]
     ages_ms = [age_ms for goal in run.goals for age_ms in _ages_ms(goal)]
@@ -85,10 +90,6 @@ def figures(run: BagRun) -> dict[str, Any]:
 
 
 def _goal_figures(run: GoalRun, counts: MotCounts | None) -> GoalFigures:
-    visible = [bool(_visible(run, position)) for position in run.labelled]
-    if not any(visible):
-        ids = ", ".join(map(str, run.targets))
-        raise ConfigError(f"goal {run.number} means object {ids}, which is in none of the labelled images of the goal")
     streaming = _stream_figures(run)
     return GoalFigures(
         name=run.name,
@@ -97,7 +98,7 @@ def _goal_figures(run: GoalRun, counts: MotCounts | None) -> GoalFigures:
         message=run.result.message,
         images=len(run.stamps_ns),
         labelled=len(run.labelled),
-        visible=sum(visible),
+        visible=sum(bool(_visible(run, position)) for position in run.labelled),
         single=_single_figures(run),
         first_track_s=_first_track_s(run),
         switches=streaming.get("switches"),
@@ -127,26 +128,30 @@ def _single_figures(run: GoalRun) -> dict[str, dict[str, float]] | None:
     if not _is_single(run):
         return None
     true = ltwh_from_xyxy([_first_box(_visible(run, position)) for position in run.labelled])
-    predicted = held(ltwh_from_xyxy([_first_box(_shown(run, position)) for position in run.labelled]))
+    predicted = single_object.hold_last(
+        ltwh_from_xyxy([_first_box(_shown(run, position)) for position in run.labelled])
+    )
     absent = np.asarray(np.isnan(true).any(axis=1), np.bool_)
     scores = {
         variant: single_object.VARIANTS[variant](
-            predicted, true if variant in NAN_IS_ABSENT else np.nan_to_num(true), absent
+            predicted, true if variant in single_object.NAN_IS_ABSENT else np.nan_to_num(true), absent
         )
         for variant in VARIANTS
     }
-    return {variant: {key: float(getattr(one, key)) for key in FIGURES} for variant, one in scores.items()}
+    return {
+        variant: {key: float(getattr(one, key)) for key in single_object.FIGURES} for variant, one in scores.items()
+    }
 
 
 def _stream_figures(run: GoalRun) -> dict[str, Any]:
     """Of a goal with one object all of whose images are labelled; else nothing."""
-    if not _is_single(run) or len(run.labelled) < len(run.stamps_ns) or len(run.stamps_ns) < 2:
+    if not _is_single(run) or len(run.labelled) < len(run.stamps_ns) or not run.period_ns:
         return {}
     ids = sorted({box.id for boxes in run.truth for box in boxes or ()} - set(run.targets))
     by_id = [{box.id: box for box in boxes or ()} for boxes in run.truth]
     (target,) = run.targets
     truth = TargetTruth(
-        fps=1e9 / float(np.median(np.diff(run.stamps_ns))),
+        fps=SECOND_NS / run.period_ns,
         visible=np.array([boxes[target].visibility if target in boxes else 0.0 for boxes in by_id]),
         boxes_xyxy=np.array([_seen_box(boxes.get(target)) for boxes in by_id]),
         full_boxes_xyxy=np.array([boxes[target].box_xyxy if target in boxes else NOTHING for boxes in by_id]),
@@ -186,7 +191,7 @@ def _ages_ms(run: GoalRun) -> list[float]:
 
 def _streaming(run: GoalRun) -> dict[str, float] | None:
     """Images that are out of order are not looked at: nobody waits for what is older than the newest."""
-    if not (_is_single(run) and any(_ages_ms(run)) and len(run.stamps_ns) > 1):
+    if not (_is_single(run) and any(_ages_ms(run)) and run.period_ns):
         return None
     newest_ns = np.maximum.accumulate(run.stamps_ns)
     rising = np.concatenate([[True], run.stamps_ns[1:] > newest_ns[:-1]])
@@ -197,7 +202,7 @@ def _streaming(run: GoalRun) -> dict[str, float] | None:
         run.stamps_ns[at],
         np.array([_first_box(_shown(run, position)) for position in out]),
         list(out.values()),
-        frame_ns=float(np.median(np.diff(run.stamps_ns))),
+        frame_ns=run.period_ns,
     )
     return {"auc": float(curve[0]), "mean_auc": float(curve.mean())}
 
@@ -235,7 +240,7 @@ def _together(goals: Sequence[GoalFigures], counts: Sequence[MotCounts | None]) 
     streaming = [goal.streaming for goal in goals if goal.streaming is not None]
     return {
         "single": {
-            variant: {key: float(np.mean([one[variant][key] for one in single])) for key in FIGURES}
+            variant: {key: float(np.mean([one[variant][key] for one in single])) for key in single_object.FIGURES}
             for variant in VARIANTS
         }
         if single

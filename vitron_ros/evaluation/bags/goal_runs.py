@@ -59,6 +59,12 @@ class GoalRun:
         """Positions of the images with truth."""
         return [position for position, boxes in enumerate(self.truth) if boxes is not None]
 
+    @property
+    def period_ns(self) -> float:
+        """From one image to the next, at the median; 0: there are no two with different stamps."""
+        gaps_ns = np.diff(self.stamps_ns)
+        return float(np.median(gaps_ns[gaps_ns > 0])) if (gaps_ns > 0).any() else 0.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ImageTracks:

@@ -182,6 +182,15 @@ VARIANTS: dict[str, Callable[[Boxes, Boxes, Flags], OnePassScore]] = {
     visible_frames.VARIANT: visible_only,
 }
 NOT_COMPARABLE = ("elysium-released",)
+NAN_IS_ABSENT = ("pytracking-uav", "got10k-lasot", visible_frames.VARIANT)  # the others want zeros, as data sets have
+FIGURES = ("auc", "precision", "norm_precision")
+
+
+def hold_last(boxes_ltwh: Boxes) -> Boxes:
+    """(T, 4) with the last box where there is none (NaN), and zeros before the first: toolkits want one everywhere."""
+    has_box = ~np.isnan(boxes_ltwh).all(axis=1)
+    source = np.maximum.accumulate(np.where(has_box, np.arange(len(boxes_ltwh)), -1))
+    return np.where((source >= 0)[:, None], boxes_ltwh[source], 0.0)
 
 
 def mean_score(scores: Sequence[OnePassScore]) -> OnePassScore:
