@@ -265,6 +265,23 @@ def test_true_boxes_whose_stamp_is_no_time_are_an_error(tmp_path):
         read_ground_truth(tmp_path / "bag")
 
 
+def test_two_messages_of_true_boxes_with_one_stamp_are_an_error(tmp_path):
+    with BagWriter(tmp_path / "bag") as bag:
+        for log_ns in (70, 71):
+            bag.write("/ground_truth", bag_messages.track_array([], 70, (64, 48)), log_ns)
+    with pytest.raises(SourceError, match=r"has two messages of 0\.000000070 s; which is true"):
+        read_ground_truth(tmp_path / "bag")
+
+
+@pytest.mark.parametrize("state", [TrackState.PREDICTED, TrackState.LOST, TrackState.ENDED])
+def test_of_an_object_that_is_not_seen_nothing_is_in_sight(state, tmp_path):
+    track = TrackSnapshot(id=1, phrase="", label="", state=state, box_xyxy=np.array([1, 2, 30, 40.5]), score=0.9,
+                          velocity=np.zeros(2), grounded_ns=0, age_ns=0)  # fmt: skip
+    with BagWriter(tmp_path / "bag") as bag:
+        bag.write("/ground_truth", bag_messages.track_array([track], 70, (64, 48)), 70)
+    assert read_ground_truth(tmp_path / "bag")[70][0].visibility == 0
+
+
 def test_a_bag_without_true_boxes_says_so(tmp_path):
     with pytest.raises(SourceError, match="no true boxes"):
         read_ground_truth(write_bag(tmp_path / "bag", [frame(0)]))

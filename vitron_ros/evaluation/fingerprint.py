@@ -55,7 +55,7 @@ def data_hash(items: Iterable[tuple[str, Sequence[Path], NDArray[Any]]]) -> str:
     return digest.hexdigest()[:DIGITS]
 
 
-def short_hash(value: Any) -> str:
+def short_hash(value: object) -> str:
     """Of anything that JSON can hold."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:DIGITS]
 

@@ -20,6 +20,7 @@ from vitron_ros.recordings.bag_files import open_storages
 from vitron_ros.recordings.bag_storage import CDR, ROS1, RawMessage, Topic
 from vitron_ros.recordings.bag_zstd import decompress_message
 from vitron_ros.recordings.image_topics import image_topic
+from vitron_ros.tracking.track import TrackState
 
 TRACK_ARRAY = "vitron_msgs/msg/TrackArray"
 GROUND_TRUTH_TOPIC = "/ground_truth"
@@ -178,23 +179,30 @@ class TrueBox:
 def read_ground_truth(path: Path, topic: str = GROUND_TRUTH_TOPIC) -> dict[int, tuple[TrueBox, ...]]:
     """The true boxes of each image by its stamp in ns. Recorded as vitron_msgs/TrackArray, `score` is the visibility.
 
+    Of an object whose state says that it is not seen nothing is in sight.
+
     Raises:
-        SourceError: no bag, no such topic, it breaks off, or a stamp is not a valid time.
+        SourceError: no bag, no such topic, it breaks off, or a stamp is not a valid time or occurs twice.
     """
     bag = Bag(path)
     found = bag.topics.get(topic)
     if found is None or found.type != TRACK_ARRAY:
         raise SourceError(f"{path} has no true boxes: there is no topic {topic} of type {TRACK_ARRAY}")
-    try:
-        return {
-            stamp_of(message.value.header): tuple(
-                TrueBox(int(track.id), track.label, np.asarray(track.box, np.float64), float(track.score))
-                for track in message.value.tracks
-            )
-            for message in bag.messages([topic])
-        }
-    except ImageError as error:
-        raise SourceError(f"{path}: true boxes on {topic} cannot be used: {error}") from error
+    truth: dict[int, tuple[TrueBox, ...]] = {}
+    for message in bag.messages([topic]):
+        try:
+            stamp_ns = stamp_of(message.value.header)
+        except ImageError as error:
+            raise SourceError(f"{path}: true boxes on {topic} cannot be used: {error}") from error
+        if stamp_ns in truth:
+            raise SourceError(f"{path}: {topic} has two messages of {stamp_ns / SECOND_NS:.9f} s; which is true?")
+        truth[stamp_ns] = tuple(map(_true_box, message.value.tracks))
+    return truth
+
+
+def _true_box(track: Any) -> TrueBox:
+    visibility = float(track.score) if track.state in (TrackState.TENTATIVE, TrackState.TRACKED) else 0.0
+    return TrueBox(int(track.id), track.label, np.asarray(track.box, np.float64), visibility)
 
 
 def decode_message(message: Any, window: IntensityWindow) -> Image:
