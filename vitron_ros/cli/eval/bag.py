@@ -42,7 +42,7 @@ from vitron_ros.tracking.trackers import make_tracker
 
 SINGLE = {"AUC": "auc", "prec_20px": "precision", "norm_prec": "norm_precision"}
 SEVERAL = {"MOTA": "mota", "IDF1": "idf1", "HOTA": "hota"}
-NAME_WIDTH = 48
+NAME_WIDTH = 40
 
 EPILOG = """examples:
   vitron eval bag bags/sample --goals bags/goals.yaml --truth /ground_truth
@@ -174,10 +174,11 @@ def _table(document: dict[str, Any]) -> str:
     if len(goals) > 1:
         rows.append(_row({**together, "targets": (), "labelled": None, "first_track_s": None}))
         names.append("all")
-    width = min(max(map(len, names)), NAME_WIDTH)
+    table = [[name[:NAME_WIDTH], *row] for name, row in zip(names, rows, strict=True)]
+    first, *others = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = [
-        "".join([name[:width].ljust(width), *(cell.rjust(10) for cell in row)])
-        for name, row in zip(names, rows, strict=True)
+        "  ".join([row[0].ljust(first), *(cell.rjust(width) for cell, width in zip(row[1:], others, strict=True))])
+        for row in table
     ]
     for variant in VARIANTS[1:] if together["single"] else ():
         shown = "   ".join(f"{key} {value:.3f}" for key, value in together["single"][variant].items())
