@@ -50,6 +50,7 @@ setup(
         (f"share/{NAME}", ["package.xml"]),
         (f"share/{NAME}/hook", ["resource/commands.dsv"]),  # with colcon.pkg: `vitron` is found in a workspace
         (f"share/{NAME}/launch", [str(path) for path in Path("launch").glob("*.launch.py")]),
+        (f"share/{NAME}/launch", [str(path) for path in Path("launch").glob("*.json")]),
         (f"share/{NAME}/launch/params", [str(path) for path in Path("launch/params").glob("*.yaml")]),
     ],
     install_requires=[
@@ -73,7 +74,14 @@ setup(
         "transformers>=5.0",
     ],
     extras_require={
-        "ros-wheels": ["ros-rclpy[fastrtps]", "ros-sensor-msgs", "ros-diagnostic-msgs", "ros-std-srvs"],
+        "ros-wheels": [
+            "ros-rclpy[fastrtps]",
+            "ros-diagnostic-msgs",
+            "ros-geometry-msgs",
+            "ros-sensor-msgs",
+            "ros-std-srvs",
+            "ros-visualization-msgs",
+        ],
         "diffusers": ["accelerate>=1.2", "diffusers>=0.42; python_version >= '3.11'", "ftfy>=6.1"],
         "engines": ["onnx>=1.16", "onnxruntime>=1.20", "onnxscript>=0.3"],
         "evaluation": ["jinja2>=3.1", "matplotlib>=3.8", "pillow>=10", "scipy>=1.10"],

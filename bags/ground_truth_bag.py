@@ -37,20 +37,21 @@ def write_bag(directory: Path, fps: float, quality: int, frames: Iterable[tuple[
     with BagWriter(directory) as bag:
         for index, (rgb, ground_truths) in enumerate(frames):
             now_ns, size = stamp_ns(index, fps), (rgb.shape[1], rgb.shape[0])
-            image = bag_messages.compressed_image(_jpeg(rgb, quality), now_ns, FRAME_ID)
+            image = bag_messages.compressed_image(jpeg(rgb, quality), now_ns, FRAME_ID)
             bag.write(IMAGE_TOPIC, image, now_ns)
             bag.write(INFO_TOPIC, bag_messages.camera_info(*size, now_ns, FRAME_ID), now_ns)
-            tracks = [_ground_truth_track(truth, now_ns, stamp_ns(0, fps)) for truth in ground_truths]
+            tracks = [ground_truth_track(truth, now_ns, stamp_ns(0, fps)) for truth in ground_truths]
             bag.write(GROUND_TRUTH_TOPIC, bag_messages.track_array(tracks, now_ns, size, frame_id=FRAME_ID), now_ns)
 
 
-def _jpeg(rgb: Rgb, quality: int) -> bytes:
+def jpeg(rgb: Rgb, quality: int) -> bytes:
     """As small as this quality gets: with Huffman tables of its own."""
     settings = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_OPTIMIZE, 1]
     return bytes(cv2.imencode(".jpg", np.ascontiguousarray(rgb[..., ::-1]), settings)[1])
 
 
-def _ground_truth_track(truth: GroundTruth, now_ns: int, start_ns: int) -> TrackSnapshot:
+def ground_truth_track(truth: GroundTruth, now_ns: int, start_ns: int) -> TrackSnapshot:
+    """The truth as a track since `start_ns`; its score is the visible share."""
     return TrackSnapshot(
         id=truth.id,
         phrase="",

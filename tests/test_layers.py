@@ -9,7 +9,8 @@ ROOT = Path(__file__).parents[1]
 ROS = {
     "action_msgs", "ament_index_python", "builtin_interfaces", "cv_bridge", "diagnostic_msgs", "geometry_msgs",
     "launch", "launch_ros", "lifecycle_msgs", "rcl_interfaces", "rclpy", "rosgraph_msgs", "sensor_msgs", "std_msgs",
-    "std_srvs", "unique_identifier_msgs", "vision_msgs", "vitron_msgs",
+    "std_srvs", "tf2_ros", "unique_identifier_msgs", "vision_msgs", "visualization_msgs",
+    "vitron_msgs",
 }  # fmt: skip
 NOUNS = {"boxes", "clock", "config", "errors", "frame", "interfaces", "lfs", "masks", "module_registry",
          "natural_sort", "region", "yaml_file"}  # fmt: skip
@@ -17,6 +18,7 @@ MAY_IMPORT = {
     "images": NOUNS,
     "model": NOUNS,
     "tracking": NOUNS | {"model"},
+    "geometry": NOUNS | {"images", "tracking"},
     "worlds": {"boxes", "errors"},
     "backends": NOUNS | {"model"},
     "grounding": NOUNS | {"images", "model", "backends"},
@@ -24,7 +26,8 @@ MAY_IMPORT = {
     "recordings": NOUNS | {"images", "tracking"},
     "modules": NOUNS | {"images", "model", "tracking", "worlds"},
     "commands": NOUNS | {"grounding", "modules"},
-    "offline": NOUNS | {"images", "model", "tracking", "grounding", "streaming", "recordings", "modules", "commands"},
+    "offline": NOUNS
+    | {"images", "model", "tracking", "geometry", "grounding", "streaming", "recordings", "modules", "commands"},
 }
 
 

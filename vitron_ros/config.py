@@ -73,6 +73,26 @@ class LifeCycle(Checked):
 
 
 @dataclass(frozen=True, kw_only=True)
+class DepthConfig(Checked):
+    """How a depth image is taken for an image, and how far it is believed."""
+
+    depth_window: float = setting(
+        0.05, "s between the stamps of an image and of its depth image at most", low=0.0, high=10.0, effect="now"
+    )
+    depth_wait: float = setting(
+        0.3, "s that an image waits for its depth image, and for the transform", low=0.0, high=10.0, effect="now"
+    )
+    depth_max: float = setting(20.0, "m beyond which depth is not believed", low=0.2, high=1000.0, effect="now")
+    depth_error: float = setting(
+        0.005,
+        "m, standard deviation of depth at 1 m, for the covariance; it grows with the square of the distance",
+        low=0.0,
+        high=1.0,
+        effect="now",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class PipelineConfig(LifeCycle):
     """Everything that the core needs to turn the frames of one camera into tracks."""
 
@@ -81,6 +101,11 @@ class PipelineConfig(LifeCycle):
     )
     publish_masks: bool = setting(
         False, "every target that is seen carries its mask; the tracker must be default or sam2:FOLDER", effect="now"
+    )
+    publish_3d: bool = setting(
+        False,
+        "every target that is seen gets a position in space, from depth and camera_info",
+        effect="configure",
     )
     max_targets: int = setting(16, "targets that one camera follows at most", low=1, high=1000, effect="now")
     timeout: float = setting(10.0, "s in which a goal must find its target", low=0.01, high=3600.0, effect="now")
@@ -127,9 +152,18 @@ class PipelineConfig(LifeCycle):
         effect="now",
     )
 
+    @property
+    def needs_silhouettes(self) -> bool:
+        """Whether masks are made though they may not be published."""
+        return self.publish_3d and self._tracker_makes_masks
+
+    @property
+    def _tracker_makes_masks(self) -> bool:
+        return self.tracker.partition(":")[0] in MASK_TRACKERS
+
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.publish_masks and self.tracker.partition(":")[0] not in MASK_TRACKERS:
+        if self.publish_masks and not self._tracker_makes_masks:
             raise ConfigError(
                 f"publish_masks: the tracker {self.tracker[:80]!r} makes no masks; use default or sam2:FOLDER"
             )
@@ -146,7 +180,7 @@ class ModelRun:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PerceptionConfig(PipelineConfig):
+class PerceptionConfig(PipelineConfig, DepthConfig):
     """The settings of the perception node: the pipeline's and those of its topics."""
 
     cameras: tuple[str, ...] = setting(
@@ -161,6 +195,12 @@ class PerceptionConfig(PipelineConfig):
     )
     image_qos: str = setting(
         "sensor_data", "QoS of the image subscriptions, by name", choices=("sensor_data", "reliable", "system_default")
+    )
+    images_rectified: bool = setting(
+        False, "images and depth are rectified already: P of camera_info holds, not K and D", effect="configure"
+    )
+    target_frame: str = setting(
+        "", "frame in which positions are published, through tf2; empty: the camera's optical frame", effect="configure"
     )
     max_goals: int = setting(32, "goals that run side by side at most", low=1, high=1000, effect="now")
     feedback_rate: float = setting(10.0, "Hz of a goal's feedback at most", low=0.1, high=1000.0, effect="now")

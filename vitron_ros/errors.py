@@ -17,6 +17,10 @@ class ImageError(VitronError):
     """One image cannot be decoded; the stream goes on."""
 
 
+class CalibrationError(VitronError):
+    """A camera_info says too little, or nothing that can be, of a camera."""
+
+
 class RegionError(VitronError):
     """A box, point, polygon, scribble or mask marks nothing inside the image."""
 

@@ -14,7 +14,7 @@ from vitron_ros.cli.exit_code import DONE, FAILED, NOT_FOUND
 from vitron_ros.cli.numbers import number, whole
 from vitron_ros.cli.options import add_json_option, add_model_options, add_source_options, model_run
 from vitron_ros.config import PipelineConfig
-from vitron_ros.errors import ConfigError
+from vitron_ros.errors import ConfigError, UsageError
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.request import LanguageVision
 from vitron_ros.images.display import DisplayWindow
@@ -23,8 +23,10 @@ from vitron_ros.offline.annotated_video import AnnotatedVideo
 from vitron_ros.offline.coco_rle import check_coco
 from vitron_ros.offline.export import EXPORTS
 from vitron_ros.offline.goal_script import ScriptedGoal
+from vitron_ros.offline.recorded_depth import RecordedDepth
 from vitron_ros.offline.replay import NOT_STARTED, ReplayResult, replay
 from vitron_ros.offline.replayed_model import Latency, fixed, read_latency
+from vitron_ros.recordings.bag_files import is_bag
 from vitron_ros.recordings.left_out import LeftOut
 from vitron_ros.recordings.output import make_folder, write_json
 from vitron_ros.recordings.sources import Source, open_source
@@ -49,6 +51,11 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         "--masks",
         action="store_true",
         help="draw the mask of every target, and write it to tracks.json and tracks.csv (COCO run-length encoding)",
+    )
+    parser.add_argument(
+        "--depth",
+        metavar="TOPIC",
+        help="depth images of the bag, registered to its images: tracks.json gets positions in m",
     )
     parser.add_argument("--trajectories", action="store_true", help="draw the recent path of every target")
     parser.add_argument("--show", action="store_true", help="show the annotated images in a window; Esc or q ends it")
@@ -91,13 +98,15 @@ def run_goals(arguments: argparse.Namespace, goals: Sequence[ScriptedGoal]) -> i
         raise ConfigError("--export needs a folder to write to; give --out FOLDER")
     if arguments.masks:
         check_coco()
-    config = PipelineConfig(tracker=arguments.tracker, publish_masks=arguments.masks)
+    has_depth = arguments.depth is not None
+    config = PipelineConfig(tracker=arguments.tracker, publish_masks=arguments.masks, publish_3d=has_depth)
     make_tracker(config.tracker)  # an unknown name is refused before any work
     latency = latency_of(arguments)
     window = DisplayWindow(arguments.source) if arguments.show else None
     model = model_of(arguments, goals)
     left_out = LeftOut()
     source = open_source(arguments.source, fps=arguments.fps, topic=arguments.topic, on_bad=left_out.note)
+    depth = _depth(arguments)
     with ExitStack() as stack:
         video = _video(arguments, source)
         stack.callback(video.close)
@@ -105,7 +114,16 @@ def run_goals(arguments: argparse.Namespace, goals: Sequence[ScriptedGoal]) -> i
             stack.callback(window.close)
         frames = _frames(source, arguments.frames, window)
         watch = _watch(video, window, with_trajectories=arguments.trajectories)
-        recording = replay(frames, goals, config, watch, model=model, latency=latency, on_bad=left_out.note)
+        recording = replay(
+            frames,
+            goals,
+            config,
+            watch,
+            model=model,
+            latency=latency,
+            on_bad=left_out.note,
+            place=(lambda report: None) if depth is None else depth.place,
+        )
     result = {"source": source.name, "tracker": config.tracker, "bad_frames": left_out.as_json(), **recording.as_json()}
     if video.path is not None:
         result["film"] = {"file": "" if video.problem else video.path.name, "problem": video.problem}
@@ -117,6 +135,8 @@ def run_goals(arguments: argparse.Namespace, goals: Sequence[ScriptedGoal]) -> i
         print(json.dumps(result))
     else:
         print("\n".join(_summary(recording, left_out)))
+        if depth is not None:
+            print(_positions(depth))
     problems = [f"no video: {video.problem}"] if video.problem else []
     problems += [recording.broken_off] if recording.broken_off else []
     for words in (*left_out.lines(), *problems):
@@ -124,6 +144,20 @@ def run_goals(arguments: argparse.Namespace, goals: Sequence[ScriptedGoal]) -> i
     if problems:
         return FAILED
     return DONE if recording.found_all else NOT_FOUND
+
+
+def _depth(arguments: argparse.Namespace) -> RecordedDepth | None:
+    if arguments.depth is None:
+        return None
+    if not is_bag(Path(arguments.source)):
+        raise UsageError(f"{arguments.source} is not a bag, and has no depth; leave --depth out")
+    return RecordedDepth(Path(arguments.source), arguments.depth, arguments.topic)
+
+
+def _positions(depth: RecordedDepth) -> str:
+    """What became of the targets' positions, the most frequent first."""
+    counts = depth.localizer.counts.most_common()
+    return "positions: " + (", ".join(f"{status.name} {count}" for status, count in counts) or "no target")
 
 
 def latency_of(arguments: argparse.Namespace) -> Latency:

@@ -5,10 +5,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vitron_ros.clock import SECOND_NS
 from vitron_ros.config import PipelineConfig
 from vitron_ros.errors import ImageError, SourceError
 from vitron_ros.frame import Frame
+from vitron_ros.geometry.localizer import Tracks3D
+from vitron_ros.geometry.track_3d import Status, Track3D
 from vitron_ros.grounding.request import LanguageVision, Task
 from vitron_ros.offline.coco_rle import CocoRle, coco_masks
 from vitron_ros.offline.goal_script import ScriptedGoal
@@ -29,12 +34,14 @@ class FrameTracks:
     """The tracks in one frame; `index` is the frame's number in its source, from 0.
 
     masks: by track id, in place of the snapshots' own, which would fill the memory in a long recording.
+    positions: by track id, in space, where there is depth.
     """
 
     index: int
     stamp_ns: int
     tracks: tuple[TrackSnapshot, ...]
     masks: Mapping[int, CocoRle] = field(default_factory=dict)
+    positions: Mapping[int, Track3D] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)
@@ -53,11 +60,13 @@ class ReplayResult:
     results: dict[int, GoalResult] = field(default_factory=dict)
     broken_off: str = ""
 
-    def add(self, report: Report) -> None:
+    def add(self, report: Report, placed: Tracks3D | None = None) -> None:
+        """A report, and where its targets are in space."""
         if (frame := report.frame) is not None:
             masks = coco_masks(report.tracks, frame.width, frame.height)
             tracks = tuple(replace(track, mask=None) for track in report.tracks) if masks else report.tracks
-            self.frames.append(FrameTracks(frame.index, frame.stamp_ns, tracks, masks))
+            positions = {} if placed is None else {track.track.id: track for track in placed.tracks}
+            self.frames.append(FrameTracks(frame.index, frame.stamp_ns, tracks, masks, positions))
         self.events += report.events
         self.results.update({int(goal_id): result for goal_id, result in report.finished.items()})
 
@@ -65,7 +74,7 @@ class ReplayResult:
         """Everything, rounded to what is meaningful: px to 1/100, scores to 1/10000."""
         return {
             "frames": [
-                {"stamp_ns": item.stamp_ns, "tracks": [track_json(track, item.masks) for track in item.tracks]}
+                {"stamp_ns": item.stamp_ns, "tracks": [track_json(track, item) for track in item.tracks]}
                 for item in self.frames
             ],
             "events": [event_json(event) for event in self.events],
@@ -139,12 +148,18 @@ def replay(
     model: LanguageVision | None = None,
     latency: Latency = DEFAULT_LATENCY,
     on_bad: OnBad = log_bad_frame,
+    place: Callable[[Report], Tracks3D | None] = lambda report: None,
 ) -> ReplayResult:
-    """All that came out of `steps`, whose arguments these are. `watch` sees the report of each frame as it comes."""
+    """All that came out of `steps`, whose arguments these are.
+
+    Args:
+        watch: sees the report of each frame as it comes.
+        place: gives its targets in space, as `RecordedDepth.place` does.
+    """
     result = ReplayResult(phrases=tuple(goal.request.prompt for goal in goals))
     errors: list[SourceError] = []
     for report in _until_broken(steps(frames, goals, config, model=model, latency=latency, on_bad=on_bad), errors):
-        result.add(report)
+        result.add(report, place(report))
         if report.frame is not None:
             watch(report)
     result.broken_off = "".join(map(str, errors))
@@ -177,8 +192,9 @@ def _until_broken(items: Iterable[T], errors: list[SourceError]) -> Iterator[T]:
         errors.append(error)
 
 
-def track_json(track: TrackSnapshot, masks: Mapping[int, CocoRle]) -> dict[str, Any]:
-    mask = {"mask": masks[track.id]} if track.id in masks else {}
+def track_json(track: TrackSnapshot, frame: FrameTracks) -> dict[str, Any]:
+    mask = {"mask": frame.masks[track.id]} if track.id in frame.masks else {}
+    position = position_json(frame.positions[track.id]) if track.id in frame.positions else {}
     return {
         "id": track.id,
         "phrase": track.phrase,
@@ -188,7 +204,22 @@ def track_json(track: TrackSnapshot, masks: Mapping[int, CocoRle]) -> dict[str, 
         "velocity": [round(float(value), 2) for value in track.velocity],
         "grounded_ns": track.grounded_ns,
         **mask,
+        **position,
     }
+
+
+def position_json(placed: Track3D) -> dict[str, Any]:
+    """m and m/s in the camera's optical frame, to 1/10000; without a position only the reason."""
+    position = {"position_status": placed.status.name}
+    if placed.status is not Status.OK:
+        return position
+    velocity = None if np.isnan(placed.velocity).any() else _rounded(placed.velocity)
+    numbers = {"position": placed.position, "position_covariance": placed.covariance.ravel(), "size": placed.size}
+    return position | {name: _rounded(values) for name, values in numbers.items()} | {"velocity_3d": velocity}
+
+
+def _rounded(values: NDArray[np.float64]) -> list[float]:
+    return [round(float(value), 6 if values.size == 9 else 4) for value in values]
 
 
 def event_json(event: TrackEvent) -> dict[str, Any]:

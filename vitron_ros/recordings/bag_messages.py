@@ -4,12 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vitron_ros.boxes import Boxes
 from vitron_ros.clock import SECOND_NS
 from vitron_ros.frame import Frame, Image
 from vitron_ros.interfaces import bag_types
-from vitron_ros.tracking.track import TrackEvent, TrackSnapshot
+from vitron_ros.tracking.track import TrackEvent, TrackSnapshot, TrackState
+
+Positions = NDArray[np.float64]
 
 
 def make(type_name: str, **fields: Any) -> Any:
@@ -30,18 +33,19 @@ def image(frame: Frame) -> Any:
     return image_of(frame.rgb, frame.stamp_ns, frame.frame_id)
 
 
-def image_of(pixels: Image, stamp_ns: int, frame_id: str = "") -> Any:
-    """A sensor_msgs/Image: rgb8 of (H, W, 3) pixels, mono8 of (H, W)."""
+def image_of(pixels: Image | NDArray[np.uint16], stamp_ns: int, frame_id: str = "") -> Any:
+    """A sensor_msgs/Image: rgb8 of (H, W, 3) pixels, mono8 of (H, W), depth in mm of (H, W) uint16."""
     height, width = pixels.shape[:2]
+    encoding = "16UC1" if pixels.dtype == np.uint16 else "mono8" if pixels.ndim == 2 else "rgb8"
     return make(
         "sensor_msgs/msg/Image",
         header=header(stamp_ns, frame_id),
         height=height,
         width=width,
-        encoding="mono8" if pixels.ndim == 2 else "rgb8",
+        encoding=encoding,
         is_bigendian=0,
-        step=pixels.size // height,
-        data=np.ascontiguousarray(pixels).reshape(-1),
+        step=pixels.nbytes // height,
+        data=np.ascontiguousarray(pixels).reshape(-1).view(np.uint8),
     )
 
 
@@ -55,8 +59,10 @@ def compressed_image(data: bytes, stamp_ns: int, frame_id: str = "", format: str
     )
 
 
-def camera_info(width: int, height: int, stamp_ns: int, frame_id: str = "") -> Any:
-    """A sensor_msgs/CameraInfo of a camera that was never calibrated: sizes, and zeros for all that is not known."""
+def camera_info(width: int, height: int, stamp_ns: int, frame_id: str = "", *, k: Sequence[float] = (0.0,) * 9) -> Any:
+    """A sensor_msgs/CameraInfo of a lens without distortion. Without `k` the camera was never calibrated: all is 0."""
+    p = np.zeros((3, 4))
+    p[:, :3] = np.reshape(k, (3, 3))
     roi = make("sensor_msgs/msg/RegionOfInterest", x_offset=0, y_offset=0, height=0, width=0, do_rectify=False)
     return make(
         "sensor_msgs/msg/CameraInfo",
@@ -65,9 +71,9 @@ def camera_info(width: int, height: int, stamp_ns: int, frame_id: str = "") -> A
         width=width,
         distortion_model="",
         d=np.zeros(0),
-        k=np.zeros(9),
-        r=np.zeros(9),
-        p=np.zeros(12),
+        k=np.array(k),
+        r=np.eye(3).ravel() if any(k) else np.zeros(9),
+        p=p.ravel(),
         binning_x=0,
         binning_y=0,
         roi=roi,
@@ -116,6 +122,39 @@ def track_array(
         load_shedding=0,
         tracks=[track(snapshot) for snapshot in snapshots],
     )
+
+
+def track_3d_array(places: Sequence[tuple[int, str, float, Positions]], stamp_ns: int, frame_id: str = "") -> Any:
+    """A vitron_msgs/Track3DArray of ground truth. places: id, label, visible share and position (3,) m of each."""
+    unknown = np.full(3, np.nan)
+    return make(
+        "vitron_msgs/msg/Track3DArray",
+        header=header(stamp_ns, frame_id),
+        camera="",
+        depth_stamp=time_from_ns(stamp_ns),
+        rotation=make("geometry_msgs/msg/Quaternion", x=0.0, y=0.0, z=0.0, w=1.0),
+        tracks=[
+            make(
+                "vitron_msgs/msg/Track3D",
+                id=number,
+                phrase="",
+                label=label,
+                state=int(TrackState.TRACKED if visible > 0 else TrackState.LOST),
+                score=visible,
+                status=0 if visible > 0 else 1,
+                position=_xyz("Point", position),
+                covariance=np.zeros(9),
+                velocity=_xyz("Vector3", unknown),
+                size=_xyz("Vector3", unknown),
+            )
+            for number, label, visible, position in places
+        ],
+    )
+
+
+def _xyz(kind: str, values: Positions) -> Any:
+    x, y, z = map(float, values)
+    return make(f"geometry_msgs/msg/{kind}", x=x, y=y, z=z)
 
 
 def track_event(event: TrackEvent) -> Any:

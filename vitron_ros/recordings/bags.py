@@ -22,6 +22,8 @@ from vitron_ros.recordings.bag_zstd import decompress_message
 from vitron_ros.recordings.image_topics import image_topic
 from vitron_ros.tracking.track import TrackState
 
+GROUND_TRUTH_3D_TOPIC = "/ground_truth_3d"
+TRACK_3D_ARRAY = "vitron_msgs/msg/Track3DArray"
 TRACK_ARRAY = "vitron_msgs/msg/TrackArray"
 GROUND_TRUTH_TOPIC = "/ground_truth"
 

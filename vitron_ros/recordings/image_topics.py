@@ -8,7 +8,7 @@ from vitron_ros.recordings.bag_storage import CDR, ROS1, Topic
 
 IMAGE, COMPRESSED_IMAGE = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 
-_DEPTH_ENDING = "/compressedDepth"
+_DEPTH = "depth"  # in the name of a topic, such as /camera/depth/image_raw or .../compressedDepth
 _PICTURES = ("Image", "Video", "Packet", "Image_", "Video_", "Packet_")
 _TRANSPORTS = {"FFMPEGPacket": "ffmpeg", "CompressedVideo": "foxglove", "Packet": "theora"}
 
@@ -16,7 +16,7 @@ _TRANSPORTS = {"FFMPEGPacket": "ffmpeg", "CompressedVideo": "foxglove", "Packet"
 def image_topic(path: Path, topics: Mapping[str, Topic], name: str | None = None) -> Topic:
     """The topic called `name`, with its slash or without, or else the only one with images.
 
-    Depth (compressedDepth) is taken only where there is nothing else.
+    Topics whose names speak of depth are taken only where there is nothing else.
 
     Args:
         path: of the recording, for the errors.
@@ -38,7 +38,7 @@ def image_topic(path: Path, topics: Mapping[str, Topic], name: str | None = None
     filled = [topic for topic in images.values() if topic.count > 0]
     if not filled:
         raise SourceError(f"{path} has no image on {choices}; record it while the camera runs")
-    colour = [topic for topic in filled if not topic.name.endswith(_DEPTH_ENDING)] or filled
+    colour = [topic for topic in filled if _DEPTH not in topic.name.lower()] or filled
     if len(colour) > 1:
         raise SourceError(f"{path} has several image topics; choose one of {choices}")
     return colour[0]

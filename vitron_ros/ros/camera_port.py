@@ -15,11 +15,13 @@ from vitron_ros.clock import SECOND_NS
 from vitron_ros.config import PerceptionConfig
 from vitron_ros.errors import ConfigError, InactiveError
 from vitron_ros.frame import Frame
+from vitron_ros.geometry.localizer import Lookup, PositionSummary
 from vitron_ros.grounding.request import LanguageVision, ModelReply, ModelRequest, Task
 from vitron_ros.images.draw import draw_tracks
 from vitron_ros.images.intensity_window import IntensityWindow
 from vitron_ros.ros import qos
 from vitron_ros.ros.conversions import frame_from_message, header_of, image_message, track_array
+from vitron_ros.ros.depth_port import DepthPort
 from vitron_ros.streaming.load_shedding import LoadSheddingLevel
 from vitron_ros.streaming.overlays import overlays
 from vitron_ros.streaming.pipeline import CameraPipeline, Report
@@ -53,6 +55,7 @@ class CameraPort:
         deliver: takes each report after its tracks were published. Called by the worker's thread.
         crashed: called by the worker's thread if it dies.
         model: what answers prompts; None: there is none.
+        lookup: of transforms to `target_frame`; None: positions stay in the camera's frame.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class CameraPort:
         deliver: "Callable[[CameraPort, Report], None]",
         crashed: Callable[[], None],
         model: LanguageVision | None,
+        lookup: Lookup | None = None,
     ) -> None:
         self.name = name
         self.config = config
@@ -83,6 +87,7 @@ class CameraPort:
         self._lost = 0
         self._tracks = node.create_lifecycle_publisher(TrackArray, f"{prefix}tracks", qos.TRACKS)
         self._debug = node.create_lifecycle_publisher(Image, f"{prefix}debug_image", qos.DEBUG_IMAGE)
+        self.depth = DepthPort(node, prefix, config, lookup) if config.publish_3d else None
         self._detections = (
             node.create_lifecycle_publisher(Detection2DArray, f"{prefix}detections", qos.TRACKS)
             if Detection2DArray
@@ -118,6 +123,8 @@ class CameraPort:
             name=self.name or "camera",
         )
         self._worker.start()
+        if self.depth is not None:
+            self.depth.activate(self._worker.post)
         self.qos_problem = ""
         self._gaps, self._lost = SequenceGaps(), 0
         is_raw = self.config.image_transport == "raw"
@@ -136,6 +143,8 @@ class CameraPort:
         if self._subscription is not None:
             self._node.destroy_subscription(self._subscription)
             self._subscription = None
+        if self.depth is not None:
+            self.depth.deactivate()
         if self._worker is not None:
             self._worker.stop()
             self._worker = None
@@ -143,6 +152,8 @@ class CameraPort:
 
     def destroy(self) -> None:
         self.deactivate()
+        if self.depth is not None:
+            self.depth.destroy()
         for publisher in (self._tracks, self._debug, self._detections):
             if publisher is not None:
                 self._node.destroy_lifecycle_publisher(publisher)
@@ -160,12 +171,19 @@ class CameraPort:
 
     def reconfigure(self, config: PerceptionConfig) -> None:
         self.config = config
+        if self.depth is not None:
+            self.depth.reconfigure(config)
         if self._worker is not None:
             self._worker.post(lambda pipeline: setattr(pipeline, "config", config))
 
     def summary(self) -> StreamSummary | None:
         """The stream's statistics; None while inactive."""
         return self._worker.summary() if self._worker else None
+
+    @property
+    def positions(self) -> PositionSummary:
+        """What became of the targets' positions in space."""
+        return PositionSummary() if self.depth is None else self.depth.summary
 
     @property
     def skipped(self) -> int:
@@ -198,6 +216,8 @@ class CameraPort:
     def _deliver(self, report: Report) -> None:
         if report.frame is not None:
             self._publish(report.frame, report.tracks)
+            if self.depth is not None:
+                self.depth.deliver(report)
         self._deliver_on(self, report)
 
     def _publish(self, frame: Frame, tracks: tuple[TrackSnapshot, ...]) -> None:

@@ -12,12 +12,13 @@ def detection_array(header: Header, tracks: tuple[TrackSnapshot, ...]) -> Detect
     return Detection2DArray(header=header, detections=[_detection(header, track) for track in tracks if track.is_seen])
 
 
-NO_CLASS = "object"  # of a target that was marked by hand and never named
+def class_name(track: TrackSnapshot) -> str:
+    """What the target is; "object": it was marked by hand and never named."""
+    return track.label or track.phrase or "object"
 
 
 def _detection(header: Header, track: TrackSnapshot) -> Detection2D:
-    name = track.label or track.phrase or NO_CLASS
-    hypothesis = ObjectHypothesis(class_id=name, score=float(track.score))
+    hypothesis = ObjectHypothesis(class_id=class_name(track), score=float(track.score))
     detection = Detection2D(header=header, id=str(track.id))
     detection.results = [ObjectHypothesisWithPose(hypothesis=hypothesis)]
     detection.bbox.center.position.x, detection.bbox.center.position.y = map(float, center(track.box_xyxy))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
 from vitron_ros.config import PerceptionConfig
+from vitron_ros.geometry.localizer import PositionSummary
 from vitron_ros.grounding.request import ReplyStatus
 from vitron_ros.streaming.model_worker import ModelSummary
 from vitron_ros.streaming.statistics import StreamSummary
@@ -13,6 +14,7 @@ from vitron_ros.streaming.statistics import StreamSummary
 FAILURES = (ReplyStatus.FAILED, ReplyStatus.UNREADABLE, ReplyStatus.DEADLINE)
 MUCH = 0.1  # share of all images that is worth a warning when it is lost, or out of order
 MANY = 10  # of them: a few are always lost when a stream begins
+NO_POSITIONS = PositionSummary()
 AHEAD_S = 0.5  # that clocks of machines which are kept together never differ by
 MEND_CLOCK = "synchronise the clocks, or for a recording or a simulation set use_sim_time on every node"
 
@@ -25,6 +27,7 @@ def camera_status(
     now_ns: int,
     config: PerceptionConfig,
     source_problem: Callable[[], str] = str,
+    positions: PositionSummary = NO_POSITIONS,
 ) -> DiagnosticStatus:
     """One status with all that is wrong: ERROR for a QoS that can never match, STALE without images, else WARN.
 
@@ -36,6 +39,8 @@ def camera_status(
     is_silent = age_s > summary.silent_after_s
     is_unread = summary.bad > 0 and _since_s(summary.last_bad_ns, now_ns) <= summary.silent_after_s
     problems = _problems(summary, config.max_image_age)
+    if positions.problem:
+        problems.append(f"targets have no position in space: {positions.problem}")
     if qos_problem:
         level, problems = DiagnosticStatus.ERROR, [qos_problem]
     elif is_silent and not is_unread:
@@ -45,12 +50,14 @@ def camera_status(
         )
     else:
         level = DiagnosticStatus.WARN if problems else DiagnosticStatus.OK
+    values = _values(summary, age_s)
+    values |= {f"positions_{status.name.lower()}": str(count) for status, count in positions.counts.items()}
     return DiagnosticStatus(
         level=level,
         name=f"{_bare(node_name)}: camera {camera}".rstrip(),
         message="; ".join(problems) or _flow(summary.rate_hz),
         hardware_id=f"{_bare(node_name)}/{camera or 'camera'}",
-        values=[KeyValue(key=key, value=value) for key, value in _values(summary, age_s).items()],
+        values=[KeyValue(key=key, value=value) for key, value in values.items()],
     )
 
 

@@ -17,6 +17,7 @@ from vitron_msgs.msg import Invocation as InvocationMsg
 from vitron_msgs.msg import TrackEvent as TrackEventMsg
 
 from vitron_ros.config import ModelRun, PerceptionConfig
+from vitron_ros.geometry.localizer import Lookup
 from vitron_ros.grounding.request import ABILITIES, LONGEST_TEXT, LanguageVision, Task
 from vitron_ros.ros import qos
 from vitron_ros.ros.camera_port import CameraPort
@@ -26,6 +27,7 @@ from vitron_ros.ros.conversions import event_message
 from vitron_ros.ros.diagnostics import camera_status, model_status
 from vitron_ros.ros.run import run_node
 from vitron_ros.ros.track_action import TrackAction
+from vitron_ros.ros.transforms import TransformSource
 from vitron_ros.ros.trim_memory import trim_memory
 from vitron_ros.streaming.model_worker import ModelWorker
 from vitron_ros.streaming.models import load_model
@@ -74,8 +76,9 @@ class PerceptionNode(ConfiguredNode[PerceptionConfig]):
         self._track = TrackAction(self, self._ports, lambda: self.config, self._publish_rejection)
         undo.callback(self._track.destroy)
         undo.callback(self._ports.clear)
+        lookup = self._transforms(config)
         for name in config.cameras or ("",):
-            port = CameraPort(self, name, config, self._ids, self._deliver, self.crash_guard.trigger, model)
+            port = CameraPort(self, name, config, self._ids, self._deliver, self.crash_guard.trigger, model, lookup)
             self._ports[name] = port
             undo.callback(port.destroy)
         self._converse = ConverseAction(self, self._ports, lambda: self.config, worker, self._invocations.publish)
@@ -104,6 +107,14 @@ class PerceptionNode(ConfiguredNode[PerceptionConfig]):
             for port in self._ports.values():
                 steps.callback(port.deactivate)
             steps.callback(self._converse.shutdown)
+
+    def _transforms(self, config: PerceptionConfig) -> Lookup | None:
+        """Of the transforms to `target_frame`, where positions are wanted there."""
+        if not (config.publish_3d and config.target_frame):
+            return None
+        source = TransformSource(self, config.target_frame)
+        self.undo.callback(source.close)
+        return source.lookup
 
     def _tell_lacks(self, name: str, tasks: frozenset[Task]) -> None:
         """Once, what clients will be refused since the model cannot do it."""
@@ -155,7 +166,14 @@ class PerceptionNode(ConfiguredNode[PerceptionConfig]):
             if summary is not None:
                 array.status.append(
                     camera_status(
-                        node_name, name, summary, port.qos_problem, port.now_ns(), self.config, port.source_problem
+                        node_name,
+                        name,
+                        summary,
+                        port.qos_problem,
+                        port.now_ns(),
+                        self.config,
+                        port.source_problem,
+                        port.positions,
                     )
                 )
         if self._model is not None:

@@ -8,6 +8,7 @@ from vitron_ros.clock import SECOND_NS
 from vitron_ros.config import PipelineConfig
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.request import ModelReply, ModelRequest
+from vitron_ros.masks import CroppedMask
 from vitron_ros.streaming.frame_buffer import FrameBuffer
 from vitron_ros.streaming.frame_interval import PERIODS, FrameInterval
 from vitron_ros.streaming.goal_manager import GoalManager
@@ -35,6 +36,7 @@ class Report:
 
     Attributes:
         frame: the frame that was tracked; None if there was none, and then `tracks` says nothing.
+        silhouettes: by track id, where `needs_silhouettes` asks for them; the tracks carry masks if they are published.
         feedback: by goal id, for every goal that goes on.
         finished: by goal id, for every goal that ended.
         requests: for the model; the reply goes to `CameraPipeline.receive`. One with a known id is the same question
@@ -43,6 +45,7 @@ class Report:
 
     frame: Frame | None = None
     tracks: tuple[TrackSnapshot, ...] = ()
+    silhouettes: Mapping[int, CroppedMask] = field(default_factory=dict)
     events: tuple[TrackEvent, ...] = ()
     feedback: Mapping[str, GoalFeedback] = field(default_factory=dict)
     finished: Mapping[str, GoalResult] = field(default_factory=dict)
@@ -194,13 +197,13 @@ class CameraPipeline:
         is_keyframe = self._frame_buffer.push(view, image_ns, force=self._needs_keyframe(), needed_ns=self._needed_ns())
         self._has_new_reply = False
         self._events += self._goals.ground(context)
-        tracks = self._manager.report(image_ns, with_masks=context.config.publish_masks)
+        tracks, silhouettes = self._tracks(image_ns)
         self._goals.follow(context, tracks, self._events)
         self._events += self._goals.expire(context)
         if is_keyframe:
             clip = self._frame_buffer.clip()
             self._requests += self._goals.requests(context, clip) + self._model_fusion.requests(context, clip)
-        return self._report(frame, tracks, now_ns)
+        return replace(self._report(frame, tracks, now_ns), silhouettes=silhouettes)
 
     def catch_up(self, is_waiting: Callable[[], bool] = lambda: False) -> None:
         """Carry what the model found in the past towards the newest image, a bounded number of images at a time.
@@ -235,6 +238,15 @@ class CameraPipeline:
             now_ns=now_ns,
             period_ns=self._interval.period_ns,
         )
+
+    def _tracks(self, image_ns: int) -> tuple[tuple[TrackSnapshot, ...], dict[int, CroppedMask]]:
+        """Every target, with its mask if masks are published, and the silhouettes that were asked for."""
+        config = self.config
+        tracks = self._manager.report(image_ns, with_masks=config.publish_masks or config.needs_silhouettes)
+        if not config.needs_silhouettes:
+            return tracks, {}
+        silhouettes = {track.id: track.mask for track in tracks if track.mask is not None}
+        return tracks if config.publish_masks else tuple(replace(t, mask=None) for t in tracks), silhouettes
 
     def _is_stale(self, now_ns: int) -> bool:
         return now_ns - self._context.arrived_ns > self.silent_after_ns

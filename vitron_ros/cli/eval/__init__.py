@@ -25,6 +25,7 @@ ACTIONS = {
     "segmentation": "masks of images and clips",
     "editing": "objects removed and recoloured",
     "generation": "prompts drawn by a module, and whether what was asked for is there",
+    "positions": "targets in space by depth",
 }
 
 
