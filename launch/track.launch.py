@@ -23,7 +23,7 @@ TRACK_ARGUMENTS = {
 def start_node(context: LaunchContext) -> list[Any]:
     given = dict(context.launch_configurations)
     said = check_arguments(given, TRACK_ARGUMENTS, HERE.name)
-    perception = LifecycleNode(**node_arguments("perception", given, "params_file", ["model"]))
+    perception = LifecycleNode(**node_arguments("perception", given, "params_file", ["model", "target_frame"]))
     return [*(LogInfo(msg=sentence) for sentence in said), perception]
 
 

@@ -37,7 +37,7 @@ def start_nodes(context: LaunchContext) -> list[Any]:
     said = check_arguments(given, VITRON_ARGUMENTS, HERE.name)
     nodes = []
     if switch("perception", given["perception"]):
-        nodes.append(LifecycleNode(**node_arguments("perception", given, "params_file", ["model"])))
+        nodes.append(LifecycleNode(**node_arguments("perception", given, "params_file", ["model", "target_frame"])))
     if switch("command", given["command"]):
         nodes.append(LifecycleNode(**node_arguments("command", given, "command_params_file")))
     for name in MODULES:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.util
+import json
 import re
 import sys
 import types
@@ -152,3 +153,41 @@ def test_the_launch_file_starts_an_active_node():
         )
     )
     assert service.run() == 0
+
+
+def test_depth_turns_positions_on_for_perception_alone(launched):
+    nodes, _ = launched("vitron.launch.py", "depth:=/camera/depth", "target_frame:=base_link")
+    perception, *others = nodes
+    assert perception["parameters"][1] == {"target_frame": "base_link", "publish_3d": True}
+    assert ("depth", "/camera/depth") in perception["remappings"]
+    for node in others:
+        assert node["parameters"][1] == {}
+        assert "depth" not in dict(node["remappings"])
+    with pytest.raises(ValueError, match="with cameras, depth is on <camera>/depth"):
+        launched("track.launch.py", "depth:=/camera/depth", "cameras:=[left]")
+
+
+PANELS = {"3D", "Image", "StateTransitions", "RawMessages", "Table", "Plot", "DiagnosticSummary"}
+"""Of docs.foxglove.dev, "Panels"; a layout names a panel <type>!<id>."""
+
+
+def panels(tree):
+    """The panels of a layout's tree of splits, each a row or a column of two."""
+    if isinstance(tree, str):
+        return [tree]
+    assert tree["direction"] in ("row", "column")
+    assert 0 < tree.get("splitPercentage", 50) < 100
+    return panels(tree["first"]) + panels(tree["second"])
+
+
+def test_the_foxglove_layout_shows_topics_that_the_node_publishes():
+    text = (LAUNCH / "foxglove_layout.json").read_text()
+    layout = json.loads(text)
+    shown = panels(layout["layout"])
+    assert set(shown) == set(layout["configById"]), "every panel has its settings, and nothing else has"
+    assert {panel.partition("!")[0] for panel in shown} == PANELS
+    names = set(re.findall(r'"/vitron/(\w+)', text))
+    interface = (LAUNCH.parent / "docs" / "interface.md").read_text()
+    assert names == {"markers", "target_pose", "debug_image", "tracks", "tracks_3d", "events"}
+    for name in names:
+        assert f"| `{name}` |" in interface

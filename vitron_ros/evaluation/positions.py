@@ -7,6 +7,7 @@ would arrive at a node. An error is the distance from the true position, relativ
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -95,8 +96,11 @@ class DepthRecording:
     labels: Mapping[int, str]
 
 
-def read_recording(path: Path, tracker: str = "default") -> DepthRecording:
+def read_recording(path: Path, tracker: str = "default", frames: int | None = None) -> DepthRecording:
     """Track every object of a recording from its first true box. Track ids are the objects' ids.
+
+    Args:
+        frames: only the first so many.
 
     Raises:
         SourceError: it has no images, depth, calibration or truth.
@@ -113,7 +117,7 @@ def read_recording(path: Path, tracker: str = "default") -> DepthRecording:
     labels = {item.id: item.label for item in first}
     goals = [ScriptedGoal(request=TrackRequest(region=Region.from_box(item.box_xyxy))) for item in first]
     config = PipelineConfig(tracker=tracker, publish_3d=True)
-    reports = steps(bag.images(image_topic), goals, config)
+    reports = steps(islice(bag.images(image_topic), frames), goals, config)
     numbers = dict(enumerate(labels, 1))  # goals start their targets in their order, and ids count from 1
     return DepthRecording(
         images=[

@@ -11,6 +11,8 @@ import yaml
 IMAGE = "/camera/image_raw"
 ARGUMENTS = {
     "image": (IMAGE, "image topic of the camera; with `cameras`, each has its own <camera>/image"),
+    "depth": ("", "topic of depth images that are registered to `image`: targets get positions in space"),
+    "target_frame": ("", "frame of these positions, through tf2; empty: the camera's own"),
     "namespace": ("vitron", "namespace of the nodes and their topics"),
     "respawn": ("true", "start a node again 3 s after it died; its goals are gone"),
     "log_level": ("", "debug, info, warn, error or fatal"),
@@ -71,6 +73,13 @@ def node_arguments(executable: str, given: Given, params_file: str, names: Itera
     path = given[params_file]
     if not Path(path).is_file():  # launch_ros goes on without it
         raise ValueError(f"{params_file} is {path!r}, and there is no such file")
+    parameters = _parameters(given, [*COMMON, *names])
+    remappings = [("image", given["image"]), ("image/compressed", f"{given['image']}/compressed")]
+    if executable == "perception" and given["depth"]:
+        if given["cameras"]:
+            raise ValueError("depth is for one camera; with cameras, depth is on <camera>/depth, and set publish_3d")
+        parameters["publish_3d"] = True
+        remappings.append(("depth", given["depth"]))
     return {
         "package": "vitron_ros",
         "executable": executable,
@@ -79,8 +88,8 @@ def node_arguments(executable: str, given: Given, params_file: str, names: Itera
         "output": "screen",
         "respawn": switch("respawn", given["respawn"]),
         "respawn_delay": 3.0,
-        "parameters": [path, _parameters(given, [*COMMON, *names])],
-        "remappings": [("image", given["image"]), ("image/compressed", f"{given['image']}/compressed")],
+        "parameters": [path, parameters],
+        "remappings": remappings,
         "ros_arguments": ["--log-level", given["log_level"]] if given["log_level"] else [],
     }
 

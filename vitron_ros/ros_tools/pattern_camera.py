@@ -7,6 +7,7 @@ import argparse
 import itertools
 import sys
 import time
+from array import array
 from collections.abc import Sequence
 
 import cv2
@@ -15,7 +16,7 @@ import rclpy
 from numpy.typing import NDArray
 from rclpy.node import Node
 from rclpy.utilities import remove_ros_args
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from vitron_ros.boxes import Boxes
@@ -28,6 +29,7 @@ RATE_HZ = 30.0
 PERIOD_FRAMES = 60  # then the pictures repeat; every target is back where it began
 GRID = 4  # squares stand in a grid of 4 by 4, each swinging around its own place
 CIRCLES = {"red": (220, 30, 30), "blue": (30, 60, 220), "green": (40, 170, 60), "purple": (130, 40, 170)}
+TARGET_MM, WALL_MM = 2000, 4000  # of --depth
 CIRCLE_GRID = 2  # circles are larger: `vitron-tiny` sees little of small things
 
 
@@ -85,6 +87,38 @@ def pictures(count: int, width: int, height: int) -> list[Rgb]:
     return frames
 
 
+class _DepthPublisher:
+    """Publishes calibration and depth of the pictures."""
+
+    def __init__(self, node: Node, arguments: argparse.Namespace) -> None:
+        width, height = arguments.width, arguments.height
+        self._infos = node.create_publisher(CameraInfo, "camera_info", qos.IMAGE["sensor_data"])
+        self._depths = node.create_publisher(Image, "depth", qos.IMAGE["sensor_data"])
+        k = [float(width), 0.0, width / 2 - 0.5, 0.0, float(width), height / 2 - 0.5, 0.0, 0.0, 1.0]
+        self._info = CameraInfo(width=width, height=height, k=k, distortion_model="plumb_bob", d=[0.0] * 5)
+        grid = CIRCLE_GRID if arguments.circles else GRID
+        count = len(CIRCLES) if arguments.circles else arguments.targets
+        self._images = []
+        for index in range(PERIOD_FRAMES):
+            depth = np.full((height, width), WALL_MM, np.uint16)
+            for left, top, right, bottom in target_boxes(index, count, width, height, grid).astype(int):
+                depth[top:bottom, left:right] = TARGET_MM
+            self._images.append(depth_message(depth))
+
+    def publish(self, index: int, header: Header) -> None:
+        depth = self._images[index]
+        self._info.header = depth.header = header
+        self._infos.publish(self._info)
+        self._depths.publish(depth)
+
+
+def depth_message(depth_mm: NDArray[np.uint16]) -> Image:
+    """A 16UC1 message of depth in mm, (H, W)."""
+    height, width = depth_mm.shape
+    data = array("B", depth_mm.astype("<u2").tobytes())
+    return Image(height=height, width=width, encoding="16UC1", step=2 * width, data=data)
+
+
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="pattern_camera", description=__doc__, epilog="example: pattern_camera --width 1280 --height 720 --rate 30"
@@ -94,12 +128,17 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--rate", type=float, default=RATE_HZ, help="Hz (default: 30)")
     made.add_argument("--targets", type=int, default=1, choices=range(1, GRID * GRID + 1), help="default: 1")
     made.add_argument("--circles", action="store_true", help="four coloured circles in place of squares")
+    made.add_argument(
+        "--depth",
+        action="store_true",
+        help="publish camera_info and depth, too: targets 2 m away, the wall 4 m",
+    )
     made.add_argument("--frames", type=int, default=0, help="how many to publish; 0: until stopped")
     return made
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The console script `pattern_camera`. Publishes `image` with best effort."""
+    """The console script `pattern_camera`. Publishes `image` with best effort, and what --depth asks for."""
     words = list(sys.argv[1:] if argv is None else argv)
     arguments = parser().parse_args(remove_ros_args(["pattern_camera", *words])[1:])
     stop = init_and_catch_signals(["pattern_camera", *words])
@@ -108,6 +147,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     size = (arguments.width, arguments.height)
     shown = circle_pictures(*size) if arguments.circles else pictures(arguments.targets, *size)
     messages = [image_message(picture, Header(frame_id="pattern")) for picture in shown]
+    depth = _DepthPublisher(node, arguments) if arguments.depth else None
     period_ns = int(1e9 / arguments.rate)
     first = time.time_ns() // period_ns + 1
     for index in range(first, first + arguments.frames) if arguments.frames else itertools.count(first):
@@ -117,6 +157,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         message = messages[index % PERIOD_FRAMES]
         message.header.stamp = time_from_ns(index * period_ns)
         publisher.publish(message)
+        if depth is not None:
+            depth.publish(index % PERIOD_FRAMES, message.header)
     node.destroy_node()
     rclpy.shutdown()
     return 0

@@ -3,7 +3,8 @@
 First the ceiling: the same camera into a subscriber that does nothing, so that what DDS costs is known. Then the
 perception node with 1, 4 and 16 targets, on 640x480, 1280x720 and 1920x1080 at 30 Hz. `latency` is from the image's
 stamp to the track's publication, `step` is the tracker's own time; what the node adds is latency - ceiling - step.
-With `--masks` every row is measured a second time while tracks carry their masks.
+With `--masks` every row is measured a second time while tracks carry their masks, with `--positions` while the camera
+publishes depth and every target gets a position in space: `latency` is still that of the tracks.
 The last line is JSON.
 """
 
@@ -68,9 +69,12 @@ def measure_ceiling(width: int, height: int, duration_s: float) -> dict[str, Any
     return {"hz": round(len(latencies) / duration_s, 1), **_named(percentiles_ms(latencies), "latency_ms")}
 
 
-def measure_node(width: int, height: int, targets: int, duration_s: float, *, masks: bool = False) -> dict[str, Any]:
+def measure_node(
+    width: int, height: int, targets: int, duration_s: float, *, masks: bool = False, positions: bool = False
+) -> dict[str, Any]:
     """What the node says of itself in /diagnostics after `duration_s`, and what it used by /proc."""
-    with followed_streams(("",), width, height, targets=targets, masks=masks) as (node, client):
+    streams = followed_streams(("",), width, height, targets=targets, masks=masks, positions=positions)
+    with streams as (node, client):
         before, cpu_before_s, started_s = _values(client), cpu_s(node.pid), time.monotonic()
         client.tracks.clear()
         client.spin_for(duration_s)
@@ -99,6 +103,7 @@ def followed_streams(
     rate: float = RATE_HZ,
     model: str = "",
     masks: bool = False,
+    positions: bool = False,
 ) -> Iterator[tuple["Popen[bytes]", Probe]]:
     """A warm node that follows the targets of every camera, and a probe that hears of all of them.
 
@@ -106,6 +111,7 @@ def followed_streams(
         cameras: their names; one empty name: a single camera without one.
         model: finds the red circle of every camera by its prompt; empty: `targets` squares are given by their boxes.
         masks: tracks carry their masks.
+        positions: the cameras publish depth, and targets get positions.
 
     Raises:
         SourceError: the node or the targets were not there in time.
@@ -114,6 +120,7 @@ def followed_streams(
     words = ["-p", f"cameras:=[{','.join(names)}]"] if names else []
     words += ["-p", f"model:={model}"] if model else []
     words += ["-p", "publish_masks:=true"] if masks else []
+    words += ["-p", "publish_3d:=true"] if positions else []
     with (
         node_process("ros.perception_node", "--ros-args", *words) as node,
         probe(cameras) as client,
@@ -121,7 +128,9 @@ def followed_streams(
     ):
         client.wait_for_node(NODE_TIMEOUT_S)
         for name in cameras:
-            processes.enter_context(camera(width, height, targets, rate=rate, name=name, circles=bool(model)))
+            processes.enter_context(
+                camera(width, height, targets, rate=rate, name=name, circles=bool(model), depth=positions)
+            )
         client.spin_until(lambda: len(_newest(client)) == len(cameras), START_TIMEOUT_S, "the first images")
         handles = []
         for name in cameras:
@@ -145,11 +154,20 @@ def followed_streams(
 
 @contextmanager
 def camera(
-    width: int, height: int, targets: int, *, rate: float = RATE_HZ, name: str = "", circles: bool = False
+    width: int,
+    height: int,
+    targets: int,
+    *,
+    rate: float = RATE_HZ,
+    name: str = "",
+    circles: bool = False,
+    depth: bool = False,
 ) -> Iterator[None]:
     options = ["--width", str(width), "--height", str(height), "--rate", str(rate), "--targets", str(targets)]
     options += ["--circles"] if circles else []
-    options += ["--ros-args", "-r", f"image:={name}/image"] if name else []
+    options += ["--depth"] if depth else []
+    topics = [("-r", f"{topic}:={name}/{topic}") for topic in ("image", "depth", "camera_info")]
+    options += ["--ros-args", *itertools.chain(*topics)] if name else []
     with node_process("ros_tools.pattern_camera", *options):
         yield
 
@@ -184,19 +202,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--seconds", type=float, default=12.0, help="length of each measurement (default: 12)")
     parser.add_argument("--masks", action="store_true", help="measure with masks, too")
+    parser.add_argument("--positions", action="store_true", help="measure with positions in space, too")
+    names = {f"{width}x{height}": (width, height) for width, height in SIZES}
+    parser.add_argument("--size", choices=names, help="one image size alone (default: all)")
     arguments = parser.parse_args(argv)
     use_private_domain()
     rows: list[dict[str, Any]] = []
-    print(f"{'image':>10} {'targets':>10} {'Hz':>6} {'p50':>7} {'p95':>7} {'p99 ms':>7} {'step':>7} {'CPU/frame':>9}")
-    for width, height in SIZES:
+    print(f"{'image':>10} {'targets':>12} {'Hz':>6} {'p50':>7} {'p95':>7} {'p99 ms':>7} {'step':>7} {'CPU/frame':>9}")
+    extras = [(), *((name,) for name in ("masks", "positions") if getattr(arguments, name))]
+    sizes = [names[arguments.size]] if arguments.size else SIZES
+    for width, height in sizes:
         ceiling = measure_ceiling(width, height, arguments.seconds)
         rows.append({"width": width, "height": height, "targets": 0, **ceiling})
         _print_row(rows[-1], "ceiling")
-        for targets, masks in itertools.product(TARGETS, (False, True) if arguments.masks else (False,)):
-            row = measure_node(width, height, targets, arguments.seconds, masks=masks)
+        for targets, extra in itertools.product(TARGETS, extras):
+            row = measure_node(width, height, targets, arguments.seconds, **dict.fromkeys(extra, True))
             row["added_ms"] = round(row["latency_ms_p50"] - ceiling["latency_ms_p50"] - row["step_ms_p50"], 2)
-            rows.append({"width": width, "height": height, "targets": targets, "masks": masks, **row})
-            _print_row(rows[-1], f"{targets} masks" if masks else str(targets))
+            rows.append({"width": width, "height": height, "targets": targets, "extra": " ".join(extra), **row})
+            _print_row(rows[-1], " ".join([str(targets), *extra]))
     print(json.dumps({"rate_hz": RATE_HZ, "processors": os.cpu_count(), "rows": rows}))
     return 0
 
@@ -204,7 +227,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _print_row(row: dict[str, Any], targets: str) -> None:
     latencies = " ".join(f"{row[f'latency_ms_{point}']:7.1f}" for point in POINTS)
     own = f"{row['step_ms_p50']:7.1f} {row['cpu_ms_per_frame']:9.1f}" if row["targets"] else ""
-    print(f"{row['width']}x{row['height']:<5} {targets:>10} {row['hz']:6.1f} {latencies} {own}", flush=True)
+    print(f"{row['width']}x{row['height']:<5} {targets:>12} {row['hz']:6.1f} {latencies} {own}", flush=True)
 
 
 if __name__ == "__main__":
