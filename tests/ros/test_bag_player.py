@@ -2,16 +2,18 @@
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
 pytest.importorskip("rclpy", reason="rclpy is not installed")
 
 from rclpy.qos import qos_profile_sensor_data
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import CameraInfo, CompressedImage
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from tests.ros.test_processes import segments_of
 from vitron_ros.frame import Frame
+from vitron_ros.geometry.depth_image import depth_image
 from vitron_ros.images.compressed import decode_compressed
 from vitron_ros.recordings import bag_messages
 from vitron_ros.recordings.bag_writer import BagWriter
@@ -98,3 +100,24 @@ def test_a_recording_is_played_as_a_simulated_camera(probe, bag, monkeypatch):
     times = [ns_from_time(clock.clock) for clock in clocks]
     assert times == sorted(times)
     assert times[0] < stamps[-1] < times[-1] + SECOND
+
+
+@pytest.mark.ros
+def test_depth_is_played_with_the_stamps_of_its_images(probe, tmp_path):
+    with BagWriter(tmp_path / "bag") as made:
+        for index in range(COUNT):
+            stamp_ns = FIRST_NS + index * PERIOD_NS
+            image = bag_messages.image(Frame(rgb=pictures(1, 64, 48)[index], stamp_ns=stamp_ns, frame_id="lens"))
+            depth = bag_messages.image_of(np.full((48, 64), 1000 + index, np.uint16), stamp_ns, "lens")
+            made.write("/cam/image", image, stamp_ns)
+            made.write("/cam/depth", depth, stamp_ns)
+    images, depths = [], []
+    probe.create_subscription(Image, "/image", images.append, qos_profile_sensor_data)
+    probe.create_subscription(Image, "/depth", depths.append, qos_profile_sensor_data)
+    with node_process("ros.bag_player", str(tmp_path / "bag"), "--depth", "cam/depth", "--loop", "3"):
+        probe.spin_until(lambda: len(depths) > 2 and depths[-1].header.stamp == images[-1].header.stamp, 30, "depth")
+    shared = {str(image.header) for image in images} & {str(depth.header) for depth in depths}
+    assert shared
+    values = depth_image(depths[-1])
+    assert values.size == (64, 48)
+    assert 1000 <= values.values[0, 0] < 1000 + COUNT

@@ -1,6 +1,7 @@
 """What a camera driver publishes, out of a recording: images, raw or as JPEG, and camera_info beside them."""
 
 from array import array
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from rclpy.duration import Duration
@@ -10,7 +11,7 @@ from std_msgs.msg import Header
 
 from vitron_ros.frame import Frame
 from vitron_ros.images.codec import encode_jpeg
-from vitron_ros.recordings.bags import Bag
+from vitron_ros.recordings.bags import Bag, stamp_of
 from vitron_ros.ros import qos
 from vitron_ros.ros.conversions import image_message, time_from_ns
 
@@ -78,6 +79,37 @@ class BagCamera:
     def flush(self) -> None:
         """Wait a little until reliable subscribers have all of it."""
         self._images.wait_for_all_acked(Duration(seconds=ACK_S))
+
+
+class BagDepth:
+    """Publishes the depth images of a recording on `depth`, as they were recorded but for their stamps.
+
+    Raises:
+        SourceError: the recording has no images on that topic.
+    """
+
+    def __init__(self, node: Node, bag: Bag, topic: str) -> None:
+        self._bag, self._topic = bag, bag.image_topic(topic).name
+        self._publisher = node.create_publisher(Image, "depth", qos.IMAGE["sensor_data"])
+        self.rewind()
+
+    def rewind(self) -> None:
+        """Begin anew with the first."""
+        self._messages: Iterator[Any] = (message.value for message in self._bag.messages([self._topic]))
+        self._next = next(self._messages, None)
+
+    def publish_until(self, recorded_ns: int, restamp: Callable[[int], int]) -> None:
+        """Those that were recorded up to a time and are not published yet, with the stamps that `restamp` gives."""
+        while self._next is not None and stamp_of(self._next.header) <= recorded_ns:
+            stamp = time_from_ns(restamp(stamp_of(self._next.header)))
+            header = Header(stamp=stamp, frame_id=self._next.header.frame_id)
+            self._publisher.publish(_depth_message(self._next, header))
+            self._next = next(self._messages, None)
+
+
+def _depth_message(value: Any, header: Header) -> Image:
+    names = ("height", "width", "encoding", "is_bigendian", "step")
+    return Image(header=header, data=array("B", bytes(value.data)), **{name: getattr(value, name) for name in names})
 
 
 def _parent(topic: str) -> str:

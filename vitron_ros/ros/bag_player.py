@@ -22,7 +22,7 @@ from std_srvs.srv import Trigger
 from vitron_ros.errors import ImageError, SourceError, VitronError
 from vitron_ros.frame import Frame
 from vitron_ros.recordings.bags import Bag
-from vitron_ros.ros.bag_camera import BagCamera, recorded_info
+from vitron_ros.ros.bag_camera import BagCamera, BagDepth, recorded_info
 from vitron_ros.ros.conversions import time_from_ns
 from vitron_ros.ros.run import init_and_catch_signals
 
@@ -116,7 +116,9 @@ def wait_for_start(node: Node, stamp_of: Callable[[int], int], stop: Sequence[in
     return start_ns
 
 
-def play(camera: BagCamera, frames: Iterable[Frame], timeline: Timeline, ticker: Ticker) -> int:
+def play(
+    camera: BagCamera, frames: Iterable[Frame], timeline: Timeline, ticker: Ticker, depth: BagDepth | None = None
+) -> int:
     """Publish each frame when its time has come, until it is to stop; how many were published.
 
     The next frame is read and converted before its time, so that publishing is all that happens then.
@@ -127,6 +129,8 @@ def play(camera: BagCamera, frames: Iterable[Frame], timeline: Timeline, ticker:
         if not ticker.wait(timeline, timeline.due_ns(frame.stamp_ns)):
             break
         camera.publish(messages)
+        if depth is not None:
+            depth.publish_until(frame.stamp_ns, timeline.stamp_of)
         count += 1
     camera.flush()
     return count
@@ -143,6 +147,7 @@ def play_bag(node: Node, arguments: argparse.Namespace, stop: Sequence[int]) -> 
     camera = BagCamera(
         node, compressed=arguments.compressed, reliable=arguments.reliable, info=recorded_info(bag, topic)
     )
+    depth = None if arguments.depth is None else BagDepth(node, bag, arguments.depth)
     ticker = Ticker(node, arguments.clock, stop)
     wait_for_subscriber(camera, stop)
     timeline: Timeline | None = None
@@ -154,7 +159,9 @@ def play_bag(node: Node, arguments: argparse.Namespace, stop: Sequence[int]) -> 
             why = f", the first: {bad[0]}" if bad else ""
             raise SourceError(f"{arguments.bag}: no image of {topic} can be read{why}")
         timeline = _timeline(node, arguments, first.stamp_ns, timeline, stop)
-        count = play(camera, itertools.chain([first], frames), timeline, ticker)
+        if depth is not None:
+            depth.rewind()
+        count = play(camera, itertools.chain([first], frames), timeline, ticker, depth)
         node.get_logger().info(f"published {count} images of {arguments.bag} on {camera.topic}")
         if bad:
             node.get_logger().warning(f"{len(bad)} images could not be read, the last: {bad[-1]}")
@@ -189,6 +196,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("bag", type=Path, help="a ROS 2 bag: a directory, an .mcap or a .db3 file")
     made.add_argument("--topic", help="the image topic of the bag, where it has several")
+    made.add_argument("--depth", metavar="TOPIC", help="publish the bag's depth images of this topic on depth, too")
     made.add_argument("--rate", type=_positive, default=1.0, help="how many times faster than recorded (default: 1)")
     made.add_argument("--loop", type=_count, default=1, help="how often to play the bag (default: 1)")
     made.add_argument("--wait", action="store_true", help="begin when the service ~/start is called")
