@@ -50,7 +50,7 @@ OBJECTS = (
     FlatObject(2, "red ring", ObjectSpec("ring", "red", "large", "plain"), 0.5,
                lambda t: np.array([_sway(-0.85, 0.1, 6, t), -0.25, _sway(2.7, 0.7, 9, t)])),
     FlatObject(3, "yellow stick", ObjectSpec("square", "yellow", "medium", "striped"), 0.5,
-               lambda t: np.array([_sway(0.85, 0.12, 8, t), 0.1, _sway(2.4, 0.4, 10, t)]), stretch=(0.06, 1.6)),
+               lambda t: np.array([_sway(0.85, 0.12, 8, t), 0.1, _sway(2.4, 0.4, 10, t)]), stretch=(0.12, 1.6)),
     FlatObject(4, "blue square", ObjectSpec("square", "blue", "large", "dotted"), 0.7,
                lambda t: np.array([1.4, -0.5, 4.6])),
 )  # fmt: skip

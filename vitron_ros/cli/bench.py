@@ -74,6 +74,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     stream = subjects.add_parser("stream", help="the perception node over DDS; needs ROS")
     stream.add_argument("--seconds", type=number(0.1), default=12.0, help="length of each measurement (default: 12)")
     stream.add_argument("--masks", action="store_true", help="measure it with publish_masks, too")
+    stream.add_argument("--positions", action="store_true", help="measure it with depth and publish_3d, too")
+    stream.add_argument("--size", choices=("640x480", "1280x720", "1920x1080"), help="one image size alone")
     cameras = subjects.add_parser("cameras", help="the perception node with several cameras; needs ROS")
     cameras.add_argument("--cameras", type=_counts, default=[1, 2, 4], help="how many, in turn (default: 1,2,4)")
     cameras.add_argument("--seconds", type=number(0.1), default=20.0, help="length of each measurement (default: 20)")
@@ -99,7 +101,9 @@ def run(arguments: argparse.Namespace) -> int:
         from vitron_ros.ros_tools.soak import soak
 
         if arguments.subject == "stream":
-            return stream.main([f"--seconds={arguments.seconds}", *(["--masks"] if arguments.masks else [])])
+            words = [f"--{name}" for name in ("masks", "positions") if getattr(arguments, name)]
+            words += ["--size", arguments.size] if arguments.size else []
+            return stream.main([f"--seconds={arguments.seconds}", *words])
         if arguments.subject == "cameras":
             return cameras.run(arguments.cameras, arguments.seconds)
         if arguments.subject == "modules":

@@ -51,7 +51,7 @@ def _with(depth: DepthImage, metres: Array) -> DepthImage:
 
 
 def _metres(depth: DepthImage) -> Array:
-    return depth.values * depth.unit_m
+    return np.asarray(depth.values * depth.unit_m, np.float64)
 
 
 def _noisy(depth: DepthImage, rng: np.random.Generator) -> DepthImage:

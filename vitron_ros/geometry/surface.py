@@ -55,7 +55,7 @@ def find_surface(depths: Array, width: float) -> Surface | None:
     ordered = np.sort(depths)
     while True:
         first, last = shortest_half(ordered)
-        middle = float(np.median(ordered[first : last + 1]))
+        middle = float(ordered[(first + last) // 2])
         nearer = int(np.searchsorted(ordered, ordered[first] - GAP * middle))
         if nearer < max(NEARER_SHARE * len(ordered), MIN_PIXELS):
             break
@@ -64,8 +64,9 @@ def find_surface(depths: Array, width: float) -> Surface | None:
     if half > max(MAX_SPREAD, width / 2) * middle:
         return None
     reach = INLIER_SIGMAS * max(half / SIGMA_OF_HALF, GAP * middle / INLIER_SIGMAS)
-    inliers = ordered[np.abs(ordered - middle) <= reach]
-    near, low, centre, high, far = np.percentile(inliers, [5, 25, 50, 75, 95])
+    start, stop = np.searchsorted(ordered, [middle - reach, middle + reach], side="right")
+    inliers = ordered[start:stop]
+    near, low, centre, high, far = inliers[[int(share * (len(inliers) - 1)) for share in (0.05, 0.25, 0.5, 0.75, 0.95)]]
     return Surface(
         distance=float(centre),
         spread=float(high - low) / SIGMA_OF_HALF,

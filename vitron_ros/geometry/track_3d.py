@@ -17,7 +17,7 @@ Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 MIN_DISTANCE = 0.1  # m
-MAX_PIXELS = 1024  # of a silhouette whose depths are read
+MAX_PIXELS = 512  # of a silhouette whose depths are read
 MAX_GRID = 16384  # of its box that are looked at
 ELLIPSE = 0.8  # of the box's sides, where there is no silhouette
 EDGE_PX, EDGE_SHARE = 1.0, 0.03  # one standard deviation of the box's middle, and what its side adds
@@ -99,7 +99,7 @@ class DepthView:
             return without_position(track, Status.AMBIGUOUS)
         distance = surface.distance
         ray = np.append(self.camera.rays(center(box)), 1.0)
-        is_cut = np.array([box[axis] <= 0 or box[2 + axis] >= self.camera.size[axis] for axis in (0, 1)])
+        is_cut = (box[:2] <= 0) | (box[2:] >= self.camera.size)
         middle_px = EDGE_PX + (EDGE_SHARE + CUT_SHARE * is_cut) * sides
         variance = surface.spread**2 + (self.error * distance**2) ** 2
         across = np.append((middle_px / self.camera.focal * distance) ** 2, 0.0)

@@ -35,6 +35,6 @@ class VelocityFilter:
             self._positions.popleft()
         if len(self._stamps) < MIN_POSITIONS or stamp_ns - self._stamps[0] < MIN_SPAN_NS:
             return np.full(3, np.nan)
-        time_s = np.array([stamp - stamp_ns for stamp in self._stamps]) / SECOND_NS
+        time_s = (np.array(self._stamps) - stamp_ns) / SECOND_NS
         time_s -= time_s.mean()
-        return np.asarray(time_s @ np.stack(self._positions) / (time_s @ time_s))
+        return np.asarray(time_s @ np.array(self._positions) / (time_s @ time_s))
