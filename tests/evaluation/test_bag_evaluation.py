@@ -12,10 +12,12 @@ from vitron_ros.errors import ConfigError
 from vitron_ros.evaluation.bags.baseline import fallen, shares
 from vitron_ros.evaluation.bags.figures import figures
 from vitron_ros.evaluation.bags.goal_runs import BagRun, GoalRun
+from vitron_ros.evaluation.bags.truth import targets_of
+from vitron_ros.offline.goal_script import ScriptedGoal
 from vitron_ros.recordings import bag_messages
 from vitron_ros.recordings.bag_writer import BagWriter
 from vitron_ros.recordings.bags import Bag, TrueBox, read_ground_truth
-from vitron_ros.streaming.goals import GoalResult, Outcome
+from vitron_ros.streaming.goals import GoalResult, Outcome, TrackRequest
 from vitron_ros.tracking.track import TrackState
 
 BOX = np.array([10.0, 10, 30, 30])
@@ -212,6 +214,12 @@ START = f"box: {box_of(1, 0)}"
 def test_what_goals_and_options_do_not_fit_is_one_sentence(goals, words, says, squares, tmp_path, capsys):
     assert vitron(squares, goals, tmp_path, *words) == 1
     assert says in capsys.readouterr().err
+
+
+def test_of_many_objects_the_first_are_named():
+    truth = {0: tuple(true(number) for number in range(500))}
+    with pytest.raises(ConfigError, match=r"the truth has only 0, 1, .*, 19 and 480 more"):
+        targets_of([ScriptedGoal(request=TrackRequest(prompt="it"))], {1: (500,)}, truth)
 
 
 @pytest.mark.parametrize("text", ["1", "x=1", "1=", "1=a", "1=1,", "-1=1"])

@@ -23,6 +23,7 @@ from vitron_ros.region import Region
 Truth = Mapping[int, tuple[TrueBox, ...]]
 """The true boxes in each labelled image, by the number of the image in its topic, from 0."""
 
+MOST_TOLD = 20
 Unlisted = Literal["negative", "unlabelled"]
 
 
@@ -103,7 +104,8 @@ def targets_of(
     if unknown := sorted(set(given) - set(range(1, len(goals) + 1))):
         raise ConfigError(f"--target speaks of goal {unknown[0]}, but the goals are 1 to {len(goals)}")
     known = {box.id: box.label for boxes in truth.values() for box in boxes}
-    listed = ", ".join(f"{number} ({label})" if label else str(number) for number, label in sorted(known.items()))
+    told = [f"{number} ({label})" if label else str(number) for number, label in sorted(known.items())]
+    listed = ", ".join(told[:MOST_TOLD]) + (f" and {len(told) - MOST_TOLD} more" if len(told) > MOST_TOLD else "")
     targets = [given.get(number, goal.targets) for number, goal in enumerate(goals, 1)]
     for number, ids in enumerate(targets, 1):
         if not ids:
