@@ -30,6 +30,18 @@ def read_coco_captions(root: Path, split: str) -> list[Captioned]:
     Raises:
         SourceError: a file or image is missing or damaged, or a caption is of no image.
     """
+    found = captioned_coco(root, split)
+    for image in found:
+        required(image.media, COCO_HOW)
+    return found
+
+
+def captioned_coco(root: Path, split: str) -> list[Captioned]:
+    """As `read_coco_captions`; images are not looked for.
+
+    Raises:
+        SourceError: the file is missing or damaged, or a caption is of no image.
+    """
     file = required(root / "annotations" / f"captions_{split}.json", COCO_HOW)
     table, where = read_json(file, dict), str(file)
     names = {value(item, "id", int, where): item for item in value(table, "images", list, where)}
@@ -37,7 +49,7 @@ def read_coco_captions(root: Path, split: str) -> list[Captioned]:
     return [
         Captioned(
             name=str(number),
-            media=required(root / split / value(item, "file_name", str, where), COCO_HOW),
+            media=root / split / value(item, "file_name", str, where),
             captions=tuple(captions[number]),
         )
         for number, item in names.items()

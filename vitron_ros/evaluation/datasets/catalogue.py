@@ -1,6 +1,6 @@
 """What a name of the registry stands for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -8,6 +8,8 @@ from typing import Generic, TypeVar
 from vitron_ros.errors import ConfigError
 
 Record = TypeVar("Record")
+Entries = Sequence[Callable[[], Record]]
+"""The records of a split, each read when it is called; a call raises SourceError where that one cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,14 @@ box; chain 0 is not visual. Images are in flickr30k-images/.
 
 import re
 from collections import defaultdict
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 
 from vitron_ros.errors import SourceError
+from vitron_ros.evaluation.datasets.catalogue import Entries
 from vitron_ros.evaluation.datasets.expression import Expression
 from vitron_ros.evaluation.datasets.files import read_lines, read_text, required
 
@@ -28,8 +30,17 @@ def read_flickr30k(root: Path, split: str) -> list[Expression]:
     Raises:
         SourceError: a file or an image is missing or damaged.
     """
-    names = [line.strip() for line in read_lines(required(root / f"{split}.txt", HOW_TO_GET))]
-    return [expression for name in names for expression in _expressions(root, name)]
+    return [expression for read in flickr30k_entries(root, split) for expression in read()]
+
+
+def flickr30k_entries(root: Path, split: str) -> Entries[list[Expression]]:
+    """The images of a split, one at a time: the phrases of each that have boxes, sentence by sentence.
+
+    Raises:
+        SourceError: the list of the split is missing.
+    """
+    names = read_lines(required(root / f"{split}.txt", HOW_TO_GET))
+    return [partial(_expressions, root, name.strip()) for name in names]
 
 
 def _expressions(root: Path, name: str) -> list[Expression]:

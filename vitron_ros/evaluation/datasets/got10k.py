@@ -3,12 +3,14 @@
 The truth of the test split is with the server (got-10k.aitestunion.com); its folders have the box of the first frame.
 """
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from vitron_ros.errors import SourceError
 from vitron_ros.evaluation.datasets.box_files import read_boxes
+from vitron_ros.evaluation.datasets.catalogue import Entries
 from vitron_ros.evaluation.datasets.files import read_lines, required
 from vitron_ros.evaluation.datasets.folders import load_sequence
 from vitron_ros.evaluation.datasets.sequence import Sequence, check_starts
@@ -23,11 +25,17 @@ def read_got10k(root: Path, split: str) -> list[Sequence]:
     Raises:
         SourceError: one is missing, or cannot be read.
     """
+    return check_starts([read() for read in got10k_entries(root, split)], root)
+
+
+def got10k_entries(root: Path, split: str) -> Entries[Sequence]:
+    """The sequences of a split, as `read_got10k`, one at a time.
+
+    Raises:
+        SourceError: its list is missing.
+    """
     names = read_lines(required(root / split / "list.txt", HOW_TO_GET))
-    folders = [required(root / split / name.strip(), HOW_TO_GET) for name in names]
-    return check_starts(
-        [_without_truth(folder) if split == "test" else load_sequence(folder) for folder in folders], root
-    )
+    return [partial(_load, root / split / name.strip(), has_truth=split != "test") for name in names]
 
 
 def start_only(name: str, paths: list[Path], file: Path) -> Sequence:
@@ -44,5 +52,8 @@ def start_only(name: str, paths: list[Path], file: Path) -> Sequence:
     return Sequence(name=name, paths=tuple(paths), boxes_xyxy=boxes, has_truth=False)
 
 
-def _without_truth(folder: Path) -> Sequence:
+def _load(folder: Path, *, has_truth: bool) -> Sequence:
+    required(folder, HOW_TO_GET)
+    if has_truth:
+        return load_sequence(folder)
     return start_only(folder.name, image_files(folder), required(folder / "groundtruth.txt", HOW_TO_GET))

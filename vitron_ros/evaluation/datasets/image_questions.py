@@ -4,15 +4,18 @@ Answers are kept as written; which rule normalises them is the metric's business
 """
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from vitron_ros.errors import SourceError
+from vitron_ros.evaluation.datasets.catalogue import Entries
 from vitron_ros.evaluation.datasets.files import read_json, read_json_lines, required, value
 from vitron_ros.evaluation.datasets.question import Question, by_id, check_images, check_same_ids
 from vitron_ros.natural_sort import natural_sorted
 
 OK_VQA_HOW = "OK-VQA is at okvqa.allenai.org, its images are val2014 and train2014 of cocodataset.org"
+VQA_V2_HOW = "VQA v2 is at visualqa.org, its images are train2014 and val2014 of cocodataset.org"
 GQA_HOW = "GQA is at cs.stanford.edu/people/dorarad/gqa"
 VSR_HOW = "VSR is at github.com/cambridgeltl/visual-spatial-reasoning; its images belong into images/"
 ICONQA_HOW = "IconQA is at iconqa.github.io"
@@ -30,43 +33,60 @@ def read_ok_vqa(root: Path, split: str) -> list[Question]:
     Raises:
         SourceError: a file or image is missing or damaged, or questions and answers have different ids; so of all here.
     """
-    questions_file = required(root / f"OpenEnded_mscoco_{split}_questions.json", OK_VQA_HOW)
-    answers_file = required(root / f"mscoco_{split}_annotations.json", OK_VQA_HOW)
+    return check_images([read() for read in coco_vqa_entries("", OK_VQA_HOW, root, split)], OK_VQA_HOW)
+
+
+def coco_vqa_entries(prefix: str, how_to_get: str, root: Path, split: str) -> Entries[Question]:
+    """Questions about COCO's images, one at a time; images are not looked for.
+
+    Args:
+        prefix: of the files' names: "" is OK-VQA, "v2_" VQA v2, whose files have the same form.
+
+    Raises:
+        SourceError: a file is missing or damaged, or questions and answers have different ids.
+    """
+    questions_file = required(root / f"{prefix}OpenEnded_mscoco_{split}_questions.json", how_to_get)
+    answers_file = required(root / f"{prefix}mscoco_{split}_annotations.json", how_to_get)
     questions = _listed(questions_file, "questions", "question_id")
     annotations = _listed(answers_file, "annotations", "question_id")
     check_same_ids(questions, annotations, answers_file)
-    return check_images(
-        [
-            Question(
-                name=str(number),
-                media=root / split / f"COCO_{split}_{value(entry, 'image_id', int, str(number)):012d}.jpg",
-                text=value(entry, "question", str, f"{questions_file}, question {number}"),
-                answers=_annotated(annotations[number], f"{answers_file}, question {number}"),
-                category=str(annotations[number].get("question_type", "")),
-            )
-            for number, entry in questions.items()
-        ],
-        OK_VQA_HOW,
-    )
+
+    def read(number: object, entry: Mapping[str, Any]) -> Question:
+        return Question(
+            name=str(number),
+            media=root / split / f"COCO_{split}_{value(entry, 'image_id', int, str(number)):012d}.jpg",
+            text=value(entry, "question", str, f"{questions_file}, question {number}"),
+            answers=_annotated(annotations[number], f"{answers_file}, question {number}"),
+            category=str(annotations[number].get("question_type", "")),
+        )
+
+    return [partial(read, *each) for each in questions.items()]
 
 
 def read_gqa(root: Path, split: str) -> list[Question]:
     """GQA, "testdev" or "val", balanced."""
+    return check_images([read() for read in gqa_entries(root, split)], GQA_HOW)
+
+
+def gqa_entries(root: Path, split: str) -> Entries[Question]:
+    """GQA, balanced, one question at a time; images are not looked for.
+
+    Raises:
+        SourceError: the file is missing or damaged.
+    """
     file = required(root / f"{split}_balanced_questions.json", GQA_HOW)
-    return check_images(
-        [
-            Question(
-                name=number,
-                media=root / "images" / f"{value(entry, 'imageId', str, where)}.jpg",
-                text=value(entry, "question", str, where),
-                answers=(value(entry, "answer", str, where),),
-                category=str((entry.get("types") or {}).get("structural", "")),
-            )
-            for number, entry in read_json(file, dict).items()
-            for where in [f"{file}, question {number}"]
-        ],
-        GQA_HOW,
-    )
+
+    def read(number: str, entry: Mapping[str, Any]) -> Question:
+        where = f"{file}, question {number}"
+        return Question(
+            name=number,
+            media=root / "images" / f"{value(entry, 'imageId', str, where)}.jpg",
+            text=value(entry, "question", str, where),
+            answers=(value(entry, "answer", str, where),),
+            category=str((entry.get("types") or {}).get("structural", "")),
+        )
+
+    return [partial(read, *each) for each in read_json(file, dict).items()]
 
 
 def read_vsr(root: Path, split: str) -> list[Question]:

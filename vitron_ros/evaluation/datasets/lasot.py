@@ -5,10 +5,12 @@ in the toolkit: its folder `att`, copied beside the classes, is read.
 """
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from vitron_ros.errors import SourceError
 from vitron_ros.evaluation.datasets.box_files import read_numbers
+from vitron_ros.evaluation.datasets.catalogue import Entries
 from vitron_ros.evaluation.datasets.files import required
 from vitron_ros.evaluation.datasets.folders import LASOT_FLAGS, load_sequence
 from vitron_ros.evaluation.datasets.sequence import Sequence, check_starts
@@ -37,6 +39,15 @@ def read_lasot(root: Path, split: str) -> list[Sequence]:
     Raises:
         SourceError: a video or one of its files is missing, or cannot be read.
     """
+    return check_starts([read() for read in lasot_entries(root, split)], root)
+
+
+def lasot_entries(root: Path, split: str) -> Entries[Sequence]:
+    """The sequences of a split, as `read_lasot`, one at a time.
+
+    Raises:
+        SourceError: a video of the split is missing.
+    """
     required(root, HOW_TO_GET)
     base = root / "LaSOTBenchmark" if (root / "LaSOTBenchmark").is_dir() else root
     folders = {file.parent.name: file.parent for file in natural_sorted(base.glob("*/*-*/groundtruth.txt"))}
@@ -44,7 +55,9 @@ def read_lasot(root: Path, split: str) -> list[Sequence]:
     names = {"test": list(TEST), "train": [name for name in folders if name not in TEST]}.get(split, list(folders))
     if missing := [name for name in names if name not in folders]:
         raise SourceError(f"{base} lacks {len(missing)} of {len(names)} sequences, e.g. {missing[0]}; {HOW_TO_GET}")
-    return check_starts([_load(folders[name], base / "att") for name in names], root)
+    if not names:
+        raise SourceError(f"{base} holds no sequence; {HOW_TO_GET}")
+    return [partial(_load, folders[name], base / "att") for name in names]
 
 
 def _load(folder: Path, attributes: Path) -> Sequence:

@@ -7,6 +7,7 @@ from 1. The truth of the test splits is with the servers.
 import configparser
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from vitron_ros.boxes import xyxy_from_ltwh
 from vitron_ros.errors import SourceError
+from vitron_ros.evaluation.datasets.catalogue import Entries
 from vitron_ros.evaluation.datasets.files import read_lines, read_text, required
 from vitron_ros.evaluation.datasets.sequence import read_frame
 from vitron_ros.evaluation.metrics.checks import Flags
@@ -68,12 +70,21 @@ def read_mot(root: Path, split: str) -> list[MultiObjectSequence]:
     Raises:
         SourceError: a file is missing or damaged, or frames, seqinfo.ini and truth do not fit.
     """
+    return [read() for read in mot_entries(root, split)]
+
+
+def mot_entries(root: Path, split: str) -> Entries[MultiObjectSequence]:
+    """The sequences of a split, as `read_mot`, one at a time.
+
+    Raises:
+        SourceError: there is none.
+    """
     folders = [path for path in natural_sorted(required(root / split, MOT_HOW).iterdir()) if path.is_dir()]
     if any(folder.name.endswith(DETECTOR) for folder in folders):
         folders = [folder for folder in folders if folder.name.endswith(DETECTOR)]
     if not folders:
         raise SourceError(f"{root / split} holds no sequence; {MOT_HOW}")
-    return [_load(folder, MOT_HOW, has_truth=split != "test") for folder in folders]
+    return [partial(_load, folder, MOT_HOW, has_truth=split != "test") for folder in folders]
 
 
 def read_dancetrack(root: Path, split: str) -> list[MultiObjectSequence]:
@@ -82,13 +93,22 @@ def read_dancetrack(root: Path, split: str) -> list[MultiObjectSequence]:
     Raises:
         SourceError: as of `read_mot`.
     """
+    return [read() for read in dancetrack_entries(root, split)]
+
+
+def dancetrack_entries(root: Path, split: str) -> Entries[MultiObjectSequence]:
+    """The sequences of a split, as `read_dancetrack`, one at a time.
+
+    Raises:
+        SourceError: the seqmap is missing.
+    """
     names = read_lines(required(root / f"{split}_seqmap.txt", DANCETRACK_HOW))[1:]
-    folders = [required(root / split / name.strip(), DANCETRACK_HOW) for name in names]
-    return [_load(folder, DANCETRACK_HOW, has_truth=split != "test") for folder in folders]
+    folders = [root / split / name.strip() for name in names]
+    return [partial(_load, folder, DANCETRACK_HOW, has_truth=split != "test") for folder in folders]
 
 
 def _load(folder: Path, how_to_get: str, *, has_truth: bool) -> MultiObjectSequence:
-    file = required(folder / "seqinfo.ini", how_to_get)
+    file = required(required(folder, how_to_get) / "seqinfo.ini", how_to_get)
     info = configparser.ConfigParser(interpolation=None)
     try:
         info.read_string(read_text(file))

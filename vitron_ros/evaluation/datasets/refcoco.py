@@ -7,6 +7,7 @@ sample is one sentence. Images are COCO's train2014, found by their number: the 
 
 import pickle
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from vitron_ros.boxes import Boxes, xyxy_from_ltwh
 from vitron_ros.errors import SourceError
+from vitron_ros.evaluation.datasets.catalogue import Entries
 from vitron_ros.evaluation.datasets.expression import Expression
 from vitron_ros.evaluation.datasets.files import read_json, required, value
 from vitron_ros.lfs import lfs_problem
@@ -38,6 +40,18 @@ def read_refcoco(name: str, split_by: str, root: Path, split: str) -> list[Expre
         SourceError: a file or an image is missing or damaged, a pickle has more than plain containers, or an
             annotation that is referred to does not exist.
     """
+    found = [expression for read in refcoco_entries(name, split_by, root, split) for expression in read()]
+    for image in {expression.image for expression in found}:
+        required(image, IMAGES_HOW)
+    return found
+
+
+def refcoco_entries(name: str, split_by: str, root: Path, split: str) -> Entries[list[Expression]]:
+    """The references of a split, as `read_refcoco`, one at a time: the sentences of each. Images are not looked for.
+
+    Raises:
+        SourceError: a file is missing or damaged, or has no sentence of the split.
+    """
     folder = required(root / name, HOW_TO_GET)
     refs, file = _refs(folder, "grefs" if name == "grefcoco" else "refs", split_by)
     instances = required(folder / "instances.json", HOW_TO_GET)
@@ -52,11 +66,9 @@ def read_refcoco(name: str, split_by: str, root: Path, split: str) -> list[Expre
     for number, ref in enumerate(refs):
         where = f"{file}, ref {number}"
         if _is_in(value(ref, "split", str, where), split):
-            found += _expressions(ref, annotations, images, image_folder, where)
+            found.append(partial(_expressions, ref, annotations, images, image_folder, where))
     if not found:
         raise SourceError(f"{file} has no sentence of the split {split}; fetch it again")
-    for image in {expression.image for expression in found}:
-        required(image, IMAGES_HOW)
     return found
 
 

@@ -3,10 +3,13 @@
 """
 
 import csv
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from vitron_ros.errors import SourceError
+from vitron_ros.evaluation.datasets.catalogue import Entries
 from vitron_ros.evaluation.datasets.files import read_json, read_lines, required, value
 from vitron_ros.evaluation.datasets.question import Question, by_id, check_same_ids
 
@@ -25,14 +28,25 @@ def read_msvd_qa(root: Path, split: str) -> list[Question]:
     Raises:
         SourceError: a file is missing or damaged, there is not one video, or the mapping lacks one.
     """
+    return [read() for read in msvd_qa_entries(root, split)]
+
+
+def msvd_qa_entries(root: Path, split: str) -> Entries[Question]:
+    """MSVD-QA, one question at a time.
+
+    Raises:
+        SourceError: a file is missing or damaged, or there is not one video.
+    """
     mapping = required(root / "youtube_mapping.txt", MSVD_HOW)
     names = {number: name for name, _, number in (line.strip().rpartition(" ") for line in read_lines(mapping))}
     file = required(root / f"{split}_qa.json", MSVD_HOW)
     videos = _videos(root, MSVD_HOW)
-    return [
-        _question(str(number), _found(videos, names.get(f"vid{entry.get('video_id')}"), mapping, entry), entry, file)
-        for number, entry in by_id(read_json(file, list), "id", file).items()
-    ]
+
+    def read(number: object, entry: Mapping[str, Any]) -> Question:
+        media = _found(videos, names.get(f"vid{entry.get('video_id')}"), mapping, entry)
+        return _question(str(number), media, entry, file)
+
+    return [partial(read, *each) for each in by_id(read_json(file, list), "id", file).items()]
 
 
 def read_msrvtt_qa(root: Path, split: str) -> list[Question]:
@@ -41,12 +55,18 @@ def read_msrvtt_qa(root: Path, split: str) -> list[Question]:
     Raises:
         SourceError: a file is missing or damaged, or there is not one video.
     """
+    return [read() for read in msrvtt_qa_entries(root, split)]
+
+
+def msrvtt_qa_entries(root: Path, split: str) -> Entries[Question]:
+    """MSRVTT-QA, one question at a time; raises as `read_msrvtt_qa`."""
     file = required(root / f"{split}_qa.json", MSRVTT_HOW)
     videos = _videos(root, MSRVTT_HOW)
-    return [
-        _question(str(number), _found(videos, f"video{entry.get('video_id')}", file, entry), entry, file)
-        for number, entry in by_id(read_json(file, list), "id", file).items()
-    ]
+
+    def read(number: object, entry: Mapping[str, Any]) -> Question:
+        return _question(str(number), _found(videos, f"video{entry.get('video_id')}", file, entry), entry, file)
+
+    return [partial(read, *each) for each in by_id(read_json(file, list), "id", file).items()]
 
 
 def read_activitynet_qa(root: Path, split: str) -> list[Question]:
@@ -55,19 +75,22 @@ def read_activitynet_qa(root: Path, split: str) -> list[Question]:
     Raises:
         SourceError: a file is missing or damaged, their ids differ, or there is not one video.
     """
+    return [read() for read in activitynet_qa_entries(root, split)]
+
+
+def activitynet_qa_entries(root: Path, split: str) -> Entries[Question]:
+    """ActivityNet-QA, one question at a time; raises as `read_activitynet_qa`."""
     question_file, answer_file = (required(root / f"{split}_{kind}.json", ACTIVITYNET_HOW) for kind in "qa")
     questions, answers = (by_id(read_json(file, list), "question_id", file) for file in (question_file, answer_file))
     check_same_ids(questions, answers, answer_file)
     videos = _videos(root, ACTIVITYNET_HOW)
-    return [
-        _question(
-            str(number),
-            _found(videos, f"v_{entry.get('video_name')}", question_file, entry),
-            {**entry, "answer": answers[number].get("answer"), "category_id": answers[number].get("type")},
-            question_file,
-        )
-        for number, entry in questions.items()
-    ]
+
+    def read(number: object, entry: Mapping[str, Any]) -> Question:
+        media = _found(videos, f"v_{entry.get('video_name')}", question_file, entry)
+        given = {"answer": answers[number].get("answer"), "category_id": answers[number].get("type")}
+        return _question(str(number), media, {**entry, **given}, question_file)
+
+    return [partial(read, *each) for each in questions.items()]
 
 
 def read_tgif_qa(task: str, root: Path, split: str) -> list[Question]:
@@ -76,15 +99,20 @@ def read_tgif_qa(task: str, root: Path, split: str) -> list[Question]:
     Raises:
         SourceError: a file is missing or damaged, or there is not one video.
     """
+    return [read() for read in tgif_qa_entries(task, root, split)]
+
+
+def tgif_qa_entries(task: str, root: Path, split: str) -> Entries[Question]:
+    """A task of TGIF-QA, one question at a time; raises as `read_tgif_qa`."""
     file = required(root / f"{split.title()}_{task}_question.csv", TGIF_HOW)
     videos = _videos(root, TGIF_HOW)
-    questions = []
-    for number, row in enumerate(csv.DictReader(read_lines(file), delimiter="\t"), 2):
-        where = f"{file}, line {number}"
+
+    def read(number: int, row: Mapping[str, Any]) -> Question:
         entry = {key: text for key, text in row.items() if key and isinstance(text, str)}
         media = _found(videos, entry.get("gif_name"), file, entry)
-        questions.append(_tgif_question(task, media, entry, where))
-    return questions
+        return _tgif_question(task, media, entry, f"{file}, line {number}")
+
+    return [partial(read, *each) for each in enumerate(csv.DictReader(read_lines(file), delimiter="\t"), 2)]
 
 
 def _tgif_question(task: str, media: Path, entry: dict[str, str], where: str) -> Question:
