@@ -16,12 +16,24 @@ from vitron_ros.yaml_file import read_yaml
 GROUPS = ("vision", "selector", "projector", "region", "embeddings", "language")
 MAX_STEPS = 10**9  # batch numbers must have room for them
 NAME = re.compile("[a-z][a-z0-9_]*")  # of a stage, which is part of a directory's
+_CONVERSATION = ("vqa", "video_qa", "grounded_vqa", "grounded_video_qa", "invocation")
+_GROUNDED = ("rec", "reg", "grounded_caption")
+_TRACK = ("rsot", "sot", "video_reg")
 READER_TASKS = {
-    "conversations": ("vqa", "video_qa", "grounded_vqa", "grounded_video_qa", "invocation"),
+    "conversations": _CONVERSATION,
     "captions": ("caption",),
-    "regions": ("rec", "reg"),
-    "tracks": ("rsot", "sot", "video_reg"),
-}  # by kind of record, see records.py
+    "regions": _GROUNDED,
+    "tracks": _TRACK,
+    "shards": (*_CONVERSATION, "caption", *_GROUNDED, *_TRACK),
+    **dict.fromkeys(("refcoco", "refcoco+", "refcocog"), ("rec", "reg")),
+    "flickr30k": _GROUNDED,
+    **dict.fromkeys(("lasot", "got10k"), _TRACK),
+    **dict.fromkeys(("dancetrack", "mot16"), ("sot",)),  # which do not say what their objects are
+    **dict.fromkeys(("vqa-v2", "ok-vqa", "gqa"), ("vqa",)),
+    **dict.fromkeys(("msvd-qa", "msrvtt-qa", "activitynet-qa", "tgif-qa"), ("video_qa",)),
+    **dict.fromkeys(("coco-captions", "msrvtt"), ("caption",)),
+}  # what the records of each source can be asked for, see sources/
+JSON_READERS = ("conversations", "captions", "regions", "tracks")
 NAMES = {int: "a whole number", float: "a number", str: "text in one line", bool: "true or false"}
 
 
@@ -66,15 +78,20 @@ class ClipsConfig(Checked):
 
 @dataclass(frozen=True, kw_only=True)
 class RecordsConfig(Checked):
-    """A file of annotated images or clips, and its share of the records of every batch."""
+    """A set of annotated images or clips, and its share of the records of every batch."""
 
-    reader: str = setting("conversations", "kind of its entries, see training/records.py", choices=tuple(READER_TASKS))
-    path: str = setting("", "JSON list or JSON lines of records")
-    media: str = setting("", "folder of their images and videos; empty: that of the file")
+    reader: str = setting("conversations", "what it is, see training/sources", choices=tuple(READER_TASKS))
+    path: str = setting("", "JSON file of records; or folder of shards, or of a data set in its official layout")
+    media: str = setting("", "folder of the images and videos of a JSON file; empty: that of the file")
+    split: str = setting("", "of an official layout; empty: that for training")
+    origin: str = setting("", "where to get a JSON file or shards, for the message that they are missing")
     share: float = setting(1.0, "of all records, in proportion to the other shares", low=1e-6, high=1e6)
     tasks: tuple[str, ...] = setting((), "tasks of its questions, of which one is drawn for each record")
     min_frames: int = setting(1, "frames of a clip, at least", low=1, high=64)
     max_frames: int = setting(1, "frames of a clip, at most", low=1, high=64)
+    max_questions: int = setting(
+        1, "questions about an image or video, each asked on its own; conversations keep theirs", low=1, high=64
+    )
     max_interval: int = setting(1, "frames of a track from one that is shown to the next, at most", low=1, high=10**4)
     question_tokens: int = setting(60, "of a record on average, for the arithmetic of a dry run", low=0, high=10**6)
     answer_tokens: int = setting(60, "the same, of its answers; of tracks, of one frame", low=1, high=10**6)
@@ -82,13 +99,22 @@ class RecordsConfig(Checked):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.path:
-            raise ConfigError("path is empty; name the file of the records")
+            raise ConfigError("path is empty; name the file or folder of the records")
+        if self.media and self.reader not in JSON_READERS:
+            raise ConfigError(f"media is {self.media!r}; {self.reader} has its images and videos below path")
+        if self.split and self.reader in (*JSON_READERS, "shards"):
+            raise ConfigError(f"split is {self.split!r}; {self.reader} has no splits")
         known = READER_TASKS[self.reader]
         if not self.tasks or (unknown := sorted(set(self.tasks) - set(known))):
             named = ", ".join(unknown) if self.tasks else "nothing"
             raise ConfigError(f"tasks names {named}; records of {self.reader} have {', '.join(known)}")
         if self.max_frames < self.min_frames:
             raise ConfigError(f"max_frames is {self.max_frames}, below min_frames {self.min_frames}")
+
+    @property
+    def has_tracks(self) -> bool:
+        """Whether its answers have a part for each frame."""
+        return not set(self.tasks).isdisjoint(_TRACK)
 
 
 def _loss_weight(default: float, description: str) -> Any:

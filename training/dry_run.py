@@ -1,6 +1,7 @@
 """What a stage on records costs, by arithmetic: FLOP, hours and memory on 8 A100, and whether clips fit the context.
 
-Nothing is loaded and no data are read. Text lengths are those that the stage's file states for each set of records.
+No weights are loaded. Text lengths are those that the stage's file states for each set of records; of the data, it is
+said what is there.
 Activations are counted after Korthikanti et al. (arXiv 2205.05198), with attention that keeps no scores.
 """
 
@@ -11,10 +12,11 @@ from torch import nn
 from training.adapters import TARGETS
 from training.assemble import PROFILES
 from training.config import RecordsConfig, TrainConfig
+from training.sources import open_source
 from training.throughput import PEAK_FLOPS, forward_flops, passes
 from training.tiny import read_model
 from training.training_module import group_of
-from vitron_ros.errors import ConfigError
+from vitron_ros.errors import ConfigError, SourceError
 from vitron_ros.model.config import ModelConfig
 from vitron_ros.model.vitron import VitronModel, build_empty
 
@@ -121,6 +123,19 @@ def describe(config: TrainConfig, found: Costs) -> str:
     return "\n".join([title, *(f"  {name:8} {text}" for name, text in lines.items())])
 
 
+def describe_data(config: TrainConfig) -> str:
+    """The sets of a stage as lines for a person: what is there, and where to get what is not."""
+    total = sum(each.share for each in config.records)
+    return "\n".join(f"  {each.share / total:4.0%} {each.reader:13} {_there(each)}" for each in config.records)
+
+
+def _there(records: RecordsConfig) -> str:
+    try:
+        return f"{records.path}: {len(open_source(records)):,} records"
+    except (ConfigError, SourceError) as error:
+        return f"missing: {error}"
+
+
 def record_tokens(records: RecordsConfig, model: ModelConfig, frames: float) -> float:
     """Tokens of a record of that many frames."""
     markers = MARKER_TOKENS if frames > 1 else 0
@@ -128,7 +143,7 @@ def record_tokens(records: RecordsConfig, model: ModelConfig, frames: float) -> 
 
 
 def _labels(records: RecordsConfig, frames: float) -> float:
-    return records.answer_tokens * (frames if records.reader == "tracks" else 1)
+    return records.answer_tokens * (frames if records.has_tracks else 1)
 
 
 def _check_context(config: TrainConfig, model: ModelConfig) -> None:

@@ -14,14 +14,16 @@ from training.config import TrainConfig
 from training.data import Batch, resized_square
 from training.dense import unknown_targets
 from training.errors import RecordError
+from training.media import read_frames
 from training.mixing import Mixture
 from training.packing import Packer, PackSizes
 from training.questions import MARKED_TASKS, Question
-from training.records import Record, RecordSet, RecordTurn, Rng, read_frames
+from training.records import Record, RecordTurn, Rng, draw_record
+from training.sources import open_source
 from vitron_ros.boxes import xyxy_from_norm
 from vitron_ros.errors import ConfigError
 from vitron_ros.frame import Image
-from vitron_ros.model.answers import one_box_text, track_text
+from vitron_ros.model.answers import grounded_text, one_box_text, track_text
 from vitron_ros.model.config import ModelConfig
 from vitron_ros.model.prompts import PromptBuilder, Turn
 from vitron_ros.model.region import MarkedRegion
@@ -36,15 +38,16 @@ class RecordBatches(Dataset[Batch]):
     def __init__(self, config: TrainConfig, model: ModelConfig, builder: PromptBuilder, tokens_per_region: int) -> None:
         """
         Raises:
-            ConfigError: a set cannot be read, or the model takes images that are not stretched to its square.
+            ConfigError: the model takes images that are not stretched to its square, or a set has no such split.
+            SourceError: a set is missing or damaged.
         """
         if model.vision.fit != "stretch":
             raise ConfigError(f"{model.name} fits images by {model.vision.fit}; records need one that stretches them")
         self._config, self._vision, self._builder = config, model.vision, builder
         self._sizes = PackSizes(model.tokens_per_frame, tokens_per_region, model.language.max_positions)
-        self._sets = [RecordSet(each) for each in config.records]
+        self._sources = [open_source(each) for each in config.records]
         self._mixture = Mixture(
-            [each.share for each in config.records], [len(each) for each in self._sets], config.seed
+            [each.share for each in config.records], [len(each) for each in self._sources], config.seed
         )
 
     def __getitem__(self, number: int) -> Batch:
@@ -57,12 +60,13 @@ class RecordBatches(Dataset[Batch]):
         for place in range(number * count, (number + 1) * count):
             rng = np.random.Generator(np.random.PCG64([self._config.seed, place]))
             chosen = self._mixture[place]
+            config = self._config.records[chosen.set]
             try:
-                record = self._sets[chosen.set].read(chosen.record, rng)
-                shown = read_frames(record)
+                record = draw_record(self._sources[chosen.set][chosen.record], config, rng)
+                shown = read_frames(record.media, record.frames)
                 questions = self._questions(record, shown, rng)
             except RecordError as error:
-                broken.append(str(error))
+                broken.append(f"record {chosen.record} of {config.path}: {error}")
                 continue
             packer.add_clip(questions, frames)
             size = self._vision.image_size
@@ -84,17 +88,15 @@ class RecordBatches(Dataset[Batch]):
             length = prompt.length(self._sizes.tokens_per_frame, self._sizes.tokens_per_region)
             length += 1 + len(self._builder.tokenizer.encode_answer(question.answer))
             if length > self._sizes.max_positions:
-                raise RecordError(
-                    f"record {record.id!r} of {record.source} takes {length} tokens, more than the "
-                    f"{self._sizes.max_positions} of this model"
-                )
+                raise RecordError(f"it takes {length} tokens, more than the {self._sizes.max_positions} of this model")
         return questions
 
 
 def record_questions(
     record: Record, images: Sequence[Image], builder: PromptBuilder, rng: Rng, *, takes_regions: bool
 ) -> list[Question]:
-    """A question for each turn of a record, with the turns before it as its history. All images are in the first turn.
+    """A question for each turn of a record. In a conversation the turns before it are its history, and all images are
+    in the first.
 
     Args:
         rng: draws the template, and whether a box is marked or written as text.
@@ -102,21 +104,24 @@ def record_questions(
     dialect = builder.profile.dialect
     history: tuple[Turn, ...] = ()
     found = []
-    for number, said in enumerate(record.turns):
+    for said in record.turns:
         answer = said.answer
-        if not answer and said.task in TRACK_TASKS:
+        if said.labels:
+            answer = grounded_text(answer, dict(said.labels), dialect)
+        elif not answer and said.task in TRACK_TASKS:
             answer = track_text(dict(enumerate(said.boxes, 1)), dialect)
         elif not answer:
             answer = one_box_text(said.boxes[0], dialect)
         turn = Turn(
             task=said.task,
             text=said.text,
-            images=0 if number else record.frames,
+            images=0 if history else record.frames,
             paraphrase=int(rng.integers(len(builder.profile.templates[said.task]))),
         )
         turn, regions = _marked(turn, said, images[0], rng, takes_regions=takes_regions)
         found.append(Question((*history, turn), regions, answer))
-        history = (*history, replace(turn, answer=answer))
+        if record.is_conversation:
+            history = (*history, replace(turn, answer=answer))
     return found
 
 

@@ -1,40 +1,32 @@
-"""Records of annotated images and clips, read from files by their index.
+"""Records: questions about images and clips, drawn from what is annotated about them.
 
-A set of records is a JSON list, or JSON lines, which are read one at a time. Each kind of entry has a reader:
-
-    conversations   LLaVA's: {id, image or video, conversations: [{from: human, value}, {from: gpt, value}, ...]}
-    captions        {id, image or video, caption}
-    regions         {id, image, box: [x_min, y_min, x_max, y_max] as fractions, caption}
-    tracks          ElysiumTrack's: {id, frames: [...], box: [[x_min, ...], ...] as fractions, object_description or
-                    object_class}; a null box: the object is not there
-
-A record that cannot be used is an error of its own, RecordError, which names it; nothing takes its place.
+Every visit draws the frames, the tasks, and which of the captions, phrases, questions or objects they are about.
 """
 
-import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from training.config import RecordsConfig
+from training.annotations import AnnotatedMedia, Captions, Conversation, Questions, Regions, Sentence, Tracks
+from training.config import READER_TASKS, RecordsConfig
 from training.errors import RecordError
-from vitron_ros.errors import ConfigError, ImageError, SourceError
-from vitron_ros.frame import Image
-from vitron_ros.images.compressed import decode_file
+from training.media import Media, is_video
+from vitron_ros.boxes import Boxes
 from vitron_ros.model.answers import Box
-from vitron_ros.model.files import is_file, quoted
-from vitron_ros.model.parsing import ParseStatus, parse_reply
-from vitron_ros.recordings.video_reader import read_timing, read_video
 
-IMAGE_SIGN = "<image>"  # where LLaVA's text has its image
-VIDEO_SIGN = "<video>"
-MODULE_SIGN = "<module>"
 Rng = np.random.Generator
+T = TypeVar("T")
+READERS = {
+    Conversation: "conversations",
+    Questions: "conversations",
+    Captions: "captions",
+    Regions: "regions",
+    Tracks: "tracks",
+}  # whose tasks each form of annotation has
+LABEL = re.compile(r"[^,;:.\n\[\]()]{1,80}")  # a phrase that can stand before its box in a reply
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +39,7 @@ class RecordTurn:
         box: what the question marks in the first frame; None: nothing.
         answer: in words; empty: the boxes are the answer.
         boxes: of the answer, one a frame; None where the object is not there.
+        labels: parts of the answer in words, with the box of each.
     """
 
     task: str
@@ -54,243 +47,138 @@ class RecordTurn:
     box: Box | None = None
     answer: str = ""
     boxes: tuple[Box | None, ...] = ()
+    labels: tuple[tuple[str, Box], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """One annotated image or clip.
+    """Questions about an image or a clip.
 
     Attributes:
-        id: of the record in its set.
-        source: file of the set.
         media: image files, one a frame; or one video file.
         frames: how many are shown; those of a video file lie evenly over it.
-        turns: the conversation, in order.
+        turns: the questions, in order.
+        is_conversation: whether each has those before it as its history; else each is asked on its own.
     """
 
-    id: str
-    source: str
-    media: tuple[Path, ...]
+    media: tuple[Media, ...]
     frames: int
     turns: tuple[RecordTurn, ...]
+    is_conversation: bool = False
 
 
-class RecordSet:
-    """The records of one file."""
-
-    def __init__(self, config: RecordsConfig) -> None:
-        """
-        Raises:
-            ConfigError: the file cannot be read, or holds no records.
-        """
-        self._config, self._path = config, Path(config.path)
-        self._media = Path(config.media) if config.media else self._path.parent
-        self._entries: list[Any] = []
-        self._offsets: NDArray[np.int64] | None = None
-        try:
-            if self._path.suffix == ".jsonl":
-                self._offsets = _line_offsets(self._path)
-            else:
-                self._entries = json.loads(self._path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ConfigError(
-                f"the records of {self._path} cannot be read: {error}; give a JSON list or lines"
-            ) from error
-        if not isinstance(self._entries, list) or not len(self):
-            raise ConfigError(f"{self._path} holds no list of records; give a JSON list, or lines of JSON")
-
-    def __len__(self) -> int:
-        return len(self._entries) if self._offsets is None else len(self._offsets) - 1
-
-    def read(self, index: int, rng: Rng) -> Record:
-        """The record of an index. `rng` draws its task and frames.
-
-        Raises:
-            RecordError: it cannot be used.
-        """
-        entry = self._entry(index)
-        name = str(entry.get("id", index))
-        try:
-            return READERS[self._config.reader](_Reader(self._config, self._media, name, rng), entry)
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-            raise RecordError(f"record {quoted(name)} of {self._path}: {_reason(error)}") from error
-
-    def _entry(self, index: int) -> Mapping[str, Any]:
-        if self._offsets is None:
-            entry = self._entries[index]
-        else:
-            with self._path.open("rb") as file:
-                file.seek(int(self._offsets[index]))
-                line = file.read(int(self._offsets[index + 1] - self._offsets[index]))
-            try:
-                entry = json.loads(line)
-            except ValueError as error:
-                raise RecordError(f"record {index} of {self._path} is not JSON: {error}") from error
-        if not isinstance(entry, Mapping):
-            raise RecordError(f"record {index} of {self._path} is no table")
-        return entry
-
-
-@dataclass(frozen=True)
-class _Reader:
-    """What a kind of entry is read with."""
-
-    config: RecordsConfig
-    media: Path
-    id: str
-    rng: Rng
-
-    def record(self, media: tuple[Path, ...], frames: int, *turns: RecordTurn) -> Record:
-        return Record(id=self.id, source=self.config.path, media=media, frames=frames, turns=turns)
-
-    def file(self, name: object) -> Path:
-        """A file of the media folder. Raises ValueError if it is outside."""
-        if not isinstance(name, str) or Path(name).is_absolute() or ".." in Path(name).parts:
-            raise ValueError(f"{quoted(name)} is not a file of the media folder")
-        return self.media / name
-
-    def images_or_video(self, entry: Mapping[str, Any]) -> tuple[tuple[Path, ...], int]:
-        """The media of an entry, and how many frames of it are shown."""
-        if "video" in entry:
-            return (self.file(entry["video"]),), self.frame_count()
-        named = entry["image"]
-        files = tuple(self.file(name) for name in (named if isinstance(named, list) else [named]))
-        if not files:
-            raise ValueError("it has no image")
-        return files, len(files)
-
-    def frame_count(self) -> int:
-        return int(self.rng.integers(self.config.min_frames, self.config.max_frames + 1))
-
-    def task(self) -> str:
-        return self.config.tasks[int(self.rng.integers(len(self.config.tasks)))]
-
-
-def _conversation(reader: _Reader, entry: Mapping[str, Any]) -> Record:
-    media, frames = reader.images_or_video(entry)
-    said = entry["conversations"]
-    turns: list[RecordTurn] = []
-    for human, model in zip(said[::2], said[1::2], strict=True):
-        if (human["from"], model["from"]) != ("human", "gpt"):
-            raise ValueError("its turns do not alternate between human and gpt")
-        text = human["value"].replace(IMAGE_SIGN, "").replace(VIDEO_SIGN, "").strip()
-        turns.append(RecordTurn(task=reader.task() if not turns else "conversation", text=text, answer=model["value"]))
-    for turn in turns:
-        if MODULE_SIGN in turn.answer:
-            reply = parse_reply(turn.answer)
-            if reply.status is not ParseStatus.OK or reply.invocation is None:
-                raise ValueError(f"its invocation cannot be read: {'; '.join(reply.problems)}")
-    return reader.record(media, frames, *turns)
-
-
-def _caption(reader: _Reader, entry: Mapping[str, Any]) -> Record:
-    media, frames = reader.images_or_video(entry)
-    return reader.record(media, frames, RecordTurn(task=reader.task(), answer=_text(entry, "caption")))
-
-
-def _region(reader: _Reader, entry: Mapping[str, Any]) -> Record:
-    media, box, text, task = (
-        (reader.file(entry["image"]),),
-        read_box(entry["box"]),
-        _text(entry, "caption"),
-        reader.task(),
-    )
-    if task == "rec":
-        return reader.record(media, 1, RecordTurn(task=task, text=text, boxes=(box,)))
-    return reader.record(media, 1, RecordTurn(task=task, box=box, answer=text))
-
-
-def _track(reader: _Reader, entry: Mapping[str, Any]) -> Record:
-    names, boxes = entry["frames"], entry["box"]
-    if len(names) != len(boxes):
-        raise ValueError(f"it has {len(names)} frames and {len(boxes)} boxes")
-    shown = reader.frame_count()
-    if len(names) < shown:
-        raise ValueError(f"it has {len(names)} frames, and {shown} are asked for")
-    # The interval is shortened where the clip is too short for it.
-    longest = min(reader.config.max_interval, (len(names) - 1) // max(1, shown - 1))
-    interval = int(reader.rng.integers(1, longest + 1)) if longest > 1 else 1
-    start = int(reader.rng.integers(len(names) - interval * (shown - 1)))
-    places = range(start, start + interval * shown, interval)
-    media = tuple(reader.file(names[place]) for place in places)
-    found = tuple(None if boxes[place] is None else read_box(boxes[place]) for place in places)
-    text = _text(entry, "object_description" if entry.get("object_description") else "object_class")
-    task = reader.task()
-    if task == "rsot":
-        return reader.record(media, shown, RecordTurn(task=task, text=text, boxes=found))
-    if found[0] is None:
-        raise ValueError("its object is not in the first frame, where the question marks it")
-    if task == "sot":
-        return reader.record(media, shown, RecordTurn(task=task, box=found[0], boxes=found))
-    return reader.record(media, shown, RecordTurn(task=task, box=found[0], answer=text))
-
-
-READERS: dict[str, Callable[[_Reader, Mapping[str, Any]], Record]] = {
-    "conversations": _conversation,
-    "captions": _caption,
-    "regions": _region,
-    "tracks": _track,
-}
-
-
-def read_box(values: Any) -> Box:
-    """A box of fractions. Raises ValueError if it is none."""
-    x1, y1, x2, y2 = (float(value) for value in values)
-    if not (0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1):
-        raise ValueError(f"{quoted(list(values))} is no box x_min, y_min, x_max, y_max in fractions of the image")
-    return x1, y1, x2, y2
-
-
-def read_frames(record: Record) -> list[Image]:
-    """The frames of a record, each (H, W, 3) uint8 rgb.
+def draw_record(given: AnnotatedMedia, config: RecordsConfig, rng: Rng) -> Record:
+    """A record about annotated media.
 
     Raises:
-        RecordError: a file is missing or damaged, or a video has fewer frames than are shown.
+        RecordError: the clip is too short, or nothing is annotated that a task of the set could ask for.
     """
-    try:
-        if len(record.media) == record.frames and not _is_video(record.media[0]):
-            return [decode_file(path.read_bytes()) for path in record.media]
-        return _video_frames(record.media[0], record.frames)
-    except (OSError, ImageError, SourceError) as error:
-        raise RecordError(f"record {quoted(record.id)} of {record.source}: {error}") from error
+    reader = READERS[type(given.annotation)]
+    tasks = [task for task in config.tasks if task in READER_TASKS[reader]]
+    if not tasks:
+        raise RecordError(f"it is of {reader}, which can be asked for {', '.join(READER_TASKS[reader])}")
+    match given.annotation:
+        case Tracks():
+            return _tracked(given.media, given.annotation, config, _drawn(tasks, rng), rng)
+        case Conversation(said):
+            names = [_drawn(tasks, rng), *["conversation"] * (len(said) - 1)]
+            turns = [
+                RecordTurn(task=name, text=text, answer=answer)
+                for name, (text, answer) in zip(names, said, strict=True)
+            ]
+        case Questions(pairs):
+            turns = [
+                RecordTurn(task=_drawn(tasks, rng), text=question, answer=answer)
+                for question, answer in _some(pairs, config.max_questions, rng)
+            ]
+        case Captions(texts):
+            turns = [RecordTurn(task=_drawn(tasks, rng), answer=_drawn(texts, rng))]
+        case Regions():
+            turns = _region_turns(given.annotation, tasks, config.max_questions, rng)
+    frames = _frame_count(config, rng) if is_video(given.media[0]) else len(given.media)
+    is_conversation = isinstance(given.annotation, Conversation)
+    return Record(media=given.media, frames=frames, turns=tuple(turns), is_conversation=is_conversation)
 
 
-def _is_video(path: Path) -> bool:
-    return path.suffix.lower() in (".mp4", ".mkv", ".avi", ".webm")
+def _region_turns(regions: Regions, asked: Sequence[str], most: int, rng: Rng) -> list[RecordTurn]:
+    phrases = [phrase for phrase in regions.phrases if len(phrase.boxes) == 1]
+    sentences = [(sentence, labels) for sentence in regions.sentences if (labels := _labels(sentence))]
+    tasks = [task for task in asked if (sentences if task == "grounded_caption" else phrases)]
+    if not tasks:
+        raise RecordError(f"it has nothing to ask for by {', '.join(asked)}")
+    turns: list[RecordTurn] = []
+    drawn = _some(phrases, most, rng)
+    for place in range(min(most, max(len(phrases), len(sentences)))):
+        task = _drawn(tasks, rng)
+        if task == "grounded_caption":
+            sentence, labels = sentences.pop(int(rng.integers(len(sentences))))
+            turns.append(RecordTurn(task=task, answer=sentence.text, labels=labels))
+            if not sentences:
+                tasks.remove(task)
+        elif place < len(drawn):
+            phrase = drawn[place]
+            if task == "rec":
+                turns.append(RecordTurn(task=task, text=phrase.text, boxes=phrase.boxes))
+            else:
+                turns.append(RecordTurn(task=task, box=phrase.boxes[0], answer=phrase.text))
+        if not tasks:
+            break
+    return turns
 
 
-def _video_frames(path: Path, count: int) -> list[Image]:
-    if not is_file(path):
-        raise SourceError(f"there is no video {path}")
-    timing = read_timing(path)
-    length = timing.count or 0
-    wanted = np.linspace(0, length - 1, count).round().astype(int).tolist() if length >= count else []
-    found: list[Image] = []
-    for frame in read_video(path, 0, timing.fps or 1.0, lambda index, error: None) if wanted else ():
-        if len(found) < count and frame.index == wanted[len(found)]:
-            found.append(frame.rgb)
-        if len(found) == count:
-            return found
-    raise SourceError(f"{path} has {length} frames, of which {len(found)} of {count} could be read")
+def _labels(sentence: Sentence) -> tuple[tuple[str, Box], ...]:
+    """Phrases that can be told apart in a reply; several boxes of one are merged, as grounding is usually scored."""
+    texts = [phrase.text for phrase in sentence.phrases]
+    return tuple(
+        (phrase.text, phrase.hull)
+        for phrase in sentence.phrases
+        if texts.count(phrase.text) == 1 and LABEL.fullmatch(phrase.text)
+    )
 
 
-def _line_offsets(path: Path) -> NDArray[np.int64]:
-    """Where each line begins that is not empty, and the end of the last: (lines + 1,) bytes."""
-    starts, place = [0], 0
-    with path.open("rb") as file:
-        for line in file:
-            place += len(line)
-            starts.append(place)
-    lines = [start for start, end in pairwise(starts) if end - start > 1]
-    return np.array([*lines, place], np.int64)
+def _tracked(media: tuple[Media, ...], tracks: Tracks, config: RecordsConfig, task: str, rng: Rng) -> Record:
+    shown, length = _frame_count(config, rng), len(media)
+    if length < shown:
+        raise RecordError(f"it has {length} frames, and {shown} are asked for")
+    # The interval is shortened where the clip is too short for it.
+    longest = min(config.max_interval, (length - 1) // max(1, shown - 1))
+    interval = int(rng.integers(1, longest + 1)) if longest > 1 else 1
+    starts = length - interval * (shown - 1)
+    has_box = np.array([np.isfinite(one.boxes[:starts]).all(axis=1) for one in tracks.objects])  # (objects, starts)
+    can_start = np.ones_like(has_box) if task == "rsot" else has_box
+    if task != "sot":
+        can_start = can_start & np.array([[bool(one.text.strip())] for one in tracks.objects])
+    if not can_start.any():
+        reason = "that is described" if has_box.any() else "in a frame that a clip could start with"
+        raise RecordError(f"it has no object {reason}")
+    start = int(rng.choice(np.flatnonzero(can_start.any(axis=0))))
+    chosen = tracks.objects[int(rng.choice(np.flatnonzero(can_start[:, start])))]
+    places = range(start, start + interval * shown, interval)
+    boxes = tuple(_box(chosen.boxes[place]) for place in places)
+    if task == "rsot":
+        turn = RecordTurn(task=task, text=chosen.text.strip(), boxes=boxes)
+    elif task == "sot":
+        turn = RecordTurn(task=task, box=boxes[0], boxes=boxes)
+    else:
+        turn = RecordTurn(task=task, box=boxes[0], answer=chosen.text.strip())
+    return Record(media=tuple(media[place] for place in places), frames=shown, turns=(turn,))
 
 
-def _text(entry: Mapping[str, Any], key: str) -> str:
-    text = entry[key]
-    if not isinstance(text, str) or not text.strip():
-        raise ValueError(f"{key} is {quoted(text)}; it must be text")
-    return text.strip()
+def _box(box: Boxes) -> Box | None:
+    if np.isnan(box).any():
+        return None
+    x_min, y_min, x_max, y_max = box.tolist()
+    return x_min, y_min, x_max, y_max
 
 
-def _reason(error: Exception) -> str:
-    return f"it has no {error}" if isinstance(error, KeyError) else str(error)
+def _frame_count(config: RecordsConfig, rng: Rng) -> int:
+    return int(rng.integers(config.min_frames, config.max_frames + 1))
+
+
+def _drawn(values: Sequence[T], rng: Rng) -> T:
+    return values[int(rng.integers(len(values)))]
+
+
+def _some(values: Sequence[T], most: int, rng: Rng) -> list[T]:
+    """Up to so many of them, in random order."""
+    return [values[int(place)] for place in rng.permutation(len(values))[:most]]

@@ -20,7 +20,7 @@ import torch
 
 from training.config import TrainConfig, load_stages
 from training.distributed import STORE, is_lost_connection, leave
-from training.dry_run import costs, describe
+from training.dry_run import costs, describe, describe_data
 from training.errors import TrainingError
 from training.launch import launch
 from training.scale import tiny_stage
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--processes", type=whole(1, 64), default=1, help="one for each GPU of this machine")
     parser.add_argument("--device", help="such as cpu or cuda:1; by default a GPU where there is one")
     parser.add_argument("--scale", choices=("full", "tiny"), default="full", help="tiny: a test, see training/scale.py")
-    parser.add_argument("--dry-run", action="store_true", help="only say what the stages cost, by arithmetic")
+    parser.add_argument("--dry-run", action="store_true", help="only say what stages cost, and which data are there")
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     if arguments.processes > 1 and STORE not in os.environ:
@@ -59,6 +59,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         for config in stages:
             print(describe(config, costs(config)))
+            print(describe_data(config))
         return 0
     for config in map(tiny_stage, stages) if arguments.scale == "tiny" else stages:
         if arguments.workers is not None:

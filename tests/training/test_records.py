@@ -11,23 +11,35 @@ import pytest
 from base_models import write_clip, write_llama
 from miniature_data import BOX, COUNT, REPLY, write_image, write_records
 
+from training.annotations import AnnotatedMedia, Phrase, Regions, Sentence, TrackedObject, Tracks
 from training.assemble import PROFILES, assemble
 from training.config import ClipsConfig, LossWeightsConfig, RecordsConfig, TrainConfig
-from training.data import BATCHES_BEFORE_DOUBT, BrokenRecords, load_batches
+from training.data import BATCHES_BEFORE_DOUBT, Batch, BrokenRecords, load_batches
 from training.errors import RecordError
+from training.media import read_frames
 from training.mixing import BLOCK, Mixture, block_counts, shuffled
 from training.packing import IGNORE
-from training.record_batches import RecordBatches
-from training.records import RecordSet, RecordTurn, read_frames
+from training.record_batches import RecordBatches, record_questions
+from training.records import Record, RecordTurn, draw_record
+from training.sources import open_source
 from vitron_ros.errors import ConfigError, SourceError
 from vitron_ros.model.checkpoint import load_checkpoint
+from vitron_ros.model.parsing import parse_reply
 
 TASKS = {"conversations": "vqa", "captions": "caption", "regions": "rec", "tracks": "rsot"}
 
 
 def config_of(folder: Path, reader: str = "conversations", **changes) -> RecordsConfig:
     values = {"reader": reader, "path": str(folder / f"{reader}.jsonl"), "media": str(folder / reader)}
-    return RecordsConfig(**{"tasks": (TASKS[reader],), **values, **changes})
+    return RecordsConfig(**{"tasks": (TASKS.get(reader, ""),), **values, **changes})
+
+
+def rounded(boxes):
+    return tuple(box and tuple(round(value, 6) for value in box) for box in boxes)
+
+
+def read(config: RecordsConfig, index: int, seed: int = 0) -> Record:
+    return draw_record(open_source(config)[index], config, rng(seed))
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -62,11 +74,10 @@ def rng(seed: int = 0) -> np.random.Generator:
 def test_each_reader_gives_frames_and_turns(tmp_path, reader, changes, frames, turns):
     config = config_of(tmp_path, reader, **changes)
     write_records(config, tmp_path)
-    records = RecordSet(config)
-    assert len(records) == COUNT
-    record = records.read(1, rng())
-    assert list(record.turns) == turns
-    images = read_frames(record)
+    assert len(open_source(config)) == COUNT
+    record = read(config, 1)
+    assert [replace(turn, boxes=rounded(turn.boxes), box=rounded([turn.box])[0]) for turn in record.turns] == turns
+    images = read_frames(record.media, record.frames)
     assert len(images) == record.frames == frames and images[0].ndim == 3
 
 
@@ -75,7 +86,7 @@ def test_frames_of_a_track_are_at_one_interval_that_fits_the_clip(tmp_path):
     write_records(config, tmp_path)
     seen = set()
     for seed in range(40):
-        numbers = [int(path.stem) for path in RecordSet(config).read(0, rng(seed)).media]
+        numbers = [int(path.stem) for path in read(config, 0, seed).media]
         first, second = np.diff(numbers)
         assert first == second
         seen.add(int(first))
@@ -87,46 +98,83 @@ ENTRY = {
     "image": "0.png",
     "conversations": [{"from": "human", "value": "?"}, {"from": "gpt", "value": "."}],
 }
-TRACK = {"id": "x7", "frames": ["0.png", "0.png"], "box": [list(BOX), list(BOX)], "object_class": "ring"}
+TRACK = {
+    "id": "x7", "vid": "clip", "frames": ["0.png", "0.png"], "box": [list(BOX), list(BOX)], "frame_size": [40, 30],
+    "object_class": "ring", "object_description": "",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("reader", "entry", "sentence"),
     [
-        ("conversations", {**ENTRY, "image": "../0.png"}, "'x7' .* is not a file of the media folder"),
-        ("conversations", {**ENTRY, "image": []}, "'x7' .* has no image"),
-        ("conversations", {"id": "x7", "conversations": []}, "it has no 'image'"),
+        ("conversations", {**ENTRY, "image": "../0.png"}, "is not a file of the media folder"),
+        ("conversations", {**ENTRY, "image": "a\0b"}, "is not a file of the media folder"),
+        ("conversations", {**ENTRY, "image": []}, "it has no image"),
+        ("conversations", {"id": "x7", "conversations": ENTRY["conversations"]}, "it has no image or video"),
+        ("conversations", {"id": "x7", "image": "0.png", "caption": "ring"}, "it has no conversations"),
+        ("conversations", {**ENTRY, "conversations": []}, "it has no turn"),
         ("conversations", {**ENTRY, "conversations": ENTRY["conversations"][::-1]}, "do not alternate"),
-        ("conversations", {**ENTRY, "conversations": ENTRY["conversations"][:1]}, "'x7'"),
+        ("conversations", {**ENTRY, "conversations": ENTRY["conversations"][:1]}, "shorter"),
+        ("conversations", {**ENTRY, "conversations": [{"from": "human"}, {"from": "gpt"}]}, "it has no 'value'"),
+        (
+            "conversations",
+            {**ENTRY, "conversations": [ENTRY["conversations"][0], {"from": "gpt", "value": " "}]},
+            "its answer is ' '; it must be text",
+        ),
         (
             "conversations",
             {**ENTRY, "conversations": [ENTRY["conversations"][0], {"from": "gpt", "value": REPLY[:-30]}]},
             "its invocation cannot be read",
         ),
-        ("conversations", [1], "record 0 .* is no table"),
+        ("conversations", [1], "it is 1, not a table"),
         ("captions", {"id": "x7", "image": "0.png", "caption": ""}, "caption is ''; it must be text"),
+        ("captions", {"id": "x7", "image": "0.png", "captions": []}, "it has no caption"),
         ("regions", {"id": "x7", "image": "0.png", "caption": "ring", "box": [0.5, 0.1, 0.2, 0.3]}, "is no box"),
-        ("regions", {"id": "x7", "image": "0.png", "caption": "ring", "box": [0.5, 0.1]}, "'x7'"),
-        ("tracks", {**TRACK, "box": [list(BOX)]}, "2 frames and 1 boxes"),
+        ("regions", {"id": "x7", "image": "0.png", "caption": "ring", "box": [10, 20, 50, 60]}, "is no box"),
+        ("regions", {"id": "x7", "image": "0.png", "caption": "ring", "box": [0.5, 0.1]}, "not enough values"),
+        ("regions", {"id": "x7", "image": "0.png", "phrases": [{"text": "ring", "boxes": []}]}, "it has no box"),
+        ("tracks", {**TRACK, "box": [list(BOX)]}, "2 frames but 1 boxes"),
         ("tracks", {**TRACK, "frames": ["0.png"], "box": [list(BOX)]}, "1 frames, and 2 are asked for"),
-        ("tracks", {**TRACK, "box": [None, list(BOX)]}, "not in the first frame"),
+        ("tracks", {**TRACK, "box": [None, list(BOX)]}, "no object in a frame that a clip could start with"),
+        ("tracks", {**TRACK, "box": [[1.2, 0.1, 1.4, 0.2], list(BOX)]}, "box of frame 1, is outside the image"),
+        ("tracks", {**TRACK, "frames": ["0.png", "1.png"]}, "1.png is missing; ElysiumTrack"),
+        ("tracks", {**TRACK, "frames": ["../0.png", "0.png"]}, "should be paths inside"),
     ],
 )
 def test_an_entry_that_cannot_be_used_is_named(tmp_path, reader, entry, sentence):
     changes = {"tasks": ("sot",), "min_frames": 2, "max_frames": 2} if reader == "tracks" else {}
     config = config_of(tmp_path, reader, **changes)
+    write_image(Path(config.media) / "0.png", 0)
     Path(config.path).write_text(json.dumps(entry) + "\n")
     with pytest.raises(RecordError, match=sentence):
-        RecordSet(config).read(0, rng())
+        read(config, 0)
 
 
-@pytest.mark.parametrize(("text", "sentence"), [("", "no list of records"), (None, "cannot be read")])
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "holds no records"),
+        ("[1, ", "cannot be read: .*; give JSON"),
+        (None, r"jsonl is missing; it is at \S+"),
+    ],
+)
 def test_a_file_without_records_is_refused(tmp_path, text, sentence):
-    config = config_of(tmp_path)
+    config = config_of(tmp_path, origin="it is at example.org")
+    Path(config.media).mkdir()
     if text is not None:
         Path(config.path).write_text(text)
-    with pytest.raises(ConfigError, match=sentence):
-        RecordSet(config)
+    with pytest.raises(SourceError, match=sentence):
+        open_source(config)
+
+
+def test_a_list_and_lines_are_told_apart_by_what_is_in_them(tmp_path):
+    config = config_of(tmp_path, "captions")
+    write_records(config, tmp_path)
+    lines = Path(config.path).read_text()
+    Path(config.path).write_text(f" [{','.join(lines.splitlines())}]")
+    as_list = [read(config, index) for index in range(COUNT)]
+    Path(config.path).write_text(f"\n{lines}\n \n")
+    assert as_list == [read(config, index) for index in range(COUNT)]
 
 
 def test_an_image_that_is_missing_or_cut_is_named(tmp_path):
@@ -134,9 +182,10 @@ def test_an_image_that_is_missing_or_cut_is_named(tmp_path):
     write_records(config, tmp_path)
     (Path(config.media) / "0.png").unlink()
     (Path(config.media) / "1.png").write_bytes((Path(config.media) / "1.png").read_bytes()[:200])
-    for index in (0, 1):
-        with pytest.raises(RecordError, match=f"record 'r{index}'"):
-            read_frames(RecordSet(config).read(index, rng()))
+    for index, sentence in enumerate(("0.png is missing", "1.png cannot be read: the png is cut off")):
+        record = read(config, index)
+        with pytest.raises(RecordError, match=sentence):
+            read_frames(record.media, record.frames)
 
 
 def test_shares_are_exact_and_every_record_comes_once_an_epoch():
@@ -205,7 +254,8 @@ def test_a_batch_is_of_its_number_alone_and_names_what_it_leaves_out(tmp_path, c
     broken = [reason for batch in found for reason in batch.broken]
     assert len(broken) == 4, "two of six records, twice"
     assert sum(len(batch.images) for batch in found) == 8
-    assert any("is not JSON" in reason for reason in broken) and any("more than the 400" in reason for reason in broken)
+    assert any(reason.startswith(f"record 2 of {config.path}: it is not JSON") for reason in broken)
+    assert any(reason.startswith(f"record 3 of {config.path}: it takes") for reason in broken)
     with caplog.at_level(logging.WARNING):
         assert len(list(load_batches(batches, range(3), 0))) == 3
     assert "4 records of 3 batches were left out" in caplog.text
@@ -221,6 +271,7 @@ def test_too_many_broken_records_end_the_run():
 
 def test_a_batch_without_any_record_is_an_error(tmp_path, checkpoint):
     config = config_of(tmp_path, "captions")
+    Path(config.media).mkdir()
     Path(config.path).write_text("{}\n")
     with pytest.raises(ConfigError, match="no record of batch 0 can be used; the first: "):
         batches_of(stage_on(config), checkpoint)[0]
@@ -228,7 +279,6 @@ def test_a_batch_without_any_record_is_an_error(tmp_path, checkpoint):
 
 def test_a_model_that_crops_images_is_refused(tmp_path, checkpoint):
     config = config_of(tmp_path)
-    write_image(Path(config.media) / "0.png", 0)
     model = checkpoint.model.config
     with pytest.raises(ConfigError, match="fits images by crop"):
         RecordBatches(stage_on(config), replace(model, vision=replace(model.vision, fit="crop")), checkpoint.prompts, 2)
@@ -249,3 +299,92 @@ def test_settings_that_do_not_go_with_records_are_refused(tmp_path, changes, sen
         TrainConfig(**{**values, **changes})
     with pytest.raises(ConfigError, match="tasks names rec; records of conversations have"):
         config_of(tmp_path, tasks=("rec",))
+    with pytest.raises(ConfigError, match="split is 'val'; conversations has no splits"):
+        config_of(tmp_path, split="val")
+    with pytest.raises(ConfigError, match="lasot has its images and videos below path"):
+        config_of(tmp_path, "lasot", tasks=("sot",))
+
+
+def regions(*phrases: Phrase, sentences: tuple[Sentence, ...] = ()) -> AnnotatedMedia:
+    return AnnotatedMedia(id="x7", media=(Path("0.png"),), annotation=Regions(phrases, sentences))
+
+
+RING, CUP, PAIR = (
+    Phrase("the ring", (BOX,)),
+    Phrase("a cup", ((0, 0, 1, 0.5),)),
+    Phrase("two cats", (BOX, (0, 0, 1, 1))),
+)
+
+
+def test_several_questions_are_about_different_phrases(tmp_path):
+    config = config_of(tmp_path, "regions", tasks=("rec", "reg"), max_questions=4)
+    for seed in range(20):
+        turns = draw_record(regions(RING, CUP, PAIR), config, rng(seed)).turns
+        assert sorted(turn.text or turn.answer for turn in turns) == ["a cup", "the ring"], "one box is asked for"
+    assert {turn.task for seed in range(20) for turn in draw_record(regions(RING), config, rng(seed)).turns} == {
+        "rec", "reg",
+    }  # fmt: skip
+
+
+def test_a_grounded_caption_names_the_box_of_each_phrase(tmp_path, checkpoint):
+    config = config_of(tmp_path, "regions", tasks=("grounded_caption",))
+    sentence = Sentence("the ring and two cats", (RING, PAIR))
+    record = draw_record(regions(RING, PAIR, sentences=(sentence,)), config, rng())
+    [question] = record_questions(
+        record, [np.zeros((9, 9, 3), np.uint8)], checkpoint.prompts, rng(), takes_regions=False
+    )
+    reply = parse_reply(question.answer)
+    assert reply.text.startswith("the ring and two cats")
+    assert [(box.label, box.box) for box in reply.boxes] == [("the ring", BOX), ("two cats", (0, 0, 1, 1))]
+    with pytest.raises(RecordError, match="nothing to ask for by grounded_caption"):
+        draw_record(regions(RING), config, rng())
+    twice = Sentence("a cup and a cup", (CUP, CUP))
+    with pytest.raises(RecordError, match="nothing to ask for"):
+        draw_record(regions(CUP, sentences=(twice,)), config, rng())
+
+
+def test_a_clip_starts_where_its_object_is_marked(tmp_path):
+    here, away = list(BOX), [np.nan] * 4
+    first, second = [away, here, here, away], [away, away, here, here]
+    objects = tuple(TrackedObject("", np.array(boxes)) for boxes in (first, second))
+    clip = AnnotatedMedia(id="x7", media=tuple(Path(f"{n}.jpg") for n in range(4)), annotation=Tracks(objects))
+    config = config_of(tmp_path, "tracks", tasks=("sot",), min_frames=2, max_frames=2)
+    seen = Counter()
+    for seed in range(60):
+        record = draw_record(clip, config, rng(seed))
+        [turn] = record.turns
+        assert turn.box == turn.boxes[0] == BOX
+        seen[record.media[0].stem, turn.boxes[1] is None] += 1
+    assert set(seen) == {("1", False), ("2", True), ("2", False)}, "two objects, of which either may be followed"
+    with pytest.raises(RecordError, match="no object that is described"):
+        draw_record(clip, replace(config, tasks=("rsot",)), rng())
+    with pytest.raises(RecordError, match="it is of tracks, which can be asked for rsot"):
+        draw_record(clip, replace(config, reader="captions", tasks=("caption",)), rng())
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_any_number_of_processes_sees_the_same_order_and_so_does_a_resumed_run(tmp_path, checkpoint, workers):
+    """As the trainer numbers batches: process r of n takes r, r + n, r + 2n, ... from the step that it starts with."""
+    sets = [config_of(tmp_path, "captions"), config_of(tmp_path, "regions", tasks=("rec", "reg"), share=2.0)]
+    for each in sets:
+        write_records(each, tmp_path)
+    stage = stage_on(*sets, seed=3)
+
+    def of_rank(first: int, rank: int, size: int) -> list[bytes]:
+        batches = load_batches(batches_of(stage, checkpoint), range(first + rank, 12, size), workers)
+        return [fingerprint(batch) for batch in batches]
+
+    def seen(first: int, size: int) -> list[bytes]:
+        found = [of_rank(first, rank, size) for rank in range(size)]
+        return [found[number % size][number // size] for number in range(12 - first)]
+
+    alone = seen(0, 1)
+    assert len(set(alone)) == 12
+    for size in (2, 3):
+        assert seen(0, size) == alone
+    assert seen(6, 2) == alone[6:]
+
+
+def fingerprint(batch: Batch) -> bytes:
+    tensors = [batch.images, batch.packs.token_ids, batch.packs.labels, batch.packs.positions]
+    return b"".join(np.ascontiguousarray(tensor).tobytes() for tensor in tensors)

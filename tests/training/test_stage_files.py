@@ -1,6 +1,7 @@
 """The stage files of both papers: their arithmetic, and each of them end to end on miniature models and data."""
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -28,9 +29,13 @@ FILES = [ROOT / "training" / "configs" / f"{name}.yaml" for name in NAMES]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_a_dry_run_tells_what_a_stage_costs(path, capsys):
+def test_a_dry_run_tells_what_a_stage_costs_and_which_data_it_misses(path, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
     assert main([str(path), "--dry-run"]) == 0
     told = capsys.readouterr().out
+    sets = load_stages(path)[0].records
+    for line, records in zip(told.splitlines()[-len(sets) :], sets, strict=True):
+        assert re.fullmatch(rf" +\d+% {re.escape(records.reader)} +missing: data/\S+ is missing; .{{20,}}", line)
     assert told.startswith(f"{path.stem}: on 8 A100-80G")
     for word in ("trained", "steps", "TFLOP", "context", "EFLOP", "hours", "GB a GPU"):
         assert word in told
@@ -40,7 +45,7 @@ def test_costs_are_those_of_the_formulas():
     """By hand: 30,000 steps of 512 records; 358 tokens pass four times through 6.48e9 weights, a frame three times
     through the encoder of 0.365 TFLOP; the state of 7.05e9 weights over 8 GPUs is 14.1 GB."""
     [stage] = load_stages(FILES[1])
-    one = replace(stage, records=tuple(each for each in stage.records if each.path == "data/grit.jsonl"))
+    one = replace(stage, records=tuple(each for each in stage.records if each.path == "data/grit"))
     found = costs(one)
     assert found.records == 15_360_000 and found.tokens == 358
     assert found.flops == pytest.approx(4 * 2 * 6.48e9 * 358 + 3 * 0.365e12, rel=0.03)

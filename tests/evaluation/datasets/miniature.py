@@ -51,13 +51,13 @@ def write_lasot(root, name="cup-2", rows=BOXES, full_occlusion="0,0,0", out_of_v
 
 
 def write_got10k(root, split="val", cover="8,0,3", rows=("1.0000,2.0000,10.0000,20.0000", "1,2,10,20", "28,2,10,20")):
-    name = f"GOT-10k_{split.title()}_000001"
-    folder = write_images(root / split / name, range(1, 4))
+    name, frames = f"GOT-10k_{split.title()}_000001", len(cover.split(","))
+    folder = write_images(root / split / name, range(1, frames + 1))
     write_text(root / split / "list.txt", [name])
     write_text(folder / "groundtruth.txt", list(rows))
     if split != "test":
         for label in ("absence", "cut_by_image"):
-            write_text(folder / f"{label}.label", ["0"] * 3)
+            write_text(folder / f"{label}.label", ["0"] * frames)
         write_text(folder / "cover.label", cover.split(","))
     write_text(
         folder / "meta_info.ini",
@@ -159,9 +159,58 @@ FLICKR_SENTENCES = [
 ]
 
 
-def write_flickr30k(root, xml=FLICKR_XML):
-    write_text(root / "test.txt", ["36979"])
+def write_flickr30k(root, xml=FLICKR_XML, split="test"):
+    write_text(root / f"{split}.txt", ["36979"])
     write_text(root / "Sentences/36979.txt", FLICKR_SENTENCES)
     write_text(root / "Annotations/36979.xml", xml)
     write_image(root / "flickr30k-images/36979.jpg")
     return root
+
+
+MOT_ROWS = [
+    "1,1,11,11,40,80,1,1,1",
+    "3,1,12,11,40,80,1,1,0.5",
+    "1,7,201,11,40,80,0,8,1",
+    "3,2,50.5,11,40,80,0,1,1",
+]
+MOT_INFO = """[Sequence]
+name={}
+imDir=img1
+frameRate=30
+seqLength={}
+imWidth=32
+imHeight=24
+imExt=.jpg
+"""
+
+
+def write_mot_sequence(folder, rows=MOT_ROWS, length=4, digits=6):
+    write_images(folder / "img1", range(1, 5), digits)
+    write_text(folder / "seqinfo.ini", MOT_INFO.format(folder.name, length))
+    if rows is not None:
+        write_text(folder / "gt/gt.txt", rows)
+    return folder
+
+
+def answers(*texts):
+    return [{"answer": text, "answer_confidence": "yes", "answer_id": place} for place, text in enumerate(texts, 1)]
+
+
+def write_ok_vqa(root, annotations=None, prefix="", split="val2014"):
+    questions = [
+        {"image_id": 5, "question": "How many?", "question_id": 51},
+        {"image_id": 5, "question": "Which?", "question_id": 52},
+    ]
+    default = [
+        {"question_id": 52, "image_id": 5, "question_type": "other", "answers": answers(*["blue."] * 10)},
+        {"question_id": 51, "image_id": 5, "question_type": "one", "answers": answers(*["two"] * 4, *["2"] * 6)},
+    ]
+    write_json(root / f"{prefix}OpenEnded_mscoco_{split}_questions.json", {"questions": questions})
+    write_json(root / f"{prefix}mscoco_{split}_annotations.json", {"annotations": annotations or default})
+    write_image(root / split / f"COCO_{split}_000000000005.jpg")
+
+
+VIDEO_QA = [
+    {"id": 1, "video_id": 7, "question": "who runs?", "answer": "man"},
+    {"id": 2, "video_id": 8, "question": "what?", "answer": "ball"},
+]

@@ -4,27 +4,17 @@ import json
 
 import pytest
 
-from tests.evaluation.datasets.miniature import write_image, write_json, write_json_lines, write_text
+from tests.evaluation.datasets.miniature import (
+    VIDEO_QA,
+    answers,
+    write_image,
+    write_json,
+    write_json_lines,
+    write_ok_vqa,
+    write_text,
+)
 from vitron_ros.errors import SourceError
 from vitron_ros.evaluation.datasets import IMAGE_QUESTIONS, VIDEO_QUESTIONS
-
-
-def answers(*texts):
-    return [{"answer": text, "answer_confidence": "yes", "answer_id": place} for place, text in enumerate(texts, 1)]
-
-
-def write_ok_vqa(root, annotations=None):
-    questions = [
-        {"image_id": 5, "question": "How many?", "question_id": 51},
-        {"image_id": 5, "question": "Which?", "question_id": 52},
-    ]
-    default = [
-        {"question_id": 52, "image_id": 5, "question_type": "other", "answers": answers(*["blue."] * 10)},
-        {"question_id": 51, "image_id": 5, "question_type": "one", "answers": answers(*["two"] * 4, *["2"] * 6)},
-    ]
-    write_json(root / "OpenEnded_mscoco_val2014_questions.json", {"questions": questions})
-    write_json(root / "mscoco_val2014_annotations.json", {"annotations": annotations or default})
-    write_image(root / "val2014/COCO_val2014_000000000005.jpg")
 
 
 def test_ok_vqa_joins_by_id_and_keeps_answers_as_written(tmp_path):
@@ -123,14 +113,8 @@ def test_a_damaged_file_is_named(tmp_path, text):
         IMAGE_QUESTIONS["vsr"].read(tmp_path)
 
 
-QA = [
-    {"id": 1, "video_id": 7, "question": "who runs?", "answer": "man"},
-    {"id": 2, "video_id": 8, "question": "what?", "answer": "ball"},
-]
-
-
 def test_msvd_maps_its_numbers_to_names_and_a_missing_video_is_named_when_opened(tmp_path):
-    write_json(tmp_path / "test_qa.json", QA)
+    write_json(tmp_path / "test_qa.json", VIDEO_QA)
     write_text(tmp_path / "youtube_mapping.txt", ["-4wsuPCjDBc_5_15 vid7", "-7KMZQEsJW4_205_208 vid8"])
     write_text(tmp_path / "YouTubeClips/-4wsuPCjDBc_5_15.avi", "")
     first, second = VIDEO_QUESTIONS["msvd-qa"].read(tmp_path)
@@ -142,7 +126,7 @@ def test_msvd_maps_its_numbers_to_names_and_a_missing_video_is_named_when_opened
 
 
 def test_msrvtt_has_videos_by_number(tmp_path):
-    write_json(tmp_path / "test_qa.json", QA)
+    write_json(tmp_path / "test_qa.json", VIDEO_QA)
     with pytest.raises(SourceError, match="holds no video; questions of MSRVTT-QA"):
         VIDEO_QUESTIONS["msrvtt-qa"].read(tmp_path)
     write_text(tmp_path / "TestVideo/video7.mp4", "")
