@@ -126,14 +126,15 @@ def describe(config: TrainConfig, found: Costs) -> str:
 def describe_data(config: TrainConfig) -> str:
     """The sets of a stage as lines for a person: what is there, and where to get what is not."""
     total = sum(each.share for each in config.records)
-    return "\n".join(f"  {each.share / total:4.0%} {each.reader:13} {_there(each)}" for each in config.records)
+    lines = [f"    {each.share / total:4.0%} {each.reader:14} {_there(each)}" for each in config.records]
+    return "\n".join(["  data", *lines])
 
 
 def _there(records: RecordsConfig) -> str:
     try:
         return f"{records.path}: {len(open_source(records)):,} records"
     except (ConfigError, SourceError) as error:
-        return f"missing: {error}"
+        return str(error)
 
 
 def record_tokens(records: RecordsConfig, model: ModelConfig, frames: float) -> float:

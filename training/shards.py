@@ -51,14 +51,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.command == "index":
-        print(f"{write_index(arguments.folder)} samples in {arguments.folder / NAME}")
+        print(f"{write_index(arguments.folder):,} samples in {arguments.folder / NAME}")
         return DONE
     config = RecordsConfig(
         reader=arguments.reader, path=arguments.path, media=arguments.media, split=arguments.split,
         tasks=READER_TASKS[arguments.reader],
     )  # fmt: skip
     written, broken = write_shards(open_source(config), arguments.out, arguments.megabytes * 10**6)
-    print(f"{written} records of {arguments.path} in {arguments.out}, {broken} left out")
+    print(f"{written:,} records of {arguments.path} in {arguments.out}, {broken:,} left out")
     return FAILED if broken else DONE
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
 _Number = tuple[int, str]
@@ -18,6 +19,7 @@ def natural_sorted(paths: Iterable[Path]) -> list[Path]:
     return sorted(paths, key=lambda path: ([_key(part) for part in path.parts], path))
 
 
+@lru_cache(maxsize=1 << 14)  # the folders of a set and the numbers of its frames come again and again
 def _key(name: str) -> tuple[list[str | _Number], str]:
     ending = _ENDING.search(name)
     stem = name[: ending.start()] if ending else name

@@ -35,7 +35,7 @@ def test_a_dry_run_tells_what_a_stage_costs_and_which_data_it_misses(path, capsy
     told = capsys.readouterr().out
     sets = load_stages(path)[0].records
     for line, records in zip(told.splitlines()[-len(sets) :], sets, strict=True):
-        assert re.fullmatch(rf" +\d+% {re.escape(records.reader)} +missing: data/\S+ is missing; .{{20,}}", line)
+        assert re.fullmatch(rf" +\d+% {re.escape(records.reader)} +data/\S+ is missing; .{{20,}}", line)
     assert told.startswith(f"{path.stem}: on 8 A100-80G")
     for word in ("trained", "steps", "TFLOP", "context", "EFLOP", "hours", "GB a GPU"):
         assert word in told

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from itertools import groupby
 from pathlib import Path
 from typing import TypeVar
@@ -45,6 +45,7 @@ from vitron_ros.evaluation.datasets.video_questions import (
 )
 from vitron_ros.model.answers import Box
 
+CACHED = 64  # sequences have thousands of lines of text; MOT16 has 7 of them for training, and DanceTrack 40
 Found = TypeVar("Found")
 Load = Callable[[], AnnotatedMedia]
 
@@ -78,6 +79,7 @@ class LayoutFolder:
         if split not in layout.splits:
             raise ConfigError(f"split is {split!r}; {layout.title} is trained on {', '.join(layout.splits)}")
         self._loads = layout.open(root, split)
+        self._load = lru_cache(maxsize=CACHED)(self._load_one)
         if not self._loads:
             raise SourceError(f"{root} holds no record of the split {split} of {layout.title}")
 
@@ -89,6 +91,9 @@ class LayoutFolder:
         Raises:
             RecordError: the record cannot be used.
         """
+        return self._load(index)
+
+    def _load_one(self, index: int) -> AnnotatedMedia:
         try:
             return self._loads[index]()
         except SourceError as error:
