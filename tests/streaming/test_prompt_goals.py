@@ -58,14 +58,18 @@ class Rig:
         return report
 
     def answer(self, how=found, **values):
-        """Answer every open question, but for those that were withdrawn."""
+        """Answer every open question, but for those that were withdrawn, when there is time before the next image."""
+        self.receive(how, **values)
+        self.pipeline.catch_up()
+
+    def receive(self, how=found, **values):
+        """Answer them just before the next image."""
         for request in list(self.open.values()):
             del self.open[request.id]
             if not request.is_cancelled():
                 reply = how(request, **values)
                 stamps = tuple(item.stamp_ns for item in request.frames)
                 self.pipeline.receive(request, replaced(reply, stamps_ns=stamps))
-        self.pipeline.catch_up()
 
     @property
     def story(self):

@@ -10,6 +10,7 @@ from tests.streaming.test_model_fusion import Slipping, follow
 from tests.streaming.test_prompt_goals import Rig
 from vitron_ros.config import PipelineConfig
 from vitron_ros.grounding.request import ReplyStatus, Task
+from vitron_ros.region import Region
 from vitron_ros.streaming.goals import Outcome, Phase, TrackRequest
 from vitron_ros.streaming.pipeline import CameraPipeline
 from vitron_ros.tracking.track import EventKind, Reason, TrackState
@@ -122,6 +123,23 @@ def test_of_a_number_those_that_are_there_are_followed_and_the_others_searched_f
     assert message_of(rig) == "cancelled by the client"
 
 
+def test_targets_of_one_reply_go_through_each_image_together():
+    """A network that remembers the image it saw last, such as SAM 2's, then encodes each image once."""
+    looked_at = []
+
+    class Looking(Slipping):
+        def step(self, view, **values):
+            looked_at.append(view.frame.index)
+            return super().step(view, **values)
+
+    rig = rig_with(Looking(), Looking(), Looking())
+    rig.run(12)
+    rig.answer(seen(0, 1, 2))
+    report = rig.run(10)
+    assert numbers_of(report) == {1: 0, 2: 1, 3: 2}
+    assert looked_at == sorted(looked_at), looked_at
+
+
 def test_a_number_above_the_limit_of_the_goal_is_told():
     rig = rig_with(prompt="three mugs", max_targets=2)
     follow(rig, 20, seen(0, 1, 2))
@@ -167,6 +185,20 @@ def test_the_limit_of_the_node_holds_for_all_goals_together():
     rig.add("other")
     report = follow(rig, 60, seen(0, 1, 2, 3))[-1]
     assert len(report.tracks) == 3 and rig.finished.keys() <= {"other"}
+
+
+@pytest.mark.parametrize(("prompt", "phrases"), [("all mugs", 1), ("both mugs", 1), ("the red mug and all cups", 2)])
+def test_a_goal_whose_targets_find_no_room_when_they_arrive_ends_once(prompt, phrases):
+    """Others are drawn in the step between the model's reply and their arrival."""
+    rig = rig_with(prompt=prompt, max_targets=3)
+    rig.pipeline.config = PipelineConfig(max_targets=3)
+    rig.run(2)
+    for number in (2, 3, 4):
+        rig.add(f"drawn {number}", TrackRequest(region=Region.from_box(place(number, rig.index))))
+    rig.receive(seen(0, 1))
+    assert len(rig.run(2).tracks) == 3
+    assert rig.finished["goal"].outcome is Outcome.OVERLOADED
+    assert rig.story.count((EventKind.REJECTED, Reason.NONE)) == phrases and rig.finished.keys() == {"goal"}
 
 
 def test_one_that_leaves_and_comes_back_keeps_its_id():

@@ -148,21 +148,19 @@ class GoalManager:
     @property
     def catch_ups(self) -> list[CatchUp]:
         """Boxes of the model on their way to now."""
-        return [catch_up for _, search in self._searching() for catch_up in search.catch_ups]
+        return [catch_up for _, _, catch_up in self._on_their_way()]
 
-    def advance(self, context: StepContext, budget: int, max_views: int) -> tuple[int, Events]:
-        """Carry them towards the newest image; arguments and result as of `ModelFusion.advance`."""
+    def arrive(self, context: StepContext) -> Events:
+        """Start the targets of those that have come to the newest image."""
         events: Events = []
-        for goal, search in self._searching():
-            for catch_up in list(search.catch_ups):
-                budget -= catch_up.advance(self._frame_buffer.after(catch_up.time_ns), budget, max_views)
-                if catch_up.time_ns == context.image_ns:
-                    search.catch_ups.remove(catch_up)
-                    started = self._starter.from_catch_up(context, goal, search, catch_up)
-                    if isinstance(started, Failure):
-                        started = self._fail_search(context, goal, search, started)
-                    events += started
-        return budget, events
+        arrived = [item for item in self._on_their_way() if item[2].time_ns == context.image_ns]
+        for goal, search, catch_up in arrived:
+            if search.is_over:  # one before it was the last that is wanted, or found no room
+                continue
+            search.catch_ups.remove(catch_up)
+            started = self._starter.from_catch_up(context, goal, search, catch_up)
+            events += self._fail_search(context, goal, search, started) if isinstance(started, Failure) else started
+        return events
 
     def follow(self, context: StepContext, tracks: tuple[TrackSnapshot, ...], events: Events) -> None:
         """Count what became of the goals' targets in the newest image, by their tracks and what happened to them."""
@@ -236,6 +234,9 @@ class GoalManager:
     def _searching(self) -> list[tuple[GoalState, PhraseSearch]]:
         """What is still looked for, with its goal."""
         return [(goal, search) for goal in self._goals.values() for search in goal.open_searches]
+
+    def _on_their_way(self) -> list[tuple[GoalState, PhraseSearch, CatchUp]]:
+        return [(goal, search, catch_up) for goal, search in self._searching() for catch_up in search.catch_ups]
 
     def _is_unanswered(self, goal: GoalState) -> bool:
         """Whether the model still owes an answer without which nothing can be said."""

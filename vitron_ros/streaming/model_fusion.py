@@ -11,7 +11,6 @@ from vitron_ros.errors import ConfigError, RegionError
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.request import ModelReply, ModelRequest, ReplyStatus, Task
 from vitron_ros.streaming.association import Detection, assign, is_taken, nearest
-from vitron_ros.streaming.frame_buffer import FrameBuffer
 from vitron_ros.streaming.fusion_decision import (
     AGREEMENT_IOU,
     CONFIRMATION_IOU,
@@ -52,7 +51,7 @@ class ModelFusion:
     def __init__(self, manager: TrackManager, pending: PendingRequests, *, can_follow: bool = True) -> None:
         self._manager = manager
         self._pending = pending
-        self._targets: dict[int, TargetState] = {}  # by track id; whose catch-up began last is last
+        self._targets: dict[int, TargetState] = {}  # by track id
         self._schedule = VerificationSchedule(manager, pending, self._targets, can_follow=can_follow)
 
     def begin(self, track_id: int, *, by_model: bool, is_grouped: bool = False) -> None:
@@ -154,28 +153,15 @@ class ModelFusion:
         """Boxes on their way to now."""
         return [target.catch_up for target in self._targets.values() if target.catch_up is not None]
 
-    def advance(
-        self, context: StepContext, frame_buffer: FrameBuffer, budget: int, max_views: int
-    ) -> tuple[int, list[TrackEvent]]:
-        """Carry the model's boxes towards the newest frame, `budget` images in all.
-
-        Args:
-            max_views: that one of them goes through on its way; of more, it takes every second or third.
-
-        Returns:
-            what is left of the budget, and the events of boxes that arrived.
-        """
+    def arrive(self, context: StepContext) -> list[TrackEvent]:
+        """Take those that have come to the newest image; the events of targets that were corrected."""
         events = []
         for track_id, target in self._targets.items():
-            if (catch_up := target.catch_up) is None:
-                continue
-            budget -= catch_up.advance(frame_buffer.after(catch_up.time_ns), budget, max_views)
-            if catch_up.time_ns == context.image_ns:
+            catch_up = target.catch_up
+            if catch_up is not None and catch_up.time_ns == context.image_ns:
                 target.catch_up = None
-                event = self._settle(context, track_id, catch_up)
-                if event is not None:
-                    events.append(event)
-        return budget, events
+                events.append(self._settle(context, track_id, catch_up))
+        return [event for event in events if event is not None]
 
     def _is_gone(self, track: Track, stamp_ns: int) -> bool:
         """What the tracker has followed ever since that image is not the target; whether it now looks elsewhere."""
@@ -209,9 +195,7 @@ class ModelFusion:
         except ConfigError as error:
             logger.warning("the model's box cannot be followed: %s", error)
             return False
-        target = self._targets.pop(track.id)
-        target.catch_up = catch_up
-        self._targets[track.id] = target
+        self._targets[track.id].catch_up = catch_up
         return True
 
     def _is_better(self, track: Track, view: View, tracked_xyxy: Boxes, alike: float) -> bool:

@@ -252,13 +252,20 @@ class CameraPipeline:
         return now_ns - self._context.arrived_ns > self.silent_after_ns
 
     def _advance(self, budget: int) -> int:
-        """Carry the boxes that are on their way through so many images in all; through how many it was."""
-        max_views = max(MIN_CATCH_UP_VIEWS, CATCH_UP_VIEWS // max(1, len(self._catch_ups())))
-        left, events = self._goals.advance(self._context, budget, max_views)
-        self._events += events
-        left, events = self._model_fusion.advance(self._context, self._frame_buffer, left, max_views)
-        self._events += events
-        return budget - left
+        """Carry the boxes that are on their way through so many images in all; through how many it was.
+
+        The one that is furthest behind goes first: those of one reply go through each image together, and share what
+        is computed of it.
+        """
+        moved, catch_ups = 0, self._catch_ups()
+        max_views = max(MIN_CATCH_UP_VIEWS, CATCH_UP_VIEWS // max(1, len(catch_ups)))
+        while moved < budget:
+            behind = min(catch_ups, key=lambda catch_up: catch_up.time_ns, default=None)
+            if behind is None or not behind.advance(self._frame_buffer.after(behind.time_ns), 1, max_views):
+                break
+            moved += 1
+        self._events += self._goals.arrive(self._context) + self._model_fusion.arrive(self._context)
+        return moved
 
     def _check_continuity(self, frame: Frame, image_ns: int) -> None:
         """A picture of another size or from the past has nothing to do with the targets known so far."""
