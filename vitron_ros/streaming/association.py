@@ -1,12 +1,11 @@
 """Whose is a box that the model has found, where several targets are about?"""
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from vitron_ros.boxes import Boxes, area, center, iou
+from vitron_ros.boxes import Boxes, area, center, iou, iou_matrix
 from vitron_ros.clock import SECOND_NS
 from vitron_ros.streaming.fusion_decision import AGREEMENT_IOU
 from vitron_ros.tracking.track import Track
@@ -43,40 +42,42 @@ def assign(boxes_xyxy: Boxes, time_ns: int, tracks: Sequence[Track]) -> dict[int
     The targets that are seen in their places come first, the largest IoU before others; then those that are lost; then
     those that are seen elsewhere. A target without a place gets the box that needs the least speed; is it within reach?
     """
+    tracks = sorted(tracks, key=lambda track: track.id)
+    places = [track.history.at([time_ns]) for track in tracks]
+    seen = [(track, place.boxes_xyxy[0]) for track, place in zip(tracks, places, strict=True) if place.is_seen[0]]
+    in_place = [track for track, _ in seen]
+    elsewhere = [track for track in tracks if track not in in_place]
     owners: dict[int, int] = {}
 
-    def give(ranked: Sequence[tuple[float, int, int]]) -> None:
-        for _, track_id, index in sorted(ranked):
-            if track_id not in owners and index not in owners.values():
-                owners[track_id] = index
+    def give(group: Sequence[Track], costs: Boxes, most: float) -> None:
+        """The cheapest pairs first; costs: (targets, N)."""
+        for place in np.argsort(costs, axis=None, kind="stable"):
+            row, index = divmod(int(place), costs.shape[1])
+            if costs[row, index] > most:
+                break
+            if group[row].id not in owners and index not in owners.values():
+                owners[group[row].id] = index
 
-    places = {track.id: track.history.at([time_ns]) for track in tracks}
-    seen = {track_id: place.boxes_xyxy[0] for track_id, place in places.items() if place.is_seen[0]}
-    overlaps = [
-        (float(iou(box, boxes_xyxy[index])), track_id, index)
-        for (track_id, box), index in itertools.product(seen.items(), range(len(boxes_xyxy)))
-    ]
-    give([(-overlap, track_id, index) for overlap, track_id, index in overlaps if overlap >= AGREEMENT_IOU])
-    for is_seen in (False, True):
-        give(
-            [
-                (_speed(Detection(boxes_xyxy[index], time_ns), track), track.id, index)
-                for track, index in itertools.product(tracks, range(len(boxes_xyxy)))
-                if (track.id in seen) is is_seen
-            ]
-        )
+    give(in_place, -iou_matrix(np.reshape([box for _, box in seen], (-1, 4)), boxes_xyxy), -AGREEMENT_IOU)
+    for group in (elsewhere, in_place):
+        give(group, _speeds(boxes_xyxy, time_ns, group), np.inf)
     return owners
 
 
 def nearest(detection: Detection, lost: Sequence[Track]) -> Track:
     """Which of the lost targets of one phrase needed the least speed to get there, in their sizes a second."""
-    return min(lost, key=lambda track: (_speed(detection, track), track.id))
+    ordered = sorted(lost, key=lambda track: track.id)
+    return ordered[int(np.argmin(_speeds(detection.box_xyxy[None], detection.time_ns, ordered)))]
 
 
-def _speed(detection: Detection, track: Track) -> float:
-    last = track.history.last_seen()
-    if last is None:
-        return float("inf")
-    elapsed_s = max((detection.time_ns - last.time_ns) / SECOND_NS, 0.1)
-    size = max(float(np.sqrt(area(last.box_xyxy))), 1.0)
-    return float(np.linalg.norm(center(detection.box_xyxy) - center(last.box_xyxy))) / size / elapsed_s
+def _speeds(boxes_xyxy: Boxes, time_ns: int, tracks: Sequence[Track]) -> Boxes:
+    """What each target needs to get from where it was last seen to each box (N, 4) px: (targets, N), in its sizes a
+    second; infinite where that is not known."""
+    speeds = np.full((len(tracks), len(boxes_xyxy)), np.inf)
+    for row, last in enumerate(track.history.last_seen() for track in tracks):
+        if last is not None:
+            elapsed_s = max((time_ns - last.time_ns) / SECOND_NS, 0.1)
+            size = max(float(np.sqrt(area(last.box_xyxy))), 1.0)
+            distances = np.linalg.norm(center(boxes_xyxy) - center(last.box_xyxy), axis=-1)
+            speeds[row] = distances / size / elapsed_s
+    return speeds
