@@ -1,5 +1,7 @@
 """SAM 2 as a model that follows a box, from saved directories with random weights."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -14,6 +16,7 @@ from vitron_ros.streaming.models import load_model
 
 IMAGES = np.random.default_rng(1).integers(0, 256, (3, 48, 80, 3), np.uint8)
 BOX = np.array([20.0, 8, 60, 40])
+OK = ReplyStatus.OK
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +47,17 @@ def test_a_reply_does_not_depend_on_what_is_asked_beside_it(model):
     for one, beside in zip((request(), other), model.reply([request(), other]), strict=True):
         (alone,) = model.reply([one])
         assert beside.id == one.id and (beside.boxes_xyxy == alone.boxes_xyxy).all()
+
+
+def test_an_image_of_several_clips_is_encoded_once(model, monkeypatch):
+    """The same clip, the same from its second image on, and one of other images."""
+    encoded = []
+    encode = model._network.encode
+    monkeypatch.setattr(model._network, "encode", lambda rgb: encoded.append(rgb) or encode(rgb))
+    clip, other = request(), request(name="other")
+    clips = [clip, replace(clip, id="b"), replace(clip, id="c"), replace(clip, id="later", frames=clip.frames[1:])]
+    assert [reply.status for reply in model.reply([*clips, replace(other, frames=other.frames[:2])])] == [OK] * 5
+    assert len(encoded) == 3 + 2
 
 
 def test_absence_is_absence(tmp_path):

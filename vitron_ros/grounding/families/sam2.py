@@ -1,6 +1,7 @@
 """SAM 2 and EdgeTAM as a `LanguageVision`: they follow a box through a clip, and do nothing else."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,12 +11,13 @@ import numpy as np
 from vitron_ros.boxes import check_box
 from vitron_ros.config import ModelRun
 from vitron_ros.errors import RegionError
+from vitron_ros.frame import Frame
 from vitron_ros.grounding.families.pretrained import check_options, description
 from vitron_ros.grounding.replies import not_to_be_asked, unanswered
 from vitron_ros.grounding.request import ModelDescription, ModelReply, ModelRequest, ReplyStatus, Task
 from vitron_ros.model.device import find_device
 from vitron_ros.model.object_mask import ObjectMask
-from vitron_ros.model.sam2 import Sam2Network, Sam2Object
+from vitron_ros.model.sam2 import EncodedImage, Sam2Network, Sam2Object
 from vitron_ros.region import Region
 
 FOLLOWS = frozenset([Task.FOLLOW])
@@ -50,13 +52,14 @@ class Sam2:
         return self._description
 
     def reply(self, requests: Sequence[ModelRequest]) -> list[ModelReply]:
-        """One after another; see `LanguageVision`.
+        """One after another; what several clips show is encoded once. See `LanguageVision`.
 
         The score is how probable it is that the target is where, or absent as, the boxes say: a geometric mean.
         """
-        return [self._follow(request) for request in requests]
+        images = _Images(self._network, requests)
+        return [self._follow(request, images) for request in requests]
 
-    def _follow(self, request: ModelRequest) -> ModelReply:
+    def _follow(self, request: ModelRequest, images: "_Images") -> ModelReply:
         begin = time.perf_counter()
         if (reply := self._not_wanted(request)) is not None:
             return reply
@@ -67,12 +70,12 @@ class Sam2:
             box = check_box(request.box_xyxy, first.width, first.height)
         except RegionError as error:
             return unanswered(request, ReplyStatus.FAILED, str(error))
-        target = Sam2Object(self._network, self._network.encode(first.rgb), Region.from_box(box))
+        target = Sam2Object(self._network, images.encoded(first), Region.from_box(box))
         seen = [target.newest]
         for frame in later:
             if (reply := self._not_wanted(request)) is not None:
                 return reply
-            seen.append(target.step(self._network.encode(frame.rgb)))
+            seen.append(target.step(images.encoded(frame)))
         return self._reply(request, seen, time.perf_counter() - begin)
 
     def _not_wanted(self, request: ModelRequest) -> ModelReply | None:
@@ -92,3 +95,20 @@ class Sam2:
             score=float(np.exp(np.mean(np.log(np.maximum(certainty, 1e-9))))),
             seconds=seconds,
         )
+
+
+class _Images:
+    """The images of some requests as the network sees them. Each is kept until the last of its requests has had it."""
+
+    def __init__(self, network: Sam2Network, requests: Sequence[ModelRequest]) -> None:
+        self._network = network
+        self._wanted = Counter(id(frame.rgb) for request in requests for frame in request.frames)
+        self._kept: dict[int, EncodedImage] = {}
+
+    def encoded(self, frame: Frame) -> EncodedImage:
+        key = id(frame.rgb)
+        image = self._kept.pop(key, None) or self._network.encode(frame.rgb)
+        self._wanted[key] -= 1
+        if self._wanted[key]:
+            self._kept[key] = image
+        return image
