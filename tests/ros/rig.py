@@ -2,7 +2,7 @@
 
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 
 import rclpy
@@ -12,6 +12,7 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
+from vitron_ros.errors import SourceError
 from vitron_ros.ros import qos
 from vitron_ros.ros.conversions import image_message
 from vitron_ros.ros.perception_node import PerceptionNode
@@ -55,8 +56,16 @@ def running_node(load=load_model, **parameters):
     return running(partial(PerceptionNode, load), **parameters)
 
 
+WAIT_S = 60.0
+LOST_S = 1.0  # an image or its answer must have been lost
+
+
 class Camera:
-    """Publishes pictures from the test's own thread, each when it is asked for."""
+    """Publishes pictures from the test's own thread, each when it is asked for.
+
+    The node keeps the newest image alone: what is published just before another may never be looked at. A test that
+    needs one image to be looked at asks for its `answer`, and one that waits for something runs until it is there.
+    """
 
     def __init__(self, probe, topic="image", targets=2, size=(320, 240), reliability="sensor_data"):
         self.targets, self.size = targets, size
@@ -87,11 +96,34 @@ class Camera:
         for _ in range(frames):
             self.show()
 
-    def run_until(self, condition, timeout_s=20.0):
-        deadline = time.monotonic() + timeout_s
+    def run_until(self, condition, make=None):
+        """Publish, until a condition holds. make: gives what is published in the place of the next picture."""
+        deadline = time.monotonic() + WAIT_S
         while not condition():
             assert time.monotonic() < deadline, "the condition never came true"
-            self.show()
+            self.show(make and make())
+
+    def answer(self, message=None):
+        """The node's answer to the next picture, or to another message, published until it is answered."""
+        message = message or self.message()
+
+        def is_answered():
+            return self._probe.tracks and self._probe.tracks[-1][1].header == message.header
+
+        deadline = time.monotonic() + WAIT_S
+        while not is_answered():
+            assert time.monotonic() < deadline, "the image was never answered"
+            self._publisher.publish(message)
+            with suppress(SourceError):
+                self._probe.spin_until(is_answered, LOST_S)
+        self.index += 1
+        return self._probe.tracks[-1][1]
+
+    def result(self, handle):
+        """The result of a goal, while the camera goes on."""
+        future = handle.get_result_async()
+        self.run_until(future.done)
+        return future.result().result
 
     def connect(self):
         self._probe.spin_until(lambda: self._publisher.get_subscription_count() > 0, 20, "the node's subscription")

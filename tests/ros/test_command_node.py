@@ -91,7 +91,7 @@ def rig(probe, monkeypatch):
 
         def result_of(handle):
             future = handle.get_result_async()
-            camera.run_until(future.done, 30)
+            camera.run_until(future.done)
             return future.result().result
 
         def say(text, hear=None, **fields):

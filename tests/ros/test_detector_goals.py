@@ -35,13 +35,11 @@ def test_a_goal_is_found_asked_about_again_and_cancelled(probe, tmp_path):
         camera.run_until(lambda: [track.state for track in probe.tracks[-1][1].tracks] == [Track.TRACKED])
         (track,) = probe.tracks[-1][1].tracks
         assert track.phrase == PHRASE
-        before = len(asked)
-        camera.run(60)
-        assert len(asked) - before > 1, "it is asked whether the target is still right"
+        before, found = len(asked), probe.tracks[-1][1].grounded
+        camera.run_until(lambda: len(asked) - before > 1)  # it is asked whether the target is still right
         assert {(request.task, request.text) for request in asked} == {(Task.FIND, PHRASE)}
-        assert probe.feedback and probe.tracks[-1][1].tracks[0].id == track.id
-        stamps = [message.grounded for _, message in probe.tracks if message.tracks]
-        assert stamps[-1] != stamps[0], "the model has confirmed it since"
+        camera.run_until(lambda: probe.feedback and probe.tracks[-1][1].grounded != found)  # the model confirms it
+        assert camera.answer().tracks[0].id == track.id
         several = probe.send(TrackObject.Goal(prompt="all red squares", max_targets=3))
         camera.run_until(lambda: len(probe.tracks[-1][1].tracks) >= 3)
         assert len({track.id for track in probe.tracks[-1][1].tracks}) == len(probe.tracks[-1][1].tracks)

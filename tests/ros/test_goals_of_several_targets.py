@@ -41,13 +41,13 @@ def detects(request):
     return found(request, boxes_xyxy=boxes, candidates_xyxy=candidates, candidate_scores=np.full(count, 0.9))
 
 
-def places(message, camera):
-    """Which squares its tracks are on, by id."""
-    truths = [target_boxes(camera.index - back, COUNT, *SIZE) for back in range(1, 7)]
+def places(camera):
+    """Which squares the tracks are on in the answer to the next picture, by id."""
+    tracks, truths = camera.answer().tracks, target_boxes(camera.index - 1, COUNT, *SIZE)
     return {
-        track.id: int(np.argmax(np.max([iou(track.box, truth) for truth in truths], axis=0)))
-        for track in message.tracks
-        if track.state == Track.TRACKED and np.max([iou(track.box, truth) for truth in truths]) > 0.5
+        track.id: int(np.argmax(iou(track.box, truths)))
+        for track in tracks
+        if track.state == Track.TRACKED and iou(track.box, truths).max() > 0.5
     }
 
 
@@ -57,11 +57,10 @@ def test_all_that_fits_a_phrase_is_followed_and_one_comes_back_under_its_id(prob
         camera = Camera(probe, targets=COUNT).connect()
         camera.run_until(lambda: probe.tracks)
         handle = probe.send(TrackObject.Goal(prompt="all squares", max_targets=8))
-        camera.run_until(lambda: len(places(probe.tracks[-1][1], camera)) == COUNT)
-        camera.run(30)
-        before = places(probe.tracks[-1][1], camera)
+        camera.run_until(lambda: len(places(camera)) == COUNT)
+        before = places(camera)
         assert sorted(before.values()) == [0, 1, 2]
-        assert [track.id for track in probe.feedback[-1].tracks.tracks] == sorted(before)
+        camera.run_until(lambda: [track.id for track in probe.feedback[-1].tracks.tracks] == sorted(before))
         last = next(track_id for track_id, number in before.items() if number == COUNT - 1)
 
         def events(kind):
@@ -72,7 +71,7 @@ def test_all_that_fits_a_phrase_is_followed_and_one_comes_back_under_its_id(prob
         assert len(probe.feedback[-1].tracks.tracks) == COUNT
         camera.pictures = ALL
         camera.run_until(lambda: last in events(TrackEvent.REACQUIRED))
-        camera.run_until(lambda: places(probe.tracks[-1][1], camera) == before)
+        camera.run_until(lambda: places(camera) == before)
         assert sorted(events(TrackEvent.STARTED)) == sorted(before), "nobody else was taken up"
         result = probe.cancel(handle)
         assert result.error_code == TrackObject.Result.CANCELED
