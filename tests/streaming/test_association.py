@@ -45,7 +45,9 @@ def by_pairs(boxes, tracks):
         if last is None:
             return np.inf
         size = max(np.sqrt(area(last.box_xyxy)), 1)
-        return np.linalg.norm(center(box) - center(last.box_xyxy)) / size / max((NOW_NS - last.time_ns) / SECOND_NS, 0.1)
+        return (
+            np.linalg.norm(center(box) - center(last.box_xyxy)) / size / max((NOW_NS - last.time_ns) / SECOND_NS, 0.1)
+        )
 
     here = {one.id: one.history.at([NOW_NS]) for one in tracks}
     seen = [one for one in tracks if here[one.id].is_seen[0]]
