@@ -149,6 +149,10 @@ def test_weights_that_an_index_names_are_fetched_and_no_others(hub, cache, capsy
         ),
         ({"config__json": config(model_type="elysium")}, "no weights as safetensors"),
         ({"config__json": config(model_type="gpt_audio")}, "a model of type 'gpt_audio'; the types that run here are "),
+        *(
+            ({"config__json": config(model_type=kind), "model__safetensors": b""}, f"a model of type {kind}; the types")
+            for kind in (["llava"], {"llava": 1}, 1, None)
+        ),
         ({"config__json": "{"}, "is not valid JSON"),
         ({"README__md": "# nothing"}, "has no config.json"),
     ],

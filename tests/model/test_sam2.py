@@ -2,7 +2,9 @@
 
 import json
 
+import cv2
 import numpy as np
+import PIL.Image
 import pytest
 import torch
 from transformers import AutoConfig, EdgeTamVideoConfig
@@ -120,6 +122,15 @@ def test_pixels_are_those_of_the_image_processor(network):
     assert np.allclose(pixels[0].numpy(), expected[:, None, None], atol=1e-5)
 
 
+@pytest.mark.parametrize("shape", [(480, 640, 3), (40, 30, 3), (SIDE, SIDE, 3)])
+def test_an_image_is_resized_as_pillow_does(network, shape):
+    """The image processors that the models were trained with are Pillow's; they may differ in the last grey level."""
+    rgb = cv2.GaussianBlur(np.random.default_rng(2).integers(0, 256, shape, np.uint8), (0, 0), 2)
+    theirs = np.asarray(PIL.Image.fromarray(rgb).resize((SIDE, SIDE), PIL.Image.Resampling.BILINEAR))
+    ours = network.pixels(rgb)[0].permute(1, 2, 0).numpy() * STD + MEAN
+    assert np.abs(ours * 255 - theirs).max() <= 1.01
+
+
 @pytest.mark.parametrize(("width", "height"), [(640, 480), (1280, 720), (480, 640), (333, 517)])
 def test_a_mask_lies_where_the_object_is(width, height):
     """Logits that fall off evenly from the border of a true box, on the grid of the real networks."""
@@ -161,6 +172,13 @@ DAMAGE = {
     "no weights": (lambda folder: (folder / "model.safetensors").unlink(), "has no weights"),
     "another model": (lambda folder: (folder / "config.json").write_text('{"model_type": "bert"}'), "type 'bert'"),
     "no config": (lambda folder: (folder / "config.json").unlink(), "config.json cannot be read"),
+    **{
+        f"of type {text}": (
+            lambda folder, text=text: (folder / "config.json").write_text(f'{{"model_type": {text}}}'),
+            "holds a model of type",
+        )
+        for text in ('["sam2_video"]', '{"a": 1}', "1", "null", "true")
+    },
 }
 
 

@@ -165,14 +165,14 @@ def check_kind(config: Mapping[str, Any], where: str) -> str:
         ModelError: it is of another type, or of an image encoder whose package is missing.
     """
     kind = config.get("model_type")
-    if kind not in CLASSES:
+    if not isinstance(kind, str) or kind not in CLASSES:
         raise ModelError(f"{where} holds a model of type {quoted(kind)}; give one of {', '.join(CLASSES)}")
     vision = config.get("vision_config")
     backbone = vision.get("backbone_config") if isinstance(vision, dict) else None
     needs_timm = isinstance(backbone, dict) and backbone.get("model_type") == "timm_wrapper"
     if needs_timm and importlib.util.find_spec("timm") is None:
         raise ModelError(f"the image encoder of {where} is one of timm, which is not here; run: pip install timm")
-    return str(kind)
+    return kind
 
 
 def _drop(output: dict[str, Any] | None, *keys: str) -> None:

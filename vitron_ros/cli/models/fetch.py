@@ -68,7 +68,7 @@ def _check(config: Mapping[str, Any], where: str) -> None:
 def _is_for_modules(config: Mapping[str, Any]) -> bool:
     """Whether a model runs as a backend of a module, and not as one of perception."""
     kind = config.get("_class_name", config.get("model_type"))
-    return kind not in FAMILIES and any(kind in known for known in MODEL_BACKENDS.values())
+    return isinstance(kind, str) and kind not in FAMILIES and any(kind in known for known in MODEL_BACKENDS.values())
 
 
 def _summary(download: Download) -> str:
