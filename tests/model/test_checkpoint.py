@@ -180,10 +180,11 @@ def test_weights_that_do_not_fit_are_named(saved, change, sentence):
         from_pretrained(saved)
 
 
-def test_a_pickle_is_never_opened(saved, tmp_path):
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "a.pt", "a.pth", "a.ckpt", "a.pkl"])
+def test_a_pickle_is_never_opened(saved, tmp_path, name):
     (saved / WEIGHTS).unlink()
-    (saved / "pytorch_model.bin").write_bytes(pickle.dumps(Bomb(tmp_path / "exploded")))
-    with pytest.raises(ModelError, match=r"pickles .* save the model as safetensors where that is"):
+    (saved / name).write_bytes(pickle.dumps(Bomb(tmp_path / "exploded")))
+    with pytest.raises(ModelError, match=rf"pickles \({name}\).* save the model as safetensors where that is"):
         from_pretrained(saved)
     assert not (tmp_path / "exploded").exists()
 

@@ -13,6 +13,7 @@ from vitron_ros.lfs import lfs_problem
 
 MAX_BYTES = 256 * 1024**2  # the largest tokenizers take 40 MB
 SHOWN = 120  # characters of a value or a name
+PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")  # names of weights that can run code when they are opened
 
 _repr = reprlib.Repr()
 _repr.maxstring = _repr.maxother = _repr.maxlong = 60
@@ -93,6 +94,11 @@ def files_inside(directory: Path, names: Iterable[object], where: Path) -> list[
     if missing:
         raise ModelError(f"{directory} lacks the weight file {shortened(missing)}; fetch the checkpoint again")
     return [directory / name for name in sorted(found)]
+
+
+def pickles_in(directory: Path) -> list[str]:
+    """The names of a directory's pickles, sorted."""
+    return sorted(path.name for pattern in PICKLES for path in directory.glob(pattern))
 
 
 def is_file(path: Path) -> bool:

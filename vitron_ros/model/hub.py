@@ -32,14 +32,13 @@ from huggingface_hub.file_download import http_get, repo_folder_name
 from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined] # exported on first use
 
 from vitron_ros.errors import ModelError
-from vitron_ros.model.files import is_file, quoted, read_json, shortened
+from vitron_ros.model.files import PICKLES, is_file, quoted, read_json, shortened
 from vitron_ros.model.pipeline_layout import MODEL_INDEX, wanted_files
 
 CONFIG, INDEX, WEIGHTS = "config.json", "model.safetensors.index.json", "model.safetensors"
 PICKLE, PICKLE_INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"
 MARKS = (CONFIG, MODEL_INDEX, "adapter_config.json", "tokenizer.model")  # one of them is in each part of a model
 SMALL_FILES = ("*.json", "*.jinja", "*.txt", "tokenizer.model", "prompt_profile.yaml", "README.md")
-PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 DIGEST = re.compile(r"[0-9a-f]{64}|[0-9a-f]{40}")
 TIMEOUT_S = 10.0
 CHUNK_BYTES = 1 << 20

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from vitron_ros.errors import ModelError
-from vitron_ros.model.files import read_json
+from vitron_ros.model.files import PICKLES, pickles_in, read_json
 
 MODEL_INDEX = "model_index.json"
 STEMS = ("model", "diffusion_pytorch_model")  # of weights; with more in their names they are of another precision
 SMALL_FILES = ("*.json", "*.jinja", "*.txt", "*.model")
-WEIGHTS = ("*.safetensors", "*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
-PICKLES = WEIGHTS[1:]
+WEIGHTS = ("*.safetensors", *PICKLES)
 
 
 def parts_of(index: Mapping[str, Any]) -> dict[str, list[Any]]:
@@ -30,7 +29,7 @@ def stored_weights(directory: Path) -> list[Path]:
         folder = directory / part
         if not folder.is_dir():
             raise ModelError(f"{directory} lacks the part {part} that its {MODEL_INDEX} names; fetch it again")
-        pickles = sorted(path.name for pattern in PICKLES for path in folder.glob(pattern))
+        pickles = pickles_in(folder)
         if pickles and not list(folder.glob("*.safetensors")):
             raise ModelError(
                 f"{folder} holds pickles ({pickles[0]}), which can run code when opened; save the pipeline as "

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from vitron_ros.errors import ModelError
 from vitron_ros.lfs import lfs_problem
-from vitron_ros.model.files import SHOWN, files_inside, is_file, quoted, read_json, shortened
+from vitron_ros.model.files import SHOWN, files_inside, is_file, pickles_in, quoted, read_json, shortened
 from vitron_ros.model.vitron import VitronModel
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -92,8 +92,7 @@ def weight_files(directory: Path) -> list[Path]:
         return indexed_files(directory, INDEX)
     if is_file(directory / WEIGHTS):
         return [directory / WEIGHTS]
-    pickles = sorted(path.name for pattern in ("*.bin", "*.pt", "*.pth") for path in directory.glob(pattern))
-    if pickles:
+    if pickles := pickles_in(directory):
         raise ModelError(
             f"{directory} holds pickles ({', '.join(pickles[:3])}), which can run code when opened; save the model as "
             "safetensors where that is safe, and give that directory"
