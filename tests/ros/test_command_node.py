@@ -1,7 +1,7 @@
 """Sentences to the node command, beside a perception node and modules' nodes, over real DDS."""
 
 import functools
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,10 +9,11 @@ import pytest
 from rclpy.action import ActionClient
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
-from vitron_msgs.action import Command
+from vitron_msgs.action import Command, RunModule
 
 from tests.fakes import ScriptedModel
 from tests.modules.fake_backend import FakeBackend
+from tests.ros.endless_module import endless_module
 from tests.ros.rig import Camera, running, running_node
 from vitron_ros.grounding.request import ModelReply, ReplyStatus, Task
 from vitron_ros.model.answers import Invocation
@@ -64,9 +65,15 @@ def scene():
 
 @pytest.fixture
 def rig(probe, monkeypatch):
-    """Nodes with fake modules, a camera, and functions that say something and wait for what comes of it."""
     monkeypatch.setattr(module_client, "SILENCE_S", 2.0)
-    model, backends = BlueSquare(), {name: FakeBackend() for name in ("segmentation", "editing")}
+    with running_rig(probe, "segmentation", "editing") as made:
+        yield made
+
+
+@contextmanager
+def running_rig(probe, *modules):
+    """Nodes with fake modules, a camera, and functions that say something and wait for what comes of it."""
+    model, backends = BlueSquare(), {name: FakeBackend() for name in modules}
     with ExitStack() as nodes:
         nodes.enter_context(running_node(lambda *_: model, model="blue", feedback_rate=100.0))
         for name, backend in backends.items():
@@ -107,7 +114,7 @@ def rig(probe, monkeypatch):
 
 def test_four_steps_of_one_sentence(rig):
     told, shown = [], []
-    rig.probe.create_subscription(Image, "playback", shown.append, qos.IMAGE["reliable"])
+    rig.probe.create_subscription(Image, "playback", shown.append, 100)
     result = rig.say("track the blue square, cut it out, make it red and play it back", told.append)
     assert (outcome_name(result), result.error_msg) == ("OK", "")
     assert result.reply.splitlines() == [
@@ -120,7 +127,7 @@ def test_four_steps_of_one_sentence(rig):
     assert [each.progress for each in told] == sorted(each.progress for each in told)
     (cut,), (paint,) = rig.segmentation.jobs, rig.editing.jobs
     assert (cut.action, paint.action, paint.text) == ("segment", "recolour", "make it red")
-    assert len(cut.frames) == len(paint.frames) == len(result.images) > 2
+    assert len(cut.frames) == len(paint.frames) == len(result.images) > 1
     assert [frame.stamp_ns for frame in cut.frames] == [frame.stamp_ns for frame in paint.frames]
     assert all(box is not None for box in cut.boxes) and len(paint.masks) == len(paint.frames)
     assert [(call.module, list(call.instructions)) for call in result.invocations] == [
@@ -165,6 +172,21 @@ def test_a_client_cancels_a_chain_as_a_whole(rig):
     assert outcome_name(rig.result_of(handle)) == "CANCELED"
     job = rig.say("make this red", regions=[region_message(Region.from_box([20, 40, 60, 80]))])
     assert outcome_name(job) == "OK" and [each.text for each in rig.editing.jobs] == ["make this red"]
+
+
+def test_a_module_that_is_killed_in_mid_command_is_told_with_what_was_done_before(probe):
+    begun = []
+    probe.create_subscription(RunModule.Impl.FeedbackMessage, "editing/run/_action/feedback", begun.append, 10)
+    with running_rig(probe, "segmentation") as rig, endless_module() as process:
+        while not begun:  # the process may still be starting
+            handle = rig.send("cut out the blue square and make it red")
+            future = handle.get_result_async()
+            rig.camera.run_until(lambda future=future: begun or future.done())
+        process.kill()
+        result = rig.result_of(handle)
+    assert outcome_name(result) == "UNREACHABLE"
+    assert "the node editing is silent: it has died" in result.error_msg
+    assert result.reply == "cut out the blue square: done; done in red"
 
 
 def test_what_cannot_be_done_is_told_in_one_sentence(rig):

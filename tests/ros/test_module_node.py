@@ -1,10 +1,7 @@
 """The RunModule action of a module's node over real DDS: results, refusals, the queue, cancelling, faults."""
 
 import functools
-import subprocess
-import sys
 import threading
-from contextlib import contextmanager
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,6 +13,7 @@ from vitron_msgs.action import RunModule
 from vitron_msgs.msg import Invocation, Track, TrackArray
 
 from tests.modules.fake_backend import FakeBackend
+from tests.ros.endless_module import endless_module
 from tests.ros.rig import Camera, running
 from vitron_ros.images.decode import decode_image
 from vitron_ros.module_registry import Module
@@ -245,7 +243,7 @@ def test_the_embedded_backend_removes_what_was_marked_and_nothing_else(probe):
 def test_the_death_of_a_node_in_mid_goal_is_told_and_the_next_node_serves(probe, monkeypatch):
     monkeypatch.setattr(module_client, "SILENCE_S", 2.0)
     client = ModuleClient(probe, "editing")
-    with fake_process() as process:
+    with endless_module() as process:
         probe.spin_until(lambda: client.is_ready, 30)
         began = threading.Event()
         call = client.run(goal(), lambda feedback: began.set())
@@ -254,23 +252,12 @@ def test_the_death_of_a_node_in_mid_goal_is_told_and_the_next_node_serves(probe,
         probe.spin_until(call.result.done, 30)
         result = call.result.result()
         assert (outcome_name(result), "has died" in result.error_msg) == ("UNREACHABLE", True)
-    with fake_process():
+    with endless_module():
         probe.spin_until(lambda: client.is_ready, 30)
         call = client.run(goal(), lambda feedback: call.cancel())
         probe.spin_until(call.result.done, 30)
         assert outcome_name(call.result.result()) == "CANCELED"
     client.destroy()
-
-
-@contextmanager
-def fake_process():
-    """A process with a node `editing` whose jobs never end by themselves."""
-    process = subprocess.Popen([sys.executable, "-m", "tests.ros.endless_module"])
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 def test_an_inactive_node_ends_its_goals_and_takes_no_more(rig):
