@@ -278,7 +278,7 @@ class LiveWorld:
             raise CommandFailure(Outcome.INPUT_STALE, str(error)) from error
 
     def _clip(self, target: Target | None, progress: Progress) -> tuple[Images, Sequence[TrackArray], Target | None]:
-        """The images of `clip_duration`, with the tracks of the target in them."""
+        """The images of `clip_duration` that were looked at for the target, with its tracks in them."""
         if target is None:
             first_ns = ns_from_time(self._image(None)[0][0].header.stamp) - round(
                 self._config.clip_duration * SECOND_NS
@@ -302,7 +302,9 @@ class LiveWorld:
         last_ns = ns_from_time(found[-1].header.stamp)
         found = [array for array in found if last_ns - ns_from_time(array.header.stamp) <= duration_ns]
         first_ns = ns_from_time(found[0].header.stamp)
-        images = self._thinned(self._history.clip(first_ns, last_ns))
+        answered = {ns_from_time(array.header.stamp) for array in self._arrays()}
+        kept = self._history.clip(first_ns, last_ns)
+        images = self._thinned([image for image in kept if ns_from_time(image.header.stamp) in answered])
         box = next(track.box for track in _shown(found[0]) if track.id == target.track_id)
         return images, found, replace(target, region=Region.from_box(box), stamp_ns=first_ns)
 
