@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "streaming": NOUNS | {"images", "model", "tracking", "grounding"},
     "recordings": NOUNS | {"images", "tracking"},
     "modules": NOUNS | {"images", "model", "tracking", "worlds"},
+    "following": NOUNS,
     "commands": NOUNS | {"grounding", "modules"},
     "offline": NOUNS
     | {"images", "model", "tracking", "geometry", "grounding", "streaming", "recordings", "modules", "commands"},
