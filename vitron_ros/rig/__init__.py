@@ -1,0 +1,1 @@
+"""Several cameras as one rig: the tracks of all of them under common ids, by where they are in space. Knows no ROS."""
