@@ -15,9 +15,10 @@ class BuildPackage(build_py):
         super().run()
         if not self.editable_mode:  # an editable install finds them in the checkout
             folder = Path(self.build_lib, NAME, "assets", "msg")
-            self.mkpath(str(folder / "action"))
-            for text in (*sorted(Path("msg").glob("*.msg")), *sorted(Path("msg").glob("action/*.action"))):
-                self.copy_file(str(text), str(folder / text.relative_to("msg")))
+            for pattern in ("*.msg", "action/*.action", "srv/*.srv"):
+                for text in sorted(Path("msg").glob(pattern)):
+                    self.mkpath(str((folder / text.relative_to("msg")).parent))
+                    self.copy_file(str(text), str(folder / text.relative_to("msg")))
 
 
 setup(
@@ -51,6 +52,7 @@ setup(
         (f"share/{NAME}/hook", ["resource/commands.dsv"]),  # with colcon.pkg: `vitron` is found in a workspace
         (f"share/{NAME}/launch", [str(path) for path in Path("launch").glob("*.launch.py")]),
         (f"share/{NAME}/launch", [str(path) for path in Path("launch").glob("*.json")]),
+        (f"share/{NAME}/launch/behavior_trees", [str(path) for path in Path("launch/behavior_trees").glob("*.xml")]),
         (f"share/{NAME}/launch/params", [str(path) for path in Path("launch/params").glob("*.yaml")]),
     ],
     install_requires=[
@@ -101,6 +103,7 @@ setup(
             f"editing = {NAME}.ros.module_node:editing",
             f"generation = {NAME}.ros.module_node:generation",
             f"command = {NAME}.ros.command_node:main",
+            f"follow = {NAME}.ros.follow_node:main",
             f"bag_player = {NAME}.ros.bag_player:main",
         ],
     },
