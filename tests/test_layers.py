@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "recordings": NOUNS | {"images", "tracking"},
     "modules": NOUNS | {"images", "model", "tracking", "worlds"},
     "following": NOUNS,
+    "rig": NOUNS,
     "commands": NOUNS | {"grounding", "modules"},
     "offline": NOUNS
     | {"images", "model", "tracking", "geometry", "grounding", "streaming", "recordings", "modules", "commands"},

@@ -125,7 +125,7 @@ def test_a_loss_older_than_the_newest_pose_says_nothing():
     ],
 )
 def test_where_the_target_is_says_how_to_drive(position, linear, angular):
-    velocity = drive(following(), position, 40)[-1]
+    velocity = drive(following(target_speed_time=0.0), position, 40)[-1]
     assert velocity.linear == pytest.approx(linear)
     assert velocity.angular == pytest.approx(angular)
 
@@ -176,6 +176,21 @@ def test_the_distance_is_kept_by_a_robot_that_drives_so():
         controller.see(np.array([distance, 0, 0]), SURE, now_ns)
         distance -= controller.step(now_ns).linear * STEP_NS / SECOND_NS
     assert 1.5 <= distance <= 1.54
+
+
+@pytest.mark.parametrize(("target_speed_time", "lag"), [(0.5, 0.03), (0.0, 0.03 + 0.2 / 1.5)])
+def test_a_target_that_walks_ahead_is_followed_without_a_lag_if_its_speed_is_estimated(target_speed_time, lag):
+    """Without that, a proportional controller lags by the target's speed over the gain, beyond the tolerance."""
+    controller, robot, nearest = following(target_speed_time=target_speed_time), 0.0, math.inf
+    for step in range(1, 601):
+        now_ns = SECOND_NS + step * STEP_NS
+        target = 2.0 + 0.2 * min(step * STEP_NS / SECOND_NS, 20.0)  # it stops after 20 s
+        controller.see(np.array([target - robot, 0, 0]), SURE, now_ns)
+        robot += controller.step(now_ns).linear * STEP_NS / SECOND_NS
+        nearest = min(nearest, target - robot)
+        if step == 390:
+            assert target - robot - 1.5 == pytest.approx(lag, abs=0.01)
+    assert nearest > 1.4
 
 
 def test_optical_axes_become_those_of_the_robot():

@@ -34,7 +34,7 @@ def test_the_mug_is_hidden_once_by_the_square_that_passes():
         time_s = CROSSING_S + (step - 7) / 2.5
         x, y = mug_place(CROSSING_S)
         walk.robot.x, walk.robot.y, walk.robot.yaw = x - 1.5, y, 0.0
-        walk.advance(int(time_s * SECOND_NS) - walk.time_ns)
+        walk.advance(round((time_s - walk.time_s) * SECOND_NS))
         visible[time_s] = walk.shoot().view.visible[MUG]
     hidden = np.array([time_s for time_s, share in visible.items() if share < 0.1])
     assert 2 <= len(hidden) <= 4

@@ -11,6 +11,8 @@ from vitron_ros.clock import SECOND_NS
 from vitron_ros.following.settings import ControllerConfig
 
 LONGEST_STEP_S = 0.2  # by which the velocity changes at once at most, however long ago the last step was
+LONGEST_GAP_S = 0.5  # between two poses of which a speed is made
+FADE = 0.1  # m beyond the tolerance that the target may be too near until its own speed counts for nothing
 MIN_DISTANCE = 1e-3  # m; nearer than that a target has no bearing
 
 Array = NDArray[np.float64]
@@ -39,11 +41,15 @@ class Standstill(Enum):
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """Where it was, seen from the robot: distance in m, bearing in radians to the left."""
+    """Where it was, seen from the robot: distance in m, bearing in radians to the left.
+
+    speed: m/s away from the robot over the ground, smoothed; 0 where it is not known.
+    """
 
     distance: float
     bearing: float
     stamp_ns: int
+    speed: float = 0.0
 
 
 class FollowController:
@@ -99,7 +105,8 @@ class FollowController:
         if stamp_ns <= newest_ns:
             self.refused["out of order"] += 1
             return
-        self._target = _Target(distance, math.atan2(position[1], position[0]), stamp_ns)
+        bearing = math.atan2(position[1], position[0])
+        self._target = _Target(distance, bearing, stamp_ns, self._speed(distance, stamp_ns))
         self._lost_ns = None
 
     def lose(self, stamp_ns: int) -> None:
@@ -120,6 +127,17 @@ class FollowController:
             self._velocity = self._towards(self._target, min(max(elapsed_s, 0.0), LONGEST_STEP_S))
         return self._velocity
 
+    def _speed(self, distance: float, stamp_ns: int) -> float:
+        """The target's own speed: how fast its distance grows, and how fast the robot drives meanwhile."""
+        last, over_s = self._target, self.config.target_speed_time
+        if last is None or not over_s:
+            return 0.0
+        elapsed_s = (stamp_ns - last.stamp_ns) / SECOND_NS
+        if elapsed_s > LONGEST_GAP_S:
+            return 0.0
+        speed = (distance - last.distance) / elapsed_s + self._velocity.linear * math.cos(last.bearing)
+        return last.speed + (1 - math.exp(-elapsed_s / over_s)) * (speed - last.speed)
+
     def _standstill(self, now_ns: int) -> Standstill | None:
         if not self._has_goal:
             return Standstill.NO_GOAL
@@ -134,7 +152,9 @@ class FollowController:
         config = self.config
         error = target.distance - config.distance
         beyond = math.copysign(max(abs(error) - config.tolerance, 0.0), error)
-        speed = config.gain * beyond * max(math.cos(target.bearing), 0.0)  # a target at the side is turned to first
+        own = max(target.speed, 0.0) * min(max(1 + beyond / FADE, 0.0), 1.0)
+        speed = config.gain * beyond + own
+        speed *= max(math.cos(target.bearing), 0.0)  # a target at the side is turned to first
         lowest = -config.max_speed if config.allow_reverse else 0.0
         linear = min(max(speed, lowest), config.max_speed)
         angular = min(max(config.turn_gain * target.bearing, -config.max_turn_rate), config.max_turn_rate)

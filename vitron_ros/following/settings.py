@@ -15,6 +15,14 @@ class ControllerConfig(Checked):
         0.03, "m by which the distance may be off before the robot drives", low=0.0, high=10.0, effect="now"
     )
     gain: float = setting(1.5, "m/s for each metre that the distance is off", low=0.0, high=10.0, effect="now")
+    target_speed_time: float = setting(
+        0.5,
+        "s over which the target's own speed is estimated; the robot drives as fast, so that it does not lag behind. "
+        "0: it is not estimated",
+        low=0.0,
+        high=10.0,
+        effect="now",
+    )
     turn_gain: float = setting(
         2.0, "rad/s for each radian between the robot's heading and the target", low=0.0, high=10.0, effect="now"
     )

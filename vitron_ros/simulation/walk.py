@@ -76,13 +76,20 @@ class Walk:
     Args:
         has_crossing: the square passes in front of the mug.
         vanishes_s: when the mug goes through the floor, in s; None: never.
+        begin_ns: the time at which it begins; not 0, since a stamp of 0 means none.
     """
 
     def __init__(
-        self, *, seed: int = 1, lens: Lens | None = None, has_crossing: bool = True, vanishes_s: float | None = None
+        self,
+        *,
+        seed: int = 1,
+        lens: Lens | None = None,
+        has_crossing: bool = True,
+        vanishes_s: float | None = None,
+        begin_ns: int = SECOND_NS,
     ) -> None:
         self.robot = DifferentialRobot()
-        self.time_ns = 0
+        self.begin_ns = self.time_ns = begin_ns
         self._room = Room(CARDS, lens or Lens(), seed=seed)
         self._has_crossing = has_crossing
         self._vanishes_s = vanishes_s
@@ -93,6 +100,11 @@ class Walk:
     def lens(self) -> Lens:
         return self._room.lens
 
+    @property
+    def time_s(self) -> float:
+        """Since the beginning."""
+        return (self.time_ns - self.begin_ns) / SECOND_NS
+
     def advance(self, elapsed_ns: int) -> None:
         """Let time pass."""
         self.robot.step(elapsed_ns / SECOND_NS)
@@ -100,7 +112,7 @@ class Walk:
 
     def shoot(self) -> Shot:
         """What the camera sees now."""
-        time_s = self.time_ns / SECOND_NS
+        time_s = self.time_s
         target = mug_place(time_s)
         hidden = (-50.0, -50.0)
         is_there = self._vanishes_s is None or time_s < self._vanishes_s
@@ -112,7 +124,7 @@ class Walk:
         view = self._room.view(
             self.robot.camera, np.array([(*place, z) for place, z in zip(floor, HEIGHTS, strict=True)])
         )
-        rng = np.random.Generator(np.random.PCG64([self._seed, self.time_ns]))
+        rng = np.random.Generator(np.random.PCG64([self._seed, self.time_ns - self.begin_ns]))
         depth = view.depth * (1 + DEPTH_NOISE * rng.standard_normal(view.depth.shape, np.float32))
         depth[rng.random(depth.shape, np.float32) < HOLES] = 0
         distance = math.hypot(target[0] - self.robot.x, target[1] - self.robot.y)
