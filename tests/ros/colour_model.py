@@ -11,8 +11,6 @@ from vitron_ros.frame import Image
 from vitron_ros.grounding.request import ModelDescription, ModelReply, ModelRequest, ReplyStatus, Task
 from vitron_ros.model.answers import Invocation
 from vitron_ros.module_registry import Module
-from vitron_ros.ros.perception_node import PerceptionNode
-from vitron_ros.ros.run import run_node
 
 HUES = {"red": (174, 186), "purple": (132, 146), "green": (52, 68)}  # of OpenCV, 0..180 and round again
 TARGETS = {
@@ -72,4 +70,7 @@ class ColourModel:
 
 
 if __name__ == "__main__":
+    from vitron_ros.ros.perception_node import PerceptionNode  # the model alone needs no ROS
+    from vitron_ros.ros.run import run_node
+
     sys.exit(run_node(lambda: PerceptionNode(lambda name, run: ColourModel())))

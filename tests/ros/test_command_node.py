@@ -19,7 +19,7 @@ from vitron_ros.grounding.request import ModelReply, ReplyStatus, Task
 from vitron_ros.model.answers import Invocation
 from vitron_ros.module_registry import Module
 from vitron_ros.region import Region
-from vitron_ros.ros import module_client, qos
+from vitron_ros.ros import qos, remote_action
 from vitron_ros.ros.command_node import CommandNode
 from vitron_ros.ros.conversions import outcome_name, region_message
 from vitron_ros.ros.module_node import ModuleNode
@@ -65,7 +65,7 @@ def scene():
 
 @pytest.fixture
 def rig(probe, monkeypatch):
-    monkeypatch.setattr(module_client, "SILENCE_S", 2.0)
+    monkeypatch.setattr(remote_action, "SILENCE_S", 2.0)
     with running_rig(probe, "segmentation", "editing") as made:
         yield made
 

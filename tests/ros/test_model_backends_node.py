@@ -14,8 +14,8 @@ from vitron_ros.module_registry import Module
 from vitron_ros.modules.backends import load_backend
 from vitron_ros.region import Region
 from vitron_ros.ros.conversions import image_message, outcome_name, region_message
-from vitron_ros.ros.module_client import ModuleClient
 from vitron_ros.ros.module_node import ModuleNode
+from vitron_ros.ros.remote_action import RemoteAction
 
 pytestmark = pytest.mark.ros
 
@@ -45,7 +45,7 @@ def test_a_goal_on_a_pipeline_is_cancelled_and_the_pipeline_reloaded(probe, tmp_
     directory = str(save_pipeline("sd-inpaint", tmp_path / "sd-inpaint"))
     make = partial(ModuleNode, "editing", load_small)
     with running(make, backend=directory, idle_unload=1.0, niceness=0) as node:
-        client = ModuleClient(probe, "editing")
+        client = RemoteAction(probe, RunModule, "editing/run", "editing")
 
         def run(asked, on_feedback=None):
             call = client.run(asked, on_feedback and (lambda feedback: on_feedback(call, feedback)))

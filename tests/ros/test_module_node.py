@@ -20,10 +20,10 @@ from vitron_ros.module_registry import Module
 from vitron_ros.modules.module import BadJob
 from vitron_ros.recordings.sources import open_source
 from vitron_ros.region import Region
-from vitron_ros.ros import module_client
+from vitron_ros.ros import remote_action
 from vitron_ros.ros.conversions import image_message, outcome_name, region_message
-from vitron_ros.ros.module_client import ModuleClient
 from vitron_ros.ros.module_node import ModuleNode
+from vitron_ros.ros.remote_action import RemoteAction
 
 pytestmark = pytest.mark.ros
 HEIGHT, WIDTH = 24, 32
@@ -61,7 +61,7 @@ def rig(probe, tmp_path):
         history=10.0,
         niceness=0,
     ) as node:
-        client = ModuleClient(probe, "editing")
+        client = RemoteAction(probe, RunModule, "editing/run", "editing")
 
         def run(asked, on_feedback=None):
             call = client.run(asked, on_feedback)
@@ -228,7 +228,7 @@ def test_the_embedded_backend_removes_what_was_marked_and_nothing_else(probe):
     asked = goal(images=[image_message(wall, Header())])
     asked.invocation.region = [region_message(Region.from_box([20, 20, 40, 40]))]
     with running(functools.partial(ModuleNode, "editing")):
-        client = ModuleClient(probe, "editing")
+        client = RemoteAction(probe, RunModule, "editing/run", "editing")
         call = client.run(asked)
         probe.spin_until(call.result.done, 30)
         client.destroy()
@@ -241,8 +241,8 @@ def test_the_embedded_backend_removes_what_was_marked_and_nothing_else(probe):
 
 
 def test_the_death_of_a_node_in_mid_goal_is_told_and_the_next_node_serves(probe, monkeypatch):
-    monkeypatch.setattr(module_client, "SILENCE_S", 2.0)
-    client = ModuleClient(probe, "editing")
+    monkeypatch.setattr(remote_action, "SILENCE_S", 2.0)
+    client = RemoteAction(probe, RunModule, "editing/run", "editing")
     with endless_module() as process:
         probe.spin_until(lambda: client.is_ready, 30)
         began = threading.Event()
@@ -271,13 +271,13 @@ def test_an_inactive_node_ends_its_goals_and_takes_no_more(rig):
     refused = rig.run(goal())
     assert (outcome_name(refused), refused.error_msg) == (
         "UNREACHABLE",
-        "the node editing takes no goals: activate it",
+        "the node editing does not take this goal: activate it, or see its log",
     )
 
 
 def test_a_node_that_is_not_there_is_told(probe, monkeypatch):
-    monkeypatch.setattr(module_client, "SILENCE_S", 0.5)
-    client = ModuleClient(probe, "segmentation")
+    monkeypatch.setattr(remote_action, "SILENCE_S", 0.5)
+    client = RemoteAction(probe, RunModule, "segmentation/run", "segmentation")
     call = client.run(goal())
     probe.spin_until(call.result.done, 20)
     assert "segmentation is not there" in call.result.result().error_msg

@@ -17,7 +17,7 @@ from typing import get_args
 
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
-from vitron_msgs.action import Command, Converse, TrackObject
+from vitron_msgs.action import Command, Converse, RunModule, TrackObject
 from vitron_msgs.msg import TrackArray
 
 from vitron_ros.commands.settings import CommandConfig
@@ -29,7 +29,7 @@ from vitron_ros.ros.command_action import CommandAction, CommandRuns
 from vitron_ros.ros.configured_node import ConfiguredNode
 from vitron_ros.ros.image_history import ImageHistory
 from vitron_ros.ros.live_world import TRACKS_KEPT, Links
-from vitron_ros.ros.module_client import ModuleClient
+from vitron_ros.ros.remote_action import RemoteAction
 from vitron_ros.ros.run import run_node
 
 
@@ -58,7 +58,9 @@ class CommandNode(ConfiguredNode[CommandConfig]):
         undo.callback(converse.destroy)
         track = BlockingClient(self, TrackObject, "track", "perception")
         undo.callback(track.destroy)
-        modules: dict[NodeName, ModuleClient] = {name: ModuleClient(self, name) for name in get_args(NodeName)}
+        modules: dict[NodeName, RemoteAction] = {
+            name: RemoteAction(self, RunModule, f"{name}/run", name) for name in get_args(NodeName)
+        }
         for client in modules.values():
             undo.callback(client.destroy)
         links = Links(

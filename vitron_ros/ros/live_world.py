@@ -34,8 +34,8 @@ from vitron_ros.ros.conversions import (
     time_from_ns,
 )
 from vitron_ros.ros.image_history import ImageHistory
-from vitron_ros.ros.module_client import ModuleClient
 from vitron_ros.ros.module_messages import SHOWN, frames_from_messages
+from vitron_ros.ros.remote_action import RemoteAction
 from vitron_ros.tracking.soft_mask import bounding_box
 
 MODULE_TIMEOUT_S = 3600.0  # the module's node has a limit of its own, and is known to live by its feedback
@@ -84,7 +84,7 @@ class Links:
     node: Node
     converse: BlockingClient
     track: BlockingClient
-    modules: Mapping[NodeName, ModuleClient]
+    modules: Mapping[NodeName, RemoteAction]
     histories: Mapping[str, ImageHistory]
     tracks: Mapping[str, deque[TrackArray]]
     play: Callable[[Image], object]

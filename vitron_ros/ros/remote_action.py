@@ -1,4 +1,4 @@
-"""Runs goals on the nodes segmentation, editing and generation, and notices when such a node dies."""
+"""Goals of other nodes, without blocking: a node that dies while its goal runs is noticed."""
 
 import time
 from collections.abc import Callable
@@ -11,9 +11,7 @@ from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.node import Node
 from rclpy.task import Future
-from vitron_msgs.action import RunModule
 
-from vitron_ros.module_registry import Node as NodeName
 from vitron_ros.ros import qos
 
 SILENCE_S = 4.0  # without a word of a node that speaks four times a second: it has died
@@ -21,22 +19,23 @@ LOOK_S = 0.25  # how often that is looked at
 FORGET_S = 30.0  # for which a dead node's server still seems to be there: Fast DDS takes 20 s to notice
 SETTLE_S = 0.5  # a server that was found needs as long to find its client, whose first goal it would else lose
 
-OnFeedback = Callable[[RunModule.Feedback], object]
+OnFeedback = Callable[[Any], object]
 
 
-class ModuleCall:
+class RemoteGoal:
     """One goal on its way. Its executor's thread owns it.
 
     Attributes:
-        result: a RunModule.Result, always in the end: with UNREACHABLE where the node is not there, or has died.
+        result: of the action's type, always in the end: with UNREACHABLE where the node is not there, or has died.
         was_silent: it ended so, after the goal was sent.
     """
 
-    def __init__(self, client: ActionClient, goal: RunModule.Goal, on_feedback: OnFeedback | None, name: str) -> None:
+    def __init__(self, client: ActionClient, action: Any, goal: Any, on_feedback: OnFeedback | None, name: str) -> None:
         self.result = Future()
         self.was_silent = False
         self._client = client
-        self._goal: RunModule.Goal | None = goal
+        self._action = action
+        self._goal: Any = goal  # None: it was sent
         self._on_feedback = on_feedback
         self._name = name
         self._handle: ClientGoalHandle | None = None
@@ -54,7 +53,7 @@ class ModuleCall:
         if self.result.done():
             return
         if self._goal is not None and self._is_cancelled:
-            self._end(RunModule.Result(error_code=RunModule.Result.CANCELED, error_msg="cancelled before it was sent"))
+            self._end_with("CANCELED", "cancelled before it was sent")
         elif self._goal is not None and is_ready:
             goal, self._goal = self._goal, None
             self._heard_s = time.monotonic()
@@ -66,14 +65,14 @@ class ModuleCall:
 
     def fail(self, text: str) -> None:
         """End with UNREACHABLE."""
-        self._end(RunModule.Result(error_code=RunModule.Result.UNREACHABLE, error_msg=text))
+        self._end_with("UNREACHABLE", text)
 
     def _accept(self, future: Future) -> None:
         handle = future.result()
         if handle is not None and handle.accepted:
             self._follow(handle)
         else:
-            self.fail(f"the node {self._name} takes no goals: activate it")
+            self.fail(f"the node {self._name} does not take this goal: activate it, or see its log")
 
     def _follow(self, handle: ClientGoalHandle) -> None:
         """Wait for the result of a goal that was accepted."""
@@ -86,7 +85,7 @@ class ModuleCall:
 
     def _hear(self, message: Any) -> None:
         # Feedback says that the goal was accepted, too: a server that has not found its client yet loses its response.
-        response = RunModule.Impl.SendGoalService.Response(accepted=True)
+        response = self._action.Impl.SendGoalService.Response(accepted=True)
         self._follow(ClientGoalHandle(self._client, message.goal_id, response))
         if self._on_feedback is not None and not self.result.done():
             self._on_feedback(message.feedback)
@@ -98,39 +97,47 @@ class ModuleCall:
         else:
             self._end(response.result)
 
-    def _end(self, result: RunModule.Result) -> None:
+    def _end_with(self, code: str, text: str) -> None:
+        kind = self._action.Result
+        self._end(kind(error_code=getattr(kind, code), error_msg=text))
+
+    def _end(self, result: Any) -> None:
         if not self.result.done():
             self.result.set_result(result)
 
 
-class ModuleClient:
-    """Sends goals to one module's node. Make it early: its first goal waits until the node has found it.
+class RemoteAction:
+    """Sends goals to one action of another node. Make it early: its first goal waits until that node has found it.
 
     Args:
-        node: spins it; the module's node is in the same namespace.
-        serves: the module's node.
+        node: spins it; the other node is in the same namespace.
+        action: its generated class, whose results have the codes CANCELED and UNREACHABLE, and which gives feedback
+            more often than every `SILENCE_S`.
+        name: of the action, such as "editing/run".
+        server: the other node's name, for people.
     """
 
-    def __init__(self, node: Node, serves: NodeName) -> None:
+    def __init__(self, node: Node, action: Any, name: str, server: str) -> None:
         self._node = node
-        self._name = serves
-        self._calls: list[ModuleCall] = []
+        self._action = action
+        self._name = server
+        self._calls: list[RemoteGoal] = []
         self._ready_s: float | None = None
         self._dead: dict[bytes, float] = {}  # endpoints of nodes that fell silent, and when
         self._client = ActionClient(
             node,
-            RunModule,
-            f"{serves}/run",
+            action,
+            name,
             goal_service_qos_profile=qos.GOALS,
             result_service_qos_profile=qos.GOALS,
             cancel_service_qos_profile=qos.GOALS,
         )
-        self._feedback_topic = f"{node.resolve_service_name(serves)}/run/_action/feedback"
+        self._feedback_topic = f"{node.resolve_service_name(name)}/_action/feedback"
         self._timer = node.create_timer(LOOK_S, self._look, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
-    def run(self, goal: RunModule.Goal, on_feedback: OnFeedback | None = None) -> ModuleCall:
-        """Send a goal; its end comes in `ModuleCall.result`, a failure within 5 s of the node's death."""
-        call = ModuleCall(self._client, goal, on_feedback, self._name)
+    def run(self, goal: Any, on_feedback: OnFeedback | None = None) -> RemoteGoal:
+        """Send a goal; its end comes in `RemoteGoal.result`, a failure within 5 s of the node's death."""
+        call = RemoteGoal(self._client, self._action, goal, on_feedback, self._name)
         self._calls.append(call)
         self._look()
         return call

@@ -23,7 +23,7 @@ from vitron_ros.module_registry import Module, Node
 from vitron_ros.recordings.video_writer import VideoWriter
 from vitron_ros.region import Region
 from vitron_ros.ros.conversions import ns_from_time, outcome_name, region_message
-from vitron_ros.ros.module_client import ModuleClient
+from vitron_ros.ros.remote_action import RemoteAction
 from vitron_ros.ros_tools.bench.cameras import HEIGHT, RATE_HZ, WIDTH, stream_figures
 from vitron_ros.ros_tools.bench.stream import POINTS, followed_streams
 from vitron_ros.ros_tools.markdown import row, table
@@ -99,7 +99,7 @@ class _BusyModule:
         done: goals that it has done.
     """
 
-    def __init__(self, client: Probe, module: ModuleClient, name: Node) -> None:
+    def __init__(self, client: Probe, module: RemoteAction, name: Node) -> None:
         self.done = 0
         self._client, self._module, self._name = client, module, name
 
@@ -139,7 +139,7 @@ def _module(client: Probe, name: Node) -> Iterator[_BusyModule]:
                 writer.write(picture, round(index * 1e9 / RATE_HZ))
         folders = ["-p", f"input_folder:={folder}", "-p", f"output_folder:={folder}", "-p", "min_free_disk:=0"]
         stack.enter_context(node_process("ros.module_node", name, "--ros-args", *folders))
-        module = ModuleClient(client, name)
+        module = RemoteAction(client, RunModule, f"{name}/run", name)
         stack.callback(module.destroy)
         client.spin_until(lambda: module.is_ready, START_TIMEOUT_S, f"the node {name}")
         yield _BusyModule(client, module, name)
