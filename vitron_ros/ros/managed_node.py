@@ -13,6 +13,7 @@ from rclpy.qos import QoSProfile
 from rclpy.timer import Timer
 
 from vitron_ros.errors import VitronError
+from vitron_ros.ros import qos
 from vitron_ros.ros.parameters import Stage
 
 EXPECTED = (VitronError, OSError, NameValidationException)  # what settings, files and names can lead to
@@ -97,8 +98,12 @@ class ManagedNode(LifecycleNode):
         super().destroy_node()
 
     def managed_publisher(self, kind: Any, topic: str, profile: QoSProfile) -> Any:
-        """A publisher that speaks while the node is active and is let go with what `configure` made."""
-        made = self.create_lifecycle_publisher(kind, topic, profile)
+        """A publisher that speaks while the node is active and is let go with what `configure` made.
+
+        Raises:
+            ConfigError: a parameter overrides its QoS with what cannot be.
+        """
+        made = self.create_lifecycle_publisher(kind, topic, **qos.overridable(self, "publisher", topic, profile))
         self.undo.callback(self.destroy_lifecycle_publisher, made)
         return made
 
