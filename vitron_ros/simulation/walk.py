@@ -77,6 +77,9 @@ class Walk:
         has_crossing: the square passes in front of the mug.
         vanishes_s: when the mug goes through the floor, in s; None: never.
         begin_ns: the time at which it begins; not 0, since a stamp of 0 means none.
+
+    Attributes:
+        vanishes_s: may be changed.
     """
 
     def __init__(
@@ -92,7 +95,7 @@ class Walk:
         self.begin_ns = self.time_ns = begin_ns
         self._room = Room(CARDS, lens or Lens(), seed=seed)
         self._has_crossing = has_crossing
-        self._vanishes_s = vanishes_s
+        self.vanishes_s = vanishes_s
         self._seed = seed
         self._eye: tuple[float, float] | None = None
 
@@ -115,7 +118,7 @@ class Walk:
         time_s = self.time_s
         target = mug_place(time_s)
         hidden = (-50.0, -50.0)
-        is_there = self._vanishes_s is None or time_s < self._vanishes_s
+        is_there = self.vanishes_s is None or time_s < self.vanishes_s
         if self._eye is None and time_s >= CROSSING_S - 2:
             self._eye = (self.robot.x, self.robot.y)
         is_crossing = self._has_crossing and self._eye is not None

@@ -20,6 +20,7 @@ ACTIONS = {
     "submit": "the archive for a benchmark's server",
     "bag": "goals over a recording, against its truth",
     "ope": "one-pass evaluation of box trackers",
+    "follow": "a simulated robot that follows a phrase",
     "stream": "long clips with phrases and a slow model",
     "language": "sentences and what must come of them",
     "segmentation": "masks of images and clips",
