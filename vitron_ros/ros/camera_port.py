@@ -85,7 +85,9 @@ class CameraPort:
         self._image_topic = f"{prefix}image"
         self._gaps = SequenceGaps()
         self._lost = 0
-        self._tracks = node.create_lifecycle_publisher(TrackArray, f"{prefix}tracks", qos.TRACKS)
+        self._tracks = node.create_lifecycle_publisher(
+            TrackArray, f"{prefix}tracks", **qos.overridable(node, "publisher", f"{prefix}tracks", qos.TRACKS)
+        )
         self._debug = node.create_lifecycle_publisher(Image, f"{prefix}debug_image", qos.DEBUG_IMAGE)
         self.depth = DepthPort(node, prefix, config, lookup) if config.publish_3d else None
         self._detections = (
@@ -128,11 +130,12 @@ class CameraPort:
         self.qos_problem = ""
         self._gaps, self._lost = SequenceGaps(), 0
         is_raw = self.config.image_transport == "raw"
+        topic = self._image_topic if is_raw else f"{self._image_topic}/compressed"
         self._subscription = self._node.create_subscription(
             Image if is_raw else CompressedImage,
-            self._image_topic if is_raw else f"{self._image_topic}/compressed",
+            topic,
             self._on_image,
-            qos.IMAGE[self.config.image_qos],
+            **qos.overridable(self._node, "subscription", topic, qos.IMAGE[self.config.image_qos]),
             event_callbacks=SubscriptionEventCallbacks(
                 incompatible_qos=self._on_incompatible_qos, message_lost=self._on_message_lost
             ),

@@ -3,7 +3,6 @@
 Time is simulated, so that the same arguments give the same run on every machine.
 """
 
-import itertools
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -11,22 +10,15 @@ from vitron_ros.clock import SECOND_NS
 from vitron_ros.config import PerceptionConfig
 from vitron_ros.following.controller import FollowController, Standstill, Velocity, from_optical
 from vitron_ros.following.settings import ControllerConfig
-from vitron_ros.frame import Frame
-from vitron_ros.geometry.camera_model import CameraModel
-from vitron_ros.geometry.depth_image import DepthImage
-from vitron_ros.geometry.localizer import Localizer, TrackedImage
 from vitron_ros.geometry.track_3d import Status, Track3D
-from vitron_ros.grounding.request import LanguageVision, Task
-from vitron_ros.offline.replayed_model import ReplayedModel, fixed
+from vitron_ros.grounding.request import LanguageVision
+from vitron_ros.simulation.perception import SimulatedPerception
 from vitron_ros.simulation.walk import MUG, TARGET_PHRASE, Shot, Walk
 from vitron_ros.streaming.goals import GoalResult, TrackRequest
-from vitron_ros.streaming.pipeline import CameraPipeline, Report
 from vitron_ros.tracking.track import TrackEvent, TrackState
-from vitron_ros.tracking.trackers import make_tracker
 
 TICK_NS = SECOND_NS // 60  # of the wheels
 CAMERA_TICKS, CONTROL_TICKS = 4, 3  # 15 Hz and 20 Hz
-MODEL_LATENCY_S = 0.2
 POSE_LATENCY_NS = 60_000_000  # from an image to its positions
 GOAL_S = 0.5  # when the goal is given
 GOAL = "goal"
@@ -83,23 +75,10 @@ class ClosedLoop:
         controller: ControllerConfig | None = None,
         dies_s: float | None = None,
     ) -> None:
-        config = perception or PerceptionConfig(publish_3d=True)
         self.run = FollowRun()
         self._walk = walk
         self._phrase = phrase
-        self._pipeline = CameraPipeline(
-            config,
-            lambda: make_tracker(config.tracker),
-            itertools.count(1),
-            model_frames=model.max_frames,
-            model_can_follow=Task.FOLLOW in model.tasks,
-        )
-        self._model = ReplayedModel(model, fixed(MODEL_LATENCY_S), int(config.model_timeout * SECOND_NS))
-        self._localizer = Localizer(config)
-        lens = walk.lens
-        self._localizer.set_camera(
-            CameraModel.from_info(size=(lens.width, lens.height), k=lens.matrix, d=[], p=[0.0] * 12, model="plumb_bob")
-        )
+        self._perception = SimulatedPerception(walk.lens, model, perception or PerceptionConfig(publish_3d=True))
         self._controller = FollowController(controller or ControllerConfig())
         self._dies_ns = None if dies_s is None else walk.begin_ns + round(dies_s * SECOND_NS)
         self._on_their_way: deque[tuple[int, int, Track3D]] = deque()  # due, stamp, position
@@ -108,7 +87,7 @@ class ClosedLoop:
         """Let the run go on for so long."""
         for tick in range(round(duration_s * SECOND_NS / TICK_NS)):
             if tick == round(GOAL_S * SECOND_NS / TICK_NS):
-                self._pipeline.add(GOAL, TrackRequest(prompt=self._phrase), self._walk.time_ns)
+                self._perception.add(GOAL, TrackRequest(prompt=self._phrase), self._walk.time_ns)
                 self._controller.begin()
             if tick % CAMERA_TICKS == 0:
                 self._look(self._walk.shoot())
@@ -138,33 +117,14 @@ class ClosedLoop:
 
     def _perceive(self, shot: Shot) -> Track3D | None:
         """The target in space, which is on its way to the controller."""
-        self._model.run_until(shot.stamp_ns, self._pipeline.receive)
-        report = self._pipeline.step(Frame(rgb=shot.view.rgb, stamp_ns=shot.stamp_ns), shot.stamp_ns)
-        self._model.submit(report.requests, shot.stamp_ns)
-        self._pipeline.catch_up()
-        self.run.events += report.events
-        if GOAL in report.finished:
-            self.run.result = report.finished[GOAL]
+        perceived = self._perception.look(shot.view.rgb, shot.depth, shot.stamp_ns)
+        self.run.events += perceived.report.events
+        if GOAL in perceived.report.finished:
+            self.run.result = perceived.report.finished[GOAL]
             self._controller.end()
-        track = self._locate(shot, report)
-        if track is not None:
+        for track in perceived.tracks:
             self._on_their_way.append((shot.stamp_ns + POSE_LATENCY_NS, shot.stamp_ns, track))
-        return track
-
-    def _locate(self, shot: Shot, report: Report) -> Track3D | None:
-        self._localizer.add_depth(DepthImage(values=shot.depth, unit_m=1.0, stamp_ns=shot.stamp_ns))
-        self._localizer.add_image(
-            TrackedImage(
-                stamp_ns=shot.stamp_ns,
-                frame_id="",
-                camera="",
-                size=(self._walk.lens.width, self._walk.lens.height),
-                tracks=report.tracks,
-                silhouettes=report.silhouettes,
-            )
-        )
-        tracks = [track for placed in self._localizer.take() for track in placed.tracks]
-        return tracks[-1] if tracks else None
+        return perceived.tracks[-1] if perceived.tracks else None
 
     def _drive(self) -> None:
         now_ns = self._walk.time_ns
