@@ -1,7 +1,8 @@
 """What is annotated about an image or a clip, in one of five forms, each with its form in JSON.
 
     Conversation  {"conversations": [{"from": "human", "value": ...}, {"from": "gpt", "value": ...}, ...]}, as LLaVA's
-    Questions     {"questions": [[question, answer], ...]}
+    Questions     {"questions": [[question, answer], ...]}, or {"QA": [{"i": instruction, "q": ..., "a": ...}, ...]}, as
+                  VideoChat's
     Captions      {"captions": [...]}, or {"caption": ...}
     Regions       {"phrases": [{"text": ..., "boxes": [[x_min, y_min, x_max, y_max], ...]}, ...],
                    "sentences": [{"text": ..., "phrases": [...]}, ...]}, or {"box": [...], "caption": ...}
@@ -199,7 +200,7 @@ def from_json(entry: Mapping[str, Any]) -> Annotation:
     """
     try:
         return _read(entry)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
         raise RecordError(f"it has no {error}" if isinstance(error, KeyError) else str(error)) from error
 
 
@@ -208,6 +209,11 @@ def _read(entry: Mapping[str, Any]) -> Annotation:
         return _conversation(entry["conversations"])
     if "questions" in entry:
         return Questions(tuple((question, answer) for question, answer in entry["questions"]))
+    if "QA" in entry:
+        if "start" in entry or "end" in entry:
+            raise ValueError("it is about a part of its video, and whole videos are shown")
+        asked = [(f"{one.get('i', '')} {one['q']}".strip(), one["a"]) for one in entry["QA"]]
+        return Questions(tuple(asked))
     if "phrases" in entry:
         sentences = (Sentence(one["text"], _phrases(one["phrases"])) for one in entry.get("sentences", ()))
         return Regions(_phrases(entry["phrases"]), tuple(sentences))

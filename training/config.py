@@ -25,7 +25,7 @@ READER_TASKS = {
     "regions": _GROUNDED,
     "tracks": _TRACK,
     "shards": (*_CONVERSATION, "caption", *_GROUNDED, *_TRACK),
-    **dict.fromkeys(("refcoco", "refcoco+", "refcocog"), ("rec", "reg")),
+    **dict.fromkeys(("refcoco", "refcoco+", "refcocog", "visual-genome"), ("rec", "reg")),
     "flickr30k": _GROUNDED,
     **dict.fromkeys(("lasot", "got10k"), _TRACK),
     **dict.fromkeys(("dancetrack", "mot16"), ("sot",)),  # which do not say what their objects are

@@ -44,6 +44,15 @@ def write_refcoco(root: Path, name: str = "refcoco", by: str = "unc") -> Path:
     return write_json(folder / f"refs({by}).json", refs)
 
 
+def write_visual_genome(root: Path) -> None:
+    regions = [
+        {"region_id": 1, "image_id": 3, "phrase": "a red cup ", "x": 4, "y": 6, "width": 8, "height": 12},
+        {"region_id": 2, "image_id": 3, "phrase": "the table", "x": -1, "y": 12, "width": 40, "height": 20},
+    ]
+    write_json(root / "region_descriptions.json", [{"id": 3, "regions": regions}])
+    miniature.write_image(root / "VG_100K_2/3.jpg")
+
+
 def write_dancetrack(root: Path) -> None:
     miniature.write_mot_sequence(root / "train/dancetrack0001", digits=8)
     write_text(root / "train_seqmap.txt", ["name", "dancetrack0001"])
@@ -103,6 +112,7 @@ LAYOUTS = {
     "refcoco+": lambda root: write_refcoco(root, "refcoco+"),
     "refcocog": lambda root: write_refcoco(root, "refcocog", "umd"),
     "flickr30k": lambda root: miniature.write_flickr30k(root, split="train"),
+    "visual-genome": write_visual_genome,
     "lasot": lambda root: miniature.write_lasot(root, "cup-2", BOXES * 2, "0,0,0,1,0,0", "0,0,0,0,0,0"),
     "got10k": lambda root: miniature.write_got10k(root, "train", "8,0,3,8,8", ("1,2,10,20",) * 5),
     "dancetrack": write_dancetrack,

@@ -9,9 +9,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 from base_models import write_clip, write_llama
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from miniature_data import BOX, COUNT, REPLY, write_image, write_records
 
-from training.annotations import AnnotatedMedia, Phrase, Regions, Sentence, TrackedObject, Tracks
+from training.annotations import (
+    AnnotatedMedia,
+    Phrase,
+    Regions,
+    Sentence,
+    TrackedObject,
+    Tracks,
+    from_json,
+    to_json,
+)
 from training.assemble import PROFILES, assemble
 from training.config import ClipsConfig, LossWeightsConfig, RecordsConfig, TrainConfig
 from training.data import BATCHES_BEFORE_DOUBT, Batch, BrokenRecords, load_batches
@@ -127,6 +138,9 @@ TRACK = {
             "its invocation cannot be read",
         ),
         ("conversations", [1], "it is 1, not a table"),
+        ("conversations", {"id": "x7", "image": "0.png", "QA": [{"i": "", "q": "", "a": "a"}]}, "its question is ''"),
+        ("conversations", {"id": "x7", "video": "0.mp4", "start": 1, "QA": []}, "about a part of its video"),
+        ("regions", {"id": "x7", "image": "0.png", "caption": "ring", "box": [10**400, 0, 1, 1]}, "too large"),
         ("captions", {"id": "x7", "image": "0.png", "caption": ""}, "caption is ''; it must be text"),
         ("captions", {"id": "x7", "image": "0.png", "captions": []}, "it has no caption"),
         ("regions", {"id": "x7", "image": "0.png", "caption": "ring", "box": [0.5, 0.1, 0.2, 0.3]}, "is no box"),
@@ -165,6 +179,37 @@ def test_a_file_without_records_is_refused(tmp_path, text, sentence):
         Path(config.path).write_text(text)
     with pytest.raises(SourceError, match=sentence):
         open_source(config)
+
+
+def test_videochats_questions_are_asked_with_their_instruction(tmp_path):
+    config = config_of(tmp_path, tasks=("video_qa",), max_questions=5)
+    asked = [{"i": "Be brief.", "q": "Who?", "a": "A man."}, {"q": "Where?", "a": "Here."}]
+    Path(config.media).mkdir()
+    Path(config.path).write_text(json.dumps({"video": "0.mp4", "QA": asked}))
+    record = read(config, 0)
+    assert sorted((turn.text, turn.answer) for turn in record.turns) == [
+        ("Be brief. Who?", "A man."),
+        ("Where?", "Here."),
+    ]
+    assert not record.is_conversation
+
+
+KEYS = ("conversations", "questions", "QA", "phrases", "sentences", "box", "caption", "captions", "objects", "text",
+        "boxes", "from", "value", "i", "q", "a", "start")  # fmt: skip
+JSON = st.recursive(
+    st.none() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(["human", "gpt", 10**400]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.dictionaries(st.sampled_from(KEYS), JSON, max_size=3))
+def test_any_entry_is_an_annotation_or_an_error_of_its_own(entry):
+    try:
+        to_json(from_json(entry))
+    except RecordError as error:
+        assert str(error)
 
 
 def test_a_list_and_lines_are_told_apart_by_what_is_in_them(tmp_path):

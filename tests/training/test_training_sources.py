@@ -15,6 +15,7 @@ from tests.evaluation.datasets.miniature import (
     WIDTH,
     ref,
     write_flickr30k,
+    write_image,
     write_json,
     write_lasot,
     write_mot_sequence,
@@ -82,6 +83,15 @@ def test_refcoco_has_the_references_of_an_image_together(tmp_path):
         ("right cup", ((20 / WIDTH, 4 / HEIGHT, 24 / WIDTH, 12 / HEIGHT),)),
     ]
     assert isinstance(regions, Regions) and not regions.sentences
+
+
+def test_visual_genome_has_the_regions_of_an_image_together(tmp_path):
+    LAYOUTS["visual-genome"](tmp_path)
+    [regions] = annotations(tmp_path, "visual-genome")
+    assert [(phrase.text, phrase.boxes) for phrase in regions.phrases] == [
+        ("a red cup", ((4 / WIDTH, 6 / HEIGHT, 12 / WIDTH, 18 / HEIGHT),)),
+        ("the table", ((0, 0.5, 1, 1),)),
+    ]
 
 
 def test_flickr30k_has_sentences_with_their_phrases(tmp_path):
@@ -152,7 +162,17 @@ def refcoco(root: Path, *, sentence: str = "cup", image_id: int = 9, bbox: tuple
     write_json(folder / "refs(unc).json", [bad])
 
 
+def visual_genome(root: Path, **changes) -> None:
+    region = {"image_id": 3, "phrase": "a cup", "x": 4, "y": 6, "width": 8, "height": 12, **changes}
+    write_json(root / "region_descriptions.json", [{"id": 3, "regions": [region]}])
+    write_image(root / "VG_100K/3.jpg")
+
+
 TRAPS = {
+    "a region outside": ("visual-genome", lambda root: visual_genome(root, x=99), "the box of 'a cup', .* is outside"),
+    "a region without words": ("visual-genome", lambda root: visual_genome(root, phrase=""), "its phrase is ''"),
+    "a region without a side": ("visual-genome", lambda root: visual_genome(root, width=None), "width should be"),
+    "an image that is absent": ("visual-genome", lambda root: visual_genome(root, image_id=4), "4.jpg is missing"),
     "a frame that is absent": ("lasot", lasot_without_a_frame, "2 frames but 3 boxes"),
     "no flags of absence": ("lasot", lasot_without_flags, "is missing; LaSOT"),
     "a line that is no box": (

@@ -1,6 +1,7 @@
 """Records in one JSON file: a list, or one a line, which are read one at a time.
 
-    conversations   LLaVA's: {id, image or video, conversations: [{from: human, value}, {from: gpt, value}, ...]}
+    conversations   LLaVA's: {id, image or video, conversations: [{from: human, value}, {from: gpt, value}, ...]};
+                    VideoChat's: {video, QA: [{i, q, a}, ...]}, or {id, image or video, questions: [[..., ...], ...]}
     captions        {id, image or video, caption or captions}
     regions         {id, image, box: [x_min, y_min, x_max, y_max], caption}, or several: {id, image, phrases, sentences}
     tracks          ElysiumTrack's: {id, vid, frames: [...], box: [[x_min, ...] or null, ...], object_description,
@@ -26,7 +27,7 @@ from vitron_ros.evaluation.datasets.elysium_track import elysium_sequence
 from vitron_ros.model.files import quoted
 
 KEYS = {
-    "conversations": ("conversations",),
+    "conversations": ("conversations", "questions", "QA"),
     "captions": ("caption", "captions"),
     "regions": ("box", "phrases"),
 }  # that an entry of each kind has, one of them

@@ -24,6 +24,7 @@ from training.annotations import (
 from training.config import RecordsConfig
 from training.errors import RecordError
 from training.media import image_size
+from training.sources.visual_genome import visual_genome
 from vitron_ros.boxes import Boxes
 from vitron_ros.errors import ConfigError, SourceError
 from vitron_ros.evaluation.datasets.captions import Captioned, captioned_coco, read_msrvtt
@@ -219,6 +220,7 @@ LAYOUTS: dict[str, Layout] = {
     "refcoco+": Layout("RefCOCO+", _TRAIN_VAL, partial(_refcoco, "refcoco+", "unc")),
     "refcocog": Layout("RefCOCOg", _TRAIN_VAL, partial(_refcoco, "refcocog", "umd")),
     "flickr30k": Layout("Flickr30k Entities", _TRAIN_VAL, _flickr30k),
+    "visual-genome": Layout("Visual Genome", ("train",), visual_genome),
     "lasot": Layout("LaSOT", ("train",), partial(_sequences, lasot_entries)),
     "got10k": Layout("GOT-10k", _TRAIN_VAL, partial(_sequences, got10k_entries)),
     "dancetrack": Layout("DanceTrack", _TRAIN_VAL, partial(_multi_object, dancetrack_entries)),

@@ -67,7 +67,7 @@ def _grit(entry: Mapping[str, Any]) -> Regions:
             Phrase(caption[int(start) : int(end)].strip(), ((x_min, y_min, x_max, y_max),))
             for start, end, x_min, y_min, x_max, y_max, _ in entry["ref_exps"]
         ]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise RecordError(f"its ref_exps cannot be read: {error}") from error
     return Regions(tuple(phrases))
 

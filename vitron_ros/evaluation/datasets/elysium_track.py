@@ -57,8 +57,8 @@ def _boxes(entry: Mapping[str, Any], where: str) -> Boxes:
         is_absent = np.array([box is None for box in given], bool)
         norm = np.array([[np.nan] * 4 if box is None else box for box in given], np.float64).reshape(-1, 4)
         is_box = (norm[:, 2:] > norm[:, :2]).all(axis=1) & np.isfinite(norm).all(axis=1)
-        if not (is_box | is_absent).all() or not np.isfinite([width, height]).all():
+        if not (is_box | is_absent).all() or not 1 <= min(width, height) <= max(width, height) < np.inf:
             raise ValueError
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise SourceError(f"{where}: a box should be x1,y1,x2,y2 with x1 < x2 and y1 < y2; fetch it again") from error
     return xyxy_from_norm(norm, int(width), int(height))
