@@ -52,7 +52,7 @@ def test_two_runs_are_compared_by_every_figure(finished, capsys):
     words = ["eval", "compare", str(finished / "default"), str(finished / "kcf")]
     assert main([*words, "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
-    assert (document["variant"], document["sequences"]) == ("visible-frames", 3)
+    assert (document["variant"], document["samples"]) == ("visible-frames", 3)
     auc = document["figures"]["auc"]
     assert auc["difference"] == pytest.approx(auc["second"] - auc["first"])
     assert main([*words, "--variant", "pytracking-otb"]) == 0

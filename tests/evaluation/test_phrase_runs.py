@@ -15,7 +15,6 @@ from vitron_ros.evaluation.runner import run_suite
 from vitron_ros.evaluation.stream_clips import clip_of_sequence
 from vitron_ros.evaluation.stream_oracle import OracleErrors, OracleModel
 from vitron_ros.evaluation.suite import find_suite
-from vitron_ros.evaluation.tracking_report import sequence_scores
 
 SETTINGS = {"split": "all", "tracker": "default", "model": "vitron-tiny"}
 SETTINGS |= {"device": "cpu", "backend": "auto", "weights": "full", "cache": "full"}
@@ -34,15 +33,15 @@ def test_the_model_is_told_the_sentence_and_no_box(data, tmp_path, monkeypatch):
     truth = clip_of_sequence(load_sequence(data / "a"), 25).truth
     truth = replace(truth, targets=(replace(truth.targets[0], phrase="the square"),))
     oracle = OracleModel(truth, OracleErrors(noise=0, miss=0, mistake=0))
-    monkeypatch.setattr(phrase_rows, "_model", lambda settings: oracle)
+    monkeypatch.setattr(phrase_rows, "model_of", lambda settings: oracle)
     run = run_suite(find_suite("rsot"), data, SETTINGS, tmp_path / "out", map)
     predicted = run.rows[0]["predicted_ltwh"]
     assert predicted[0] is None, "the first reply comes after 0.2 s"
     assert np.abs(np.array(predicted[-1]) - run.rows[0]["true_ltwh"][-1]).max() < 3
     assert "has no sentence" in run.failed["c"]
-    score = sequence_scores(run, "visible-frames")["a"]
+    score = find_suite("rsot").task.by_sample(run, "visible-frames")["a"]
     share = np.mean([box is not None for box in predicted])
-    assert 0 < score.precision == pytest.approx(share)
+    assert 0 < score["precision"] == pytest.approx(share)
 
 
 def test_without_any_box_all_figures_are_0_and_a_report_is_made(data, tmp_path, capsys):
@@ -60,4 +59,4 @@ def test_without_any_box_all_figures_are_0_and_a_report_is_made(data, tmp_path, 
 
 def test_a_model_is_refused_where_a_box_begins(data, tmp_path, capsys):
     assert main(["eval", "run", "boxes", str(data), "--out", str(tmp_path), "--model", "vitron-tiny"]) == 2
-    assert "--model is for elysium-track-rsot, rsot" in capsys.readouterr().err
+    assert "boxes has no use for --model; it is for elysium-track-rsot, rsot" in capsys.readouterr().err

@@ -45,10 +45,10 @@ def test_figures_of_every_variant_and_sequence(folder, capsys):
     document = json.loads(capsys.readouterr().out)
     assert document == json.loads((folder / "report.json").read_text())
     assert list(document["figures"]) == ["visible-frames", "pytracking-otb", "got10k-lasot"]
-    aucs = [row["auc"] for row in document["by_sequence"].values()]
+    aucs = [row["auc"] for row in document["by_sample"].values()]
     assert document["figures"]["visible-frames"]["auc"] == pytest.approx(np.mean(aucs), abs=1e-6)
     assert min(aucs) > 0.8
-    assert document["by_sequence"]["a"]["frames"] == 4
+    assert document["frames"]["a"] == {"frames": 4, "frames_absent": 0}
     assert document["curves"]["success_curve"][0] == 1
 
 
@@ -81,11 +81,11 @@ def test_a_partial_report_says_so(folder):
     change_row(folder, 1, lambda row: (row.clear(), row.update(name="b", error="SourceError: no image")))
     document = write_report(folder)
     assert document["failed"] == {"b": "SourceError: no image"}
-    assert list(document["by_sequence"]) == ["a", "c"]
-    assert "- PARTIAL: 2 of 3 sequences" in (folder / "report.md").read_text()
+    assert list(document["by_sample"]) == ["a", "c"]
+    assert "- PARTIAL: 2 of 3 samples" in (folder / "report.md").read_text()
     for number, name in ((0, "a"), (2, "c")):
         change_row(folder, number, lambda row, name=name: (row.clear(), row.update(name=name, error="x")))
-    with pytest.raises(PredictionError, match="every sequence failed"):
+    with pytest.raises(PredictionError, match="every sample failed"):
         write_report(folder)
 
 
@@ -106,14 +106,16 @@ def test_rows_that_do_not_fit_are_refused_by_name(folder, change, error, words):
 
 
 def test_the_papers_figures_stand_beside_with_what_they_do_not_print():
-    (table,) = paper_tables("uav123")
+    metrics = ("auc", "p")
+    (table,) = paper_tables("uav123", "all", metrics)
     assert table.source == "elysium, table 4, uav123 all"
     assert table.columns == ("auc", "p")
     assert table.rows["Elysium (zero-shot)"] == (56.6, 79.2)
     assert table.rows["MDNet"] == (52.8, None)
     assert table.own == ("Elysium (zero-shot)",)
     assert any("swapped" in note for note in table.notes)
-    assert paper_tables("a benchmark of nobody") == []
+    assert paper_tables("a benchmark of nobody", "all", metrics) == []
+    assert paper_tables("uav123", "test", metrics) == []
 
 
 @pytest.mark.parametrize(
@@ -141,7 +143,7 @@ def test_a_run_of_lasot_stands_beside_the_papers_figures(tmp_path):
         write_lasot(tmp_path / "data", name=f"cup-{number}", out_of_view="0,0,1")
     document = run_and_report("lasot", tmp_path / "data", tmp_path / "out", "--split", "all")
     assert list(document["figures"]) == ["pytracking-lasot", "lasot-toolkit", "got10k-lasot"]
-    assert document["by_sequence"]["cup-1"]["frames_absent"] == 1
+    assert document["frames"]["cup-1"]["frames_absent"] == 1
     assert document["figures"]["pytracking-lasot"]["auc"] < document["figures"]["got10k-lasot"]["auc"], "unused flags"
     assert document["paper"] == [], "the papers' figures are of the test split"
 
@@ -150,7 +152,7 @@ def test_a_run_of_got10k_has_its_own_figures(tmp_path):
     write_got10k(tmp_path / "data")
     document = run_and_report("got10k", tmp_path / "data", tmp_path / "out")
     assert set(document["figures"]["got10k"]) == {"ao", "sr50", "sr75"}
-    assert "## GOT-10k" in (tmp_path / "out" / "report.md").read_text()
+    assert "| got10k |" in (tmp_path / "out" / "report.md").read_text()
 
 
 def test_a_run_of_uav123_stands_beside_the_paper(tmp_path):

@@ -62,7 +62,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(data, tmp_path):
     asked = []
 
     def execute(function, tasks):
-        asked.extend(task.sequence.name for task in tasks)
+        asked.extend(task.name for task in tasks)
         return map(function, tasks)
 
     run(data, tmp_path / "out", execute)
@@ -72,7 +72,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(data, tmp_path):
 
 def test_a_run_that_was_killed_in_its_first_line_begins_again(data, tmp_path):
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / PART).write_bytes(b'{"format":1,"sui')
+    (tmp_path / "out" / PART).write_bytes(b'{"format":2,"sui')
     assert len(run(data, tmp_path / "out").rows) == 3
 
 
@@ -105,7 +105,7 @@ def test_a_failed_sequence_is_a_row_with_its_reason_and_can_be_done_again(data, 
     image.write_bytes(bytes(len(good)))
     words = ["eval", "run", "boxes", str(data), "--out", str(tmp_path / "out")]
     assert main(words) == 1
-    assert "2 of 3 sequences" in capsys.readouterr().out
+    assert "2 of 3 samples" in capsys.readouterr().out
     assert "000002.jpg" in read_run(tmp_path / "out").failed["b"]
     image.write_bytes(good)
     assert main(words) == 1, "what failed is not done again unasked"
@@ -147,7 +147,7 @@ def test_two_runs_cannot_write_into_one_folder(data, tmp_path):
         (lambda text: text[:-5], "is cut off in line 4"),
         (lambda text: "".join(text.splitlines(keepends=True)[:-1]), "lacks c"),
         (lambda text: text + text.splitlines(keepends=True)[-1], "other sequences than its header"),
-        (lambda text: text.replace('"format":1', '"format":9'), "no header of format 1"),
+        (lambda text: text.replace('"format":2', '"format":9'), "no header of format 2"),
         (lambda text: "[]\n" + text, "line 1 is not a JSON object"),
         (lambda text: text.replace('"height"', "height"), "line 2 is not JSON"),
         (lambda text: "", "is cut off in line 1"),

@@ -1,19 +1,19 @@
-"""Whether one run is better than another: a paired bootstrap over sequences.
+"""Whether one run is better than another: a paired bootstrap over samples.
 
-Frames of one sequence are not independent, so whole sequences are drawn, with replacement, the same for both runs.
+Frames of one sequence are not independent, so whole samples are drawn, with replacement, the same for both runs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vitron_ros.errors import MetricError, PredictionError
+from vitron_ros.errors import ConfigError, MetricError, PredictionError
 from vitron_ros.evaluation.metrics.checks import finite, same_length
-from vitron_ros.evaluation.metrics.single_object import FIGURES
 from vitron_ros.evaluation.predictions import Run
-from vitron_ros.evaluation.tracking_report import sequence_scores
+from vitron_ros.evaluation.suite import find_suite
+from vitron_ros.evaluation.tasks.task import Figures
 
 SAMPLES, SEED = 10_000, 0
 INTERVAL = (2.5, 97.5)  # percentiles
@@ -37,7 +37,7 @@ class Difference:
 
 
 def paired_bootstrap(first: ArrayLike, second: ArrayLike) -> Difference:
-    """The difference second - first of means over sequences, (N,) each, in the same order. The same every time.
+    """The difference second - first of means over samples, (N,) each, in the same order. The same every time.
 
     Raises:
         MetricError: lengths differ, empty, or not finite.
@@ -58,22 +58,39 @@ def paired_bootstrap(first: ArrayLike, second: ArrayLike) -> Difference:
     )
 
 
-def compare_runs(first: Run, second: Run, variant: str) -> Mapping[str, Difference]:
-    """The difference in each of `FIGURES` by a variant.
+def compare_runs(first: Run, second: Run, variant: str | None = None) -> tuple[str, Mapping[str, Difference]]:
+    """The variant, and the difference in each of its figures; None: the headline.
+
+    Figures are means over samples; those that a sample lacks in either run are left out of both.
 
     Raises:
-        PredictionError: the runs are of different suites, data or sequences, or not the same ones failed.
-        MetricError: predictions and truth of a sequence do not fit.
+        PredictionError: the runs are of different suites, data or samples, or not the same ones failed.
+        MetricError: predictions and truth of a sample do not fit, or every sample failed.
+        ConfigError: the suite has no such variant.
     """
-    for what, key in (("suites", "suite"), ("data", "data_hash"), ("sequences", "names")):
+    for what, key in (("suites", "suite"), ("data", "data_hash"), ("samples", "names")):
         if getattr(first.header, key) != getattr(second.header, key):
             raise PredictionError(f"the runs are of different {what}; compare runs of the same data set")
     if set(first.failed) != set(second.failed):
         only = sorted(set(first.failed) ^ set(second.failed))
         raise PredictionError(f"{', '.join(only)} failed in one of the runs only; run that again with --retry-failed")
     if not first.predicted:
-        raise MetricError("every sequence failed in both runs")
-    scores = [sequence_scores(run, variant).values() for run in (first, second)]
-    return {
-        figure: paired_bootstrap(*([getattr(score, figure) for score in one] for one in scores)) for figure in FIGURES
+        raise MetricError("every sample failed in both runs")
+    task = find_suite(first.header.suite).task
+    variants = [name for name in task.variants(first) if name in task.variants(second)]
+    chosen = variant or variants[0]
+    if chosen not in variants:
+        raise ConfigError(f"{first.header.suite} has no variant {chosen!r}; choose one of {', '.join(variants)}")
+    scores = [task.by_sample(run, chosen) for run in (first, second)]
+    return chosen, {
+        figure: paired_bootstrap(*zip(*pairs, strict=True))
+        for figure in next(iter(scores[0].values()))
+        if (pairs := list(_pairs(scores[0], scores[1], figure)))
     }
+
+
+def _pairs(first: Mapping[str, Figures], second: Mapping[str, Figures], figure: str) -> Iterator[tuple[float, float]]:
+    for name, figures in first.items():
+        one, other = figures.get(figure), second[name].get(figure)
+        if one is not None and other is not None:
+            yield one, other

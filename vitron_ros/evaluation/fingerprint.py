@@ -7,10 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from vitron_ros.backends.manifest import sha256
 
@@ -44,14 +40,15 @@ def settings_hash(settings: Mapping[str, str], folders: Iterable[Path] = ()) -> 
     return digest.hexdigest()[:DIGITS]
 
 
-def data_hash(items: Iterable[tuple[str, Sequence[Path], NDArray[Any]]]) -> str:
-    """Of named sequences: the name and size of every image file, and the truth. Images are not opened."""
+def data_hash(items: Iterable[tuple[str, Sequence[Path], bytes]]) -> str:
+    """Of named samples: the name and size of every file, and the truth. Files are not opened, and may be missing."""
     digest = hashlib.sha256()
     for name, paths, truth in items:
-        digest.update(f"{name}\0{truth.shape}\0".encode())
-        digest.update(np.ascontiguousarray(truth).tobytes())
+        digest.update(f"{name}\0{len(truth)}\0".encode())
+        digest.update(truth)
         for path in paths:
-            digest.update(f"{path.name} {path.stat().st_size}\0".encode())
+            size = path.stat().st_size if path.exists() else "missing"
+            digest.update(f"{path.name} {size}\0".encode())
     return digest.hexdigest()[:DIGITS]
 
 

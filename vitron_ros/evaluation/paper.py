@@ -1,6 +1,6 @@
 """The figures that the papers print, for a table beside ours. `paper_tables.yaml` holds them."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -8,12 +8,7 @@ from typing import Any
 
 from vitron_ros.yaml_file import read_yaml
 
-OURS = {  # the papers' metric -> ours
-    "auc": "auc",
-    "p": "precision",
-    "p_as_printed": "precision",
-    "p_norm_as_printed": "norm_precision",
-}
+OWN_SCALE = ("judged_score", "is")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,14 +30,22 @@ class PaperTable:
     notes: tuple[str, ...]
 
 
-def paper_tables(benchmark: str) -> list[PaperTable]:
-    """A table for each paper, table and split that prints figures for that benchmark; none: the papers do not."""
-    results = [row for row in _document()["results"] if row["benchmark"] == benchmark]
-    places = dict.fromkeys((row["paper"], row["table"], row["split"]) for row in results)
+def paper_tables(benchmark: str, split: str, metrics: Collection[str]) -> list[PaperTable]:
+    """A table for each table of the papers with one of the metrics for that split; none: they print nothing."""
+    results = [row for row in _document()["results"] if (row["benchmark"], row["split"]) == (benchmark, split)]
+    places = dict.fromkeys((row["paper"], row["table"], split) for row in results if row["metric"] in metrics)
     return [
-        _table(place, benchmark, [row for row in results if (row["paper"], row["table"], row["split"]) == place])
+        _table(place, benchmark, [row for row in results if (row["paper"], row["table"]) == place[:2]])
         for place in places
     ]
+
+
+def is_percent(metric: str) -> bool:
+    """Whether the papers print a metric in percent, where ours is a share of 1."""
+    document = _document()
+    return not (
+        metric in document["unit_interval_metrics"] or metric in document["lower_is_better"] or metric in OWN_SCALE
+    )
 
 
 def _table(place: tuple[str, int, str], benchmark: str, results: Iterable[dict[str, Any]]) -> PaperTable:

@@ -14,6 +14,7 @@ WIDTH, HEIGHT, BAR = 9.0, 3.0, 0.3  # inches
 COLOUR = "#2563a8"
 LINE = {"color": "black", "linewidth": 1, "linestyle": "--"}
 BINS = 40
+BARS = 40
 LAST_PERCENTILE = 99.5
 
 
@@ -39,29 +40,36 @@ def curves_svg(score: OnePassScore) -> bytes:
     return _svg(draw)
 
 
-def attributes_svg(by_attribute: Mapping[str, Mapping[str, float]], mean_auc: float) -> bytes:
-    """A bar of the mean AUC for each attribute, and a line for all sequences."""
+def groups_svg(by_group: Mapping[str, Mapping[str, Any]], figures: Mapping[str, float | None]) -> bytes:
+    """A bar of the mean of the first figure for each group, at most BARS of the largest, and a line for all samples."""
+    name = next(key for key in next(iter(by_group.values())) if key != "samples")
+    largest = sorted(by_group, key=lambda group: (-by_group[group]["samples"], group))[:BARS]
+    shown = {group: by_group[group] for group in sorted(largest)}
+    values = [row[name] or 0.0 for row in shown.values()]
+    whole = figures.get(name)
 
     def draw(figure: Any) -> None:
         axes = figure.add_subplot()
-        labels = [f"{name} ({row['sequences']:g})" for name, row in by_attribute.items()]
-        axes.barh(labels, [row["auc"] for row in by_attribute.values()], color=COLOUR, height=0.6)
-        axes.axvline(mean_auc, **LINE)
-        axes.set(xlabel=f"AUC; dashed: all sequences, {mean_auc:.3f}", xlim=(0, 1))
+        labels = [f"{group} ({row['samples']})" for group, row in shown.items()]
+        axes.barh(labels, values, color=COLOUR, height=0.6)
+        if whole is not None:
+            axes.axvline(whole, **LINE)
+        told = "" if whole is None else f"; dashed: all, {whole:.3f}"
+        axes.set(xlabel=f"{name}{told}", xlim=(min(0, *values), max(1, *values)))
         axes.invert_yaxis()
 
-    return _svg(draw, 1 + BAR * len(by_attribute))
+    return _svg(draw, 1 + BAR * len(shown))
 
 
 def latency_svg(ms: Sequence[float]) -> bytes:
-    """How many frames took how long; the last bin holds what lies beyond the 99.5th percentile."""
+    """How many steps took how long; the last bin holds what lies beyond the 99.5th percentile."""
 
     def draw(figure: Any) -> None:
         axes = figure.add_subplot()
         axes.hist(np.minimum(ms, np.percentile(ms, LAST_PERCENTILE)), bins=BINS, color=COLOUR)
         for share in (50, 99):
             axes.axvline(float(np.percentile(ms, share)), **LINE)
-        axes.set(xlabel="ms of CPU time; dashed: median and 99th percentile", ylabel="frames")
+        axes.set(xlabel="ms; dashed: median and 99th percentile", ylabel="steps")
 
     return _svg(draw)
 

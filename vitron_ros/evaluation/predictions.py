@@ -3,6 +3,7 @@
     <folder>/predictions.jsonl        finished: every sequence has its row, in the order of the data set
     <folder>/timings.jsonl            the same of what the clock said, apart, so that equal runs have equal predictions
     <folder>/predictions.jsonl.part   unfinished: rows as they came
+    <folder>/judge/                   a run of the same form, whose rows are a judge's replies to the answers
 
 A row is {"name": ..., and what the suite predicts} or {"name": ..., "error": the reason}. Every row is on the disk
 before the next is waited for. After a crash the part is taken up again; a last line that was cut off is done again. A
@@ -18,14 +19,17 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from vitron_ros.backends.manifest import sha256
 from vitron_ros.errors import PredictionError
 from vitron_ros.recordings.output import make_folder
 
-FORMAT = 1
+FORMAT = 2
+JUDGE = "judge"
 FILE, PART, TIMINGS = "predictions.jsonl", "predictions.jsonl.part", "timings.jsonl"
 
 Row = dict[str, Any]
 Milliseconds = list[float]
+Result = tuple[Row, Milliseconds]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,11 +59,16 @@ class Header:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A finished run: a row for each of the header's names, in their order, and the milliseconds of each frame."""
+    """A finished run: a row for each of the header's names, in their order, and the milliseconds of each frame.
+
+    Attributes:
+        verdicts: a judge's replies to the answers, see `judging.py`; None: nobody judged them.
+    """
 
     header: Header
     rows: tuple[Row, ...]
     ms: Mapping[str, Milliseconds]
+    verdicts: "Run | None" = None
 
     @property
     def predicted(self) -> list[Row]:
@@ -91,13 +100,27 @@ def read_run(folder: Path) -> Run:
             missing = [name for name in header.names if name not in names]
             what = f"lacks {', '.join(missing)}" if missing else "has other sequences than its header says"
             raise PredictionError(f"{file} {what}; delete it and run again")
-    return Run(header=header, rows=tuple(rows), ms=ms)
+    return Run(header=header, rows=tuple(rows), ms=ms, verdicts=_read_verdicts(folder))
+
+
+def predictions_hash(folder: Path) -> str:
+    """Of the predictions of a finished run, byte for byte."""
+    return sha256(folder / FILE)
+
+
+def _read_verdicts(folder: Path) -> Run | None:
+    if not (folder / JUDGE / FILE).is_file():
+        return None
+    verdicts = read_run(folder / JUDGE)
+    if verdicts.header.data_hash != predictions_hash(folder):
+        raise PredictionError(f"{folder / JUDGE} is stale: it judged other predictions; delete it and judge again")
+    return verdicts
 
 
 class RunWriter:
     """The rows of a run that are there, and the file to which more are appended. `write_run` opens it."""
 
-    def __init__(self, folder: Path, header: Header, file: BinaryIO, done: dict[str, tuple[Row, Milliseconds]]) -> None:
+    def __init__(self, folder: Path, header: Header, file: BinaryIO, done: dict[str, Result]) -> None:
         self.header = header
         self.done = done
         self._folder = folder
@@ -146,7 +169,7 @@ def write_run(folder: Path, header: Header, *, retry_failed: bool = False) -> It
     """
     make_folder(folder)
     finished, part = folder / FILE, folder / PART
-    done: dict[str, tuple[Row, Milliseconds]] = {}
+    done: dict[str, Result] = {}
     if finished.is_file():
         run = read_run(folder)
         _refuse_stale(run.header, header, finished)
@@ -168,7 +191,7 @@ def write_run(folder: Path, header: Header, *, retry_failed: bool = False) -> It
         yield RunWriter(folder, header, file, done)
 
 
-def _take_up(file: BinaryIO, path: Path, header: Header) -> tuple[Header, dict[str, tuple[Row, Milliseconds]]]:
+def _take_up(file: BinaryIO, path: Path, header: Header) -> tuple[Header, dict[str, Result]]:
     file.seek(0)
     data = file.read()
     whole = data[: data.rfind(b"\n") + 1]

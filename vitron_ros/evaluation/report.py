@@ -4,25 +4,26 @@ The same predictions give the same bytes. What the clock said stands in files of
 page.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from vitron_ros.evaluation.metrics.single_object import FIGURES
+from vitron_ros.errors import PredictionError
 from vitron_ros.evaluation.page import page
-from vitron_ros.evaluation.paper import OURS, PaperTable, paper_tables
-from vitron_ros.evaluation.plots import attributes_svg, curves_svg, latency_svg
-from vitron_ros.evaluation.predictions import Run, read_run
+from vitron_ros.evaluation.paper import PaperTable, is_percent
+from vitron_ros.evaluation.plots import groups_svg, latency_svg
+from vitron_ros.evaluation.predictions import Row, Run, read_run
 from vitron_ros.evaluation.suite import Suite, find_suite
 from vitron_ros.evaluation.tables import Table, markdown
-from vitron_ros.evaluation.tracking_report import TrackingReport, tracking_report
+from vitron_ros.evaluation.tasks.task import Figures, means
 from vitron_ros.recordings.output import write_bytes, write_json
 
 DECIMALS = 6
 WORST_CASES = 12
+LISTED = 1000  # samples and failures in tables, the worst of them; report.json has all
 PERCENTILES = (50, 95, 99)
 MISSING = "missing"
 
@@ -34,23 +35,25 @@ def write_report(folder: Path, *, with_latency: bool = True) -> dict[str, Any]:
         with_latency: also latency.json, latency.svg, and the histogram in the page.
 
     Raises:
-        PredictionError: there is no finished run, or every sequence failed.
-        MetricError: predictions and truth of a sequence do not fit.
+        PredictionError: there is no finished run, or every sample failed.
+        MetricError: predictions and truth of a sample do not fit.
         ConfigError: the suite is unknown, or matplotlib or jinja2 is not installed.
         SourceError: a file cannot be written.
     """
     run = read_run(folder)
+    if not run.predicted:
+        name, reason = next(iter(run.failed.items()))
+        raise PredictionError(f"every sample failed, {name} with: {reason}; mend it and run again with --retry-failed")
     suite = find_suite(run.header.suite)
-    report = tracking_report(suite, run)
-    benchmark = suite.benchmark_of(run.header.settings["split"])
-    tables = [] if benchmark is None else paper_tables(benchmark)
-    document = _document(suite, run, report, tables)
-    pictures = {"Curves": curves_svg(report.headline)}
-    if report.by_attribute:
-        pictures["Attributes"] = attributes_svg(report.by_attribute, report.headline.auc)
+    tables = suite.paper_tables(run.header.settings["split"])
+    details = suite.task.details(run)
+    document = {**_document(suite, run, tables), **_round(details.document)}
+    pictures = dict(details.pictures)
+    if document["by_group"]:
+        pictures["Groups"] = groups_svg(document["by_group"], document["figures"][document["variant"]])
     for title, picture in pictures.items():
         write_bytes(folder / f"{title.lower()}.svg", picture)
-    sections = _sections(suite, document, tables)
+    sections = _sections(document, tables, suite.task.paper_metrics)
     ms = [value for values in run.ms.values() for value in values]
     if with_latency and ms:
         write_json(folder / "latency.json", _latency(ms, run.ms))
@@ -59,113 +62,137 @@ def write_report(folder: Path, *, with_latency: bool = True) -> dict[str, Any]:
     remarks = _remarks(suite, run, tables)
     write_json(folder / "report.json", document)
     write_bytes(folder / "report.md", markdown(suite.name, remarks, sections).encode())
-    worst = sorted(run.predicted, key=lambda row: (row["worst"]["iou"], row["name"]))[:WORST_CASES]
-    write_bytes(folder / "report.html", page(suite.name, remarks, sections, pictures, worst).encode())
+    drawn = {row["name"]: row["picture"] for row in run.predicted if "picture" in row}
+    worst = [drawn[name] for name in _worst_first(document["by_sample"]) if name in drawn][:WORST_CASES]
+    text = page(suite.name, remarks, sections, pictures, suite.task.legend, worst)
+    write_bytes(folder / "report.html", text.encode())
     return document
 
 
-def _document(suite: Suite, run: Run, report: TrackingReport, tables: list[PaperTable]) -> dict[str, Any]:
+def _document(suite: Suite, run: Run, tables: list[PaperTable]) -> dict[str, Any]:
+    task, variants = suite.task, suite.task.variants(run)
+    by_sample = task.by_sample(run, variants[0])
     made_with = {key: value for key, value in asdict(run.header).items() if key != "names"}
     return _rounded(
         {
             "suite": suite.name,
             "made_with": made_with,
-            "sequences": len(run.rows),
+            "samples": len(run.rows),
             "failed": run.failed,
-            "variant": suite.variants[0],
-            "figures": report.figures,
-            "by_sequence": report.by_sequence,
-            "by_attribute": report.by_attribute,
-            "curves": {
-                name: getattr(report.headline, name).tolist()
-                for name in ("success_curve", "precision_curve", "norm_precision_curve")
-            },
+            "variant": variants[0],
+            "figures": {variant: task.figures(run, variant) for variant in variants},
+            "by_sample": by_sample,
+            "by_group": _by_group(((row, task.groups(row)) for row in run.predicted), by_sample),
             "paper": [asdict(table) for table in tables],
         }
     )
 
 
-def _sections(suite: Suite, document: Mapping[str, Any], tables: list[PaperTable]) -> list[Table]:
-    variant = suite.variants[0]
+def _by_group(
+    grouped: Iterable[tuple[Row, Iterable[str]]], by_sample: Mapping[str, Figures]
+) -> dict[str, dict[str, Any]]:
+    having: dict[str, list[Figures]] = {}
+    for row, groups in grouped:
+        for group in groups:
+            having.setdefault(group, []).append(by_sample[row["name"]])
+    return {group: {"samples": len(scores), **means(scores)} for group, scores in sorted(having.items())}
+
+
+def _sections(document: Mapping[str, Any], tables: list[PaperTable], paper_metrics: Mapping[str, str]) -> list[Table]:
+    variant, by_sample = document["variant"], document["by_sample"]
+    listed = {name: by_sample[name] for name in _worst_first(by_sample)[:LISTED]}
+    failed = list(document["failed"].items())
     return [
-        Table("Figures", ("variant", *FIGURES), _rows(suite.variants, document["figures"], FIGURES)),
-        *(
-            Table("GOT-10k", tuple(figures), [tuple(f"{value:.4f}" for value in figures.values())])
-            for name, figures in document["figures"].items()
-            if name == "got10k"
-        ),
-        *(_beside(table, variant, document["figures"][variant]) for table in tables),
-        Table(
-            "Attributes", ("attribute", "sequences", "auc"), _rows_of(document["by_attribute"], ("sequences", "auc"))
-        ),
-        Table(
-            f"Sequences ({variant})",
-            ("sequence", *FIGURES, "frames", "frames_absent"),
-            _rows_of(document["by_sequence"], (*FIGURES, "frames", "frames_absent")),
-        ),
-        *([Table("Failed", ("sequence", "reason"), list(document["failed"].items()))] if document["failed"] else []),
+        _table("Figures", "variant", document["figures"]),
+        *(_beside(table, variant, document["figures"][variant], paper_metrics) for table in tables),
+        *([_table("Groups", "group", document["by_group"])] if document["by_group"] else []),
+        _table(f"Samples ({variant}){_most(len(by_sample), ', the worst')}", "sample", listed),
+        *([Table(f"Failed{_most(len(failed))}", ("sample", "reason"), failed[:LISTED])] if failed else []),
     ]
 
 
-def _beside(table: PaperTable, variant: str, figures: Mapping[str, float]) -> Table:
-    ours = [f"{100 * figures[OURS[column]]:.1f}" if column in OURS else MISSING for column in table.columns]
+def _worst_first(by_sample: Mapping[str, Figures]) -> list[str]:
+    """Names; the first figure decides, and samples without it come last."""
+
+    def rank(name: str) -> tuple[float, str]:
+        value = next(iter(by_sample[name].values()), None)
+        return np.inf if value is None else value, name
+
+    return sorted(by_sample, key=rank)
+
+
+def _most(count: int, words: str = "") -> str:
+    return f"{words} {LISTED} of {count}" if count > LISTED else ""
+
+
+def _beside(table: PaperTable, variant: str, figures: Figures, paper_metrics: Mapping[str, str]) -> Table:
+    ours = [_ours(column, figures.get(paper_metrics.get(column, ""))) for column in table.columns]
     printed = [
-        (f"{method} (the paper's own)" if method in table.own else method, *map(_percent, values))
+        (f"{method} (the paper's own)" if method in table.own else method, *map(_printed, values))
         for method, values in table.rows.items()
     ]
-    return Table(f"Beside {table.source}, %", ("method", *table.columns), [(f"this run ({variant})", *ours), *printed])
+    return Table(f"Beside {table.source}", ("method", *table.columns), [(f"this run ({variant})", *ours), *printed])
+
+
+def _ours(column: str, value: float | None) -> str:
+    """In the unit of the papers, which is percent where nothing else is usual."""
+    if value is None:
+        return MISSING
+    return f"{100 * value:.1f}" if is_percent(column) else f"{value:.3f}"
 
 
 def _remarks(suite: Suite, run: Run, tables: list[PaperTable]) -> list[str]:
     header = run.header
-    settings = ", ".join(f"{name} {value}" for name, value in header.settings.items())
+    settings = ", ".join(f"{name} {value!r}" for name, value in header.settings.items())
     remarks = [
-        f"{suite.about}; {settings}. Code {header.code_hash} (version {header.version}, commit "
+        f"{suite.dataset.title}; {settings}. Code {header.code_hash} (version {header.version}, commit "
         f"{header.commit or 'not known'}), settings {header.settings_hash}, data {header.data_hash}.",
-        *suite.protocol,
+        *suite.task.protocol,
     ]
     if run.failed:
         remarks.insert(
-            0, f"PARTIAL: {len(run.predicted)} of {len(run.rows)} sequences; those that failed are in no figure."
+            0, f"PARTIAL: {len(run.predicted)} of {len(run.rows)} samples; those that failed are in no figure."
         )
     if not tables:
         remarks.append("The papers print no figures for this data set and split.")
     return [*remarks, *(f"{table.source}: {note}" for table in tables for note in table.notes)]
 
 
-def _latency(ms: list[float], by_sequence: Mapping[str, list[float]]) -> dict[str, Any]:
+def _latency(ms: list[float], by_sample: Mapping[str, list[float]]) -> dict[str, Any]:
     return _rounded(
         {
-            "frames": len(ms),
+            "steps": len(ms),
             "mean_ms": float(np.mean(ms)),
             **{f"p{share}_ms": float(np.percentile(ms, share)) for share in PERCENTILES},
-            "by_sequence": {name: float(np.mean(values)) for name, values in by_sequence.items() if values},
+            "by_sample": {name: float(np.mean(values)) for name, values in by_sample.items() if values},
         }
     )
 
 
-def _rows(names: tuple[str, ...], figures: Mapping[str, Mapping[str, float]], keys: tuple[str, ...]) -> Any:
-    return _rows_of({name: figures[name] for name in names}, keys)
+def _table(title: str, first: str, figures: Mapping[str, Mapping[str, float | None]]) -> Table:
+    """A row a name; a figure that a row does not have is empty, one that it has no value for is missing."""
+    columns = tuple(dict.fromkeys(name for row in figures.values() for name in row))
+    rows = [(name, *(_cell(row, column) for column in columns)) for name, row in figures.items()]
+    return Table(title, (first, *columns), rows)
 
 
-def _rows_of(figures: Mapping[str, Mapping[str, float]], keys: tuple[str, ...]) -> list[tuple[str, ...]]:
-    return [(name, *(_cell(values[key]) for key in keys)) for name, values in figures.items()]
-
-
-def _cell(value: float) -> str:
+def _cell(row: Mapping[str, float | None], column: str) -> str:
+    value = row.get(column)
+    if value is None:
+        return MISSING if column in row else ""
     return str(value) if isinstance(value, int) else f"{value:.4f}"
 
 
-def _percent(value: float | None) -> str:
+def _printed(value: float | None) -> str:
     return MISSING if value is None else f"{value:g}"
 
 
-def _rounded(document: dict[str, Any]) -> dict[str, Any]:
+def _rounded(document: Mapping[str, Any]) -> dict[str, Any]:
     return {key: _round(value) for key, value in document.items()}
 
 
 def _round(value: Any) -> Any:
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return _rounded(value)
     if isinstance(value, list | tuple):
         return [_round(item) for item in value]

@@ -1,45 +1,34 @@
-"""The suites of `vitron eval run`: a data set, and how what is predicted on it is scored."""
+"""The suites of `vitron eval run`: a data set, what is asked of it, and where the papers print figures for it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from vitron_ros.errors import ConfigError
-from vitron_ros.evaluation import datasets
-from vitron_ros.evaluation.datasets import TRACKING
-
-FROM_BOX = "The tracker starts on the true box of the first frame and is never corrected."
-FROM_PHRASE = (
-    "The pipeline is told the target's description and no box; a call of the model takes 0.2 s of a video of 25 images "
-    "per second. Where no box is shown the last one counts, and before the first none."
-)
+from vitron_ros.evaluation.datasets import FOLDERS, IMAGE_QUESTIONS, REFERRING, TRACKING, VIDEO_QUESTIONS
+from vitron_ros.evaluation.datasets.catalogue import Dataset
+from vitron_ros.evaluation.paper import PaperTable, paper_tables
+from vitron_ros.evaluation.tasks.answers import ImageAnswers, VideoAnswers
+from vitron_ros.evaluation.tasks.found_boxes import AnyBoxes, OneBox, RankedBoxes
+from vitron_ros.evaluation.tasks.single_object import GOT10K, FromPhrase, OnePass
+from vitron_ros.evaluation.tasks.task import SuiteTask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suite:
-    """One benchmark of single-object tracking.
+    """One benchmark.
 
     Attributes:
-        dataset: a name in `datasets.TRACKING`; None: a folder in any layout that is known.
-        has_phrase: a model is told what the target is, in words, and no box.
-        variants: names in `metrics.single_object.VARIANTS`; the first is the headline.
-        is_got10k: AO and SR are reported, too.
-        benchmark: name in the papers' tables of the first split; None: they print nothing for it.
-        protocol: what is to be known beside the figures.
+        dataset: its records are what the task takes.
+        paper: the benchmark's name in the papers' tables; empty: they print nothing for it.
+        splits: our split -> that of the tables; a split that is not here has no figures there.
     """
 
     name: str
-    dataset: str | None
-    has_phrase: bool = False
-    variants: tuple[str, ...]
-    is_got10k: bool = False
-    benchmark: str | None = None
-    protocol: tuple[str, ...] = (FROM_BOX,)
-
-    @property
-    def about(self) -> str:
-        """The data set's name in print."""
-        return "sequences in a folder" if self.dataset is None else TRACKING[self.dataset].title
+    dataset: Dataset[Any]
+    task: SuiteTask[Any]
+    paper: str = ""
+    splits: Mapping[str, str] = field(default_factory=dict)
 
     def split(self, name: str | None) -> str:
         """The split of that name; None: the one that is evaluated by default.
@@ -47,73 +36,112 @@ class Suite:
         Raises:
             ConfigError: the data set has no such split.
         """
-        splits = ("all",) if self.dataset is None else TRACKING[self.dataset].splits
-        if name is not None and name not in splits:
-            raise ConfigError(f"{self.name} has no split {name!r}; it has {', '.join(splits)}")
-        return name or splits[0]
+        if name is not None and name not in self.dataset.splits:
+            raise ConfigError(f"{self.name} has no split {name!r}; it has {', '.join(self.dataset.splits)}")
+        return name or self.dataset.splits[0]
 
-    def load(self, root: Path, split: str) -> Sequence[datasets.Sequence]:
-        """The sequences of a split. Raises SourceError."""
-        return datasets.load_sequences(root) if self.dataset is None else TRACKING[self.dataset].read(root, split)
-
-    def benchmark_of(self, split: str) -> str | None:
-        """The name in the papers' tables; None: they print nothing for that split."""
-        return self.benchmark if split == self.split(None) else None
+    def paper_tables(self, split: str) -> list[PaperTable]:
+        """The papers' tables for a split, with the metrics that stand beside the task's figures."""
+        if split not in self.splits:
+            return []
+        return paper_tables(self.paper, self.splits[split], self.task.paper_metrics)
 
 
 ANY_SET = ("visible-frames", "pytracking-otb", "got10k-lasot")
-SUITES = {
-    suite.name: suite
-    for suite in (
-        Suite(name="boxes", dataset=None, variants=ANY_SET),
-        Suite(
-            name="davis-sot",
-            dataset="davis-sot",
-            variants=ANY_SET,
-            protocol=(FROM_BOX, "Boxes are the tight ones around DAVIS's masks; DAVIS itself scores masks."),
-        ),
-        Suite(
-            name="lasot",
-            dataset="lasot",
-            variants=("pytracking-lasot", "lasot-toolkit", "got10k-lasot"),
-            benchmark="lasot",
-        ),
-        Suite(
-            name="uav123",
-            dataset="uav123",
-            variants=("pytracking-uav", "got10k-lasot", "visible-frames"),
-            benchmark="uav123",
-        ),
-        Suite(
-            name="elysium-track",
-            dataset="elysium-track",
-            variants=("visible-frames", "pytracking-otb", "elysium-released"),
-            benchmark="elysiumtrack-val500-sot",
-            protocol=(FROM_BOX, "elysium-released clamps boxes to 1..100 px: NOT COMPARABLE with any other variant."),
-        ),
-        Suite(
-            name="elysium-track-rsot",
-            dataset="elysium-track",
-            has_phrase=True,
-            variants=("visible-frames", "elysium-released"),
-            benchmark="elysiumtrack-val500-rsot",
-            protocol=(
-                FROM_PHRASE,
-                "elysium-released clamps boxes to 1..100 px: NOT COMPARABLE with any other variant.",
-            ),
-        ),
-        Suite(name="rsot", dataset=None, has_phrase=True, variants=("visible-frames",), protocol=(FROM_PHRASE,)),
-        Suite(name="otb", dataset="otb", variants=("pytracking-otb", "got10k-lasot", "visible-frames")),
-        Suite(name="got10k", dataset="got10k", variants=("visible-frames",), is_got10k=True),
-        Suite(name="trackingnet", dataset="trackingnet", variants=("trackingnet", "visible-frames")),
-        Suite(
-            name="vot",
-            dataset="vot",
-            variants=ANY_SET,
-            protocol=(FROM_BOX, "VOT's own measures restart a tracker that failed; they are not computed."),
-        ),
-    )
+CLAMPED = "elysium-released clamps boxes to 1..100 px: NOT COMPARABLE with any other variant."
+TRACKERS = (
+    Suite(name="boxes", dataset=FOLDERS, task=OnePass(ANY_SET)),
+    Suite(
+        name="davis-sot",
+        dataset=TRACKING["davis-sot"],
+        task=OnePass(ANY_SET, ("Boxes are the tight ones around DAVIS's masks; DAVIS itself scores masks.",)),
+    ),
+    Suite(
+        name="lasot",
+        dataset=TRACKING["lasot"],
+        task=OnePass(("pytracking-lasot", "lasot-toolkit", "got10k-lasot")),
+        paper="lasot",
+        splits={"test": "test"},
+    ),
+    Suite(
+        name="uav123",
+        dataset=TRACKING["uav123"],
+        task=OnePass(("pytracking-uav", "got10k-lasot", "visible-frames")),
+        paper="uav123",
+        splits={"UAV123": "all"},
+    ),
+    Suite(
+        name="elysium-track",
+        dataset=TRACKING["elysium-track"],
+        task=OnePass(("visible-frames", "pytracking-otb", "elysium-released"), (CLAMPED,)),
+        paper="elysiumtrack-val500-sot",
+        splits={"val500": "val500"},
+    ),
+    Suite(
+        name="elysium-track-rsot",
+        dataset=TRACKING["elysium-track"],
+        task=FromPhrase(("visible-frames", "elysium-released"), (CLAMPED,)),
+        paper="elysiumtrack-val500-rsot",
+        splits={"val500": "val500"},
+    ),
+    Suite(name="rsot", dataset=FOLDERS, task=FromPhrase(("visible-frames",))),
+    Suite(name="otb", dataset=TRACKING["otb"], task=OnePass(("pytracking-otb", "got10k-lasot", "visible-frames"))),
+    Suite(name="got10k", dataset=TRACKING["got10k"], task=OnePass(("visible-frames", GOT10K))),
+    Suite(name="trackingnet", dataset=TRACKING["trackingnet"], task=OnePass(("trackingnet", "visible-frames"))),
+    Suite(
+        name="vot",
+        dataset=TRACKING["vot"],
+        task=OnePass(ANY_SET, ("VOT's own measures restart a tracker that failed; they are not computed.",)),
+    ),
+)
+REFCOCO = ("refcoco", "refcoco+", "refcocog", "refcoco-google", "refcocog-google")
+PRINTED = ("refcoco", "refcoco+", "refcocog")  # in the papers, which do not say which RefCOCOg
+
+
+def _refcoco(suffix: str, task: SuiteTask[Any]) -> Iterator[Suite]:
+    for name in REFCOCO:
+        dataset = REFERRING[name]
+        splits = {split: split for split in dataset.splits if name in PRINTED}
+        yield Suite(name=name + suffix, dataset=dataset, task=task, paper=name, splits=splits)
+
+
+FOUND_BOXES = (
+    *_refcoco("", OneBox()),
+    Suite(name="grefcoco", dataset=REFERRING["grefcoco"], task=AnyBoxes()),
+    Suite(name="flickr30k", dataset=REFERRING["flickr30k"], task=RankedBoxes()),
+)
+SOFT, EXACT = ("vqa-official", "minigpt-v2-soft"), ("exact-match", "minigpt-v2")
+QUESTION_TASKS = {
+    "ok-vqa": ImageAnswers(SOFT),
+    "gqa": ImageAnswers(EXACT),
+    "vsr": ImageAnswers(EXACT, 'Is this true or false: "{text}"'),
+    "iconqa": ImageAnswers(EXACT),
+    "vizwiz": ImageAnswers(SOFT, '{text} Say "unanswerable" if the image does not show it.'),
+    "hateful-memes": ImageAnswers(EXACT, 'Is this meme hateful? Its words are "{text}". Say yes or no.', "yes"),
 }
+ANSWERS = (
+    *(
+        Suite(
+            name=name,
+            dataset=IMAGE_QUESTIONS[name],
+            task=task,
+            paper=name,
+            splits={IMAGE_QUESTIONS[name].splits[0]: "not_stated"},
+        )
+        for name, task in QUESTION_TASKS.items()
+    ),
+    *(
+        Suite(
+            name=name,
+            dataset=dataset,
+            task=VideoAnswers(),
+            paper="tgif-qa" if name == "tgif-frameqa" else name,
+            splits={"test": "test"},
+        )
+        for name, dataset in VIDEO_QUESTIONS.items()
+    ),
+)
+SUITES = {suite.name: suite for suite in (*TRACKERS, *FOUND_BOXES, *ANSWERS)}
 
 
 def find_suite(name: str) -> Suite:

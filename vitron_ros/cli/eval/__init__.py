@@ -15,6 +15,7 @@ EPILOG = """examples:
 
 ACTIONS = {
     "run": "raw predictions of a suite",
+    "judge": "a language model's verdict on the answers of a run",
     "report": "figures and a page of a run",
     "compare": "two runs on the same sequences",
     "submit": "the archive for a benchmark's server",

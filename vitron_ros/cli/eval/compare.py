@@ -1,4 +1,4 @@
-"""The difference of two runs on the same sequences, and how sure it is."""
+"""The difference of two runs on the same samples, and how sure it is."""
 
 import argparse
 import json
@@ -6,10 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from vitron_ros.cli.options import add_json_option
-from vitron_ros.errors import ConfigError
 from vitron_ros.evaluation.comparison import SAMPLES, compare_runs
 from vitron_ros.evaluation.predictions import read_run
-from vitron_ros.evaluation.suite import find_suite
 
 EPILOG = "example: vitron eval compare out/davis-default out/davis-csrt"
 
@@ -23,14 +21,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     first, second = read_run(arguments.first), read_run(arguments.second)
-    variants = find_suite(first.header.suite).variants
-    variant = arguments.variant or variants[0]
-    if variant not in variants:
-        raise ConfigError(f"{first.header.suite} has no variant {variant!r}; choose one of {', '.join(variants)}")
-    differences = compare_runs(first, second, variant)
+    variant, differences = compare_runs(first, second, arguments.variant)
     if arguments.json:
         figures = {name: asdict(difference) for name, difference in differences.items()}
-        print(json.dumps({"variant": variant, "sequences": len(first.predicted), "figures": figures}))
+        print(json.dumps({"variant": variant, "samples": len(first.predicted), "figures": figures}))
         return 0
     print(f"{variant:<16}{'A':>8}{'B':>8}{'B - A':>9}   95 % interval       p")
     for name, found in differences.items():
@@ -38,5 +32,5 @@ def run(arguments: argparse.Namespace) -> int:
         print(
             f"{name:<16}{found.first:8.4f}{found.second:8.4f}{found.difference:+9.4f}   {interval}  {found.p_value:.4f}"
         )
-    print(f"{len(first.predicted)} sequences, paired bootstrap of {SAMPLES} samples of sequences")
+    print(f"{len(first.predicted)} samples, paired bootstrap of {SAMPLES} draws")
     return 0

@@ -22,7 +22,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(document))
         return 0
     for variant, figures in document["figures"].items():
-        print(f"{variant:<20}" + "".join(f"{name} {value:.4f}   " for name, value in figures.items()).rstrip())
-    print(f"{document['sequences'] - len(document['failed'])} of {document['sequences']} sequences")
+        told = (f"{name} {'missing' if value is None else f'{value:.4f}'}" for name, value in figures.items())
+        print(f"{variant:<20}" + "   ".join(told))
+    print(f"{document['samples'] - len(document['failed'])} of {document['samples']} samples")
     print(arguments.folder / "report.html")
     return 0

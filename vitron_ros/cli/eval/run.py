@@ -14,11 +14,18 @@ from vitron_ros.errors import UsageError
 from vitron_ros.evaluation.execution import executor
 from vitron_ros.evaluation.predictions import FILE
 from vitron_ros.evaluation.runner import run_suite
-from vitron_ros.evaluation.suite import SUITES, find_suite
-from vitron_ros.streaming.models import BUNDLED
+from vitron_ros.evaluation.suite import SUITES, Suite, find_suite
 from vitron_ros.tracking.trackers import TRACKERS, make_tracker
 
-EPILOG = "example: vitron eval run davis-sot DATA --out out/davis --tracker default --processes 2"
+EPILOG = """examples:
+  vitron eval run davis-sot DATA --out out/davis --tracker default --processes 2
+  vitron eval run refcoco DATA --out out/refcoco --split testA --model IDEA-Research/grounding-dino-tiny"""
+INPUTS = {
+    "tracker": f"box tracker: {', '.join(TRACKERS)}",
+    "model": "name, folder, hub id or address of the model that is asked",
+    "checks": "on: what the runtime would let count; off (default): what the model says",
+    "instruction": "after each question (default: to answer with a word or short phrase); may be empty",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,27 +33,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", type=Path, metavar="DATA", help="folder of the data set")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for the predictions")
     parser.add_argument("--split", metavar="NAME", help="of the data set (default: the one that is evaluated)")
-    parser.add_argument("--tracker", default="default", metavar="NAME", help=f"{', '.join(TRACKERS)} (default)")
-    parser.add_argument("--model", metavar="NAME", help=f"name or folder, for suites that begin with words ({BUNDLED})")
+    for name, told in INPUTS.items():
+        parser.add_argument(f"--{name}", metavar=name.upper(), help=told)
     add_model_options(parser)
     parser.add_argument("--processes", type=whole(1, 256), default=1, metavar="N", help="side by side (1)")
     parser.add_argument("--ray", metavar="ADDRESS", help='a Ray cluster in place of processes, such as "auto"')
-    parser.add_argument("--retry-failed", action="store_true", help="do sequences again that failed")
+    parser.add_argument("--retry-failed", action="store_true", help="do samples again that failed")
 
 
 def run(arguments: argparse.Namespace) -> int:
     suite = find_suite(arguments.suite)
-    make_tracker(arguments.tracker)  # an unknown name is refused before any work
-    if arguments.model is not None and not suite.has_phrase:
-        with_model = ", ".join(suite.name for suite in SUITES.values() if suite.has_phrase)
-        raise UsageError(f"{suite.name} begins with a box and asks no model; --model is for {with_model}")
-    settings = {"split": suite.split(arguments.split), "tracker": arguments.tracker}
-    if suite.has_phrase:
-        settings |= {"model": arguments.model or BUNDLED, **asdict(model_run(arguments))}
-    with tqdm(unit="frame", file=sys.stderr, disable=None) as bar:
+    settings = {"split": suite.split(arguments.split), **_inputs(suite, arguments)}
+    if "tracker" in settings:
+        make_tracker(settings["tracker"])  # an unknown name is refused before any work
+    with tqdm(unit=suite.task.unit, file=sys.stderr, disable=None) as bar:
 
-        def show(done: int, frames: int) -> None:
-            bar.total = frames
+        def show(done: int, whole_work: int) -> None:
+            bar.total = whole_work
             bar.update(done)
 
         finished = run_suite(
@@ -56,9 +59,28 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.out,
             executor(arguments.processes, arguments.ray),
             retry_failed=arguments.retry_failed,
-            on_frames=show,
+            on_done=show,
         )
-    print(f"{len(finished.predicted)} of {len(finished.rows)} sequences are in {arguments.out / FILE}")
+    print(f"{len(finished.predicted)} of {len(finished.rows)} samples are in {arguments.out / FILE}")
     for name, reason in finished.failed.items():
         print(f"{name} failed: {reason}", file=sys.stderr)
     return FAILED if finished.failed else DONE
+
+
+def _inputs(suite: Suite, arguments: argparse.Namespace) -> dict[str, str]:
+    """The settings of the suite's task.
+
+    Raises:
+        UsageError: an option is given that the suite has no use for.
+    """
+    wanted = suite.task.inputs
+    for name in INPUTS:
+        if getattr(arguments, name) is not None and name not in wanted:
+            having = ", ".join(other.name for other in SUITES.values() if name in other.task.inputs)
+            raise UsageError(f"{suite.name} has no use for --{name}; it is for {having}")
+    given = {name: _or(getattr(arguments, name), default) for name, default in wanted.items()}
+    return {**given, **(asdict(model_run(arguments)) if "model" in wanted else {})}
+
+
+def _or(value: str | None, default: str) -> str:
+    return default if value is None else value

@@ -61,6 +61,7 @@ from vitron_ros.evaluation.datasets.youtube_vos import read_youtube_vos
 __all__ = [
     "CAPTIONS",
     "EDITING",
+    "FOLDERS",
     "IMAGE_QUESTIONS",
     "MASKS",
     "MULTI_OBJECT",
@@ -153,3 +154,6 @@ def load_sequences(root: Path) -> list[Sequence]:
     if not all(sequence.has_truth for sequence in sequences):
         raise SourceError(f"{root} has the boxes of first frames only; a server keeps the truth of this split")
     return sequences
+
+
+FOLDERS: Dataset[Sequence] = Dataset("sequences in a folder", ("all",), lambda root, split: load_sequences(root))

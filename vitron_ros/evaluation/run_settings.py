@@ -1,0 +1,76 @@
+"""What a run's settings stand for: the model that is asked, the backend that segments, and their files."""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from vitron_ros.config import ModelRun
+from vitron_ros.errors import ModelError
+from vitron_ros.grounding.families import check_config, is_address
+from vitron_ros.grounding.families.composite import part_names
+from vitron_ros.grounding.request import LanguageVision, ModelReply, ModelRequest, ReplyStatus, lack_of
+from vitron_ros.modules.backends import load_backend
+from vitron_ros.modules.module import EMBEDDED, ModuleBackend
+from vitron_ros.streaming.answering import answers, unchecked_answers
+from vitron_ros.streaming.models import load_model
+
+RUN = ("device", "backend", "weights", "cache")
+NO_MODEL = "none"
+
+
+def settings_folders(settings: Mapping[str, str]) -> list[Path]:
+    """The folders with the weights of the model and of what segments, which are fetched if need be.
+
+    Raises:
+        ModelError: there is no such model.
+    """
+    from vitron_ros.model.checkpoint import find_checkpoint
+
+    model = settings.get("model", NO_MODEL)
+    parts = () if model == NO_MODEL else part_names(model)
+    folders = [find_checkpoint(part, check_config) for part in parts if not is_address(part)]
+    segmenter = settings.get("segmenter", EMBEDDED)
+    return folders if segmenter == EMBEDDED else [*folders, find_checkpoint(segmenter)]
+
+
+def ask(settings: Mapping[str, str], requests: Sequence[ModelRequest]) -> list[ModelReply]:
+    """The model's replies; what it answers nonsense to, or declines, is a reply too.
+
+    With the setting `checks` "on" they are those that the runtime would let count, else as the model gives them.
+
+    Raises:
+        ModelError: it cannot be loaded, does not do this, or failed.
+    """
+    model = model_of(settings)
+    for request in requests:
+        if problem := lack_of(request.task, model.tasks):
+            raise ModelError(problem)
+    replies = (answers if settings["checks"] == "on" else unchecked_answers)(model, requests)
+    for reply in replies:
+        if reply.status is ReplyStatus.FAILED:
+            raise ModelError(reply.message)
+    return replies
+
+
+def model_of(settings: Mapping[str, str]) -> LanguageVision:
+    """The model, which is loaded once. Raises ModelError."""
+    return _model(settings["model"], _run(settings))
+
+
+def segmenter_of(settings: Mapping[str, str]) -> ModuleBackend:
+    """What segments, which is loaded once. Raises ModelError."""
+    return _segmenter(settings["segmenter"], ModelRun(device=settings["device"]))
+
+
+def _run(settings: Mapping[str, str]) -> ModelRun:
+    return ModelRun(**{key: settings[key] for key in RUN})
+
+
+@lru_cache(maxsize=1)
+def _model(name: str, run: ModelRun) -> LanguageVision:
+    return load_model(name, run)
+
+
+@lru_cache(maxsize=1)
+def _segmenter(name: str, run: ModelRun) -> ModuleBackend:
+    return load_backend("segmentation", name, run)
