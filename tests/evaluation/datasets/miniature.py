@@ -208,6 +208,7 @@ def write_ok_vqa(root, annotations=None, prefix="", split="val2014"):
     write_json(root / f"{prefix}OpenEnded_mscoco_{split}_questions.json", {"questions": questions})
     write_json(root / f"{prefix}mscoco_{split}_annotations.json", {"annotations": annotations or default})
     write_image(root / split / f"COCO_{split}_000000000005.jpg")
+    return root
 
 
 VIDEO_QA = [
