@@ -49,12 +49,23 @@ def test_trackingnet_has_a_file_a_sequence(tmp_path):
     assert len(files["x_0.txt"].splitlines()) == 3
 
 
+def test_vot_has_the_files_of_its_toolkits_experiment_without_restarts(tmp_path):
+    write_images(tmp_path / "data/bag", range(1, 4))
+    write_text(tmp_path / "data/bag/groundtruth.txt", ["1,2,11,2,11,22,1,22"] * 3)
+    write_text(tmp_path / "data/list.txt", ["bag"])
+    assert main(["eval", "run", "vot", str(tmp_path / "data"), "--out", str(tmp_path / "out")]) == 0
+    files = submitted(tmp_path / "out")
+    assert list(files) == ["unsupervised/bag/bag_001.txt", "unsupervised/bag/bag_001_time.value"]
+    boxes, seconds = (text.splitlines() for text in files.values())
+    assert (boxes[0], len(boxes), len(boxes[1].split(",")), len(seconds)) == ("1", 3, 4, 3)
+
+
 def test_what_no_server_takes_is_refused(tmp_path):
     write_data(tmp_path / "data")
     assert main(["eval", "run", "boxes", str(tmp_path / "data"), "--out", str(tmp_path / "out")]) == 0
     path = tmp_path / "out" / FILE
     for change, words in (
-        (lambda text: text, "boxes is with no server; archives are for got10k, trackingnet"),
+        (lambda text: text, "boxes is with no server; archives are for got10k, trackingnet, vot"),
         (
             lambda text: text.replace('"suite":"boxes"', '"suite":"got10k"'),
             "takes the split test, and this run is of all",

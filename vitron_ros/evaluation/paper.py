@@ -1,6 +1,6 @@
 """The figures that the papers print, for a table beside ours. `paper_tables.yaml` holds them."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -28,6 +28,25 @@ class PaperTable:
     rows: dict[str, tuple[float | None, ...]]
     own: tuple[str, ...]
     notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Printed:
+    """Where the papers print figures for a benchmark.
+
+    Attributes:
+        benchmark: its name in the tables.
+        splits: our split -> that of the tables; a split that is not here has no figures there.
+        metrics: their metric -> our figure that stands beside it.
+    """
+
+    benchmark: str
+    splits: Mapping[str, str]
+    metrics: Mapping[str, str]
+
+    def tables(self, split: str) -> list[PaperTable]:
+        """The tables for one of our splits."""
+        return paper_tables(self.benchmark, self.splits[split], self.metrics) if split in self.splits else []
 
 
 def paper_tables(benchmark: str, split: str, metrics: Collection[str]) -> list[PaperTable]:

@@ -57,7 +57,7 @@ class Header:
     names: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Run:
     """A finished run: a row for each of the header's names, in their order, and the milliseconds of each frame.
 

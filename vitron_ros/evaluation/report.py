@@ -45,7 +45,7 @@ def write_report(folder: Path, *, with_latency: bool = True) -> dict[str, Any]:
         name, reason = next(iter(run.failed.items()))
         raise PredictionError(f"every sample failed, {name} with: {reason}; mend it and run again with --retry-failed")
     suite = find_suite(run.header.suite)
-    tables = suite.paper_tables(run.header.settings["split"])
+    tables = suite.printed.tables(run.header.settings["split"]) if suite.printed else []
     details = suite.task.details(run)
     document = {**_document(suite, run, tables), **_round(details.document)}
     pictures = dict(details.pictures)
@@ -53,7 +53,7 @@ def write_report(folder: Path, *, with_latency: bool = True) -> dict[str, Any]:
         pictures["Groups"] = groups_svg(document["by_group"], document["figures"][document["variant"]])
     for title, picture in pictures.items():
         write_bytes(folder / f"{title.lower()}.svg", picture)
-    sections = _sections(document, tables, suite.task.paper_metrics)
+    sections = _sections(document, tables, suite.printed.metrics if suite.printed else {})
     ms = [value for values in run.ms.values() for value in values]
     if with_latency and ms:
         write_json(folder / "latency.json", _latency(ms, run.ms))

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import TypedDict
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vitron_ros.errors import ConfigError
 from vitron_ros.tracking.track import TrackSnapshot
@@ -29,11 +30,13 @@ def coco_masks(tracks: Iterable[TrackSnapshot], width: int, height: int) -> dict
     masked = [(track.id, track.mask) for track in tracks if track.mask is not None]
     if not masked:
         return {}
+    return {track_id: encode_mask(mask.in_image(width, height) > 0) for track_id, mask in masked}
+
+
+def encode_mask(mask: NDArray[np.bool_]) -> CocoRle:
+    """A mask (H, W) of a whole image. Raises ConfigError as `check_coco`."""
     check_coco()
     from pycocotools.mask import encode
 
-    found = {}
-    for track_id, mask in masked:
-        runs = encode(np.asfortranarray(mask.in_image(width, height) > 0, np.uint8))
-        found[track_id] = CocoRle(size=[height, width], counts=runs["counts"].decode("ascii"))
-    return found
+    runs = encode(np.asfortranarray(mask, np.uint8))
+    return CocoRle(size=[mask.shape[0], mask.shape[1]], counts=runs["counts"].decode("ascii"))

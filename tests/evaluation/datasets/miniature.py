@@ -215,3 +215,17 @@ VIDEO_QA = [
     {"id": 1, "video_id": 7, "question": "who runs?", "answer": "man"},
     {"id": 2, "video_id": 8, "question": "what?", "answer": "ball"},
 ]
+
+
+def write_youtube_vos(root, frames=("00010",)):
+    write_images(root / "valid/JPEGImages/0062f687f1", (0, 5, 10, 15), digits=5)
+    write_labels(root / "valid/Annotations/0062f687f1/00000.png", [1])
+    write_labels(root / "valid/Annotations/0062f687f1/00010.png", [3])
+    objects = {
+        "1": {"category": "fox", "frames": ["00000", "00005", "00010"]},
+        "3": {"category": "okapi", "frames": [*frames, "00015"]},
+    }
+    write_json(root / "valid/meta.json", {"videos": {"0062f687f1": {"objects": objects}}})
+    train = {"003234408d": {"objects": {"1": {"category": "fox", "frames": ["00000"]}}}}
+    write_json(root / "train/meta.json", {"videos": train})
+    return root

@@ -3,23 +3,9 @@
 import numpy as np
 import pytest
 
-from tests.evaluation.datasets.miniature import write_image, write_images, write_json, write_labels, write_text
+from tests.evaluation.datasets.miniature import write_image, write_json, write_text, write_youtube_vos
 from vitron_ros.errors import SourceError
 from vitron_ros.evaluation.datasets import CAPTIONS, EDITING, MASKS
-
-
-def write_youtube_vos(root, frames=("00010",)):
-    write_images(root / "valid/JPEGImages/0062f687f1", (0, 5, 10, 15), digits=5)
-    write_labels(root / "valid/Annotations/0062f687f1/00000.png", [1])
-    write_labels(root / "valid/Annotations/0062f687f1/00010.png", [3])
-    objects = {
-        "1": {"category": "fox", "frames": ["00000", "00005", "00010"]},
-        "3": {"category": "okapi", "frames": [*frames, "00015"]},
-    }
-    write_json(root / "valid/meta.json", {"videos": {"0062f687f1": {"objects": objects}}})
-    train = {"003234408d": {"objects": {"1": {"category": "fox", "frames": ["00000"]}}}}
-    write_json(root / "train/meta.json", {"videos": train})
-    return root
 
 
 def test_youtube_vos_has_gaps_in_ids_late_objects_and_unseen_categories(tmp_path):

@@ -22,7 +22,8 @@ EPILOG = """examples:
   vitron eval run refcoco DATA --out out/refcoco --split testA --model IDEA-Research/grounding-dino-tiny"""
 INPUTS = {
     "tracker": f"box tracker: {', '.join(TRACKERS)}",
-    "model": "name, folder, hub id or address of the model that is asked",
+    "model": "name, folder, hub id or address of the model that is asked (default: the bundled one)",
+    "segmenter": "folder or hub id of what makes masks (default: the embedded one)",
     "checks": "on: what the runtime would let count; off (default): what the model says",
     "instruction": "after each question (default: to answer with a word or short phrase); may be empty",
 }
@@ -78,8 +79,9 @@ def _inputs(suite: Suite, arguments: argparse.Namespace) -> dict[str, str]:
         if getattr(arguments, name) is not None and name not in wanted:
             having = ", ".join(other.name for other in SUITES.values() if name in other.task.inputs)
             raise UsageError(f"{suite.name} has no use for --{name}; it is for {having}")
-    given = {name: _or(getattr(arguments, name), default) for name, default in wanted.items()}
-    return {**given, **(asdict(model_run(arguments)) if "model" in wanted else {})}
+    run = asdict(model_run(arguments))
+    given = {name: _or(getattr(arguments, name), default) for name, default in wanted.items() if name in INPUTS}
+    return {**given, **{name: value for name, value in run.items() if "model" in wanted or name in wanted}}
 
 
 def _or(value: str | None, default: str) -> str:

@@ -1,5 +1,6 @@
 """Videos with label images: in each pixel the id of an object, 0 beside them, 255 where it is not decided (void)."""
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitron_ros.boxes import Boxes
-from vitron_ros.errors import SourceError
+from vitron_ros.errors import ConfigError, SourceError
 from vitron_ros.evaluation.datasets.sequence import read_frame
 from vitron_ros.evaluation.metrics.checks import Flags
 from vitron_ros.frame import Frame, Image
@@ -99,6 +100,28 @@ def read_labels(path: Path) -> Image:
             return np.array(picture, np.uint8)
     except (OSError, ValueError, SyntaxError) as error:
         raise SourceError(lfs_problem(path) or f"{path} cannot be read as a label image: {error}") from error
+
+
+def write_labels(labels: Image) -> bytes:
+    """A PNG of a label image (H, W), with the palette that PASCAL VOC and DAVIS colour ids by.
+
+    Raises:
+        ConfigError: Pillow is not installed.
+    """
+    try:
+        from PIL import Image as pillow
+    except ImportError as error:
+        raise ConfigError(f"label images need Pillow ({error}); run: pip install 'vitron_ros[evaluation]'") from error
+    picture = pillow.fromarray(labels).convert("P")
+    picture.putpalette([_channel(number, shift) for number in range(256) for shift in range(3)])
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return file.getvalue()
+
+
+def _channel(number: int, shift: int) -> int:
+    """Of the palette: every third bit of an id, the lowest first, makes a channel from its highest bit on."""
+    return sum(((number >> 3 * place + shift) & 1) << 7 - place for place in range(3))
 
 
 def tight_boxes(video: LabelledVideo) -> dict[int, Boxes]:

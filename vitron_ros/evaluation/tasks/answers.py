@@ -114,8 +114,6 @@ class ImageAnswers(_Answers):
         positive: the answer whose probability is scored by AUROC, too; empty: none.
     """
 
-    paper_metrics: ClassVar[Mapping[str, str]] = {"accuracy": "accuracy"}
-
     rules: tuple[str, ...]
     form: str = "{text}"
     positive: str = ""
@@ -141,8 +139,6 @@ class ImageAnswers(_Answers):
 @dataclass(frozen=True, slots=True)
 class VideoAnswers(_Answers):
     """Answers about videos, scored by a judge; without one, by one that wants the same words."""
-
-    paper_metrics: ClassVar[Mapping[str, str]] = {"judged_accuracy": "accuracy", "judged_score": "score"}
 
     @property
     def protocol(self) -> tuple[str, ...]:

@@ -65,8 +65,6 @@ class _FoundBoxes(SuiteTask[Expression]):
 class OneBox(_FoundBoxes):
     """REC: the best box counts."""
 
-    paper_metrics: ClassVar[Mapping[str, str]] = {"acc_iou50": "accuracy"}
-
     def variants(self, run: Run) -> tuple[str, ...]:
         return "minigpt-v2", "lmms-eval"
 

@@ -45,12 +45,6 @@ class OnePass(SuiteTask[Sequence]):
     """
 
     inputs: ClassVar[Mapping[str, str]] = {"tracker": DEFAULT_TRACKER}
-    paper_metrics: ClassVar[Mapping[str, str]] = {
-        "auc": "auc",
-        "p": "precision",
-        "p_as_printed": "precision",
-        "p_norm_as_printed": "norm_precision",
-    }
     unit = "frame"
     legend = "The frame with the lowest IoU of each sequence: green is the truth, the other box the prediction."
     start = "The tracker starts on the true box of the first frame and is never corrected."

@@ -35,13 +35,11 @@ class SuiteTask(ABC, Generic[Record]):
 
     Attributes:
         inputs: setting -> default: what a run is made with, beside its split.
-        paper_metrics: the papers' metric -> the figure that stands beside it.
         unit: what `size` counts.
         legend: what the pictures of the worst cases show.
     """
 
     inputs: ClassVar[Mapping[str, str]]
-    paper_metrics: ClassVar[Mapping[str, str]] = {}
     unit: ClassVar[str] = "sample"
     legend: ClassVar[str] = ""
 
