@@ -44,6 +44,14 @@ def test_the_model_is_told_the_sentence_and_no_box(data, tmp_path, monkeypatch):
     assert 0 < score["precision"] == pytest.approx(share)
 
 
+def test_an_image_that_cannot_be_decoded_is_a_row(data, tmp_path, capsys):
+    image = data / "a" / "frames" / "000002.jpg"
+    image.write_bytes(bytes(100))
+    (data / "c" / "expression.txt").write_text("the square\n")
+    assert main(["eval", "run", "rsot", str(data), "--out", str(tmp_path / "out")]) == 1
+    assert "000002.jpg" in read_run(tmp_path / "out").failed["a"]
+
+
 def test_without_any_box_all_figures_are_0_and_a_report_is_made(data, tmp_path, capsys):
     """The bundled model knows no such square."""
     (data / "c" / "expression.txt").write_text("the square\n")

@@ -24,7 +24,7 @@ import numpy as np
 from vitron_ros.boxes import Boxes, check_box
 from vitron_ros.clock import SECOND_NS
 from vitron_ros.config import PipelineConfig
-from vitron_ros.errors import RegionError
+from vitron_ros.errors import RegionError, SourceError
 from vitron_ros.evaluation.stream_clips import StreamClip
 from vitron_ros.evaluation.stream_metrics import Published
 from vitron_ros.frame import Frame
@@ -60,6 +60,9 @@ def follow(
 
     Args:
         from_box: `full` starts on the true boxes of the first frame as `fast` does, and is told no phrase.
+
+    Raises:
+        SourceError: an image of the clip cannot be decoded.
     """
     if mode == "fast":
         return _pipeline(clip, config, None, fixed(0), from_box=True)
@@ -157,6 +160,8 @@ def _pipeline(
         ages_ms.append(watch.elapsed_ms())
 
     recording = replay(frames(), goals, config, note, model=untimed, latency=latency)
+    if recording.broken_off:
+        raise SourceError(recording.broken_off)
     pages = [_Pages() for _ in goals]
     for item, age_ms in zip(recording.frames, ages_ms, strict=True):
         by_id = {track.id: track for track in item.tracks}

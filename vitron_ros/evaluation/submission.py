@@ -7,8 +7,10 @@ vot          unsupervised/<sequence>/<sequence>_001.txt, a 1 and then x,y,w,h a 
              line: the results of a tracker in a workspace of the VOT toolkit, for its experiment without restarts
 davis        <video>/<frame>.png, label images with a palette
 youtube-vos  Annotations/<video>/<frame>.png, the same
+mot16, mot17, dancetrack
+             <sequence>.txt, frame,id,x,y,w,h,1,-1,-1,-1 a line, frames and pixels from 1; of dancetrack in tracker/
 
-Boxes are in the origin of the data set's own files, which the toolkits do not shift.
+Boxes of the first three are in the origin of the data set's own files, which the toolkits do not shift.
 """
 
 import io
@@ -106,6 +108,20 @@ def _youtube_vos(row: Row, ms: list[float]) -> Files:
         yield f"Annotations/{name}", content
 
 
+def _mot(row: Row, ms: list[float]) -> Files:
+    lines = [
+        f"{frame},{number},{x + 1:.2f},{y + 1:.2f},{width:.2f},{height:.2f},1,-1,-1,-1\n"
+        for frame, tracks in enumerate(row["tracks"], 1)
+        for number, x, y, width, height in tracks
+    ]
+    yield f"{row['name']}.txt", "".join(lines)
+
+
+def _dancetrack(row: Row, ms: list[float]) -> Files:
+    for name, content in _mot(row, ms):
+        yield f"tracker/{name}", content
+
+
 def _box_lines(row: Row) -> str:
     return "".join(",".join(f"{value:.4f}" for value in box) + "\n" for box in row["predicted_ltwh"])
 
@@ -118,6 +134,9 @@ SERVERS = {
     "got10k": Server(("test",), _got10k),
     "trackingnet": Server(("test",), _trackingnet),
     "vot": Server(("all",), _vot),
+    "mot16": Server(("test",), _mot),
+    "mot17": Server(("test",), _mot),
+    "dancetrack": Server(("test",), _dancetrack),
     "davis": Server(("test-dev", "test-challenge"), _davis),
     "youtube-vos": Server(("valid", "test"), _youtube_vos),
 }

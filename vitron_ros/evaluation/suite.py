@@ -8,15 +8,19 @@ from vitron_ros.evaluation.datasets import (
     FOLDERS,
     IMAGE_QUESTIONS,
     MASKS,
+    MULTI_OBJECT,
     REFERRING,
     TRACKING,
     VIDEO_QUESTIONS,
+    VIDEO_REFERRING,
 )
 from vitron_ros.evaluation.datasets.catalogue import Dataset
 from vitron_ros.evaluation.paper import Printed
 from vitron_ros.evaluation.tasks.answers import ImageAnswers, VideoAnswers
 from vitron_ros.evaluation.tasks.found_boxes import AnyBoxes, OneBox, RankedBoxes
 from vitron_ros.evaluation.tasks.found_masks import FoundMask
+from vitron_ros.evaluation.tasks.found_tubes import FoundTube
+from vitron_ros.evaluation.tasks.many_objects import ManyObjects
 from vitron_ros.evaluation.tasks.single_object import GOT10K, FromPhrase, OnePass
 from vitron_ros.evaluation.tasks.task import SuiteTask
 from vitron_ros.evaluation.tasks.video_masks import DAVIS2017, YOUTUBE_VOS, VideoMasks
@@ -126,6 +130,10 @@ MASK_VIDEOS = (
     ),
     Suite("youtube-vos", MASKS["youtube-vos"], VideoMasks((DAVIS2017, YOUTUBE_VOS))),
 )
+VIDEOS = (
+    *(Suite(name, dataset, FoundTube()) for name, dataset in VIDEO_REFERRING.items()),
+    *(Suite(name, dataset, ManyObjects()) for name, dataset in MULTI_OBJECT.items()),
+)
 
 SOFT, EXACT = ("vqa-official", "minigpt-v2-soft"), ("exact-match", "minigpt-v2")
 QUESTION_TASKS = {
@@ -157,4 +165,4 @@ ANSWERS = (
         for name, dataset in VIDEO_QUESTIONS.items()
     ),
 )
-SUITES = {suite.name: suite for suite in (*TRACKERS, *FOUND, *MASK_VIDEOS, *ANSWERS)}
+SUITES = {suite.name: suite for suite in (*TRACKERS, *FOUND, *MASK_VIDEOS, *VIDEOS, *ANSWERS)}

@@ -25,6 +25,7 @@ INPUTS = {
     "model": "name, folder, hub id or address of the model that is asked (default: the bundled one)",
     "segmenter": "folder or hub id of what makes masks (default: the embedded one)",
     "checks": "on: what the runtime would let count; off (default): what the model says",
+    "phrase": "what is followed, where all objects of a kind are (default: all the people)",
     "instruction": "after each question (default: to answer with a word or short phrase); may be empty",
 }
 
