@@ -6,6 +6,7 @@ import pytest
 from tests.evaluation.datasets.miniature import REFS, ref, write_flickr30k, write_json, write_refcoco
 from tests.evaluation.suites.suite_run import report, run
 from tests.fakes import said
+from tests.grounding.families.tiny import grounding_dino
 from vitron_ros.cli.exit_code import INTERRUPTED
 from vitron_ros.cli.main import main
 from vitron_ros.errors import PredictionError
@@ -137,3 +138,17 @@ def test_the_bundled_model_is_asked_where_none_is_named(data, tmp_path):
     run = read_run(tmp_path / "out")
     assert run.header.settings["model"] == "vitron-tiny"
     assert {row["status"] for row in run.rows} <= {"unknown", "absent", "ok", "unsure"}
+
+
+def test_a_published_family_is_asked_the_same(data, tmp_path, capsys):
+    """A Grounding DINO with random weights, as the hub has it."""
+    folder = grounding_dino(tmp_path / "dino")
+    words = ["eval", "run", "refcoco", str(data), "--out", str(tmp_path / "out"), "--model", str(folder)]
+    assert main(words) == 0
+    run = read_run(tmp_path / "out")
+    assert all(np.isfinite(row["boxes_xyxy"]).all() for row in run.rows)
+    before = (tmp_path / "out" / FILE).read_bytes()
+    (folder / "README.md").write_text("---\nlicense: mit\n---\n")
+    assert main(words) == 1, "other weights, other predictions"
+    assert "is stale: " in capsys.readouterr().err
+    assert (tmp_path / "out" / FILE).read_bytes() == before

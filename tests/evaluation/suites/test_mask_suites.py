@@ -19,6 +19,7 @@ from tests.evaluation.datasets.miniature import (
 from tests.evaluation.suites.suite_run import report, run
 from tests.evaluation.suites.test_found_boxes import RIGHT, boxes
 from tests.fakes import said
+from tests.grounding.families.tiny_sam2 import sam2_video
 from vitron_ros.cli.main import main
 from vitron_ros.errors import PredictionError
 from vitron_ros.evaluation import run_settings
@@ -146,6 +147,14 @@ def test_a_damaged_mask_is_named(tmp_path, segmenter):
     path.write_text(path.read_text().replace('"masks":{"1":[{"size"', '"masks":{"1":[{"sise"', 1))
     with pytest.raises(PredictionError, match="bike, object 1 has no mask"):
         write_report(tmp_path / "out")
+
+
+def test_sam_2_follows_davis(tmp_path):
+    """With random weights, as the hub has it."""
+    write_davis(tmp_path / "data", labels=((1, 2), (1, 2), (1, 2)))
+    words = ["eval", "run", "davis", str(tmp_path / "data"), "--out", str(tmp_path / "out")]
+    assert main([*words, "--segmenter", str(sam2_video(tmp_path / "sam2"))]) == 0
+    assert set(report(tmp_path / "out")[0]["figures"]["davis2017-evaluation"]) >= {"j_and_f", "j", "f"}
 
 
 def test_the_embedded_segmenter_follows_davis(tmp_path):
