@@ -5,18 +5,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.evaluation.datasets.miniature import write_image, write_text
+from tests.evaluation.suites.suite_run import report, run
 from tests.fakes import ScriptedModel, frame
 from vitron_ros.errors import ConfigError
 from vitron_ros.evaluation.language import (
     SentenceCase,
     SentenceResult,
-    figures,
     read_suite,
-    right_lost,
     run_case,
     score_result,
 )
-from vitron_ros.grounding.request import ModelReply, ReplyStatus
+from vitron_ros.grounding.request import ModelReply, ReplyStatus, Task
 from vitron_ros.model.answers import Invocation
 from vitron_ros.module_registry import Module
 
@@ -68,16 +68,6 @@ def test_judgements(expect, done, marks):
     )  # fmt: skip
 
 
-def test_figures_by_kind_and_what_the_checks_lose():
-    good, bad = (
-        score_result(case("absent"), done, 100, 100)
-        for done in (result(ReplyStatus.ABSENT), result(ReplyStatus.OK, HERE))
-    )
-    row = {"sentences": 2, "right": 50.0, "wrong_actions": 0.0, "wrong_boxes": 50.0}
-    assert figures([case("absent")] * 2, [good, bad]) == {"any": row, "all": row}
-    assert right_lost([good, good], [good, bad]) == 50.0
-
-
 def test_a_sentence_is_said_with_the_checks_and_without():
     def edits(request):
         return ModelReply(
@@ -114,3 +104,31 @@ def test_suites_that_say_nothing_are_refused(tmp_path, text, says):
 
 def test_the_suite_of_the_package_can_be_read():
     assert len(read_suite(Path(__file__).parents[2] / "bags" / "language.yaml")) > 200
+
+
+def test_a_run_and_a_report_of_a_file_with_sentences(tmp_path, monkeypatch):
+    """One sentence asks for a ring, and the model draws; the other asks nothing, and the model edits."""
+    pytest.importorskip("matplotlib", reason="the extra `evaluation` is not installed")
+    write_image(tmp_path / "scene.jpg")
+    cases = [
+        "{source: scene.jpg, as: track, text: the ring, kind: right, expect: {box: [0, 0, 10, 10]}}",
+        "{source: scene.jpg, as: ask, text: hello, kind: bare, expect: refused}",
+    ]
+    write_text(tmp_path / "suite.yaml", f"cases: [{', '.join(cases)}]")
+
+    def answer(request):
+        values = {"id": request.id, "task": request.task, "status": ReplyStatus.OK, "score": 0.9}
+        if request.task is Task.ASK:
+            return ModelReply(**values, text="ok", invocation=CALL)
+        return ModelReply(**values, boxes_xyxy=np.array([HERE] * len(request.frames), float))
+
+    rows = run(monkeypatch, "sentences", tmp_path / "suite.yaml", tmp_path / "out", answer, "--min-score", "0.5")
+    assert rows["0002"]["results"]["without the checks"]["called"] == ["IMAGE_EDITING", "remove: ring"]
+    document, text = report(tmp_path / "out")
+    assert document["figures"] == {
+        "with the checks": {"right": 1, "wrong_actions": 0, "wrong_boxes": 0},
+        "without the checks": {"right": 0.5, "wrong_actions": 0.5, "wrong_boxes": 0},
+    }
+    assert document["by_group"]["without the checks"]["bare"]["wrong_actions"] == 1
+    assert document["right_lost"] == 0
+    assert "## Groups (without the checks)" in text

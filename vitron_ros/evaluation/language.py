@@ -199,25 +199,3 @@ def _hit(box_xyxy: Boxes, others: Sequence[Boxes]) -> bool:
 
 def _says(text: str, word: str) -> bool:
     return f" {str(word).lower()} " in f" {' '.join(text.lower().replace('.', ' ').replace(',', ' ').split())} "
-
-
-def figures(cases: Sequence[SentenceCase], scored: Sequence[SentenceScore]) -> dict[str, dict[str, float]]:
-    """By kind, and of "all": the number of sentences, and right, wrong_actions and wrong_boxes in % of them."""
-    kinds = [*dict.fromkeys(case.kind for case in cases), "all"]
-    result = {}
-    for kind in kinds:
-        own = [item for case, item in zip(cases, scored, strict=True) if kind in (case.kind, "all")]
-        share = 100 / len(own)
-        result[kind] = {
-            "sentences": len(own),
-            "right": round(share * sum(item.is_right for item in own), 1),
-            "wrong_actions": round(share * sum(item.is_wrong_action for item in own), 1),
-            "wrong_boxes": round(share * sum(item.is_wrong_box for item in own), 1),
-        }
-    return result
-
-
-def right_lost(before: Sequence[SentenceScore], after: Sequence[SentenceScore]) -> float:
-    """How many were right without the checks and are not with them, in % of all."""
-    lost = sum(one.is_right and not other.is_right for one, other in zip(before, after, strict=True))
-    return round(100 * lost / len(before), 1)

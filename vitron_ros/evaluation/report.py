@@ -15,7 +15,7 @@ from vitron_ros.errors import PredictionError
 from vitron_ros.evaluation.page import page
 from vitron_ros.evaluation.paper import PaperTable, is_percent
 from vitron_ros.evaluation.plots import groups_svg, latency_svg
-from vitron_ros.evaluation.predictions import Row, Run, read_run
+from vitron_ros.evaluation.predictions import Run, read_run
 from vitron_ros.evaluation.suite import Suite, find_suite
 from vitron_ros.evaluation.tables import Table, markdown
 from vitron_ros.evaluation.tasks.task import Figures, means
@@ -49,8 +49,8 @@ def write_report(folder: Path, *, with_latency: bool = True) -> dict[str, Any]:
     details = suite.task.details(run)
     document = {**_document(suite, run, tables), **_round(details.document)}
     pictures = dict(details.pictures)
-    if document["by_group"]:
-        pictures["Groups"] = groups_svg(document["by_group"], document["figures"][document["variant"]])
+    if by_group := document["by_group"][document["variant"]]:
+        pictures["Groups"] = groups_svg(by_group, document["figures"][document["variant"]])
     for title, picture in pictures.items():
         write_bytes(folder / f"{title.lower()}.svg", picture)
     sections = _sections(document, tables, suite.printed.metrics if suite.printed else {})
@@ -71,7 +71,8 @@ def write_report(folder: Path, *, with_latency: bool = True) -> dict[str, Any]:
 
 def _document(suite: Suite, run: Run, tables: list[PaperTable]) -> dict[str, Any]:
     task, variants = suite.task, suite.task.variants(run)
-    by_sample = task.by_sample(run, variants[0])
+    by_sample = {variant: task.by_sample(run, variant) for variant in variants}
+    groups = {row["name"]: tuple(task.groups(row)) for row in run.predicted}
     made_with = {key: value for key, value in asdict(run.header).items() if key != "names"}
     return _rounded(
         {
@@ -81,20 +82,18 @@ def _document(suite: Suite, run: Run, tables: list[PaperTable]) -> dict[str, Any
             "failed": run.failed,
             "variant": variants[0],
             "figures": {variant: task.figures(run, variant) for variant in variants},
-            "by_sample": by_sample,
-            "by_group": _by_group(((row, task.groups(row)) for row in run.predicted), by_sample),
+            "by_sample": by_sample[variants[0]],
+            "by_group": {variant: _by_group(groups, own) for variant, own in by_sample.items()},
             "paper": [asdict(table) for table in tables],
         }
     )
 
 
-def _by_group(
-    grouped: Iterable[tuple[Row, Iterable[str]]], by_sample: Mapping[str, Figures]
-) -> dict[str, dict[str, Any]]:
+def _by_group(groups: Mapping[str, Iterable[str]], by_sample: Mapping[str, Figures]) -> dict[str, dict[str, Any]]:
     having: dict[str, list[Figures]] = {}
-    for row, groups in grouped:
-        for group in groups:
-            having.setdefault(group, []).append(by_sample[row["name"]])
+    for name, own in groups.items():
+        for group in own:
+            having.setdefault(group, []).append(by_sample[name])
     return {group: {"samples": len(scores), **means(scores)} for group, scores in sorted(having.items())}
 
 
@@ -105,7 +104,7 @@ def _sections(document: Mapping[str, Any], tables: list[PaperTable], paper_metri
     return [
         _table("Figures", "variant", document["figures"]),
         *(_beside(table, variant, document["figures"][variant], paper_metrics) for table in tables),
-        *([_table("Groups", "group", document["by_group"])] if document["by_group"] else []),
+        *(_table(f"Groups ({name})", "group", groups) for name, groups in document["by_group"].items() if groups),
         _table(f"Samples ({variant}){_most(len(by_sample), ', the worst')}", "sample", listed),
         *([Table(f"Failed{_most(len(failed))}", ("sample", "reason"), failed[:LISTED])] if failed else []),
     ]

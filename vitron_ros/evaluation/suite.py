@@ -1,5 +1,6 @@
 """The suites of `vitron eval run`: a data set, what is asked of it, and where the papers print figures for it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +18,17 @@ from vitron_ros.evaluation.datasets import (
 from vitron_ros.evaluation.datasets.catalogue import Dataset
 from vitron_ros.evaluation.paper import Printed
 from vitron_ros.evaluation.tasks.answers import ImageAnswers, VideoAnswers
+from vitron_ros.evaluation.tasks.descriptions import (
+    DescribedObject,
+    Descriptions,
+    described_in_clips,
+    described_in_images,
+)
 from vitron_ros.evaluation.tasks.found_boxes import AnyBoxes, OneBox, RankedBoxes
 from vitron_ros.evaluation.tasks.found_masks import FoundMask
 from vitron_ros.evaluation.tasks.found_tubes import FoundTube
 from vitron_ros.evaluation.tasks.many_objects import ManyObjects
+from vitron_ros.evaluation.tasks.sentences import Sentences, read_sentences
 from vitron_ros.evaluation.tasks.single_object import GOT10K, FromPhrase, OnePass
 from vitron_ros.evaluation.tasks.task import SuiteTask
 from vitron_ros.evaluation.tasks.video_masks import DAVIS2017, YOUTUBE_VOS, VideoMasks
@@ -119,6 +127,28 @@ FOUND = (
     Suite("grefcoco-masks", REFERRING["grefcoco"], FoundMask()),
 )
 
+CAPTIONS = {"meteor": "meteor", "cider": "cider"}
+
+
+def _objects(dataset: Dataset[Any], describe: Callable[[list[Any]], list[DescribedObject]]) -> Dataset[DescribedObject]:
+    return Dataset(dataset.title, dataset.splits, lambda root, split: describe(dataset.read(root, split)))
+
+
+DESCRIBED = (
+    Suite(
+        "refcocog-captions",
+        _objects(REFERRING["refcocog"], described_in_images),
+        Descriptions(),
+        _printed("refcocog", CAPTIONS, val="not_stated", test="not_stated"),
+    ),
+    Suite(
+        "elysium-track-captions",
+        _objects(TRACKING["elysium-track"], described_in_clips),
+        Descriptions(),
+        _printed("elysiumtrack-val500-videoreg", CAPTIONS, val500="val500"),
+    ),
+)
+
 J_AND_F = {"j_and_f": "j_and_f", "j": "j", "f": "f"}
 OTHER_SPLIT = "The paper's figures are of test-dev, whose truth a server keeps: never of the split of this run."
 MASK_VIDEOS = (
@@ -165,4 +195,5 @@ ANSWERS = (
         for name, dataset in VIDEO_QUESTIONS.items()
     ),
 )
-SUITES = {suite.name: suite for suite in (*TRACKERS, *FOUND, *MASK_VIDEOS, *VIDEOS, *ANSWERS)}
+OWN = (Suite("sentences", Dataset("sentences of a file", ("all",), read_sentences), Sentences()),)
+SUITES = {suite.name: suite for suite in (*TRACKERS, *FOUND, *DESCRIBED, *MASK_VIDEOS, *VIDEOS, *ANSWERS, *OWN)}

@@ -64,7 +64,7 @@ def test_a_reply_without_a_box_is_wrong_and_counted(data, tmp_path, monkeypatch)
     assert (rows["11"]["status"], rows["11"]["message"], rows["11"]["boxes_xyxy"]) == ("absent", "no such cup", [])
     document, _ = report(tmp_path / "out")
     assert document["figures"]["minigpt-v2"] == {"accuracy": 0.5, "unparsed": 0.5}
-    assert document["by_group"]["reply: absent"] == {"samples": 1, "accuracy": 0.0, "unparsed": 1.0}
+    assert document["by_group"]["minigpt-v2"]["reply: absent"] == {"samples": 1, "accuracy": 0.0, "unparsed": 1.0}
 
 
 def test_a_model_that_fails_leaves_a_row_with_its_reason(data, tmp_path, monkeypatch, capsys):

@@ -60,7 +60,7 @@ def test_a_tube_is_the_longest_run_of_boxes(tubes, tmp_path, monkeypatch):
     # 20..34 against 10..29: 10 frames in both, 25 in either; the boxes are the true ones.
     assert document["figures"]["tubedetr"] == {"m_tiou": 0.4, "m_viou": 0.4, "viou@0.3": 1, "viou@0.5": 0}
     assert document["figures"]["pg-video-llava"] == {"mean_spatial_iou": 0.5}
-    assert document["by_group"]["declarative"]["samples"] == 1
+    assert document["by_group"]["tubedetr"]["declarative"]["samples"] == 1
 
 
 def test_a_target_that_is_never_found_scores_0(tubes, tmp_path, monkeypatch):

@@ -23,7 +23,6 @@ ACTIONS = {
     "ope": "one-pass evaluation of box trackers",
     "follow": "a simulated robot that follows a phrase",
     "stream": "long clips with phrases and a slow model",
-    "language": "sentences and what must come of them",
     "segmentation": "masks of images and clips",
     "editing": "objects removed and recoloured",
     "generation": "prompts drawn by a module, and whether what was asked for is there",

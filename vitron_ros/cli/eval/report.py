@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     for variant, figures in document["figures"].items():
         told = (f"{name} {'missing' if value is None else f'{value:.4f}'}" for name, value in figures.items())
-        print(f"{variant:<20}" + "   ".join(told))
+        print(f"{variant}: {', '.join(told)}")
     print(f"{document['samples'] - len(document['failed'])} of {document['samples']} samples")
     print(arguments.folder / "report.html")
     return 0

@@ -4,11 +4,12 @@ import argparse
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
 from vitron_ros.cli.exit_code import DONE, FAILED
-from vitron_ros.cli.numbers import whole
+from vitron_ros.cli.numbers import number, whole
 from vitron_ros.cli.options import add_model_options, model_run
 from vitron_ros.errors import UsageError
 from vitron_ros.evaluation.execution import executor
@@ -20,14 +21,20 @@ from vitron_ros.tracking.trackers import TRACKERS, make_tracker
 EPILOG = """examples:
   vitron eval run davis-sot DATA --out out/davis --tracker default --processes 2
   vitron eval run refcoco DATA --out out/refcoco --split testA --model IDEA-Research/grounding-dino-tiny"""
-INPUTS = {
-    "tracker": f"box tracker: {', '.join(TRACKERS)}",
-    "model": "name, folder, hub id or address of the model that is asked (default: the bundled one)",
-    "segmenter": "folder or hub id of what makes masks (default: the embedded one)",
-    "checks": "on: what the runtime would let count; off (default): what the model says",
-    "phrase": "what is followed, where all objects of a kind are (default: all the people)",
-    "instruction": "after each question (default: to answer with a word or short phrase); may be empty",
+INPUTS: dict[str, dict[str, Any]] = {
+    "tracker": {"metavar": "NAME", "help": f"box tracker: {', '.join(TRACKERS)} (default)"},
+    "model": {"metavar": "NAME", "help": "name, folder, hub id or address of what is asked (default: the bundled one)"},
+    "segmenter": {"metavar": "NAME", "help": "folder or hub id of what makes masks (default: the embedded one)"},
+    "checks": {"choices": ("on", "off"), "help": "whether the runtime's checks decide what counts (default: off)"},
+    "min_score": {
+        "type": number(0, 1),
+        "metavar": "SCORE",
+        "help": "from which an answer counts (default: the node's model_min_score)",
+    },
+    "phrase": {"metavar": "TEXT", "help": "what to follow, of many objects (default: all the people)"},
+    "instruction": {"metavar": "TEXT", "help": "after each question (default: to answer shortly); may be empty"},
 }
+"""Settings of tasks, as options; the defaults are the tasks' own."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,8 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", type=Path, metavar="DATA", help="folder of the data set")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for the predictions")
     parser.add_argument("--split", metavar="NAME", help="of the data set (default: the one that is evaluated)")
-    for name, told in INPUTS.items():
-        parser.add_argument(f"--{name}", metavar=name.upper(), help=told)
+    for name, option in INPUTS.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", **option)
     add_model_options(parser)
     parser.add_argument("--processes", type=whole(1, 256), default=1, metavar="N", help="side by side (1)")
     parser.add_argument("--ray", metavar="ADDRESS", help='a Ray cluster in place of processes, such as "auto"')
@@ -79,11 +86,11 @@ def _inputs(suite: Suite, arguments: argparse.Namespace) -> dict[str, str]:
     for name in INPUTS:
         if getattr(arguments, name) is not None and name not in wanted:
             having = ", ".join(other.name for other in SUITES.values() if name in other.task.inputs)
-            raise UsageError(f"{suite.name} has no use for --{name}; it is for {having}")
+            raise UsageError(f"{suite.name} has no use for --{name.replace('_', '-')}; it is for {having}")
     run = asdict(model_run(arguments))
     given = {name: _or(getattr(arguments, name), default) for name, default in wanted.items() if name in INPUTS}
     return {**given, **{name: value for name, value in run.items() if "model" in wanted or name in wanted}}
 
 
-def _or(value: str | None, default: str) -> str:
-    return default if value is None else value
+def _or(value: object, default: str) -> str:
+    return default if value is None else str(value)

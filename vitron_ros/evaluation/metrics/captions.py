@@ -10,6 +10,7 @@ import re
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from importlib.util import find_spec
 from itertools import chain
 
 from vitron_ros.errors import MetricError, MetricUnavailable
@@ -182,10 +183,13 @@ def _check(candidates: Sequence[str], references: Sequence[Sequence[str]]) -> No
             raise MetricError(f"sample {number} needs a list of one reference or more, none empty; it has {own!r}")
 
 
-def _need_java(what: str) -> None:
+def java_problem() -> str:
+    """Why `ptb_tokens` and `meteor` are unavailable; empty: they are not."""
     if shutil.which("java") is None:
-        raise MetricUnavailable(f"{what} needs Java on the PATH")
-    try:
-        import pycocoevalcap  # noqa: F401
-    except ImportError as error:
-        raise MetricUnavailable(f"{what} needs pycocoevalcap: pip install 'vitron_ros[meteor]'") from error
+        return "Java is not on the PATH"
+    return "" if find_spec("pycocoevalcap") else "pycocoevalcap is not installed: pip install 'vitron_ros[meteor]'"
+
+
+def _need_java(what: str) -> None:
+    if problem := java_problem():
+        raise MetricUnavailable(f"{what} needs Java: {problem}")
