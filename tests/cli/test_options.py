@@ -48,7 +48,7 @@ def test_boxes_are_two_corners_unless_the_option_says_width_and_height():
         (["demo", "x", "--targets", "0"], "at least 1"),
         (["eval", "stream", "x", "--clips", "0"], "at least 1"),
         (["eval", "stream", "x", "--oracle-miss", "2"], "from 0 to 1"),
-        (["eval", "language", "x", "--min-score", "nan"], "nan"),
+        (["eval", "run", "sentences", "x", "--out", "y", "--min-score", "nan"], "nan"),
         (["bench", "model", "--frames", "0"], "at least 1"),
         (["bench", "model", "--tokens", "1"], "at least 2"),
         (["bench", "stream", "--seconds", "nan"], "nan"),

@@ -1,6 +1,5 @@
-"""The figures of `vitron eval editing` and `generation` tell a good backend from a bad one."""
+"""The figures of the suites of editing and generation tell a good backend from a bad one."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +9,7 @@ from vitron_ros.cli.main import main
 from vitron_ros.evaluation.covered_clips import drawn_clip
 from vitron_ros.evaluation.editing import recolouring, removal
 from vitron_ros.evaluation.generation import make_plan, prompt_of, score_prompt
+from vitron_ros.evaluation.report import write_report
 from vitron_ros.images.codec import encode_png
 from vitron_ros.modules.editing.embedded import EmbeddedEditing
 from vitron_ros.modules.generation.embedded import EmbeddedGeneration
@@ -30,24 +30,24 @@ class Careless:
 
 def test_a_moving_thing_is_removed_better_than_by_inpainting():
     clip = drawn_clip(1)
-    row = removal(EmbeddedEditing(), clip)
+    row, _ = removal(EmbeddedEditing(), clip)
     assert row["gain"] > 2
     assert row["untouched"]
     assert row["psnr"] > 40
     assert row["flicker"] < 3 * row["source_flicker"] + 1
-    assert removal(Careless(0), clip)["psnr"] < 25
-    assert not removal(Careless(3), clip)["untouched"]
+    assert removal(Careless(0), clip)[0]["psnr"] < 25
+    assert not removal(Careless(3), clip)[0]["untouched"]
 
 
 def test_a_still_clip_says_that_nobody_saw_the_background():
-    assert "no frame shows 100 %" in removal(EmbeddedEditing(), drawn_clip(0, still=True))["unseen"]
+    assert "no frame shows 100 %" in removal(EmbeddedEditing(), drawn_clip(0, still=True))[0]["unseen"]
 
 
 def test_a_hue_that_is_not_hit_counts_as_an_error():
     clip = drawn_clip(1)
     images, masks = clip.images[:2], clip.masks[:2]
-    assert recolouring(EmbeddedEditing(), "one", images, masks)["hue_error"] < 2
-    assert recolouring(Careless(0), "one", images, masks)["hue_error"] > 40
+    assert recolouring(EmbeddedEditing(), images, masks)[0]["hue_error"] < 2
+    assert recolouring(Careless(0), images, masks)[0]["hue_error"] > 40
 
 
 def test_prompts_say_what_the_plans_say():
@@ -103,12 +103,28 @@ def dataset(tmp_path):
     return tmp_path
 
 
-def test_the_command_reports_every_part(dataset, capsys):
-    assert main(["eval", "editing", str(dataset), "--drawn", "1", "--json"]) == 0
-    report = json.loads(capsys.readouterr().out)
-    assert list(report) == [
-        "removal, footage", "removal, drawn", "removal, still", "recolouring, drawn", "recolouring, footage",
-    ]  # fmt: skip
-    assert report["removal, footage"]["clips"][0]["name"] == "one"
-    assert main(["eval", "editing", str(dataset), "--only", "two"]) == 1
-    assert "no sequence with masks called two" in capsys.readouterr().err
+def run_and_report(suite, folder, *words):
+    assert main(["eval", "run", suite, *words, "--out", str(folder)]) == 0
+    return write_report(folder)
+
+
+def test_clips_are_edited_and_reported_by_their_kind(dataset, tmp_path):
+    pytest.importorskip("matplotlib", reason="the extra `evaluation` is not installed")
+    removed = run_and_report("removal", tmp_path / "removal", str(dataset), "--limit", "2")
+    assert list(removed["by_sample"]) == ["one", "drawn-0"]
+    assert list(removed["by_group"]["known background"]) == ["drawn", "footage"]
+    assert removed["figures"]["known background"]["untouched"] == 1
+    recoloured = run_and_report("recolouring", tmp_path / "recolouring", str(dataset), "--limit", "1")
+    assert recoloured["figures"]["asked hue"]["hue_error"] < 10
+
+
+def test_prompts_are_drawn_and_judged(tmp_path, capsys):
+    pytest.importorskip("matplotlib", reason="the extra `evaluation` is not installed")
+    figures = run_and_report("drawn-prompts", tmp_path / "out", "--limit", "3")["figures"]["prompts"]
+    assert figures["drawn"] == 1
+    assert figures["has_colour"] > 0.5
+    assert set(figures) >= {"found", "found_in_truth", "found_ratio"}
+    assert main(["eval", "run", "drawn-prompts", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
+    assert "drawn-prompts makes its data; leave DATA out" in capsys.readouterr().err
+    assert main(["eval", "run", "removal", "--out", str(tmp_path / "out")]) == 2
+    assert "removal needs DATA" in capsys.readouterr().err

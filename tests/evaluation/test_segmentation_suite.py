@@ -1,14 +1,13 @@
-"""`vitron eval segmentation`: what is measured, what is written, and data sets that are refused."""
-
-import json
+"""The suites `image-masks` and `clip-masks`: what is measured, and data sets that are refused."""
 
 import cv2
 import numpy as np
 import pytest
 
 from vitron_ros.cli.main import main
+from vitron_ros.evaluation.predictions import read_run
+from vitron_ros.evaluation.report import write_report
 from vitron_ros.images.codec import encode_jpeg, encode_png
-from vitron_ros.images.compressed import decode_file
 
 
 def write_dataset(root, names=("disk",), frames=4):
@@ -27,24 +26,38 @@ def write_dataset(root, names=("disk",), frames=4):
     return root
 
 
-def test_every_method_is_scored_beside_the_others(tmp_path, capsys):
-    data, pictures = write_dataset(tmp_path / "data", ("disk", "other")), tmp_path / "pictures"
-    options = ["--every", "2", "--sequences", "1", "--processes", "1", "--pictures", str(pictures), "--json"]
-    assert main(["eval", "segmentation", str(data), *options]) == 0
-    results = json.loads(capsys.readouterr().out)
-    images, clips = results["images"], results["clips"]
-    assert list(images) == ["box", "grabcut", "embedded", "embedded_with_neighbour"]
-    assert list(clips) == ["first_mask", "first_box"]
-    assert images["box"]["iou"] == pytest.approx(0.75, abs=0.01)  # a disk in its box
-    assert images["embedded"]["iou"] > 0.9
-    assert images["embedded"]["frames"] == 2
-    assert list(images["embedded"]["sequences"]) == ["disk"]
-    for figures in clips.values():
-        assert figures["j_and_f"] == pytest.approx((figures["j"] + figures["f"]) / 2)
-        assert figures["j"] > 0.85
-        assert figures["frames"] == 4
-    shapes = {path.name: decode_file(path.read_bytes()).shape for path in pictures.iterdir()}
-    assert shapes == {"disk-image.png": (270, 4 * 360, 3), "disk-clip.png": (270, 4 * 360, 3)}
+def figures(suite, data, folder, *words):
+    assert main(["eval", "run", suite, str(data), "--out", str(folder), *words]) == 0
+    document = write_report(folder)
+    return document["figures"][document["variant"]]
+
+
+@pytest.mark.parametrize(("method", "least"), [("box", 0.7), ("grabcut", 0.9), ("alone", 0.9), ("embedded", 0.9)])
+def test_single_images_by_each_method(tmp_path, method, least):
+    pytest.importorskip("matplotlib", reason="the extra `evaluation` is not installed")
+    data = write_dataset(tmp_path / "data", ("disk", "other"))
+    found = figures("image-masks", data, tmp_path / "out", "--method", method, "--every", "2")
+    assert found["iou"] > least
+    if method == "box":
+        assert found["iou"] == pytest.approx(0.75, abs=0.01)  # a disk in its box
+    run = read_run(tmp_path / "out")
+    assert [row["frames"] for row in run.rows] == [[0, 2]] * 2
+    assert [len(ms) for ms in run.ms.values()] == [2, 2]
+
+
+@pytest.mark.parametrize("method", ["from-mask", "from-box"])
+def test_clips_from_the_first_frame(tmp_path, method):
+    pytest.importorskip("matplotlib", reason="the extra `evaluation` is not installed")
+    found = figures("clip-masks", write_dataset(tmp_path / "data"), tmp_path / "out", "--method", method)
+    assert found["j_and_f"] == pytest.approx((found["j"] + found["f"]) / 2, abs=1e-6)
+    assert found["j"] > 0.85
+    assert len(read_run(tmp_path / "out").rows[0]["masks"]) == 4
+
+
+def test_an_unknown_method_is_named(tmp_path, capsys):
+    words = ["eval", "run", "image-masks", str(write_dataset(tmp_path / "data")), "--out", str(tmp_path / "out")]
+    assert main([*words, "--method", "magic"]) == 1
+    assert "there is no method 'magic'; choose one of embedded, alone" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -58,5 +71,5 @@ def test_every_method_is_scored_beside_the_others(tmp_path, capsys):
 )
 def test_a_data_set_that_does_not_fit_is_refused(tmp_path, capsys, spoil, reason):
     spoil(write_dataset(tmp_path) / "disk")
-    assert main(["eval", "segmentation", str(tmp_path)]) == 1
+    assert main(["eval", "run", "image-masks", str(tmp_path), "--out", str(tmp_path / "out")]) == 1
     assert reason in capsys.readouterr().err

@@ -1,7 +1,7 @@
 """How well edits are done: removal where the background is known, and recolouring where the hue is."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -23,8 +23,8 @@ HOLE = 4  # px, by which a mask is grown for it: the dilation by 9 x 9 px that i
 CORE = 0.2  # of the square root of a mask's area, px: its rim, which is not measured, is a fifth of that
 
 
-def removal(backend: ModuleBackend, clip: CoveredClip) -> dict[str, Any]:
-    """Figures of one clip.
+def removal(backend: ModuleBackend, clip: CoveredClip) -> tuple[dict[str, Any], Sequence[Image]]:
+    """Figures of one clip, and the edited images.
 
     Keys: `psnr` (dB inside the mask, mean over frames), `telea`, `ns` (of OpenCV's inpainting frame
     by frame), `gain` (over the better of them), `unseen` (the result's own sentence), `ms_per_frame` (CPU time),
@@ -41,56 +41,54 @@ def removal(backend: ModuleBackend, clip: CoveredClip) -> dict[str, Any]:
         plain[name] = _psnr(filled, clip.backgrounds, clip.masks)
     areas = [mask > 0 for mask in clip.masks]
     ours = _psnr(result.images, clip.backgrounds, clip.masks)
-    return {
-        "name": clip.name,
+    figures = {
+        "gain": ours - max(plain.values()),
         "psnr": ours,
         **plain,
-        "gain": ours - max(plain.values()),
         "unseen": result.message,
         "ms_per_frame": ms,
         "flicker": flicker(result.images, clip.backgrounds, areas),
         "source_flicker": flicker(clip.backgrounds, clip.backgrounds, areas),
         "untouched": _is_untouched(result, clip.images),
     }
+    return figures, result.images
 
 
-def recolouring(backend: ModuleBackend, name: str, images: Sequence[Image], masks: Sequence[Mask]) -> dict[str, Any]:
-    """Figures of recolouring one object in all of `HUES`, over a clip of T images (H, W, 3) with masks (H, W).
+def recolouring(
+    backend: ModuleBackend, images: Sequence[Image], masks: Sequence[Mask]
+) -> tuple[dict[str, Any], Sequence[Image]]:
+    """Figures of recolouring one object in all of `HUES`, over a clip of T images (H, W, 3) with masks (H, W), and the
+    first image in each hue.
 
     Keys: `hue_error` (degrees in CIE Lab between the object's median colour and the asked one, mean over hues and
-    frames), `worst_hue_error`, `shading` (correlation of the lightness before and after), `ms_per_frame`, `flicker`,
-    `source_flicker` (grey levels, inside the object), `untouched`.
+    frames), `worst_hue_error`, `shading` (correlation of the lightness before and after; None: nothing is shaded),
+    `ms_per_frame`, `flicker`, `source_flicker` (grey levels, inside the object), `untouched`.
     """
     errors, shading, flickers, seconds, untouched = [], [], [], 0.0, True
+    recoloured = []
     areas = [_core(mask) for mask in masks]
     for colour in HUES:
         start = time.process_time()
         result = _run(backend, "recolour", f"the object to {colour}", images, masks)
         seconds += time.process_time() - start
         untouched = untouched and _is_untouched(result, images)
+        recoloured.append(result.images[0])
         flickers.append(flicker(result.images, images, areas))
         for image, new, area in zip(images, result.images, areas, strict=True):
             if area.any():
                 before, after = lab_of(image)[area], lab_of(new)[area]
                 errors.append(_hue_error(np.median(after, axis=0), colour))
                 shading.append(_correlation(before[:, 0], after[:, 0]))
-    return {
-        "name": name,
+    figures = {
         "hue_error": float(np.mean(errors)),
         "worst_hue_error": float(np.max(errors)),
-        "shading": float(np.nanmean(shading)),
+        "shading": None if np.isnan(shading).all() else float(np.nanmean(shading)),
         "ms_per_frame": seconds / len(HUES) / len(images) * 1000,
         "flicker": float(np.mean(flickers)),
         "source_flicker": flicker(images, images, areas),
         "untouched": untouched,
     }
-
-
-def means(rows: Iterable[dict[str, Any]]) -> dict[str, float]:
-    """The mean of every figure that is a number."""
-    listed = list(rows)
-    keys = [key for key, value in listed[0].items() if isinstance(value, float)]
-    return {key: float(np.mean([row[key] for row in listed])) for key in keys}
+    return figures, recoloured
 
 
 def _run(

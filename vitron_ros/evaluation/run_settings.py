@@ -1,4 +1,4 @@
-"""What a run's settings stand for: the model that is asked, the backend that segments, and their files."""
+"""What a run's settings stand for: the model that is asked, the backends of modules, and their files."""
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -9,17 +9,19 @@ from vitron_ros.errors import ModelError
 from vitron_ros.grounding.families import check_config, is_address
 from vitron_ros.grounding.families.composite import part_names
 from vitron_ros.grounding.request import LanguageVision, ModelReply, ModelRequest, ReplyStatus, lack_of
+from vitron_ros.module_registry import Node
 from vitron_ros.modules.backends import load_backend
 from vitron_ros.modules.module import EMBEDDED, ModuleBackend
 from vitron_ros.streaming.answering import answers, unchecked_answers
 from vitron_ros.streaming.models import load_model
 
 RUN = ("device", "backend", "weights", "cache")
+BACKENDS = ("segmenter", "editor", "generator")
 NO_MODEL = "none"
 
 
 def settings_folders(settings: Mapping[str, str]) -> list[Path]:
-    """The folders with the weights of the model and of what segments, which are fetched if need be.
+    """The folders with the weights of the model and of backends, which are fetched if need be.
 
     Raises:
         ModelError: there is no such model.
@@ -29,8 +31,8 @@ def settings_folders(settings: Mapping[str, str]) -> list[Path]:
     model = settings.get("model", NO_MODEL)
     parts = () if model == NO_MODEL else part_names(model)
     folders = [find_checkpoint(part, check_config) for part in parts if not is_address(part)]
-    segmenter = settings.get("segmenter", EMBEDDED)
-    return folders if segmenter == EMBEDDED else [*folders, find_checkpoint(segmenter)]
+    backends = [settings[key] for key in BACKENDS if settings.get(key, EMBEDDED) != EMBEDDED]
+    return [*folders, *map(find_checkpoint, backends)]
 
 
 def ask(settings: Mapping[str, str], requests: Sequence[ModelRequest]) -> list[ModelReply]:
@@ -58,8 +60,18 @@ def model_of(settings: Mapping[str, str]) -> LanguageVision:
 
 
 def segmenter_of(settings: Mapping[str, str]) -> ModuleBackend:
-    """What segments, which is loaded once. Raises ModelError."""
-    return _segmenter(settings["segmenter"], ModelRun(device=settings["device"]))
+    """What segments, which is loaded once. Raises ModelError; so of all of these."""
+    return _module("segmentation", settings["segmenter"], settings["device"])
+
+
+def editor_of(settings: Mapping[str, str]) -> ModuleBackend:
+    """What edits."""
+    return _module("editing", settings["editor"], settings["device"])
+
+
+def generator_of(settings: Mapping[str, str]) -> ModuleBackend:
+    """What draws."""
+    return _module("generation", settings["generator"], settings["device"])
 
 
 def _run(settings: Mapping[str, str]) -> ModelRun:
@@ -72,5 +84,5 @@ def _model(name: str, run: ModelRun) -> LanguageVision:
 
 
 @lru_cache(maxsize=1)
-def _segmenter(name: str, run: ModelRun) -> ModuleBackend:
-    return load_backend("segmentation", name, run)
+def _module(node: Node, name: str, device: str) -> ModuleBackend:
+    return load_backend(node, name, ModelRun(device=device))

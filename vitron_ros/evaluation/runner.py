@@ -40,6 +40,7 @@ def run_suite(
     folder: Path,
     execute: Execute,
     *,
+    limit: int | None = None,
     retry_failed: bool = False,
     on_done: Callable[[int, int], object] = lambda done, all_of_them: None,
 ) -> Run:
@@ -48,14 +49,17 @@ def run_suite(
     Args:
         settings: `split` of the data set, and those that the suite's task has as inputs.
         execute: see `execution.py`.
+        limit: the first so many samples of the split; None: all.
         retry_failed: samples that failed before are done again.
         on_done: told of how much is done since the last time, and how much there is, in units of the task.
 
     Raises:
+        ConfigError: no sample could be predicted with such settings.
         SourceError: the data cannot be read, or the folder not be made.
         PredictionError: the folder holds a run of something else, or cannot be written.
     """
-    records = {record.name: record for record in suite.dataset.read(data, settings["split"])}
+    suite.task.check(settings)
+    records = {record.name: record for record in suite.dataset.read(data, settings["split"])[:limit]}
     drawn = {name for place, name in enumerate(records) if place % math.ceil(len(records) / PICTURES) == 0}
     sizes = {name: suite.task.size(record) for name, record in records.items()}
     with write_run(folder, header_of(suite, settings, records.values()), retry_failed=retry_failed) as run:

@@ -16,6 +16,7 @@ from vitron_ros.evaluation.datasets import (
     VIDEO_REFERRING,
 )
 from vitron_ros.evaluation.datasets.catalogue import Dataset
+from vitron_ros.evaluation.datasets.masked_sequences import load_masked_sequences
 from vitron_ros.evaluation.paper import Printed
 from vitron_ros.evaluation.tasks.answers import ImageAnswers, VideoAnswers
 from vitron_ros.evaluation.tasks.descriptions import (
@@ -24,10 +25,13 @@ from vitron_ros.evaluation.tasks.descriptions import (
     described_in_clips,
     described_in_images,
 )
+from vitron_ros.evaluation.tasks.drawings import Drawings, make_prompts
+from vitron_ros.evaluation.tasks.edits import Recolouring, Removal, recolouring_clips, removal_clips
 from vitron_ros.evaluation.tasks.found_boxes import AnyBoxes, OneBox, RankedBoxes
 from vitron_ros.evaluation.tasks.found_masks import FoundMask
 from vitron_ros.evaluation.tasks.found_tubes import FoundTube
 from vitron_ros.evaluation.tasks.many_objects import ManyObjects
+from vitron_ros.evaluation.tasks.marked_masks import ClipMasks, ImageMasks
 from vitron_ros.evaluation.tasks.sentences import Sentences, read_sentences
 from vitron_ros.evaluation.tasks.single_object import GOT10K, FromPhrase, OnePass
 from vitron_ros.evaluation.tasks.task import SuiteTask
@@ -195,5 +199,13 @@ ANSWERS = (
         for name, dataset in VIDEO_QUESTIONS.items()
     ),
 )
-OWN = (Suite("sentences", Dataset("sentences of a file", ("all",), read_sentences), Sentences()),)
+MASKED_FOLDERS = Dataset("sequences with masks in a folder", ("all",), lambda root, split: load_masked_sequences(root))
+OWN = (
+    Suite("sentences", Dataset("sentences of a file", ("all",), read_sentences), Sentences()),
+    Suite("image-masks", MASKED_FOLDERS, ImageMasks()),
+    Suite("clip-masks", MASKED_FOLDERS, ClipMasks()),
+    Suite("removal", Dataset("clips whose background is known", ("all",), removal_clips), Removal()),
+    Suite("recolouring", Dataset("clips with masks", ("all",), recolouring_clips), Recolouring()),
+    Suite("drawn-prompts", Dataset("prompts of drawn plans", ("all",), make_prompts, is_made=True), Drawings()),
+)
 SUITES = {suite.name: suite for suite in (*TRACKERS, *FOUND, *DESCRIBED, *MASK_VIDEOS, *VIDEOS, *ANSWERS, *OWN)}

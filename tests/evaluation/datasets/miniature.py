@@ -229,22 +229,3 @@ def write_youtube_vos(root, frames=("00010",)):
     train = {"003234408d": {"objects": {"1": {"category": "fox", "frames": ["00000"]}}}}
     write_json(root / "train/meta.json", {"videos": train})
     return root
-
-
-SEQUENCE_INFO = """[Sequence]
-name={}
-imDir=img1
-frameRate=30
-seqLength={}
-imWidth=32
-imHeight=24
-imExt=.jpg
-"""
-
-
-def write_mot_sequence(folder, rows=(), length=4, digits=6, frames=None):
-    write_images(folder / "img1", range(1, (frames or length) + 1), digits)
-    write_text(folder / "seqinfo.ini", SEQUENCE_INFO.format(folder.name, length))
-    if rows is not None:
-        write_text(folder / "gt/gt.txt", rows)
-    return folder

@@ -54,7 +54,7 @@ class Filling:
 @pytest.fixture
 def segmenter(monkeypatch):
     filling = Filling()
-    monkeypatch.setattr(run_settings, "_segmenter", lambda name, run: filling)
+    monkeypatch.setattr(run_settings, "_module", lambda node, name, device: filling)
     return filling
 
 

@@ -17,15 +17,12 @@ ACTIONS = {
     "run": "raw predictions of a suite",
     "judge": "a language model's verdict on the answers of a run",
     "report": "figures and a page of a run",
-    "compare": "two runs on the same sequences",
+    "compare": "two runs on the same samples",
     "submit": "the archive for a benchmark's server",
     "bag": "goals over a recording, against its truth",
     "ope": "one-pass evaluation of box trackers",
     "follow": "a simulated robot that follows a phrase",
     "stream": "long clips with phrases and a slow model",
-    "segmentation": "masks of images and clips",
-    "editing": "objects removed and recoloured",
-    "generation": "prompts drawn by a module, and whether what was asked for is there",
     "positions": "targets in space by depth",
 }
 

@@ -16,7 +16,7 @@ from vitron_ros.evaluation.execution import executor
 from vitron_ros.evaluation.predictions import FILE
 from vitron_ros.evaluation.runner import run_suite
 from vitron_ros.evaluation.suite import SUITES, Suite, find_suite
-from vitron_ros.tracking.trackers import TRACKERS, make_tracker
+from vitron_ros.tracking.trackers import TRACKERS
 
 EPILOG = """examples:
   vitron eval run davis-sot DATA --out out/davis --tracker default --processes 2
@@ -25,6 +25,10 @@ INPUTS: dict[str, dict[str, Any]] = {
     "tracker": {"metavar": "NAME", "help": f"box tracker: {', '.join(TRACKERS)} (default)"},
     "model": {"metavar": "NAME", "help": "name, folder, hub id or address of what is asked (default: the bundled one)"},
     "segmenter": {"metavar": "NAME", "help": "folder or hub id of what makes masks (default: the embedded one)"},
+    "editor": {"metavar": "NAME", "help": "folder or hub id of what edits (default: the embedded one)"},
+    "generator": {"metavar": "NAME", "help": "folder or hub id of what draws (default: the embedded one)"},
+    "method": {"metavar": "NAME", "help": "of suites that compare methods; the report's protocol names them"},
+    "every": {"type": whole(1), "metavar": "N", "help": "take every so many images (default: all)"},
     "checks": {"choices": ("on", "off"), "help": "whether the runtime's checks decide what counts (default: off)"},
     "min_score": {
         "type": number(0, 1),
@@ -39,12 +43,19 @@ INPUTS: dict[str, dict[str, Any]] = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("suite", metavar="SUITE", help=f"one of {', '.join(SUITES)}")
-    parser.add_argument("data", type=Path, metavar="DATA", help="folder of the data set")
+    parser.add_argument(
+        "data",
+        type=Path,
+        nargs="?",
+        metavar="DATA",
+        help="folder of the data set, or its file; some suites make theirs",
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for the predictions")
     parser.add_argument("--split", metavar="NAME", help="of the data set (default: the one that is evaluated)")
     for name, option in INPUTS.items():
         parser.add_argument(f"--{name.replace('_', '-')}", **option)
     add_model_options(parser)
+    parser.add_argument("--limit", type=whole(1), metavar="N", help="the first so many samples (all)")
     parser.add_argument("--processes", type=whole(1, 256), default=1, metavar="N", help="side by side (1)")
     parser.add_argument("--ray", metavar="ADDRESS", help='a Ray cluster in place of processes, such as "auto"')
     parser.add_argument("--retry-failed", action="store_true", help="do samples again that failed")
@@ -52,9 +63,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     suite = find_suite(arguments.suite)
+    if (arguments.data is None) is not suite.dataset.is_made:
+        raise UsageError(
+            f"{suite.name} makes its data; leave DATA out" if arguments.data else f"{suite.name} needs DATA"
+        )
     settings = {"split": suite.split(arguments.split), **_inputs(suite, arguments)}
-    if "tracker" in settings:
-        make_tracker(settings["tracker"])  # an unknown name is refused before any work
     with tqdm(unit=suite.task.unit, file=sys.stderr, disable=None) as bar:
 
         def show(done: int, whole_work: int) -> None:
@@ -63,10 +76,11 @@ def run(arguments: argparse.Namespace) -> int:
 
         finished = run_suite(
             suite,
-            arguments.data,
+            arguments.data or Path(),
             settings,
             arguments.out,
             executor(arguments.processes, arguments.ray),
+            limit=arguments.limit,
             retry_failed=arguments.retry_failed,
             on_done=show,
         )

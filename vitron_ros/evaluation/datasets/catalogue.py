@@ -20,11 +20,13 @@ class Dataset(Generic[Record]):
         title: its name in print.
         splits: the first is the one that is evaluated by default.
         reader: the records of a split in a folder, in a fixed order; raises SourceError.
+        is_made: the records are made and not read; the folder is not looked at.
     """
 
     title: str
     splits: tuple[str, ...]
     reader: Callable[[Path, str], list[Record]]
+    is_made: bool = False
 
     def read(self, root: Path, split: str | None = None) -> list[Record]:
         """The records of a split; None: the first of `splits`.

@@ -20,6 +20,10 @@ class MaskedSequence:
     sequence: Sequence
     mask_paths: tuple[Path, ...]
 
+    @property
+    def name(self) -> str:
+        return self.sequence.name
+
     def mask(self, index: int) -> Flags:
         """The true mask of a frame, (H, W): where the file is not black.
 

@@ -29,6 +29,7 @@ from vitron_ros.offline.replay import DEFAULT_LATENCY, replay
 from vitron_ros.recordings.sources import stamp_ns
 from vitron_ros.streaming.goals import TrackRequest
 from vitron_ros.streaming.models import BUNDLED
+from vitron_ros.tracking.trackers import make_tracker
 
 DECIMALS = 2  # of pixels
 MOST_TARGETS = 100
@@ -55,6 +56,9 @@ class ManyObjects(SuiteTask[MultiObjectSequence]):
             "names no candidates finds one object at most. Predictions matched to distractors are removed, as "
             "TrackEval does.",
         )
+
+    def check(self, settings: Mapping[str, str]) -> None:
+        make_tracker(settings["tracker"])
 
     def size(self, record: MultiObjectSequence) -> int:
         return len(record)

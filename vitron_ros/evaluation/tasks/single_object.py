@@ -56,6 +56,9 @@ class OnePass(SuiteTask[Sequence]):
     def protocol(self) -> tuple[str, ...]:
         return self.start, *self.notes
 
+    def check(self, settings: Mapping[str, str]) -> None:
+        make_tracker(settings["tracker"])
+
     def size(self, record: Sequence) -> int:
         return len(record)
 

@@ -48,6 +48,9 @@ class SuiteTask(ABC, Generic[Record]):
     def protocol(self) -> tuple[str, ...]:
         """What is asked, and what else is to be known beside the figures, in sentences."""
 
+    def check(self, settings: Mapping[str, str]) -> None:
+        """Raises ConfigError for settings with which no sample could be predicted."""
+
     def size(self, record: Record) -> int:
         """How much work a record is."""
         return 1
