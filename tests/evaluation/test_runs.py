@@ -193,5 +193,5 @@ def test_a_cluster_without_ray_is_a_sentence(monkeypatch):
 
 
 def test_an_unknown_suite_is_answered_with_the_known_ones(data, tmp_path, capsys):
-    assert main(["eval", "run", "davis", str(data), "--out", str(tmp_path)]) == 1
+    assert main(["eval", "run", "kitti", str(data), "--out", str(tmp_path)]) == 1
     assert "boxes, davis-sot" in capsys.readouterr().err
