@@ -1,9 +1,11 @@
 """Positions from the bag with depth: exact where depth is good, and none where it is not what it seems."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+from vitron_ros.cli.main import main
 from vitron_ros.config import DepthConfig
 from vitron_ros.errors import SourceError
 from vitron_ros.evaluation.positions import evaluate, read_recording
@@ -56,3 +58,13 @@ def test_no_position_comes_of_depth_that_is_not_what_it_seems(figures, condition
 def test_a_recording_without_depth_is_refused():
     with pytest.raises(SourceError, match="one of sensor_msgs/msg/Image for depth"):
         read_recording(BAGS / "sample")
+
+
+def test_the_picture_shows_every_target(tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    file = tmp_path / "positions.svg"
+    assert main(["eval", "positions", str(BAGS / "depth"), "--picture", str(file), "--frames", "20"]) == 0
+    assert set(re.findall(r">([a-z ]+)</text>", file.read_text())) >= TARGETS
+    header, first, *_ = capsys.readouterr().out.splitlines()
+    assert header.split()[:2] == ["depth", "placed"]
+    assert first.startswith("as recorded") and "100%" in first

@@ -130,6 +130,32 @@ def test_nobody_asks_for_depth_by_default(probe):
         assert not topics & {"/depth", "/camera_info", "/tracks_3d", "/target_pose", "/markers"}
 
 
+def test_every_camera_has_its_own_topics(probe):
+    with running_node(publish_3d=True, cameras=["front", "arm/wrist"]):
+        wanted = {f"/{camera}/{topic}" for camera in ("front", "arm/wrist")
+                  for topic in ("depth", "camera_info", "tracks_3d", "target_pose", "markers")}  # fmt: skip
+        probe.spin_until(lambda: wanted <= {name for name, _ in probe.get_topic_names_and_types()}, 20, "the topics")
+
+
+def test_a_depth_topic_that_nobody_publishes_on_is_named(probe):
+    with running_node(publish_3d=True, diagnostics_period=0.2, depth_wait=0.05):
+        arrays = heard(probe, Track3DArray, "tracks_3d")
+        infos = probe.create_publisher(CameraInfo, "camera_info", qos.IMAGE["sensor_data"])
+        camera = Camera(probe).connect()
+        width, height = camera.size
+        k = [FOCAL, 0.0, 160.0, 0.0, FOCAL, 120.0, 0.0, 0.0, 1.0]
+        box = target_boxes(camera.index, camera.targets, *camera.size)[0].tolist()
+        region = Region(kind=Region.BOX, x=[box[0], box[2]], y=[box[1], box[3]])
+        probe.send(TrackObject.Goal(region=[region]))
+
+        def is_said():
+            infos.publish(CameraInfo(width=width, height=height, k=k))
+            return any("nobody publishes on /depth" in s.message for _, d in probe.diagnostics for s in d.status)
+
+        camera.run_until(is_said)
+        assert arrays[-1].tracks[0].status == Track3D.NO_DEPTH
+
+
 @pytest.mark.parametrize(
     ("changes", "status", "said"),
     [

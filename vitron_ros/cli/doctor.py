@@ -54,7 +54,8 @@ OPTIONAL = {  # module: what it is for, the remedy
     "onnxruntime": ("models at speed on a CPU", "pip install 'vitron_ros[engines]'"),
     "tensorrt": ("engines on a Jetson or a server", "install TensorRT from JetPack or NVIDIA's packages"),
     "tensorrt_rtx": ("engines on an RTX", "pip install tensorrt-rtx"),
-    "vision_msgs": ("the detections topic", "sudo apt install ros-$ROS_DISTRO-vision-msgs"),
+    "vision_msgs": ("the topics detections and detections_3d", "sudo apt install ros-$ROS_DISTRO-vision-msgs"),
+    "tf2_ros": ("positions in target_frame", "sudo apt install ros-$ROS_DISTRO-tf2-ros-py"),
     "cv_bridge": ("unusual image encodings", "sudo apt install ros-$ROS_DISTRO-cv-bridge"),
 }
 

@@ -5,10 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vitron_ros.errors import ConfigError
 from vitron_ros.evaluation.metrics.single_object import OnePassScore
 
+Array = NDArray[np.float64]
 SETTINGS = {"svg.hashsalt": "vitron", "svg.fonttype": "none", "font.size": 9, "axes.grid": True, "grid.alpha": 0.3}
 WIDTH, HEIGHT, BAR = 9.0, 3.0, 0.3  # inches
 COLOUR = "#2563a8"
@@ -72,6 +74,31 @@ def latency_svg(ms: Sequence[float]) -> bytes:
         axes.set(xlabel="ms; dashed: median and 99th percentile", ylabel="steps")
 
     return _svg(draw)
+
+
+def paths_svg(paths: Mapping[str, tuple[Array, Array]]) -> bytes:
+    """The ground seen from above, the camera at (0, 0) looking up: where targets were, and where they were said to be.
+
+    Args:
+        paths: of each target its true and its measured positions, (N, 3) m in the camera's optical frame, NaN: none.
+    """
+
+    def draw(figure: Any) -> None:
+        above, ahead = figure.subplots(1, 2, width_ratios=(1, 1.4))
+        for number, (name, (true, measured)) in enumerate(paths.items()):
+            colour = f"C{number}"
+            above.plot(true[:, 0], true[:, 2], color=colour, linewidth=1)
+            above.plot(measured[:, 0], measured[:, 2], ".", color=colour, markersize=3)
+            error = np.linalg.norm(measured - true, axis=1) / np.linalg.norm(true, axis=1)
+            ahead.plot(true[:, 2], 100 * error, ".", color=colour, markersize=3, label=name)
+        above.plot(0, 0, "^", color="black")
+        above.set(xlabel="x, m", ylabel="z, m", aspect="equal", title="from above: line true, dots measured")
+        above.set(ylim=(-0.3, None))
+        ahead.set(xlabel="true distance z, m", ylabel="error, % of the range", ylim=(0, None))
+        ahead.set_title("error over the distance")
+        ahead.legend(fontsize=7)
+
+    return _svg(draw, 4.0)
 
 
 def _svg(draw: Callable[[Any], None], height: float = HEIGHT) -> bytes:

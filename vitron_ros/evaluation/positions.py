@@ -63,11 +63,12 @@ def _with_holes(depth: DepthImage, rng: np.random.Generator) -> DepthImage:
     return _with(depth, np.where(rng.random(depth.values.shape) < HOLES, 0, _metres(depth)))
 
 
+NOISE_AND_HOLES = DepthCondition(name="noise and holes", change=lambda depth, rng: _with_holes(_noisy(depth, rng), rng))
 CONDITIONS = (
     DepthCondition(name="as recorded", change=lambda depth, rng: depth),
     DepthCondition(name=f"noise of {NOISE:g} m x range^2", change=_noisy),
     DepthCondition(name=f"{HOLES:.0%} holes", change=_with_holes),
-    DepthCondition(name="noise and holes", change=lambda depth, rng: _with_holes(_noisy(depth, rng), rng)),
+    NOISE_AND_HOLES,
     DepthCondition(name="no silhouettes, boxes alone", change=lambda depth, rng: depth, has_silhouettes=False),
     DepthCondition(name="half the size", change=lambda depth, rng: replace(depth, values=depth.values[::2, ::2])),
     DepthCondition(name="200 ms late", change=lambda depth, rng: depth, delay_ns=LATE_NS),
@@ -204,6 +205,21 @@ def score(recording: DepthRecording, results: Iterator[Tracks3D]) -> dict[str, A
         "statuses": {status.name: count for status, count in sorted(statuses.items())},
         "problem": problems.most_common(1)[0][0] if problems else "",
         "targets": {recording.labels[number]: _figures(values) for number, values in errors.items()},
+    }
+
+
+def paths(recording: DepthRecording, condition: DepthCondition, config: DepthConfig) -> dict[str, tuple[Array, Array]]:
+    """Of each target its true and its measured positions, (N, 3) m; NaN: none."""
+    found: dict[str, list[tuple[Array, Array]]] = {label: [] for label in recording.labels.values()}
+    for result in place(recording, condition, config):
+        for placed in result.tracks:
+            truth = recording.truth[result.stamp_ns].get(placed.track.id)
+            if truth is not None:
+                found[recording.labels[placed.track.id]].append((truth, placed.position))
+    return {
+        label: (np.array([true for true, _ in pairs]), np.array([measured for _, measured in pairs]))
+        for label, pairs in found.items()
+        if pairs
     }
 
 

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from geometry_msgs.msg import PoseWithCovarianceStamped
@@ -44,7 +45,7 @@ class DepthPort:
 
     def __init__(self, node: LifecycleNode, prefix: str, config: PerceptionConfig, lookup: Lookup | None) -> None:
         self.config = config
-        self.summary = PositionSummary()
+        self._summary = PositionSummary()
         self._node = node
         self._lookup = lookup
         self._depth_topic = f"{prefix}depth"
@@ -77,7 +78,7 @@ class DepthPort:
         self._arrived.clear()
         self._is_posted = False
         self._said.clear()
-        self.summary = PositionSummary()
+        self._summary = PositionSummary()
         profile = qos.IMAGE[self.config.image_qos]
         topics: list[tuple[Any, str, Callable[[Any], None]]] = [
             (CameraInfo, self._info_topic, lambda message: self._on_info(message, is_of_depth=False)),
@@ -103,6 +104,16 @@ class DepthPort:
         if self._subscriptions:
             self._localizer.config = config
 
+    @property
+    def summary(self) -> PositionSummary:
+        """What became of the targets' positions; where something is wrong, with the topics that nobody publishes on."""
+        summary = self._summary
+        topics = [subscription.topic_name for subscription in self._subscriptions[:2]]
+        silent = [topic for topic in topics if not self._node.count_publishers(topic)]
+        if not (summary.problem and silent):
+            return summary
+        return replace(summary, problem=f"{summary.problem}; nobody publishes on {' and '.join(silent)}")
+
     def deliver(self, report: Report) -> None:
         """The tracks of an image, after they were published. Called by the camera's worker."""
         if (frame := report.frame) is None:
@@ -124,7 +135,7 @@ class DepthPort:
 
     def _tell(self, result: Tracks3D) -> None:
         """Every problem is logged once."""
-        self.summary = PositionSummary(counts=dict(self._localizer.counts), problem=result.problem)
+        self._summary = PositionSummary(counts=dict(self._localizer.counts), problem=result.problem)
         if result.problem and result.problem not in self._said and len(self._said) < MAX_SAID:
             self._said.add(result.problem)
             self._node.get_logger().warning(f"camera {result.camera!r}: no positions: {result.problem}")

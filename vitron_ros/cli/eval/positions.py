@@ -5,9 +5,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+from vitron_ros.cli.numbers import whole
 from vitron_ros.cli.options import add_json_option
 from vitron_ros.config import DepthConfig
-from vitron_ros.evaluation.positions import evaluate, read_recording
+from vitron_ros.evaluation.plots import paths_svg
+from vitron_ros.evaluation.positions import NOISE_AND_HOLES, evaluate, paths, read_recording
+from vitron_ros.recordings.output import write_bytes
 
 EPILOG = "example: vitron eval positions bags/depth"
 
@@ -15,11 +18,18 @@ EPILOG = "example: vitron eval positions bags/depth"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recording", type=Path, help="a bag as bags/make_depth.py writes it")
     parser.add_argument("--tracker", default="default", help="box tracker (default)")
+    parser.add_argument("--frames", type=whole(1), metavar="N", help="only the first so many images")
+    parser.add_argument(
+        "--picture", type=Path, metavar="FILE.svg", help="draw the positions from noisy depth with holes"
+    )
     add_json_option(parser, "condition -> figures")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    figures = evaluate(read_recording(arguments.recording, arguments.tracker), DepthConfig())
+    recording = read_recording(arguments.recording, arguments.tracker, arguments.frames)
+    figures = evaluate(recording, DepthConfig())
+    if arguments.picture is not None:
+        write_bytes(arguments.picture, paths_svg(paths(recording, NOISE_AND_HOLES, DepthConfig())))
     print(json.dumps(figures) if arguments.json else _table(figures))
     return 0
 
