@@ -13,6 +13,7 @@ from vitron_ros.cli.main import main
 from vitron_ros.config import PipelineConfig
 from vitron_ros.errors import ConfigError
 from vitron_ros.evaluation import stream
+from vitron_ros.evaluation.report import write_report
 from vitron_ros.evaluation.stream_clips import StreamTarget, StreamTruth, load_clip, write_truth
 from vitron_ros.evaluation.stream_metrics import score, target_truth
 from vitron_ros.evaluation.stream_modes import MODES, follow
@@ -236,7 +237,7 @@ def score_of(**values):
 
 
 def test_the_command_prints_modes_and_latencies_as_json(clip, capsys, tmp_path):
-    folder, out = clip.paths[0].parents[2], tmp_path / "figures.json"
+    folder, out = clip.paths[0].parents[2], tmp_path / "out"
     words = ["eval", "stream", str(folder), "--model", "oracle", "--model-latency-ms", "50,1000", "--json"]
     assert main([*words, "--out", str(out)]) == 0
     results = json.loads(capsys.readouterr().out)
@@ -245,7 +246,23 @@ def test_the_command_prints_modes_and_latencies_as_json(clip, capsys, tmp_path):
     assert results["fast"]["50"] == results["fast"]["1000"]
     assert results["model"]["1000"]["box_age_p99_ms"] > results["model"]["50"]["box_age_p99_ms"] + 900
     assert {"auc", "id_switch_free", "recovered_1s", "box_age_p99_ms"} <= results["full"]["50"].keys()
-    assert json.loads(out.read_text())["figures"] == results
+    assert sorted(path.name for path in out.iterdir()) == ["fast", *(
+        f"{mode}-{ms}ms" for mode in sorted(set(MODES) - {"fast"}) for ms in (1000, 50))]  # fmt: skip
+    assert main([*words, "--out", str(out)]) == 0, "what is there is not done again"
+    assert json.loads(capsys.readouterr().out) == results
+
+
+def test_a_run_of_one_mode_is_reported_without_what_the_clock_said(clip, tmp_path):
+    pytest.importorskip("matplotlib", reason="the extra `evaluation` is not installed")
+    folder = clip.paths[0].parents[2]
+    words = ["eval", "run", "stream", str(folder), "--out", str(tmp_path / "out"), "--model", "oracle"]
+    assert main([*words, "--mode", "model", "--latency-ms", "50", "--oracle", "0,0,0"]) == 0
+    document = write_report(tmp_path / "out")
+    figures = document["figures"]["model, 50 ms"]
+    assert figures["auc"] > 0.5
+    assert not any(name.startswith("box_age") for name in figures)
+    assert json.loads((tmp_path / "out" / "latency.json").read_text())["p99_ms"] > 50
+    assert (tmp_path / "out" / "report.html").read_text().count("data:image/jpeg") == 1
 
 
 def test_the_command_runs_a_data_set_of_boxes_with_and_without_the_model(clip, capsys, tmp_path):

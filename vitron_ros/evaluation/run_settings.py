@@ -18,6 +18,7 @@ from vitron_ros.streaming.models import load_model
 RUN = ("device", "backend", "weights", "cache")
 BACKENDS = ("segmenter", "editor", "generator")
 NO_MODEL = "none"
+ORACLE = "oracle"  # the truth with errors, see `stream_oracle.py`
 
 
 def settings_folders(settings: Mapping[str, str]) -> list[Path]:
@@ -29,7 +30,7 @@ def settings_folders(settings: Mapping[str, str]) -> list[Path]:
     from vitron_ros.model.checkpoint import find_checkpoint
 
     model = settings.get("model", NO_MODEL)
-    parts = () if model == NO_MODEL else part_names(model)
+    parts = () if model in (NO_MODEL, ORACLE) else part_names(model)
     folders = [find_checkpoint(part, check_config) for part in parts if not is_address(part)]
     backends = [settings[key] for key in BACKENDS if settings.get(key, EMBEDDED) != EMBEDDED]
     return [*folders, *map(find_checkpoint, backends)]

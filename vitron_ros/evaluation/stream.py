@@ -1,20 +1,13 @@
 """The streaming benchmark: modes of following over clips, and the figures that come out. Terms: `stream_metrics.py`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vitron_ros.config import PipelineConfig
-from vitron_ros.evaluation.stream_clips import StreamClip
-from vitron_ros.evaluation.stream_metrics import TargetScore, score, target_truth
-from vitron_ros.evaluation.stream_modes import Mode, follow
-from vitron_ros.grounding.request import LanguageVision
-
-ModelFor = Callable[[StreamClip], LanguageVision]
-Results = dict[str, dict[str, dict[str, Any]]]
+from vitron_ros.evaluation.stream_metrics import TargetScore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -24,35 +17,6 @@ class ClipScore:
     clip: str
     targets: tuple[TargetScore, ...]
     ages_ms: NDArray[np.float64]
-
-
-def evaluate(
-    clips: Sequence[StreamClip],
-    modes: Sequence[Mode],
-    latencies_ms: Sequence[int],
-    config: PipelineConfig,
-    model_for: ModelFor | None,
-    *,
-    from_box: bool = False,
-    on_run: Callable[[str, Mode, int, ClipScore], object] = lambda clip, mode, latency_ms, scored: None,
-) -> Results:
-    """Figures by mode and latency in ms (a word, as in JSON). `fast` knows no latency; it is run once for all.
-
-    Args:
-        model_for: the model for a clip; None: only `fast` can be run.
-        on_run: told of each clip, mode and latency that is done.
-    """
-    scores: dict[tuple[Mode, int], list[ClipScore]] = {(mode, ms): [] for mode in modes for ms in latencies_ms}
-    for clip in clips:
-        model = None if model_for is None else model_for(clip)
-        for mode in modes:
-            scored: ClipScore | None = None
-            for latency_ms in latencies_ms:
-                if scored is None or mode != "fast":
-                    scored = _run(mode, clip, config, model, latency_ms / 1000, from_box=from_box)
-                scores[mode, latency_ms].append(scored)
-                on_run(clip.name, mode, latency_ms, scored)
-    return {mode: {str(latency_ms): figures(scores[mode, latency_ms]) for latency_ms in latencies_ms} for mode in modes}
 
 
 def figures(scores: Sequence[ClipScore]) -> dict[str, Any]:
@@ -77,25 +41,6 @@ def figures(scores: Sequence[ClipScore]) -> dict[str, Any]:
         "targets": len(targets),
         "clips": len(scores),
     }
-
-
-def _run(
-    mode: Mode,
-    clip: StreamClip,
-    config: PipelineConfig,
-    model: LanguageVision | None,
-    latency_s: float,
-    *,
-    from_box: bool,
-) -> ClipScore:
-    published = follow(mode, clip, config, model, latency_s, from_box=from_box)
-    truths = [target_truth(clip.truth, target.object) for target in clip.truth.targets]
-    ages_ms = np.concatenate([one.ages_ms for one in published])
-    return ClipScore(
-        clip=clip.name,
-        targets=tuple(score(truth, one) for truth, one in zip(truths, published, strict=True)),
-        ages_ms=ages_ms[np.isfinite(ages_ms)],
-    )
 
 
 def _is_switch_free(scored: ClipScore) -> bool:

@@ -34,6 +34,7 @@ from vitron_ros.evaluation.tasks.many_objects import ManyObjects
 from vitron_ros.evaluation.tasks.marked_masks import ClipMasks, ImageMasks
 from vitron_ros.evaluation.tasks.sentences import Sentences, read_sentences
 from vitron_ros.evaluation.tasks.single_object import GOT10K, FromPhrase, OnePass
+from vitron_ros.evaluation.tasks.streams import Stream, stream_clips
 from vitron_ros.evaluation.tasks.task import SuiteTask
 from vitron_ros.evaluation.tasks.video_masks import DAVIS2017, YOUTUBE_VOS, VideoMasks
 
@@ -202,6 +203,7 @@ ANSWERS = (
 MASKED_FOLDERS = Dataset("sequences with masks in a folder", ("all",), lambda root, split: load_masked_sequences(root))
 OWN = (
     Suite("sentences", Dataset("sentences of a file", ("all",), read_sentences), Sentences()),
+    Suite("stream", stream_clips(), Stream()),
     Suite("image-masks", MASKED_FOLDERS, ImageMasks()),
     Suite("clip-masks", MASKED_FOLDERS, ClipMasks()),
     Suite("removal", Dataset("clips whose background is known", ("all",), removal_clips), Removal()),

@@ -14,8 +14,11 @@ from vitron_ros.cli.options import add_model_options, model_run
 from vitron_ros.errors import UsageError
 from vitron_ros.evaluation.execution import executor
 from vitron_ros.evaluation.predictions import FILE
+from vitron_ros.evaluation.run_settings import ORACLE
 from vitron_ros.evaluation.runner import run_suite
+from vitron_ros.evaluation.stream_modes import MODES
 from vitron_ros.evaluation.suite import SUITES, Suite, find_suite
+from vitron_ros.evaluation.tasks.streams import BOX, PHRASE
 from vitron_ros.tracking.trackers import TRACKERS
 
 EPILOG = """examples:
@@ -35,6 +38,10 @@ INPUTS: dict[str, dict[str, Any]] = {
         "metavar": "SCORE",
         "help": "from which an answer counts (default: the node's model_min_score)",
     },
+    "mode": {"choices": MODES, "help": "of `stream` (default: full)"},
+    "latency_ms": {"type": whole(0), "metavar": "MS", "help": "of `stream`: what a call of the model takes (200)"},
+    "start": {"choices": (PHRASE, BOX), "help": "of `stream`: what targets are given by (default: phrase)"},
+    "oracle": {"metavar": "NOISE,MISS,MISTAKE", "help": f"of `stream`: how --model {ORACLE} errs"},
     "phrase": {"metavar": "TEXT", "help": "what to follow, of many objects (default: all the people)"},
     "instruction": {"metavar": "TEXT", "help": "after each question (default: to answer shortly); may be empty"},
 }

@@ -2,14 +2,17 @@
 
 Modes: the fast loop alone, started on the true box (fast); the model alone, its last box held (model); its box put into
 the fast loop without regard to its age (uncompensated); the pipeline (full). With --box-init every start is the true
-box of the first frame, and the folder may be one of `ope`: does the model do harm where it knows nothing?
+box of the first frame, and the folder may be one of `ope`: does the model do harm where it knows nothing? Each mode and
+latency is a run of the suite `stream`; with --out they are kept, for `vitron eval report` and `compare`.
 """
 
 import argparse
 import json
 import sys
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import cv2
@@ -17,20 +20,23 @@ from tqdm import tqdm
 
 from vitron_ros.cli.numbers import number, whole
 from vitron_ros.cli.options import add_json_option, add_model_options, frame_rate, model_run
-from vitron_ros.config import PipelineConfig
-from vitron_ros.errors import ConfigError
-from vitron_ros.evaluation import stream
-from vitron_ros.evaluation.datasets import box_file, load_sequences
-from vitron_ros.evaluation.stream_clips import StreamClip, clip_of_sequence, load_clips
+from vitron_ros.errors import ConfigError, SourceError
+from vitron_ros.evaluation.datasets import box_file
+from vitron_ros.evaluation.execution import in_processes
+from vitron_ros.evaluation.predictions import Run
+from vitron_ros.evaluation.run_settings import ORACLE
+from vitron_ros.evaluation.runner import run_suite
+from vitron_ros.evaluation.stream import figures
 from vitron_ros.evaluation.stream_modes import BOX_MODES, MODES, Mode
-from vitron_ros.evaluation.stream_oracle import OracleErrors, OracleModel
-from vitron_ros.recordings.output import write_json
+from vitron_ros.evaluation.stream_oracle import OracleErrors
+from vitron_ros.evaluation.suite import Suite, find_suite
+from vitron_ros.evaluation.tasks.streams import BOX, BOXES, CLIPS, PHRASE, clip_score, stream_clips
 from vitron_ros.recordings.sources import DEFAULT_FPS
-from vitron_ros.streaming.models import BUNDLED, load_model
-from vitron_ros.tracking.trackers import make_tracker
+from vitron_ros.streaming.models import BUNDLED
 
 EPILOG = "example: vitron eval stream out/streaming --model-latency-ms 50,200,1000,2000 --json"
-ORACLE = "oracle"
+
+Results = Mapping[Mode, Mapping[str, Mapping[str, Any]]]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,36 +64,58 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--oracle-mistake", type=number(0, 1), default=errors.mistake, help="... that show another object"
     )
-    parser.add_argument("--out", type=Path, help="JSON file for the figures of every target")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="for the predictions, a run a mode and latency")
     add_json_option(parser, "mode -> latency -> figures")
 
 
 def run(arguments: argparse.Namespace) -> int:
     latencies_ms = _latencies_ms(arguments.model_latency_ms)
     modes = _modes(arguments.modes, from_box=arguments.box_init)
-    config = PipelineConfig(tracker=arguments.tracker)
-    make_tracker(config.tracker)
-    clips = _clips(arguments)[: arguments.clips]
-    model_for = None if modes == ["fast"] else _model_for(arguments)
+    suite = replace(find_suite("stream"), dataset=stream_clips(arguments.fps))
+    combinations = [(mode, ms) for mode in modes for ms in (latencies_ms[:1] if mode == "fast" else latencies_ms)]
+    settings = {pair: _settings(arguments, *pair) for pair in combinations}
+    for own in settings.values():
+        suite.task.check(own)
     cv2.setNumThreads(1)
-    details: list[dict[str, Any]] = []
-    runs = len(clips) * sum(1 if mode == "fast" else len(latencies_ms) for mode in modes)
-    with tqdm(total=runs, unit="run", file=sys.stderr, disable=None) as bar:
-
-        def note(clip: str, mode: Mode, latency_ms: int, scored: stream.ClipScore) -> None:
-            for number, target in enumerate(scored.targets):
-                details.append(
-                    {"clip": clip, "mode": mode, "latency_ms": latency_ms, "target": number, **asdict(target)}
-                )
+    with (
+        TemporaryDirectory() as temporary,
+        tqdm(total=len(combinations), unit="run", file=sys.stderr, disable=None) as bar,
+    ):
+        found: dict[tuple[Mode, int], dict[str, Any]] = {}
+        for (mode, ms), own in settings.items():
+            folder = (arguments.out or Path(temporary)) / (mode if mode == "fast" else f"{mode}-{ms}ms")
+            found[mode, ms] = _figures(_run(suite, arguments, own, folder))
             bar.update()
-
-        results = stream.evaluate(
-            clips, modes, latencies_ms, config, model_for, from_box=arguments.box_init, on_run=note
-        )
-    if arguments.out is not None:
-        write_json(arguments.out, {"figures": results, "targets": details})
+    results: Results = {
+        mode: {str(ms): found[mode, latencies_ms[0] if mode == "fast" else ms] for ms in latencies_ms} for mode in modes
+    }
     print(json.dumps(results) if arguments.json else _table(results))
     return 0
+
+
+def _run(suite: Suite, arguments: argparse.Namespace, settings: Mapping[str, str], folder: Path) -> Run:
+    finished = run_suite(suite, arguments.dataset, settings, folder, in_processes(1), limit=arguments.clips)
+    for name, reason in finished.failed.items():
+        raise SourceError(f"{name}: {reason}")
+    return finished
+
+
+def _settings(arguments: argparse.Namespace, mode: Mode, latency_ms: int) -> dict[str, str]:
+    is_data_set = any(map(box_file, (arguments.dataset, *arguments.dataset.glob("*/"))))
+    return {
+        "split": BOXES if arguments.box_init and is_data_set else CLIPS,
+        "mode": mode,
+        "latency_ms": str(latency_ms),
+        "start": BOX if arguments.box_init else PHRASE,
+        "tracker": arguments.tracker,
+        "model": arguments.model,
+        "oracle": f"{arguments.oracle_noise},{arguments.oracle_miss},{arguments.oracle_mistake}",
+        **asdict(model_run(arguments)),
+    }
+
+
+def _figures(finished: Run) -> dict[str, Any]:
+    return figures([clip_score(row, finished) for row in finished.predicted])
 
 
 def _latencies_ms(text: str) -> list[int]:
@@ -110,30 +138,12 @@ def _modes(text: str | None, *, from_box: bool) -> list[Mode]:
     return [mode for mode in allowed if mode in words]
 
 
-def _clips(arguments: argparse.Namespace) -> list[StreamClip]:
-    folder: Path = arguments.dataset
-    is_data_set = any(map(box_file, (folder, *folder.glob("*/"))))
-    if arguments.box_init and is_data_set:
-        return [clip_of_sequence(sequence, arguments.fps) for sequence in load_sequences(folder)]
-    return load_clips(folder)
-
-
-def _model_for(arguments: argparse.Namespace) -> stream.ModelFor:
-    if arguments.model == ORACLE:
-        errors = OracleErrors(
-            noise=arguments.oracle_noise, miss=arguments.oracle_miss, mistake=arguments.oracle_mistake
-        )
-        return lambda clip: OracleModel(clip.truth, errors)
-    model = load_model(arguments.model, model_run(arguments))
-    return lambda clip: model
-
-
-def _table(results: stream.Results) -> str:
+def _table(results: Results) -> str:
     keys = ("auc", "id_switch_free", "recovered_1s", "ghosts", "box_age_p50_ms", "box_age_p99_ms")
     rows = [["mode", "latency_ms", *keys]]
     for mode, by_latency in results.items():
-        for latency_ms, figures in by_latency.items():
-            shown = ["-" if figures[key] is None else f"{figures[key]:.3f}" for key in keys]
+        for latency_ms, row in by_latency.items():
+            shown = ["-" if row[key] is None else f"{row[key]:.3f}" for key in keys]
             rows.append([mode, latency_ms, *shown])
     first = next(iter(next(iter(results.values())).values()))
     counts = f"{first['clips']} clips, {first['targets']} targets, {first['returns']} returns"
