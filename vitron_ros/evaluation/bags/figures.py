@@ -21,7 +21,6 @@ from vitron_ros.evaluation.metrics import single_object
 from vitron_ros.evaluation.metrics.multi_object import MotCounts, Objects, count
 from vitron_ros.evaluation.metrics.streaming import box_age, latency_curve, time_to_first_track_s
 from vitron_ros.evaluation.stream_metrics import HIDDEN_SHARE, Published, TargetTruth, score
-from vitron_ros.evaluation.stream_modes import SHOWN
 from vitron_ros.evaluation.suite import ANY_SET
 from vitron_ros.recordings.bags import TrueBox
 from vitron_ros.tracking.track import TrackSnapshot
@@ -72,7 +71,7 @@ def figures(run: BagRun) -> dict[str, Any]:
         ConfigError: no labelled image that counts for a goal shows an object that it means.
     """
     for goal in run.goals:
-        if not any(_visible(goal, position) for position in goal.labelled):
+        if not any(goal.visible(position) for position in goal.labelled):
             ids = ", ".join(map(str, goal.targets))
             raise ConfigError(f"goal {goal.number} means object {ids}, which none of its labelled images shows")
     counts = [_mot_counts(goal) for goal in run.goals]
@@ -98,7 +97,7 @@ def _goal_figures(run: GoalRun, counts: MotCounts | None) -> GoalFigures:
         message=run.result.message,
         images=len(run.stamps_ns),
         labelled=len(run.labelled),
-        visible=sum(bool(_visible(run, position)) for position in run.labelled),
+        visible=sum(bool(run.visible(position)) for position in run.labelled),
         single=_single_figures(run),
         first_track_s=_first_track_s(run),
         switches=streaming.get("switches"),
@@ -110,31 +109,22 @@ def _goal_figures(run: GoalRun, counts: MotCounts | None) -> GoalFigures:
     )
 
 
-def _visible(run: GoalRun, position: int) -> list[TrueBox]:
-    """The targets that a labelled image shows."""
-    return [box for box in run.truth[position] or () if box.id in run.targets and box.visibility >= HIDDEN_SHARE]
-
-
-def _shown(run: GoalRun, position: int) -> list[TrackSnapshot]:
-    """The tracks of an image that have a box there."""
-    return [track for track in run.published[position] if track.state in SHOWN]
-
-
-def _is_single(run: GoalRun) -> bool:
-    return len(run.targets) == 1 and all(len(tracks) <= 1 for tracks in run.published)
-
-
 def _single_figures(run: GoalRun) -> dict[str, dict[str, float]] | None:
-    if not _is_single(run):
+    if not run.is_single:
         return None
-    true = ltwh_from_xyxy([_first_box(_visible(run, position)) for position in run.labelled])
-    predicted = single_object.hold_last(
-        ltwh_from_xyxy([_first_box(_shown(run, position)) for position in run.labelled])
-    )
-    absent = np.asarray(np.isnan(true).any(axis=1), np.bool_)
+    true = ltwh_from_xyxy([_first_box(run.visible(position)) for position in run.labelled])
+    predicted = ltwh_from_xyxy([_first_box(run.shown(position)) for position in run.labelled])
+    return single_scores(true, predicted)
+
+
+def single_scores(true_ltwh: Boxes, predicted_ltwh: Boxes) -> dict[str, dict[str, float]]:
+    """By variant, `auc`, `precision` and `norm_precision`. (T, 4) px, NaN where there is no box."""
+    absent = np.asarray(np.isnan(true_ltwh).any(axis=1), np.bool_)
     scores = {
         variant: single_object.VARIANTS[variant](
-            predicted, true if variant in single_object.NAN_IS_ABSENT else np.nan_to_num(true), absent
+            single_object.hold_last(predicted_ltwh),
+            true_ltwh if variant in single_object.NAN_IS_ABSENT else np.nan_to_num(true_ltwh),
+            absent,
         )
         for variant in VARIANTS
     }
@@ -145,7 +135,7 @@ def _single_figures(run: GoalRun) -> dict[str, dict[str, float]] | None:
 
 def _stream_figures(run: GoalRun) -> dict[str, Any]:
     """Of a goal with one object all of whose images are labelled; else nothing."""
-    if not _is_single(run) or len(run.labelled) < len(run.stamps_ns) or not run.period_ns:
+    if not run.is_single or len(run.labelled) < len(run.stamps_ns) or not run.period_ns:
         return {}
     ids = sorted({box.id for boxes in run.truth for box in boxes or ()} - set(run.targets))
     by_id = [{box.id: box for box in boxes or ()} for boxes in run.truth]
@@ -159,7 +149,7 @@ def _stream_figures(run: GoalRun) -> dict[str, Any]:
             len(by_id), len(ids), 4
         ),
     )
-    shown = [next(iter(_shown(run, position)), None) for position in range(len(run.stamps_ns))]
+    shown = [next(iter(run.shown(position)), None) for position in range(len(run.stamps_ns))]
     published = Published(
         ids=np.array([0 if track is None else track.id for track in shown], np.int64),
         boxes_xyxy=np.array([NOTHING if track is None else track.box_xyxy for track in shown]),
@@ -172,7 +162,7 @@ def _stream_figures(run: GoalRun) -> dict[str, Any]:
 def _first_track_s(run: GoalRun) -> float | None:
     overlaps, published_ns = [], []
     for position in run.labelled:
-        shown, visible, at_ns = _shown(run, position), _visible(run, position), run.published_ns[position]
+        shown, visible, at_ns = run.shown(position), run.visible(position), run.published_ns[position]
         if shown and visible and at_ns is not None:
             pairs = iou_matrix([track.box_xyxy for track in shown], [box.box_xyxy for box in visible])
             overlaps.append(float(pairs.max()))
@@ -185,22 +175,22 @@ def _ages_ms(run: GoalRun) -> list[float]:
     return [
         (at_ns - int(stamp_ns)) / 1e6
         for position, (stamp_ns, at_ns) in enumerate(zip(run.stamps_ns, run.published_ns, strict=True))
-        if at_ns is not None and _shown(run, position)
+        if at_ns is not None and run.shown(position)
     ]
 
 
 def _streaming(run: GoalRun) -> dict[str, float] | None:
     """Images that are out of order are not looked at: nobody waits for what is older than the newest."""
-    if not (_is_single(run) and any(_ages_ms(run)) and run.period_ns):
+    if not (run.is_single and any(_ages_ms(run)) and run.period_ns):
         return None
     newest_ns = np.maximum.accumulate(run.stamps_ns)
     rising = np.concatenate([[True], run.stamps_ns[1:] > newest_ns[:-1]])
     at = [position for position in run.labelled if rising[position]]
     out = {position: at_ns for position, at_ns in enumerate(run.published_ns) if at_ns is not None}
     curve = latency_curve(
-        np.array([_first_box(_visible(run, position)) for position in at]),
+        np.array([_first_box(run.visible(position)) for position in at]),
         run.stamps_ns[at],
-        np.array([_first_box(_shown(run, position)) for position in out]),
+        np.array([_first_box(run.shown(position)) for position in out]),
         list(out.values()),
         frame_ns=run.period_ns,
     )
@@ -210,8 +200,8 @@ def _streaming(run: GoalRun) -> dict[str, float] | None:
 def _mot_counts(run: GoalRun) -> MotCounts | None:
     try:
         return count(
-            [_objects(_visible(run, position)) for position in run.labelled],
-            [_objects(_shown(run, position)) for position in run.labelled],
+            [_objects(run.visible(position)) for position in run.labelled],
+            [_objects(run.shown(position)) for position in run.labelled],
         )
     except MetricUnavailable:
         return None

@@ -10,6 +10,8 @@ from vitron_ros.clock import SECOND_NS
 from vitron_ros.config import PipelineConfig
 from vitron_ros.errors import ConfigError, SourceError
 from vitron_ros.evaluation.bags.truth import Truth
+from vitron_ros.evaluation.stream_metrics import HIDDEN_SHARE
+from vitron_ros.evaluation.stream_modes import SHOWN
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.request import LanguageVision
 from vitron_ros.offline.goal_script import ScriptedGoal
@@ -58,6 +60,20 @@ class GoalRun:
     def labelled(self) -> list[int]:
         """Positions of the images with truth."""
         return [position for position, boxes in enumerate(self.truth) if boxes is not None]
+
+    @property
+    def is_single(self) -> bool:
+        """Whether it means one object, and never has several tracks."""
+        return len(self.targets) == 1 and all(len(tracks) <= 1 for tracks in self.published)
+
+    def visible(self, position: int) -> list[TrueBox]:
+        """The objects that it means and an image shows; none of an unlabelled one."""
+        boxes = self.truth[position] or ()
+        return [box for box in boxes if box.id in self.targets and box.visibility >= HIDDEN_SHARE]
+
+    def shown(self, position: int) -> list[TrackSnapshot]:
+        """Its tracks that have a box in an image."""
+        return [track for track in self.published[position] if track.state in SHOWN]
 
     @property
     def period_ns(self) -> float:
