@@ -39,6 +39,7 @@ def goal_run(truth, published, targets=(1,), late_ns=0):
         targets=targets,
         result=GoalResult(outcome=Outcome.OK, message=""),
         sent_ns=0,
+        images=np.arange(len(truth)),
         stamps_ns=np.arange(len(truth)) * PERIOD_NS,
         truth=tuple(truth),
         published=tuple(published),

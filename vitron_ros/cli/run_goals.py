@@ -166,10 +166,15 @@ def latency_of(arguments: argparse.Namespace) -> Latency:
     return fixed(arguments.model_latency_ms / 1000)
 
 
-def model_of(arguments: argparse.Namespace, goals: Sequence[ScriptedGoal]) -> LanguageVision | None:
-    """The model that was asked for, or the bundled one if a goal is a prompt alone."""
+def model_name(arguments: argparse.Namespace, goals: Sequence[ScriptedGoal]) -> str:
+    """The model that was asked for, or the bundled one if a goal is a prompt alone; empty: none is needed."""
     needs_model = any(goal.request.region is None for goal in goals)
-    name = arguments.model or (BUNDLED if needs_model else "")
+    return arguments.model or (BUNDLED if needs_model else "")
+
+
+def model_of(arguments: argparse.Namespace, goals: Sequence[ScriptedGoal]) -> LanguageVision | None:
+    """That of `model_name`, loaded."""
+    name = model_name(arguments, goals)
     return load_model(name, model_run(arguments)) if name else None
 
 

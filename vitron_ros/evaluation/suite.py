@@ -17,8 +17,10 @@ from vitron_ros.evaluation.datasets import (
 )
 from vitron_ros.evaluation.datasets.catalogue import Dataset
 from vitron_ros.evaluation.datasets.masked_sequences import load_masked_sequences
+from vitron_ros.evaluation.metrics.single_object import ANY_SET
 from vitron_ros.evaluation.paper import Printed
 from vitron_ros.evaluation.tasks.answers import ImageAnswers, VideoAnswers
+from vitron_ros.evaluation.tasks.bag_goals import BagGoals, not_from_here
 from vitron_ros.evaluation.tasks.descriptions import (
     DescribedObject,
     Descriptions,
@@ -75,7 +77,6 @@ def _printed(benchmark: str, metrics: dict[str, str], **splits: str) -> Printed:
     return Printed(benchmark=benchmark, splits=splits, metrics=metrics)
 
 
-ANY_SET = ("visible-frames", "pytracking-otb", "got10k-lasot")
 CLAMPED = "elysium-released clamps boxes to 1..100 px: NOT COMPARABLE with any other variant."
 FROM_MASKS = "Boxes are the tight ones around DAVIS's masks; DAVIS itself scores masks."
 NO_RESTARTS = "VOT's own measures restart a tracker that failed; they are not computed."
@@ -201,6 +202,7 @@ ANSWERS = (
     ),
 )
 MASKED_FOLDERS = Dataset("sequences with masks in a folder", ("all",), lambda root, split: load_masked_sequences(root))
+BAG = Suite("bag", Dataset("goals over a recording", ("all",), not_from_here), BagGoals())
 OWN = (
     Suite("sentences", Dataset("sentences of a file", ("all",), read_sentences), Sentences()),
     Suite("stream", stream_clips(), Stream()),
@@ -209,5 +211,6 @@ OWN = (
     Suite("removal", Dataset("clips whose background is known", ("all",), removal_clips), Removal()),
     Suite("recolouring", Dataset("clips with masks", ("all",), recolouring_clips), Recolouring()),
     Suite("drawn-prompts", Dataset("prompts of drawn plans", ("all",), make_prompts, is_made=True), Drawings()),
+    BAG,
 )
 SUITES = {suite.name: suite for suite in (*TRACKERS, *FOUND, *DESCRIBED, *MASK_VIDEOS, *VIDEOS, *ANSWERS, *OWN)}

@@ -25,16 +25,20 @@ from tqdm import tqdm
 from vitron_ros.cli.exit_code import DONE, FAILED
 from vitron_ros.cli.numbers import number
 from vitron_ros.cli.options import add_json_option
-from vitron_ros.cli.run_goals import add_pipeline_options, latency_of, model_of
+from vitron_ros.cli.run_goals import add_pipeline_options, latency_of, model_name, model_of
 from vitron_ros.config import PipelineConfig
 from vitron_ros.errors import SourceError, UsageError
 from vitron_ros.evaluation.bags.annotations import FORMATS
 from vitron_ros.evaluation.bags.baseline import fallen, read_baseline
 from vitron_ros.evaluation.bags.figures import VARIANTS, figures
-from vitron_ros.evaluation.bags.goal_runs import INSTANT, run_goals
+from vitron_ros.evaluation.bags.goal_runs import INSTANT, BagRun, run_goals
 from vitron_ros.evaluation.bags.record import write_recording
+from vitron_ros.evaluation.bags.rows import goal_rows
 from vitron_ros.evaluation.bags.truth import Truth, Unlisted, goals_hash, read_file, read_topic, targets_of, truth_hash
-from vitron_ros.offline.goal_script import read_goals
+from vitron_ros.evaluation.predictions import write_run
+from vitron_ros.evaluation.runner import header_of
+from vitron_ros.evaluation.suite import BAG
+from vitron_ros.offline.goal_script import ScriptedGoal, read_goals
 from vitron_ros.offline.replayed_model import MEASURED, read_latency
 from vitron_ros.recordings.bags import GROUND_TRUTH_TOPIC, Bag
 from vitron_ros.recordings.left_out import LeftOut
@@ -47,6 +51,7 @@ NAME_WIDTH = 40
 EPILOG = """examples:
   vitron eval bag bags/sample --goals bags/goals.yaml --truth /ground_truth
   vitron eval bag BAG --goals goals.yaml --truth cvat.zip --unlisted negative --target 1=3 --record out/eval.mcap
+  vitron eval bag BAG --goals goals.yaml --out out/bag && vitron eval report out/bag
   vitron eval bag BAG --goals goals.yaml --baseline figures.json --margin 0.02"""
 
 
@@ -79,6 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="that an image takes until its tracks are out, fixed:SECONDS or file:PATH; of images that come meanwhile "
         "the newest waits and the others are dropped, as in the node (no time, none dropped)",
     )
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="for the predictions, for `report` and `compare`")
     parser.add_argument(
         "--record", type=Path, metavar="FILE.mcap", help="images, tracks and truth, to look at in Foxglove"
     )
@@ -125,6 +131,8 @@ def run(arguments: argparse.Namespace) -> int:
         **figures(result),
         "bad_frames": left_out.as_json(),
     }
+    if arguments.out is not None:
+        _keep(arguments, goals, bag, result)
     if arguments.record is not None:
         write_recording(arguments.record, bag, arguments.topic, truth, result)
     print(json.dumps(document) if arguments.json else _table(document))
@@ -151,6 +159,19 @@ def _truth(arguments: argparse.Namespace, bag: Bag, stamps_ns: Sequence[int]) ->
     return read_file(
         path, (first.width, first.height), len(stamps_ns), unlisted=arguments.unlisted, kind=arguments.truth_format
     )
+
+
+def _keep(arguments: argparse.Namespace, goals: Sequence[ScriptedGoal], bag: Bag, result: BagRun) -> None:
+    """Leave a finished run of the suite `bag`."""
+    names = ("bag", "goals", "truth", "tracker", "model_latency", "model_latency_ms", "frame_latency")
+    settings = {name: getattr(arguments, name) for name in names} | {"model": model_name(arguments, goals) or None}
+    told = {name: str(value) for name, value in settings.items() if value is not None}
+    frames = bag.images(arguments.topic, on_bad=lambda index, error: None, warn=lambda text: None)
+    with write_run(arguments.out, header_of(BAG, {"split": BAG.split(None), **told}, result.goals)) as run:
+        for row in goal_rows(result.goals, frames):
+            if row["name"] in run.missing:
+                run.append(row, [])
+        run.finish()
 
 
 def _frame_latency(text: str) -> str:

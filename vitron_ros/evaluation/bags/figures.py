@@ -21,11 +21,10 @@ from vitron_ros.evaluation.metrics import single_object
 from vitron_ros.evaluation.metrics.multi_object import MotCounts, Objects, count
 from vitron_ros.evaluation.metrics.streaming import box_age, latency_curve, time_to_first_track_s
 from vitron_ros.evaluation.stream_metrics import HIDDEN_SHARE, Published, TargetTruth, score
-from vitron_ros.evaluation.suite import ANY_SET
 from vitron_ros.recordings.bags import TrueBox
 from vitron_ros.tracking.track import TrackSnapshot
 
-VARIANTS = ANY_SET
+VARIANTS = single_object.ANY_SET
 DECIMALS = 6
 NOTHING = np.full(4, np.nan)
 
@@ -114,23 +113,17 @@ def _single_figures(run: GoalRun) -> dict[str, dict[str, float]] | None:
         return None
     true = ltwh_from_xyxy([_first_box(run.visible(position)) for position in run.labelled])
     predicted = ltwh_from_xyxy([_first_box(run.shown(position)) for position in run.labelled])
-    return single_scores(true, predicted)
-
-
-def single_scores(true_ltwh: Boxes, predicted_ltwh: Boxes) -> dict[str, dict[str, float]]:
-    """By variant, `auc`, `precision` and `norm_precision`. (T, 4) px, NaN where there is no box."""
-    absent = np.asarray(np.isnan(true_ltwh).any(axis=1), np.bool_)
-    scores = {
-        variant: single_object.VARIANTS[variant](
-            single_object.hold_last(predicted_ltwh),
-            true_ltwh if variant in single_object.NAN_IS_ABSENT else np.nan_to_num(true_ltwh),
-            absent,
-        )
-        for variant in VARIANTS
-    }
+    scores = {variant: single_score(variant, true, predicted) for variant in VARIANTS}
     return {
         variant: {key: float(getattr(one, key)) for key in single_object.FIGURES} for variant, one in scores.items()
     }
+
+
+def single_score(variant: str, true_ltwh: Boxes, predicted_ltwh: Boxes) -> single_object.OnePassScore:
+    """By one of `VARIANTS`. (T, 4) px, NaN where there is no box."""
+    absent = np.asarray(np.isnan(true_ltwh).any(axis=1), np.bool_)
+    true = true_ltwh if variant in single_object.NAN_IS_ABSENT else np.nan_to_num(true_ltwh)
+    return single_object.VARIANTS[variant](single_object.hold_last(predicted_ltwh), true, absent)
 
 
 def _stream_figures(run: GoalRun) -> dict[str, Any]:

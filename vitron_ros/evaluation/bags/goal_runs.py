@@ -36,6 +36,7 @@ class GoalRun:
         number: in the script, from 1.
         targets: ids of the true objects that it means.
         sent_ns: on the clock of the images.
+        images: (T,) their numbers in the topic.
         stamps_ns: (T,).
         truth: what is true in each image; None: it is unlabelled.
         published: the tracks of the goal; of an image that was not processed, those of the last one that was.
@@ -47,6 +48,7 @@ class GoalRun:
     targets: tuple[int, ...]
     result: GoalResult
     sent_ns: int
+    images: NDArray[np.int64]
     stamps_ns: NDArray[np.int64]
     truth: tuple[tuple[TrueBox, ...] | None, ...]
     published: tuple[tuple[TrackSnapshot, ...], ...]
@@ -183,6 +185,7 @@ def run_goals(
                 targets=ids,
                 result=published.results[index],
                 sent_ns=start_ns + round(goal.at_s * SECOND_NS),
+                images=window,
                 stamps_ns=stamps[window],
                 truth=tuple(truth.get(image) for image in window.tolist()),
                 published=tuple(published.of_goals[image].get(index, ()) for image in processed[newest].tolist()),

@@ -183,6 +183,7 @@ VARIANTS: dict[str, Callable[[Boxes, Boxes, Flags], OnePassScore]] = {
 }
 NOT_COMPARABLE = ("elysium-released",)
 NAN_IS_ABSENT = ("pytracking-uav", "got10k-lasot", visible_frames.VARIANT)  # the others want zeros, as data sets have
+ANY_SET = (visible_frames.VARIANT, "pytracking-otb", "got10k-lasot")  # of data without a toolkit of its own
 FIGURES = ("auc", "precision", "norm_precision")
 
 
