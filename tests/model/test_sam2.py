@@ -10,6 +10,7 @@ import torch
 from transformers import AutoConfig, EdgeTamVideoConfig
 
 from tests.grounding.families.tiny_sam2 import MEAN, SIDE, STD, sam2_video
+from tests.refusals import assert_refused
 from vitron_ros.errors import ModelError
 from vitron_ros.model.object_mask import ObjectMask
 from vitron_ros.model.sam2 import Sam2Network, Sam2Object
@@ -185,9 +186,8 @@ DAMAGE = {
 @pytest.mark.parametrize(("damage", "says"), DAMAGE.values(), ids=DAMAGE)
 def test_what_is_wrong_with_a_directory_is_one_sentence(tmp_path, damage, says):
     damage(sam2_video(tmp_path))
-    with pytest.raises(ModelError, match=says) as error:
+    with assert_refused(ModelError, says):
         Sam2Network.load(tmp_path, CPU)
-    assert "\n" not in str(error.value)
 
 
 def test_edgetam_names_the_package_that_it_needs(tmp_path):

@@ -12,6 +12,7 @@ import pytest
 from transformers.utils import import_utils
 
 from tests.grounding.families import tiny
+from tests.refusals import assert_refused
 from vitron_ros.config import ModelRun
 from vitron_ros.errors import ConfigError, ModelError
 from vitron_ros.frame import Frame
@@ -156,9 +157,8 @@ def damage(directory, name, text):
 def test_a_damaged_directory_is_one_sentence(tmp_path, name, text, says):
     directory = saved(tmp_path, "grounding-dino")
     damage(directory, name, text)
-    with pytest.raises(ModelError, match=says) as caught:
+    with assert_refused(ModelError, says):
         load_model(str(directory), ModelRun())
-    assert "\n" not in str(caught.value)
 
 
 def test_weights_of_another_size_are_refused(tmp_path):
