@@ -165,7 +165,7 @@ def test_several_at_once_are_answered_as_each_alone(checkpoint):
         np.testing.assert_array_equal(reply.kept, alone.kept)
         if alone.boxes_xyxy is not None:
             np.testing.assert_array_equal(reply.boxes_xyxy, alone.boxes_xyxy)
-    assert grounder._encode.encoded == 7
+    assert grounder._clips.frames.encoded == 7
 
 
 def test_clips_that_overlap_are_encoded_once_and_answered_the_same(checkpoint):
@@ -174,7 +174,7 @@ def test_clips_that_overlap_are_encoded_once_and_answered_the_same(checkpoint):
         request = find(frames[first : first + 5])
         reply, fresh = grounder.reply([request])[0], Grounder(checkpoint).reply([request])[0]
         assert (reply.text, reply.status) == (fresh.text, fresh.status)
-        assert grounder._encode.encoded == 5 + first
+        assert grounder._clips.frames.encoded == 5 + first
         assert reply.kept.shape == (5, 6, 6)
         assert reply.kept.sum(axis=(1, 2)).tolist() == [9] * 5
 
@@ -389,7 +389,7 @@ def test_what_nobody_waits_for_is_not_even_looked_at(checkpoint):
     replies = grounder.reply([find(is_cancelled=lambda: True), find(deadline_ns=100), find(deadline_ns=99)])
     assert [reply.status for reply in replies] == [ReplyStatus.CANCELLED, ReplyStatus.DEADLINE, ReplyStatus.DEADLINE]
     assert all(reply.message for reply in replies)
-    assert grounder._encode.encoded == 0
+    assert grounder._clips.frames.encoded == 0
 
 
 def test_a_deadline_and_a_cancel_end_an_answer_on_its_way(checkpoint):
@@ -427,14 +427,14 @@ def test_words_that_were_never_taught_are_refused_before_the_model_runs(checkpoi
     assert replies[0].message == (
         'small was never taught "person", "in", "a", "jacket"; its model card says what it knows'
     )
-    assert len(decoder.asked) == 2 and grounder._encode.encoded == 2
+    assert len(decoder.asked) == 2 and grounder._clips.frames.encoded == 2
     follow = ModelRequest(id="f", task=Task.FOLLOW, frames=clip(2), text="a person", box_xyxy=np.array([1.0, 1, 9, 9]))
     assert grounder.reply([follow])[0].status is ReplyStatus.ABSENT
 
 
 def test_footage_unlike_all_it_knows_is_warned_of_once(checkpoint, monkeypatch, caplog):
     grounder, _ = scripted(checkpoint, monkeypatch, "none")
-    looks = np.stack([one.mean_patch for one in grounder._encode([noise(index) for index in range(60)])])
+    looks = np.stack([one.mean_patch for one in grounder._clips.frames([noise(index) for index in range(60)])])
     known = OutOfDistributionDetector.fit(looks)
     grounder, _ = scripted(checkpoint, monkeypatch, "none", ood_detector=known)
     with caplog.at_level(logging.WARNING):

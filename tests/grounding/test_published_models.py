@@ -138,7 +138,7 @@ def prepared(rgb: np.ndarray) -> torch.Tensor:
 def test_vitrons_answer_is_that_of_its_parts_in_transformers(vitron):
     """The whole image path: the prompt as its code words it, its parts as they were saved, greedy, token by token."""
     model, theirs = vitron
-    tokenizer, profile = sentencepiece(), model._prompts.profile
+    tokenizer, profile = sentencepiece(), model._decoder_requests._prompts.profile
     rgb = np.random.default_rng(0).integers(0, 256, (128, 192, 3), np.uint8)
     pixels = prepared(rgb)
     before = tokenizer.encode(f"{profile.system}USER: ", bos=True)

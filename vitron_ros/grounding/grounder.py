@@ -1,29 +1,27 @@
 """The model behind the slow loop: requests to prompts, answers to boxes in pixels."""
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from vitron_ros.backends.backend_selection import ModelBackends, select_backends
 from vitron_ros.config import ModelRun
 from vitron_ros.errors import ModelError, RegionError
 from vitron_ros.frame import Frame
+from vitron_ros.grounding.clip_encoder import ClipEncoder
 from vitron_ros.grounding.conversation_context import with_needed_history
+from vitron_ros.grounding.decoder_requests import DecoderRequests
 from vitron_ros.grounding.description_check import description_request, verified
-from vitron_ros.grounding.draft_proposer import DraftProposer
-from vitron_ros.grounding.frame_tokens import CachedFrameEncoder, FrameTokens
+from vitron_ros.grounding.frame_tokens import FrameTokens
 from vitron_ros.grounding.model_files import load_files
-from vitron_ros.grounding.out_of_distribution import FirstFrames, OutOfDistributionDetector
-from vitron_ros.grounding.prompt_turns import follow, grammar, turns, with_needed_frames
+from vitron_ros.grounding.out_of_distribution import OutOfDistributionDetector
+from vitron_ros.grounding.prompt_turns import with_needed_frames
 from vitron_ros.grounding.replies import not_to_be_asked, unanswered
 from vitron_ros.grounding.reply_conversion import (
     boxes_of,
@@ -31,7 +29,6 @@ from vitron_ros.grounding.reply_conversion import (
     pixels,
     reply_about_all,
     status_of,
-    text_before_tags,
 )
 from vitron_ros.grounding.request import (
     IN_WORDS,
@@ -49,11 +46,7 @@ from vitron_ros.model.decoding import Decoded, Decoder, Request
 from vitron_ros.model.device import dtype_on, find_device
 from vitron_ros.model.kv_cache import CacheKind
 from vitron_ros.model.parsing import ParsedReply, parse_reply
-from vitron_ros.model.prompts import Prompt, Turn
 from vitron_ros.model.quantise import QuantisedType, quantise
-from vitron_ros.model.region import MarkedRegion, RegionEncoder
-
-logger = logging.getLogger(__name__)
 
 CLIP_FRAMES = 8  # that the models were trained with at most
 MOST_BOXES = 8  # of an answer about a clip that are followed to its newest frame
@@ -77,7 +70,6 @@ class Grounder:
 
     Attributes:
         name: of the model, for messages.
-        is_out_of_distribution: a camera showed what looks unlike all that the model was trained on. It is logged once.
     """
 
     def __init__(
@@ -107,26 +99,23 @@ class Grounder:
         Raises:
             ModelError: the model does not look at single frames, or its tokenizer cannot write boxes.
         """
-        model, tokenizer, prompts = checkpoint
+        model, tokenizer, _ = checkpoint
         if model.config.temporal != "frames":
             raise ModelError(
                 f"the model {model.config.name} looks at clips as a whole; the runtime needs one that looks at frames"
             )
         self.name = model.config.name
-        self.is_out_of_distribution = False
         self.max_frames = min(CLIP_FRAMES, model.config.max_frames)
         self.max_requests = rows
         has_regions = model.config.region.kind != "none"
         verifies = has_regions and vocabulary is not None and vocabulary.words is not None
-        # An encoder for video sees so many frames as one clip, of which nothing is asked but questions in words.
-        self._clip_frames = 0 if model.config.video is None else model.config.video.time_frames
         self.uses_newest_frame_only = model.video is not None
         can = {Task.FOLLOW: not self.uses_newest_frame_only, Task.DESCRIBE: has_regions, Task.VERIFY: verifies}
         self.tasks = frozenset(task for task in Task if can.get(task, True))
         self.min_score: float | None = None
-        self._model, self._tokenizer, self._prompts = model.eval(), tokenizer, prompts
-        self._vocabulary, self._first_frames = vocabulary or Vocabulary(), FirstFrames(ood_detector)
-        self._encode = CachedFrameEncoder(model, backend=None if parts is None else parts.encoder)
+        self._model, self._vocabulary = model.eval(), vocabulary or Vocabulary()
+        self._clips = ClipEncoder(model, backend=None if parts is None else parts.encoder, ood_detector=ood_detector)
+        self._decoder_requests = DecoderRequests(checkpoint, drafts=drafts)
         self._now_ns = now_ns
         self._decoder = Decoder(
             model.language if parts is None else parts.language,
@@ -138,8 +127,11 @@ class Grounder:
             now_ns=now_ns,
         )
         self._lock, self._is_answering = threading.RLock(), False
-        self._scale, self._drafts = tokenizer.number_scale(), drafts
-        self._has_grammar = prompts.profile.dialect == "integers"  # the grammar's boxes are
+
+    @property
+    def is_out_of_distribution(self) -> bool:
+        """Whether a camera showed what looks unlike all that the model was trained on. It is logged once."""
+        return self._clips.is_out_of_distribution
 
     @classmethod
     def load(
@@ -213,31 +205,17 @@ class Grounder:
         kept = self._model.config.history
         requests = [with_needed_history(with_needed_frames(request), kept) for request in requests]
         requests = [replace(request, text=self._vocabulary.respelled(request.text)) for request in requests]
-        given, requests = requests, [self._shown(request) for request in requests]
         refusals = [self._refuse(request) for request in requests]
-        asked = [request for request, refusal in zip(requests, refusals, strict=True) if refusal is None]
-        clips = self._encode_clips(asked)
+        wanted = [request for request, refusal in zip(requests, refusals, strict=True) if refusal is None]
+        asked = [self._clips.shown(request) for request in wanted]
+        clips = self._clips(asked)
         prompts = [self._prompt(request, clip) for request, clip in zip(asked, clips, strict=True)]
         decoded = [_DecodedRequest(*parts) for parts in zip(asked, clips, self._decode(prompts), strict=True)]
         boxes_now = self._track_named_boxes(decoded)
         seconds = time.perf_counter() - begin
         replies = iter([self._make_reply(item, boxes, seconds) for item, boxes in zip(decoded, boxes_now, strict=True)])
         made = [next(replies) if refusal is None else refusal for refusal in refusals]
-        return [reply_about_all(reply, request.frames) for reply, request in zip(made, given, strict=True)]
-
-    def _shown(self, request: ModelRequest) -> ModelRequest:
-        """The request with the frames that the model is shown of it.
-
-        Of a model with an encoder for video: the newest, or of a question about a clip as many as that encoder takes,
-        evenly over the clip as VITRON's code samples them.
-        """
-        count = len(request.frames)
-        if not self.uses_newest_frame_only or count <= 1 or count > self.max_frames:
-            return request
-        if request.task is not Task.ASK or not self._clip_frames:
-            return replace(request, frames=request.frames[-1:])
-        places = np.linspace(0, count - 1, self._clip_frames, dtype=int)
-        return replace(request, frames=tuple(request.frames[place] for place in places))
+        return [reply_about_all(reply, request.frames) for reply, request in zip(made, requests, strict=True)]
 
     def _refuse(self, request: ModelRequest) -> ModelReply | None:
         """The reply to a request that the model need not see."""
@@ -252,88 +230,24 @@ class Grounder:
             return self._unanswered(request, ReplyStatus.UNKNOWN, f"{self.name} was never taught {words}; {hint}")
         return None
 
-    def _encode_clips(self, requests: Sequence[ModelRequest]) -> list[list[FrameTokens]]:
-        """The clips of the requests as the model sees them; frames that are seen one by one are encoded together."""
-        if self.uses_newest_frame_only:
-            encode = (self._encode, self._encode.clip)
-            return [encode[len(request.frames) > 1](request.frames) for request in requests]
-        frames = [frame for request in requests for frame in request.frames]
-        encoded = self._encode(frames)
-        self._check_distribution(frames, encoded)
-        rest = iter(encoded)
-        return [list(islice(rest, len(request.frames))) for request in requests]
-
-    def _check_distribution(self, frames: Sequence[Frame], encoded: Sequence[FrameTokens]) -> None:
-        """Warns once where a camera's first frames look unlike all that the model was trained on."""
-        for frame, one in zip(frames, encoded, strict=True):
-            if self._first_frames.wants(frame):
-                self._first_frames.add(frame, one.mean_patch)
-        if self._first_frames.are_out_of_distribution and not self.is_out_of_distribution:
-            self.is_out_of_distribution = True
-            logger.warning(
-                "this footage looks unlike all that %s was trained on; expect wrong answers, or use another model",
-                self.name,
-            )
-
     def _prompt(self, request: ModelRequest, clip: Sequence[FrameTokens]) -> Request | Error:
         """What the decoder is asked for a request, or why it cannot be."""
         try:
-            regions = self._regions(request, clip[-1]) if request.regions else None
-            prompt = self._decodable(request, clip, turns(request), request.task, regions)
+            return self._checked(self._decoder_requests.answer(request, clip))
         except (ModelError, RegionError) as error:
             return error
-        say = request.on_text
-        return prompt if say is None else replace(prompt, on_text=lambda text: say(text_before_tags(text)))
 
-    def _regions(self, request: ModelRequest, newest: FrameTokens) -> Tensor:
-        frame = request.frames[-1]
-        marked = [MarkedRegion(region=region, width=frame.width, height=frame.height) for region in request.regions]
-        return self._model.region_tokens(newest.features, marked)
+    def _prompt_to_follow(self, item: _DecodedRequest, box: Box) -> Request | Error:
+        """What it is asked to find what an answer names in the newest frame."""
+        try:
+            return self._checked(self._decoder_requests.follow(item.request, item.clip, box))
+        except ModelError as error:
+            return error
 
-    def _decodable(
-        self,
-        request: ModelRequest,
-        clip: Sequence[FrameTokens],
-        conversation: Sequence[Turn],
-        task: Task,
-        regions: Tensor | None = None,
-    ) -> Request:
-        """A conversation about a clip, under the terms of a request, without the oldest turns where all do not fit.
-
-        Raises:
-            ModelError: it cannot be worded, or its last turn is too long by itself.
-        """
-        form = grammar(task, len(clip), self._tokenizer) if self._has_grammar else None
-        draft_proposer = None
-        if self._drafts and form is not None and len(clip) > 1:
-            draft_proposer = DraftProposer(form, self._scale, conversation[-1].box)
-        visual = torch.stack([one.tokens for one in clip])
-        prompt = self._fitting(conversation, tokens_per_image=visual.shape[1])
-        decodable = Request(
-            embeds=self._model.splice(prompt, visual, regions),
-            max_new_tokens=self._model.config.generation.max_new_tokens,
-            deadline_ns=request.deadline_ns,
-            grammar=form,
-            propose_draft=draft_proposer,
-            is_cancelled=request.is_cancelled,
-            scale=self._scale,
-        )
-        self._decoder.check(decodable)
-        return decodable
-
-    def _fitting(self, conversation: Sequence[Turn], tokens_per_image: int) -> Prompt:
-        """The prompt of a conversation, or of as many of its newest turns as leave room for the answer; at least one.
-
-        Only the newest turn has images and regions: what is left out is text.
-        """
-        config, region = self._model.config, cast("RegionEncoder | None", self._model.region)
-        tokens_per_region = 0 if region is None else region.tokens_per_region
-        room = config.language.max_positions - config.generation.max_new_tokens
-        for first in range(len(conversation)):
-            prompt = self._prompts.build(conversation[first:])
-            if prompt.length(tokens_per_image, tokens_per_region) <= room:
-                break
-        return prompt
+    def _checked(self, request: Request) -> Request:
+        """Raises ModelError where the decoder cannot take it."""
+        self._decoder.check(request)
+        return request
 
     def _decode(self, prompts: Sequence[Request | Error]) -> list[Decoded | Error]:
         """Answers, as many side by side as there are rows, and one by one where that fails; errors as they are."""
@@ -365,13 +279,7 @@ class Grounder:
                     boxes_now[index] = {box: box for box in boxes}
                 elif Task.FOLLOW in self.tasks:
                     followed += [(index, box) for box in boxes]
-        prompts: list[Request | Error] = []
-        for index, box in followed:
-            item = decoded[index]
-            try:
-                prompts.append(self._decodable(item.request, item.clip, [follow(box, len(item.clip))], Task.FOLLOW))
-            except ModelError as error:
-                prompts.append(error)
+        prompts = [self._prompt_to_follow(decoded[index], box) for index, box in followed]
         for (index, box), answer in zip(followed, self._decode(prompts), strict=True):
             item = decoded[index]
             if isinstance(answer, Decoded) and isinstance(item.answer, Decoded):
