@@ -43,6 +43,19 @@ def test_the_interval_is_that_of_the_mean_over_sequences():
     assert found.high - found.low == pytest.approx(2 * half, rel=0.05)
 
 
+def test_samples_of_one_image_are_drawn_together():
+    """Ten questions about each of 20 images, all right or all wrong: as sure as 20 questions are."""
+    difference = np.random.default_rng(3).choice([-1.0, 1.0], 20)
+    images = np.arange(20).repeat(10).astype(str).tolist()
+    alone = paired_bootstrap(np.zeros(20), difference)
+    together = paired_bootstrap(np.zeros(200), difference.repeat(10), images)
+    apart = paired_bootstrap(np.zeros(200), difference.repeat(10))
+    width = {name: one.high - one.low for name, one in (("alone", alone), ("together", together), ("apart", apart))}
+    assert together.difference == alone.difference
+    assert width["together"] == pytest.approx(width["alone"], rel=0.05)
+    assert width["apart"] < width["alone"] / 2
+
+
 def test_values_that_cannot_be_paired_are_refused():
     with pytest.raises(MetricError, match="first 2, second 3"):
         paired_bootstrap([1, 2], [1, 2, 3])

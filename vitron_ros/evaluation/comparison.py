@@ -1,21 +1,23 @@
-"""Whether one run is better than another: a paired bootstrap over samples.
+"""Whether one run is better than another: a paired bootstrap over clusters of samples.
 
-Frames of one sequence are not independent, so whole samples are drawn, with replacement, the same for both runs.
+Frames of one sequence are not independent, nor are questions about one image: whole sequences and whole images are
+drawn, with replacement, the same for both runs.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from vitron_ros.errors import ConfigError, MetricError, PredictionError
-from vitron_ros.evaluation.metrics.checks import finite, same_length
+from vitron_ros.evaluation.metrics.checks import Values, finite, same_length
 from vitron_ros.evaluation.predictions import Run
 from vitron_ros.evaluation.suite import find_suite
 from vitron_ros.evaluation.tasks.task import Figures
 
 SAMPLES, SEED = 10_000, 0
+MOST_DRAWN = 1_000_000
 INTERVAL = (2.5, 97.5)  # percentiles
 
 
@@ -36,16 +38,19 @@ class Difference:
     p_value: float
 
 
-def paired_bootstrap(first: ArrayLike, second: ArrayLike) -> Difference:
+def paired_bootstrap(first: ArrayLike, second: ArrayLike, clusters: Sequence[str] | None = None) -> Difference:
     """The difference second - first of means over samples, (N,) each, in the same order. The same every time.
+
+    Args:
+        clusters: (N,) which samples are drawn together; None: each by itself.
 
     Raises:
         MetricError: lengths differ, empty, or not finite.
     """
     a, b = finite(first, "first", (None,)), finite(second, "second", (None,))
-    number = same_length(first=a, second=b)
-    draws = np.random.default_rng(SEED).integers(0, number, (SAMPLES, number))
-    sampled = (b - a)[draws].mean(axis=1)
+    number = same_length(first=a, second=b, **({} if clusters is None else {"clusters": clusters}))
+    _, member_of = np.unique(np.arange(number) if clusters is None else np.asarray(clusters), return_inverse=True)
+    sampled = _sampled(np.bincount(member_of, b - a).astype(np.float64), np.bincount(member_of))
     low, high = np.percentile(sampled, INTERVAL)
     tail = 1 + min((sampled <= 0).sum(), (sampled >= 0).sum())
     return Difference(
@@ -56,6 +61,17 @@ def paired_bootstrap(first: ArrayLike, second: ArrayLike) -> Difference:
         high=float(high),
         p_value=min(1.0, 2 * float(tail) / (1 + SAMPLES)),
     )
+
+
+def _sampled(sums: Values, counts: NDArray[np.int64]) -> Values:
+    """The mean difference in each of SAMPLES draws of clusters, of which sum and size are given."""
+    rng, number = np.random.default_rng(SEED), len(sums)
+    rows = max(1, MOST_DRAWN // number)  # at a time, so that large sets fit into the memory
+    means = []
+    for first in range(0, SAMPLES, rows):
+        draws = rng.integers(0, number, (min(rows, SAMPLES - first), number))
+        means.append(sums[draws].sum(axis=1) / counts[draws].sum(axis=1))
+    return np.concatenate(means)
 
 
 def compare_runs(first: Run, second: Run, variant: str | None = None) -> tuple[str, Mapping[str, Difference]]:
@@ -81,16 +97,17 @@ def compare_runs(first: Run, second: Run, variant: str | None = None) -> tuple[s
     chosen = variant or variants[0]
     if chosen not in variants:
         raise ConfigError(f"{first.header.suite} has no variant {chosen!r}; choose one of {', '.join(variants)}")
-    scores = [task.by_sample(run, chosen) for run in (first, second)]
-    return chosen, {
-        figure: paired_bootstrap(*zip(*pairs, strict=True))
-        for figure in next(iter(scores[0].values()))
-        if (pairs := list(_pairs(scores[0], scores[1], figure)))
-    }
+    scores, other = (task.by_sample(run, chosen) for run in (first, second))
+    clusters = {row["name"]: task.cluster(row) for row in first.predicted}
+    differences = {}
+    for figure in next(iter(scores.values())):
+        if pairs := _pairs(scores, other, figure):
+            ours, theirs = zip(*pairs.values(), strict=True)
+            differences[figure] = paired_bootstrap(ours, theirs, [clusters[name] for name in pairs])
+    return chosen, differences
 
 
-def _pairs(first: Mapping[str, Figures], second: Mapping[str, Figures], figure: str) -> Iterator[tuple[float, float]]:
-    for name, figures in first.items():
-        one, other = figures.get(figure), second[name].get(figure)
-        if one is not None and other is not None:
-            yield one, other
+def _pairs(first: Mapping[str, Figures], second: Mapping[str, Figures], figure: str) -> dict[str, tuple[float, float]]:
+    """By sample; without those that lack the figure in either run."""
+    both = ((name, figures.get(figure), second[name].get(figure)) for name, figures in first.items())
+    return {name: (one, other) for name, one, other in both if one is not None and other is not None}

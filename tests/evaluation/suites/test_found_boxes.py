@@ -1,5 +1,7 @@
 """Suites that ask for boxes in images: REC on RefCOCO, GREC on gRefCOCO, phrases of Flickr30k Entities."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -131,6 +133,17 @@ def test_killed_and_resumed_gives_the_same_report(data, tmp_path, monkeypatch):
         assert main(["eval", "report", str(folder), "--no-latency"]) == 0
     for name in (FILE, "report.json", "report.md", "report.html"):
         assert (whole / name).read_bytes() == (cut / name).read_bytes()
+
+
+def test_two_models_are_compared_on_the_same_sentences(data, tmp_path, monkeypatch, capsys):
+    run(monkeypatch, "refcoco", data, tmp_path / "half", lambda request: boxes(request, HALF))
+    run(monkeypatch, "refcoco", data, tmp_path / "whole", lambda request: boxes(request, LEFT))
+    capsys.readouterr()
+    assert main(["eval", "compare", str(tmp_path / "half"), str(tmp_path / "whole"), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["variant"], document["samples"]) == ("minigpt-v2", 2)
+    accuracy = document["figures"]["accuracy"]
+    assert (accuracy["first"], accuracy["second"], accuracy["difference"]) == (0, 1, 1)
 
 
 def test_the_bundled_model_is_asked_where_none_is_named(data, tmp_path):

@@ -26,11 +26,10 @@ def run(arguments: argparse.Namespace) -> int:
         figures = {name: asdict(difference) for name, difference in differences.items()}
         print(json.dumps({"variant": variant, "samples": len(first.predicted), "figures": figures}))
         return 0
-    print(f"{variant:<16}{'A':>8}{'B':>8}{'B - A':>9}   95 % interval       p")
+    width = max(map(len, (variant, *differences))) + 2
+    print(f"{variant:<{width}}{'A':>8}{'B':>8}{'B - A':>9}   95 % interval       p")
     for name, found in differences.items():
-        interval = f"{found.low:+.4f} to {found.high:+.4f}"
-        print(
-            f"{name:<16}{found.first:8.4f}{found.second:8.4f}{found.difference:+9.4f}   {interval}  {found.p_value:.4f}"
-        )
+        values = f"{found.first:8.4f}{found.second:8.4f}{found.difference:+9.4f}"
+        print(f"{name:<{width}}{values}   {found.low:+.4f} to {found.high:+.4f}  {found.p_value:.4f}")
     print(f"{len(first.predicted)} samples, paired bootstrap of {SAMPLES} draws")
     return 0

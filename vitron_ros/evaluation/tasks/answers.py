@@ -100,6 +100,9 @@ class _Answers(SuiteTask[Question]):
     def frames(self, settings: Mapping[str, str], record: Question) -> tuple[Frame, ...]:
         return (read_frame(record.media),)
 
+    def cluster(self, row: Row) -> str:
+        return str(row["media"])
+
     def groups(self, row: Row) -> Iterable[str]:
         return (*([row["category"]] if row["category"] else []), f"reply: {row['status']}")
 

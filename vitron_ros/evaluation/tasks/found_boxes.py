@@ -44,6 +44,7 @@ class _FoundBoxes(SuiteTask[Expression]):
         boxes, scores = found(reply)
         row: Row = {
             "name": record.name,
+            "image": record.image.name,
             "text": record.text,
             "status": reply.status.value,
             "message": reply.message,
@@ -56,6 +57,9 @@ class _FoundBoxes(SuiteTask[Expression]):
             shown = {"truth": record.boxes_xyxy, "prediction": boxes[:1]}
             row["picture"] = {"jpeg": case_picture(frame.rgb, shown), "text": f"{record.name}: {record.text}"}
         return row, [1000 * reply.seconds]
+
+    def cluster(self, row: Row) -> str:
+        return str(row["image"])
 
     def groups(self, row: Row) -> Iterable[str]:
         return (f"reply: {row['status']}",)

@@ -55,6 +55,7 @@ class FoundMask(SuiteTask[Expression]):
         mask = np.zeros(true.shape, bool) if says_none else _mask(settings, frame, record.text, boxes)
         row: Row = {
             "name": record.name,
+            "image": record.image.name,
             "text": record.text,
             "status": status.value,
             "box_xyxy": boxes.round(DECIMALS).tolist(),
@@ -75,6 +76,9 @@ class FoundMask(SuiteTask[Expression]):
 
     def figures(self, run: Run, variant: str) -> Figures:
         return dict(referring_segmentation([_overlap(row) for row in run.predicted]))
+
+    def cluster(self, row: Row) -> str:
+        return str(row["image"])
 
     def groups(self, row: Row) -> Iterable[str]:
         return (f"reply: {row['status']}",)

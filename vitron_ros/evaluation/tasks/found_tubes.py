@@ -63,6 +63,7 @@ class FoundTube(SuiteTask[VideoExpression]):
         true = record.boxes_xyxy[indices]
         row: Row = {
             "name": record.name,
+            "video": record.video.name,
             "text": record.text,
             "kind": record.kind,
             "statuses": sorted({reply.status.value for reply in replies}),
@@ -92,6 +93,9 @@ class FoundTube(SuiteTask[VideoExpression]):
         if variant == PG_VIDEO_LLAVA:
             return {"mean_spatial_iou": float(np.mean([_spatial_iou(row) for row in run.predicted]))}
         return dict(spatio_temporal([_tube(row) for row in run.predicted]))
+
+    def cluster(self, row: Row) -> str:
+        return str(row["video"])
 
     def groups(self, row: Row) -> Iterable[str]:
         return (row["kind"], *(f"replies: {status}" for status in row["statuses"]))

@@ -95,6 +95,10 @@ class SuiteTask(ABC, Generic[Record]):
         """What a sample is an example of, for means by group."""
         return ()
 
+    def cluster(self, row: Row) -> str:
+        """What a sample shares with those that are not independent of it."""
+        return str(row["name"])
+
     def details(self, run: Run) -> Details:
         return Details()
 
