@@ -17,11 +17,10 @@ from vitron_ros.evaluation.paper import PaperTable, is_percent
 from vitron_ros.evaluation.plots import groups_svg, latency_svg
 from vitron_ros.evaluation.predictions import Run, read_run
 from vitron_ros.evaluation.suite import Suite, find_suite
-from vitron_ros.evaluation.tables import Table, markdown
+from vitron_ros.evaluation.tables import Table, markdown, rounded
 from vitron_ros.evaluation.tasks.task import Figures, means
 from vitron_ros.recordings.output import write_bytes, write_json
 
-DECIMALS = 6
 WORST_CASES = 12
 LISTED = 1000  # samples and failures in tables, the worst of them; report.json has all
 PERCENTILES = (50, 95, 99)
@@ -47,7 +46,7 @@ def write_report(folder: Path, *, with_latency: bool = True) -> dict[str, Any]:
     suite = find_suite(run.header.suite)
     tables = suite.printed.tables(run.header.settings["split"]) if suite.printed else []
     details = suite.task.details(run)
-    document = {**_document(suite, run, tables), **_round(details.document)}
+    document = {**_document(suite, run, tables), **rounded(details.document)}
     pictures = dict(details.pictures)
     if by_group := document["by_group"][document["variant"]]:
         pictures["Groups"] = groups_svg(by_group, document["figures"][document["variant"]])
@@ -74,7 +73,7 @@ def _document(suite: Suite, run: Run, tables: list[PaperTable]) -> dict[str, Any
     by_sample = {variant: task.by_sample(run, variant) for variant in variants}
     groups = {row["name"]: tuple(task.groups(row)) for row in run.predicted}
     made_with = {key: value for key, value in asdict(run.header).items() if key != "names"}
-    return _rounded(
+    return rounded(
         {
             "suite": suite.name,
             "made_with": made_with,
@@ -158,7 +157,7 @@ def _remarks(suite: Suite, run: Run, tables: list[PaperTable]) -> list[str]:
 
 
 def _latency(ms: list[float], by_sample: Mapping[str, list[float]]) -> dict[str, Any]:
-    return _rounded(
+    return rounded(
         {
             "steps": len(ms),
             "mean_ms": float(np.mean(ms)),
@@ -184,15 +183,3 @@ def _cell(row: Mapping[str, float | None], column: str) -> str:
 
 def _printed(value: float | None) -> str:
     return MISSING if value is None else f"{value:g}"
-
-
-def _rounded(document: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: _round(value) for key, value in document.items()}
-
-
-def _round(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return _rounded(value)
-    if isinstance(value, list | tuple):
-        return [_round(item) for item in value]
-    return round(value, DECIMALS) if isinstance(value, float) else value

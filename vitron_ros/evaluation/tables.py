@@ -1,7 +1,10 @@
-"""Tables of text, and the Markdown of a report."""
+"""Tables of text, the Markdown of a report, and its figures as JSON holds them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+DECIMALS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,19 @@ def markdown(title: str, remarks: Sequence[str], tables: Sequence[Table]) -> str
         rows = "\n".join(f"| {' | '.join(map(_plain, line))} |" for line in lines)
         parts.append(f"## {table.title}\n\n{rows}")
     return "\n\n".join(parts) + "\n"
+
+
+def rounded(document: Mapping[str, Any]) -> dict[str, Any]:
+    """A document for JSON, with the digits of its figures that say something."""
+    return {key: _round(value) for key, value in document.items()}
+
+
+def _round(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return rounded(value)
+    if isinstance(value, list | tuple):
+        return [_round(item) for item in value]
+    return round(value, DECIMALS) if isinstance(value, float) else value
 
 
 def _plain(text: str) -> str:

@@ -127,6 +127,7 @@ def run(arguments: argparse.Namespace) -> int:
     document = {
         "bag": str(arguments.bag),
         "tracker": config.tracker,
+        "frame_latency": arguments.frame_latency,
         "measured_on": measured_on,
         **figures(result),
         "bad_frames": left_out.as_json(),

@@ -21,11 +21,11 @@ from vitron_ros.evaluation.metrics import single_object
 from vitron_ros.evaluation.metrics.multi_object import MotCounts, Objects, count
 from vitron_ros.evaluation.metrics.streaming import box_age, latency_curve, time_to_first_track_s
 from vitron_ros.evaluation.stream_metrics import HIDDEN_SHARE, Published, TargetTruth, score
+from vitron_ros.evaluation.tables import rounded
 from vitron_ros.recordings.bags import TrueBox
 from vitron_ros.tracking.track import TrackSnapshot
 
 VARIANTS = single_object.ANY_SET
-DECIMALS = 6
 NOTHING = np.full(4, np.nan)
 
 
@@ -76,7 +76,7 @@ def figures(run: BagRun) -> dict[str, Any]:
     counts = [_mot_counts(goal) for goal in run.goals]
     goals = [_goal_figures(goal, of_goal) for goal, of_goal in zip(run.goals, counts, strict=True)]
     ages_ms = [age_ms for goal in run.goals for age_ms in _ages_ms(goal)]
-    document: dict[str, Any] = _rounded(
+    return rounded(
         {
             "goals": [asdict(goal) for goal in goals],
             "all": _together(goals, counts),
@@ -84,7 +84,6 @@ def figures(run: BagRun) -> dict[str, Any]:
             "images_dropped": run.dropped,
         }
     )
-    return document
 
 
 def _goal_figures(run: GoalRun, counts: MotCounts | None) -> GoalFigures:
@@ -238,11 +237,3 @@ def _together(goals: Sequence[GoalFigures], counts: Sequence[MotCounts | None]) 
         if streaming
         else None,
     }
-
-
-def _rounded(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_rounded(item) for item in value]
-    return round(value, DECIMALS) if isinstance(value, float) else value
