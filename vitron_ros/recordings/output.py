@@ -1,6 +1,7 @@
 """Results as files."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -37,3 +38,15 @@ def write_bytes(path: Path, data: bytes) -> None:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise SourceError(f"cannot write {path}: {reason}; make room or choose another place") from error
+
+
+def replace_bytes(path: Path, data: bytes) -> None:
+    """As `write_bytes`, and whoever looks sees the old file or the whole new one, also after a crash."""
+    temporary = path.with_name(f"{path.name}.tmp")
+    write_bytes(temporary, data)
+    try:
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise SourceError(f"cannot write {path}: {error.strerror}; make room or choose another place") from error
