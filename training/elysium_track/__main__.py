@@ -31,7 +31,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         description="Tracks of what the captions of videos name. A killed run goes on where it ended.",
         epilog="example: python -m training.elysium_track VIDEOS --out out/tracks --model DIRECTORY --processes 8",
     )
-    parser.add_argument("videos", type=Path, metavar="VIDEOS", help="folder, see training/elysium_track/captioned_videos.py")
+    parser.add_argument(
+        "videos", type=Path, metavar="VIDEOS", help="folder, see training/elysium_track/captioned_videos.py"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for frames, tracks and report")
     parser.add_argument("--model", required=True, metavar="NAME", help="that finds phrases: a name, folder or address")
     add_model_options(parser)

@@ -87,10 +87,12 @@ def annotate(video: CaptionedVideo, tools: Tools, settings: Settings) -> Annotat
         return Annotation(video=video, fault="cut", dropped=tuple(dropped))
     keys = key_frames(len(frames))
     views = [View(frame) for frame in frames]
-    tracks = []
-    for phrase, found in zip(usable, _detect(tools, frames, keys, usable), strict=True):
-        outcome = _follow(phrase, found, views, keys, tools, settings)
-        (tracks if isinstance(outcome, NamedTrack) else dropped).append(outcome)  # type: ignore[arg-type]
+    outcomes = [
+        _follow(phrase, found, views, keys, tools, settings)
+        for phrase, found in zip(usable, _detect(tools, frames, keys, usable), strict=True)
+    ]
+    tracks = [outcome for outcome in outcomes if isinstance(outcome, NamedTrack)]
+    dropped += [outcome for outcome in outcomes if isinstance(outcome, DroppedPhrase)]
     again = filters.duplicates(tracks, settings)
     dropped += [
         _dropped(one.phrase, "duplicate phrase", tracked=one.boxes_xyxy[list(keys)])

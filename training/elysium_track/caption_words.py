@@ -27,8 +27,9 @@ VERBS = _words("""
     appears disappears returns hides follows chases faces covers shakes waves claps hugs kisses types uses checks picks
     drops lifts places sets fills passes parks stops starts begins says tells asks has have had seen sat sits
     stays remains grows shrinks glides drifts bounces swings flows burns blows shines barks hunts grazes crawls hops
-    walk run sit hold play eat drink drive swim jump talk speak smile laugh dance sing throw catch kick push pull carry wear
-    climb enter leave fall rise appear disappear return hide chase sleep lie go come get give make take put is are
+    walk run sit hold play eat drink drive swim jump talk speak smile laugh dance sing throw catch kick push pull
+    carry wear climb enter leave fall rise appear disappear return hide chase sleep lie go come get give make
+    take put is are
 """)
 """Finite verbs that captions have, by their form."""
 PARTICIPLES = frozenset(MODIFYING_VERBS) | _words("""

@@ -1,8 +1,8 @@
 """A folder of videos with captions, in one of three layouts.
 
-    captions.csv     a table with the columns file (or video) and caption (or name)
-    captions.jsonl   lines of {file (or video), caption}
-    clip.mp4         with clip.txt, or clip.json with a caption, beside it, as WebDataset and img2dataset have it
+captions.csv     a table with the columns file (or video) and caption (or name)
+captions.jsonl   lines of {file (or video), caption}
+clip.mp4         with clip.txt, or clip.json with a caption, beside it, as WebDataset and img2dataset have it
 """
 
 import csv
@@ -61,8 +61,8 @@ def read_captioned_videos(folder: Path) -> tuple[list[CaptionedVideo], list[str]
             found[file] = CaptionedVideo(folder, file, " ".join(caption.split()))
     if not found:
         raise SourceError(
-            f"{folder} holds no captioned video; give a folder of videos ({', '.join(VIDEOS)}) with {' or '.join(LISTS)}, "
-            "or a .txt or .json beside each"
+            f"{folder} holds no captioned video; give a folder of videos ({', '.join(VIDEOS)}) with "
+            f"{' or '.join(LISTS)}, or with a .txt or .json beside each"
         )
     return [found[path.as_posix()] for path in natural_sorted(map(Path, found))], problems
 
@@ -79,8 +79,8 @@ def _entries(folder: Path) -> Iterator[tuple[str, str, str]]:
             yield f"{table}, line {number}", _first(row, FILE_KEYS), _first(row, CAPTION_KEYS)
     else:
         for number, line in enumerate(read_text(table).splitlines(), 1):
-            row = _parsed(line)
-            yield f"{table}, line {number}", _first(row, FILE_KEYS), _first(row, CAPTION_KEYS)
+            said = _parsed(line)
+            yield f"{table}, line {number}", _first(said, FILE_KEYS), _first(said, CAPTION_KEYS)
 
 
 def _caption_beside(video: Path) -> str:

@@ -23,7 +23,9 @@ def read_clip(path: Path, settings: Settings) -> list[Frame]:
     """
     damaged: list[tuple[int, ImageError]] = []
     source = open_source(str(path), on_bad=lambda index, error: damaged.append((index, error)))
-    frames = [replace(frame, rgb=_scaled(frame.rgb, settings.max_side)) for frame in islice(source, settings.max_frames)]
+    frames = [
+        replace(frame, rgb=_scaled(frame.rgb, settings.max_side)) for frame in islice(source, settings.max_frames)
+    ]
     if damaged:
         raise SourceError(f"{path}: frame {damaged[0][0]} is damaged: {damaged[0][1]}")
     if len({frame.rgb.shape for frame in frames}) > 1:

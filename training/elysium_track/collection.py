@@ -13,7 +13,7 @@ from training.elysium_track.filters import PHRASE_FAULTS, VIDEO_FAULTS
 from training.elysium_track.parts import Part, Row, read_parts
 from vitron_ros.recordings.output import replace_bytes, write_json
 
-NAMED = 20  # broken videos and unusable rows that the report names
+NAMED = 20  # broken videos, unusable rows and nouns that the report names
 BANDS = 5  # of a hash; two that differ in fewer bits are equal in one of them
 BITS = 64
 SIZES, LENGTHS = (0.01, 0.03, 0.1, 0.3, 1.0), (16, 32, 64, 128, 256, 512, 1024)
@@ -54,7 +54,7 @@ def collect(parts: Sequence[Part], out: Path, name: str, problems: Sequence[str]
         "rows": list(problems[:NAMED]),
         "box_area": _histogram((_area(entry["box"][0]) for entry in entries), SIZES),
         "length": _histogram((len(entry["frames"]) * settings.frame_step for entry in entries), LENGTHS),
-        "nouns": dict(Counter(phrase.split()[-1] for phrase in (one["object_class"] for one in entries)).most_common(20)),
+        "nouns": dict(Counter(entry["object_class"].split()[-1] for entry in entries).most_common(NAMED)),
     }
     write_json(out / "report.json", report)
     replace_bytes(out / "report.md", as_markdown(report).encode())

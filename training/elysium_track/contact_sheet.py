@@ -1,4 +1,4 @@
-"""Pictures of what was kept and what was dropped: first, middle and last frame with the boxes of tracker and detector."""
+"""Pictures of what was kept and dropped: first, middle and last frame with the boxes of tracker and detector."""
 
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest

@@ -84,7 +84,7 @@ class NamedTrack:
 
 
 def duplicates(tracks: Sequence[NamedTrack], settings: Settings) -> set[int]:
-    """Places of the tracks to which another with the same head noun is equal; the longest phrase is kept, then the first."""
+    """Places of tracks to which another with the same head noun is equal; the longest phrase is kept, or the first."""
     order = sorted(range(len(tracks)), key=lambda place: (-len(tracks[place].phrase.text.split()), place))
     kept: list[int] = []
     for place in order:

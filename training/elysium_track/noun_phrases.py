@@ -73,7 +73,7 @@ def phrases_by_spacy(pipeline: str) -> FindPhrases:
         ConfigError: spaCy or the pipeline is not installed, or the pipeline does not parse.
     """
     try:
-        import spacy
+        import spacy  # type: ignore[import-not-found]
 
         parse = spacy.load(pipeline)
     except (ImportError, OSError, ValueError) as error:

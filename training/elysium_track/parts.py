@@ -9,8 +9,8 @@ A killed run goes on at its first part without a file. A part depends on its vid
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -31,7 +31,6 @@ from vitron_ros.grounding.families import check_config, is_address
 from vitron_ros.grounding.families.composite import part_names
 from vitron_ros.grounding.request import LanguageVision
 from vitron_ros.images.codec import encode_jpeg
-from vitron_ros.model.checkpoint import find_checkpoint
 from vitron_ros.recordings.output import replace_bytes, write_bytes
 from vitron_ros.streaming.models import load_model
 from vitron_ros.tracking.trackers import make_tracker
@@ -63,6 +62,8 @@ class NamedModel:
         return load_model(self.name, self.run)
 
     def fingerprint(self) -> str:
+        from vitron_ros.model.checkpoint import find_checkpoint  # imports torch
+
         folders = [find_checkpoint(part, check_config) for part in part_names(self.name) if not is_address(part)]
         return fingerprint.settings_hash({"model": self.name, **asdict(self.run)}, folders)
 
@@ -79,7 +80,7 @@ class Run:
     model: ModelSource
     tracker: str = "default"
     spacy: str = ""
-    settings: Settings = Settings()
+    settings: Settings = field(default_factory=Settings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,7 +208,8 @@ def _row(found: Annotation, settings: Settings) -> Row:
 
 def _fractions(boxes_xyxy: Boxes, size: tuple[int, int] | None) -> list[list[float]]:
     assert size is not None, "a video with tracks has frames"
-    return np.round(norm_from_xyxy(clip(boxes_xyxy, *size), *size), DIGITS).tolist()
+    rounded: list[list[float]] = np.round(norm_from_xyxy(clip(boxes_xyxy, *size), *size), DIGITS).tolist()
+    return rounded
 
 
 def _pixels(boxes_xyxy: Boxes) -> list[list[float] | None]:
