@@ -1,6 +1,7 @@
 """What is annotated about an image or a clip, in one of five forms, each with its form in JSON.
 
-    Conversation  {"conversations": [{"from": "human", "value": ...}, {"from": "gpt", "value": ...}, ...]}, as LLaVA's
+    Conversation  {"conversations": [{"from": "human", "value": ...}, {"from": "gpt", "value": ...}, ...]}, as LLaVA's,
+                  and perhaps "box": what the first question marks
     Questions     {"questions": [[question, answer], ...]}, or {"QA": [{"i": instruction, "q": ..., "a": ...}, ...]}, as
                   VideoChat's
     Captions      {"captions": [...]}, or {"caption": ...}
@@ -32,12 +33,19 @@ MODULE_SIGN = "<module>"
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """Questions and answers, each after those before it. An invocation in an answer can be parsed."""
+    """Questions and answers, each after those before it. An invocation in an answer can be parsed.
+
+    Attributes:
+        mark: what the first question marks, in the first image; None: nothing.
+    """
 
     turns: tuple[tuple[str, str], ...]
+    mark: Box | None = None
 
     def __post_init__(self) -> None:
         _check_some(self.turns, "turn")
+        if self.mark is not None:
+            check_box(self.mark)
         for _, answer in self.turns:
             _check_text(answer, "answer")
             if MODULE_SIGN in answer:
@@ -178,9 +186,10 @@ def fractions(boxes_xyxy: ArrayLike, width: int, height: int) -> Boxes:
 def to_json(annotation: Annotation) -> dict[str, Any]:
     """An annotation in its form in JSON."""
     match annotation:
-        case Conversation(turns):
+        case Conversation(turns, mark):
             said = [(who, value) for turn in turns for who, value in zip(("human", "gpt"), turn, strict=True)]
-            return {"conversations": [{"from": who, "value": value} for who, value in said]}
+            spoken = {"conversations": [{"from": who, "value": value} for who, value in said]}
+            return spoken if mark is None else {**spoken, "box": mark}
         case Questions(pairs):
             return {"questions": pairs}
         case Captions(texts):
@@ -206,7 +215,7 @@ def from_json(entry: Mapping[str, Any]) -> Annotation:
 
 def _read(entry: Mapping[str, Any]) -> Annotation:
     if "conversations" in entry:
-        return _conversation(entry["conversations"])
+        return _conversation(entry["conversations"], entry.get("box"))
     if "questions" in entry:
         return Questions(tuple((question, answer) for question, answer in entry["questions"]))
     if "QA" in entry:
@@ -226,14 +235,14 @@ def _read(entry: Mapping[str, Any]) -> Annotation:
     return Captions(tuple(_text(text) for text in texts))
 
 
-def _conversation(said: list[Any]) -> Conversation:
+def _conversation(said: list[Any], mark: Any) -> Conversation:
     turns = []
     for human, model in zip(said[::2], said[1::2], strict=True):
         if (human["from"], model["from"]) != ("human", "gpt"):
             raise ValueError("its turns do not alternate between human and gpt")
         question = human["value"].replace(IMAGE_SIGN, "").replace(VIDEO_SIGN, "").strip()
         turns.append((question, model["value"]))
-    return Conversation(tuple(turns))
+    return Conversation(tuple(turns), None if mark is None else _box(mark))
 
 
 def _phrases(given: list[Any]) -> tuple[Phrase, ...]:

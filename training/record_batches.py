@@ -99,7 +99,11 @@ def record_questions(
     in the first.
 
     Args:
-        rng: draws the template, and whether a box is marked or written as text.
+        rng: draws the template, and whether a box is marked or written as text; where no template has a place for it,
+            it is marked.
+
+    Raises:
+        RecordError: the model takes no regions, and a question needs one.
     """
     dialect = builder.profile.dialect
     history: tuple[Turn, ...] = ()
@@ -130,7 +134,9 @@ def _marked(
 ) -> tuple[Turn, tuple[MarkedRegion, ...]]:
     if said.box is None:
         return turn, ()
-    if said.task in MARKED_TASKS and takes_regions and rng.random() < 0.5:
+    if said.task not in MARKED_TASKS and not takes_regions:
+        raise RecordError(f"a question of {said.task} marks a region, and this model takes none")
+    if takes_regions and (said.task not in MARKED_TASKS or rng.random() < 0.5):
         height, width = image.shape[:2]
         region = Region.from_box(xyxy_from_norm(np.array(said.box), width, height))
         return replace(turn, regions=1), (MarkedRegion(region=region, width=width, height=height),)

@@ -80,11 +80,11 @@ def draw_record(given: AnnotatedMedia, config: RecordsConfig, rng: Rng) -> Recor
     match given.annotation:
         case Tracks():
             return _tracked(given.media, given.annotation, config, _drawn(tasks, rng), rng)
-        case Conversation(said):
+        case Conversation(said, mark):
             names = [_drawn(tasks, rng), *["conversation"] * (len(said) - 1)]
             turns = [
-                RecordTurn(task=name, text=text, answer=answer)
-                for name, (text, answer) in zip(names, said, strict=True)
+                RecordTurn(task=name, text=text, box=mark if place == 0 else None, answer=answer)
+                for place, (name, (text, answer)) in enumerate(zip(names, said, strict=True))
             ]
         case Questions(pairs):
             turns = [

@@ -12,7 +12,7 @@ class Settings(Checked):
 
     min_detection: float = setting(0.6, "score of a detection (paper: 0.6, of Grounding DINO)", low=0.0, high=1.0)
     min_track_score: float = setting(
-        0.3, "score of the tracker in every frame (paper: 0.8, of MixFormer; that of the default tracker is lower)",
+        0.4, "score of the tracker in every frame (paper: 0.8, of MixFormer, whose scores are higher)",
         low=0.0, high=1.0,
     )  # fmt: skip
     min_agreement: float = setting(

@@ -96,7 +96,7 @@ class ModelServer:
                 "device, backend, weights and cache are those of a model on this machine; leave them as they are for "
                 f"{address.url}, whose own command line says them"
             )
-        key = _key()
+        key = server_key()
         if key and not address.is_private:
             logger.warning(
                 "the key goes to %s without encryption; use https outside a network of your own", address.url
@@ -278,7 +278,7 @@ def _is_bad_request(answer: Answer) -> TypeGuard[CutOff]:
     return isinstance(answer, CutOff) and answer.kind == "bad request"
 
 
-def _key() -> str:
+def server_key() -> str:
     """
     Raises:
         ModelError: it cannot be sent.
