@@ -8,10 +8,14 @@ import numpy as np
 import pytest
 
 from tests.training.captioned_worlds import PHRASE_FAULTS, VIDEO_FAULTS, Planted, plant
+from training.config import RecordsConfig
 from training.elysium_track.captioned_videos import read_captioned_videos
 from training.elysium_track.parts import Run
 from training.elysium_track.pipeline import build
 from training.elysium_track.settings import Settings
+from training.media import read_frames
+from training.records import draw_record
+from training.sources import open_source
 from vitron_ros.errors import ConfigError
 from vitron_ros.evaluation.datasets.elysium_track import read_elysium_track
 from vitron_ros.evaluation.execution import Execute, in_processes
@@ -108,3 +112,15 @@ def test_a_finished_run_is_not_done_again(planted, finished):
 def test_a_folder_of_another_run_is_refused_by_what_differs(planted, finished):
     with pytest.raises(ConfigError, match="other settings"):
         run(planted, finished, min_detection=0.5)
+
+
+def test_the_tracks_are_what_the_trainer_reads(planted, finished):
+    config = RecordsConfig(
+        reader="tracks", path=str(finished / "ElysiumTrack-train.json"), tasks=("rsot",), min_frames=4, max_frames=4
+    )
+    source = open_source(config)
+    assert len(source) == len(planted.kept)
+    for index, entry in enumerate(entries(finished)):
+        record = draw_record(source[index], config, np.random.default_rng(index))
+        assert record.turns[0].text == entry["object_description"]
+        assert len(read_frames(record.media, record.frames)) == 4

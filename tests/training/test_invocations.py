@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.grounding.families.fake_server import FakeServer, parts
+from training.annotations import from_json, to_json
 from training.config import RecordsConfig
+from training.errors import RecordError
 from training.invocations.__main__ import main
 from training.invocations.checks import problem, reply_text
 from training.invocations.generation import Amounts, generate
@@ -25,11 +28,13 @@ from training.invocations.samples import (
     thing_sample,
 )
 from training.invocations.subjects import Media, Scene, Subjects, Thing
+from training.record_batches import record_questions
 from training.records import draw_record
 from training.sources import open_source
 from vitron_ros.grounding.intent import read_intent
 from vitron_ros.model.answers import Invocation
 from vitron_ros.model.parsing import parse_reply
+from vitron_ros.model.prompt_profile import PromptProfile
 
 BOX = (0.0, 0.0, 1.0, 1.0)
 IMAGE, CLIP = Media(("a.jpg",), False), Media(("t/0.jpg", "t/1.jpg"), True)
@@ -173,7 +178,7 @@ def test_the_file_is_what_the_trainer_reads_and_the_same_each_time(tmp_path, cap
         (turn,) = record.turns
         assert turn.answer == entry["conversations"][1]["value"]
         assert turn.box == (tuple(entry["box"]) if "marked" in entry["kind"] else None)
-        assert len(record.media) == (8 if entry["kind"].startswith(("video s", "video e")) else 1)
+        assert (len(record.media) in (7, 8)) == entry["kind"].startswith(("video s", "video e"))
     main(arguments(tmp_path, tmp_path / "again.jsonl"))
     assert (tmp_path / "again.jsonl").read_bytes() == (tmp_path / "out.jsonl").read_bytes()
 
@@ -262,3 +267,20 @@ def test_a_model_server_rewords_what_it_can(tmp_path, capsys):
     ]
     assert sum("\nRobot, " in request for request in requests) == counts["paraphrases"]["reworded"]
     assert not any("I cannot do that" in request for request in requests)
+
+
+def test_what_a_request_marks_is_a_region_of_its_question(tmp_path):
+    spoken = [{"from": "human", "value": "<image>\nCut out this."}, {"from": "gpt", "value": reply_text(sample())}]
+    entry = {"image": "a.jpg", "box": BOX, "conversations": spoken}
+    (tmp_path / "calls.json").write_text(json.dumps([entry]))
+    config = RecordsConfig(path=str(tmp_path / "calls.json"), tasks=("invocation",))
+    (given,) = open_source(config)
+    assert from_json(to_json(given.annotation)) == given.annotation
+    record = draw_record(given, config, np.random.default_rng(0))
+    builder = SimpleNamespace(profile=PromptProfile.built_in("vitron"))
+    image = np.zeros((30, 40, 3), np.uint8)
+    (question,) = record_questions(record, [image], builder, np.random.default_rng(0), takes_regions=True)
+    assert question.turns[-1].regions == len(question.regions) == 1
+    np.testing.assert_array_equal(question.regions[0].region.bounding_box(40, 30), [0, 0, 40, 30])
+    with pytest.raises(RecordError, match="marks a region, and this model takes none"):
+        record_questions(record, [image], builder, np.random.default_rng(0), takes_regions=False)

@@ -31,7 +31,7 @@ class Settings(Checked):
         0.7, "mean IoU of two tracks of one object; phrases with one head noun are duplicates then", low=0.0, high=1.0
     )
     max_hash_distance: int = setting(
-        4, "bits of 64 in which the perceptual hashes of two copies of a video differ, frame by frame", low=0, high=16
+        8, "bits of 64 in which the perceptual hashes of two copies of a video differ, frame by frame", low=0, high=16
     )
     max_cut: float = setting(
         27.0, "mean change of hue, saturation and value from frame to frame, 0..255, that is a cut (as PySceneDetect)",
