@@ -6,7 +6,7 @@ VENV := $(if $(filter kilted,$(ROS)),.venv,.venv-$(ROS))
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PINS := --constraint constraints.txt --constraint constraints-$(ROS).txt
-INTERFACES := $(shell find msg -name '*.msg' -o -name '*.action' -o -name '*.txt' -o -name '*.toml' -o -name '*.xml' -o -name '*.cmake' -o -name '*.py')
+INTERFACES := $(shell find msg -name '*.msg' -o -name '*.action' -o -name '*.srv' -o -name '*.txt' -o -name '*.toml' -o -name '*.xml' -o -name '*.cmake' -o -name '*.py')
 SOURCE ?= bags/demo
 OUT ?= out/demo
 

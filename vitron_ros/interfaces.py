@@ -8,6 +8,7 @@ from rosbags.typesys.store import Typestore
 
 from vitron_ros.errors import SourceError
 
+PATTERNS = ("*.msg", "action/*.action", "srv/*.srv")  # of the files in those folders
 _PACKAGE = Path(__file__).resolve().parent
 # The fields of vision_msgs 4, in the order of the wire, of what is read from bags; rosbags does not know them.
 _VISION_MSGS = {
@@ -23,13 +24,13 @@ _FOLDERS = (_PACKAGE / "assets" / "msg", _PACKAGE.parent / "msg")  # an installe
 
 
 def interface_texts() -> dict[str, str]:
-    """The text of every message and action by its full name, e.g. "vitron_msgs/msg/Track".
+    """The text of every message, action and service by its full name, e.g. "vitron_msgs/msg/Track".
 
     Raises:
         SourceError: the texts were not installed.
     """
     for folder in _FOLDERS:
-        files = [*sorted(folder.glob("*.msg")), *sorted(folder.glob("action/*.action"))]
+        files = [path for pattern in PATTERNS for path in sorted(folder.glob(pattern))]
         if files:
             return {f"vitron_msgs/{path.suffix[1:]}/{path.stem}": path.read_text("utf-8") for path in files}
     raise SourceError(f"no .msg files in {' or '.join(map(str, _FOLDERS))}; install vitron_ros again")

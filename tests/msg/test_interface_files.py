@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 MSG = Path(__file__).parents[2] / "msg"
-FILES = sorted([*MSG.glob("*.msg"), *MSG.glob("action/*.action")])
+FILES = sorted([*MSG.glob("*.msg"), *MSG.glob("action/*.action"), *MSG.glob("srv/*.srv")])
 FIELD = re.compile(r"^[A-Za-z][\w/]*(\[[<=\d]*\])?\s+[a-z]\w*")
 
 
@@ -46,7 +46,7 @@ def test_the_check_of_comments_finds_a_bare_field(text, missing):
 
 def test_cmake_builds_every_interface_file():
     listed = re.findall(
-        r'"\$\{(?:parent|here)\}:(?:msg/)?([\w/]+\.(?:msg|action))"', (MSG / "CMakeLists.txt").read_text()
+        r'"\$\{(?:parent|here)\}:(?:msg/)?([\w/]+\.(?:msg|action|srv))"', (MSG / "CMakeLists.txt").read_text()
     )
     assert sorted(listed) == sorted(path.relative_to(MSG).as_posix() for path in FILES)
 

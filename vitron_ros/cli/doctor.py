@@ -134,7 +134,7 @@ def _source_texts() -> dict[str, str]:
 def _built_texts(file: str) -> dict[str, str]:
     """The texts from which the installed vitron_msgs was built, by full name; `file`: where it is."""
     shares = [parent / "share" / "vitron_msgs" for parent in Path(file).parents] if file else []
-    files = [path for share in shares for kind in ("msg", "action") for path in share.glob(f"{kind}/*.{kind}")]
+    files = [path for share in shares for kind in ("msg", "action", "srv") for path in share.glob(f"{kind}/*.{kind}")]
     return {f"vitron_msgs/{path.parent.name}/{path.stem}": path.read_text("utf-8") for path in files}
 
 

@@ -25,6 +25,7 @@ class Outcome(IntEnum):
     BAD_REGION = 9
     NOT_UNDERSTOOD = 10
     INTERNAL_ERROR = 11
+    UNREACHABLE = 12
 
 
 class Phase(IntEnum):
