@@ -25,6 +25,7 @@ from vitron_ros.ros.configured_node import ConfiguredNode
 from vitron_ros.ros.converse_action import ConverseAction
 from vitron_ros.ros.conversions import event_message
 from vitron_ros.ros.diagnostics import camera_status, model_status
+from vitron_ros.ros.phrase_services import PhraseServices
 from vitron_ros.ros.run import run_node
 from vitron_ros.ros.track_action import TrackAction
 from vitron_ros.ros.transforms import TransformSource
@@ -77,6 +78,8 @@ class PerceptionNode(ConfiguredNode[PerceptionConfig]):
         undo.callback(self._track.destroy)
         undo.callback(self._ports.clear)
         lookup = self._transforms(config)
+        self._phrases = PhraseServices(self, self._ports, lambda: self.config)
+        undo.callback(self._phrases.destroy)
         for name in config.cameras or ("",):
             port = CameraPort(self, name, config, self._ids, self._deliver, self.crash_guard.trigger, model, lookup)
             self._ports[name] = port
@@ -103,6 +106,7 @@ class PerceptionNode(ConfiguredNode[PerceptionConfig]):
     def deactivate(self) -> None:
         with ExitStack() as steps:  # from the last to the first, each whatever the one before raises
             steps.callback(trim_memory)
+            steps.callback(self._phrases.shutdown)
             steps.callback(self._track.shutdown)
             for port in self._ports.values():
                 steps.callback(port.deactivate)
@@ -143,6 +147,7 @@ class PerceptionNode(ConfiguredNode[PerceptionConfig]):
             for request in report.requests:
                 self._model.submit(request, port.receive)
         self._track.deliver(port, report)
+        self._phrases.deliver(report)
 
     def _publish_rejection(self, goal: TrackObject.Goal, reason: Reason, text: str) -> None:
         event = TrackEventMsg(header=Header(stamp=self.get_clock().now().to_msg()), camera=goal.camera)
