@@ -1,0 +1,269 @@
+"""A simulated robot, perception and the node follow over real DDS, in simulated time that waits for the nodes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="rclpy is not installed")
+pytest.importorskip("vitron_msgs", reason="vitron_msgs is not installed")
+
+import rclpy
+from geometry_msgs.msg import TwistStamped
+from rclpy.action import ActionClient
+from rclpy.executors import SingleThreadedExecutor
+from std_srvs.srv import Trigger
+from vitron_msgs.action import TrackObject
+from vitron_msgs.msg import Track3DArray
+
+from tests.ros.rig import running, running_node
+from vitron_ros.clock import SECOND_NS
+from vitron_ros.following.controller import STOP
+from vitron_ros.region import Region
+from vitron_ros.ros import qos, remote_action
+from vitron_ros.ros.conversions import ns_from_time, region_message
+from vitron_ros.ros.follow_node import FollowNode
+from vitron_ros.ros_tools.robot_simulation import RobotSimulation
+from vitron_ros.simulation.walk import CAMERA_PERIOD_NS, MUG, TARGET_PHRASE, Walk
+
+pytestmark = pytest.mark.ros
+ANSWER_S = 20.0
+COMMAND_S = 0.5  # for what the robot is told to arrive
+STOP_NS = 300_000_000
+
+
+class Field:
+    """The simulated robot and a client of the node follow; time stands still until `step` lets it go on."""
+
+    def __init__(self, walk):
+        rclpy.init(args=[])
+        self.robot = RobotSimulation(walk)
+        self.walk = walk
+        self.shot = None
+        self.placed_ns = []  # stamps of the tracks in space that have come
+        self.stamped = []
+        self.robot.create_subscription(Track3DArray, "tracks_3d", self._on_tracks, qos.TRACKS)
+        self.robot.create_subscription(TwistStamped, "cmd_vel_stamped", self.stamped.append, qos.COMMAND_VELOCITY)
+        self.follow = ActionClient(
+            self.robot,
+            TrackObject,
+            "follow",
+            goal_service_qos_profile=qos.GOALS,
+            result_service_qos_profile=qos.GOALS,
+            cancel_service_qos_profile=qos.GOALS,
+        )
+        self.stop = self.robot.create_client(Trigger, "follow/stop")
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self.robot)
+
+    def _on_tracks(self, message):
+        self.placed_ns.append(ns_from_time(message.header.stamp))
+
+    def spin_until(self, condition, timeout_s=ANSWER_S, tick=lambda: None, *, is_needed=True):
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            if time.monotonic() > deadline:
+                assert not is_needed, "the condition never came true"
+                break
+            self._executor.spin_once(timeout_sec=0.01)
+            tick()
+
+    def spin_for(self, duration_s):
+        deadline = time.monotonic() + duration_s
+        while time.monotonic() < deadline:
+            self._executor.spin_once(timeout_sec=0.005)
+
+    def step(self, *, is_answered=True):
+        """The next image; perception and the robot's commands are waited for."""
+        self.robot.advance(CAMERA_PERIOD_NS)
+        self.shot = self.robot.shoot()
+        if is_answered:
+            self.spin_until(lambda: self.walk.time_ns in self.placed_ns)
+        self.spin_for(0.02)
+
+    def connect(self):
+        """Until perception answers images and the node follow takes goals."""
+
+        def show():
+            self.robot.advance(CAMERA_PERIOD_NS)
+            self.shot = self.robot.shoot()
+            self.spin_for(0.05)
+
+        self.spin_until(lambda: self.placed_ns and self.follow.server_is_ready(), 60, show)
+        self.spin_for(remote_action.SETTLE_S)
+
+    def send(self, goal):
+        future = self.follow.send_goal_async(goal)
+        self.spin_until(future.done)
+        return future.result()
+
+    def box_goal(self, **fields):
+        """For the mug where it is in the newest image."""
+        rows, columns = np.nonzero(self.shot.view.instances == MUG + 1)
+        box = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+        return TrackObject.Goal(region=[region_message(Region.from_box(np.array(box, np.float64)))], **fields)
+
+    def result(self, handle):
+        future = handle.get_result_async()
+        self.spin_until(future.done, tick=lambda: self.robot.advance(SECOND_NS // 100))
+        return future.result().result
+
+    def drive(self, until, steps=60):
+        """Step until the robot does something; the number of steps."""
+        for number in range(steps):
+            if until():
+                return number
+            self.step()
+        raise AssertionError("the robot never did that")
+
+    def close(self):
+        self._executor.shutdown()
+        self.follow.destroy()
+        self.robot.destroy_node()
+        rclpy.shutdown()
+
+
+@pytest.fixture
+def field():
+    made = Field(Walk(has_crossing=False))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def perception():
+    with running_node(publish_3d=True, use_sim_time=True, feedback_rate=1000.0) as node:
+        yield node
+
+
+@pytest.fixture
+def follow():
+    with running(FollowNode, use_sim_time=True, feedback_rate=1000.0) as node:
+        yield node
+
+
+def moves(field):
+    return field.walk.robot.command.linear > 0.2
+
+
+def test_the_robot_moves_for_its_goal_alone_and_stops_when_it_is_cancelled(field, perception, follow):
+    field.connect()
+    for _ in range(3):
+        field.step()
+    assert field.robot.commands == [], "there is no goal yet"
+    handle = field.send(field.box_goal())
+    assert handle.accepted
+    field.drive(partial(moves, field))
+    assert not field.send(field.box_goal()).accepted, "it follows something already"
+    handle.cancel_goal_async()
+    assert field.result(handle).error_code == TrackObject.Result.CANCELED
+    assert field.walk.robot.command == STOP
+    count = len(field.robot.commands)
+    for _ in range(3):
+        field.step()
+    assert len(field.robot.commands) == count, "without a goal the topic is somebody else's"
+
+
+def test_the_robot_stops_within_0_3_s_when_its_target_is_gone(field, perception, follow):
+    field.connect()
+    handle = field.send(field.box_goal())
+    field.drive(partial(moves, field))
+    gone_ns, field.walk.vanishes_s = field.walk.time_ns, field.walk.time_s
+    while field.walk.robot.command != STOP:
+        assert field.walk.time_ns + CAMERA_PERIOD_NS - gone_ns <= STOP_NS, "the robot goes on"
+        field.step()
+        field.spin_until(lambda: field.walk.robot.command == STOP, COMMAND_S, is_needed=False)
+    for _ in range(10):
+        field.step()
+        assert field.walk.robot.command == STOP
+    handle.cancel_goal_async()
+    field.result(handle)
+
+
+def test_the_service_stop_stops_the_robot_and_ends_its_goal(field, perception, follow):
+    field.connect()
+    handle = field.send(field.box_goal())
+    field.drive(partial(moves, field))
+    field.spin_until(field.stop.service_is_ready)
+    future = field.stop.call_async(Trigger.Request())
+    field.spin_until(future.done)
+    assert future.result().success
+    field.spin_until(lambda: field.walk.robot.command == STOP)
+    assert field.result(handle).error_code == TrackObject.Result.CANCELED
+
+
+def test_a_node_that_is_deactivated_stops_the_robot_first(field, perception, follow):
+    field.connect()
+    handle = field.send(field.box_goal())
+    field.drive(partial(moves, field))
+    follow.executor.create_task(follow.trigger_deactivate)
+    field.spin_until(lambda: field.walk.robot.command == STOP)
+    assert field.result(handle).error_code == TrackObject.Result.SHUTDOWN
+    assert not field.send(field.box_goal()).accepted
+
+
+def test_commands_may_be_stamped(field, perception):
+    names = ["--ros-args", "-r", "cmd_vel:=cmd_vel_stamped"]
+    with running(
+        partial(FollowNode, cli_args=names),
+        use_sim_time=True, feedback_rate=1000.0, command_type="TwistStamped", base_frame="base"
+    ):  # fmt: skip
+        field.connect()
+        handle = field.send(field.box_goal())
+        field.drive(lambda: field.stamped and field.stamped[-1].twist.linear.x > 0)
+        assert field.stamped[-1].header.frame_id == "base"
+        assert 0 <= field.walk.time_ns - ns_from_time(field.stamped[-1].header.stamp) <= SECOND_NS
+        handle.cancel_goal_async()
+        field.result(handle)
+
+
+def test_a_goal_without_perception_ends_unreachable_and_the_robot_stands(field, follow, monkeypatch):
+    monkeypatch.setattr(remote_action, "SILENCE_S", 0.5)
+    field.robot.advance(CAMERA_PERIOD_NS)
+    field.spin_until(field.follow.server_is_ready)
+    field.spin_for(remote_action.SETTLE_S)
+    handle = field.send(TrackObject.Goal(prompt=TARGET_PHRASE))
+    result = field.result(handle)
+    assert result.error_code == TrackObject.Result.UNREACHABLE
+    assert "perception is not there" in result.error_msg
+    assert {velocity for _, velocity in field.robot.commands} <= {STOP}
+
+
+@pytest.mark.parametrize("goal", [TrackObject.Goal(), TrackObject.Goal(prompt=TARGET_PHRASE, camera="rear")])
+def test_a_goal_that_cannot_be_is_rejected(field, follow, goal):
+    field.robot.advance(CAMERA_PERIOD_NS)
+    field.spin_until(field.follow.server_is_ready)
+    field.spin_for(remote_action.SETTLE_S)
+    assert not field.send(goal).accepted
+
+
+def test_the_phrase_is_followed_at_its_distance_and_kill_9_of_perception_stops_the_robot(field, follow):
+    command = [sys.executable, "-m", "tests.ros.colour_model", "--ros-args", "-p", "publish_3d:=true"]
+    settings = ["-p", "use_sim_time:=true", "-p", "model:=colours", "-p", "feedback_rate:=1000.0"]
+    perception = subprocess.Popen([*command, *settings], env=dict(os.environ))
+    try:
+        field.connect()
+        handle = field.send(TrackObject.Goal(prompt=TARGET_PHRASE))
+        assert handle.accepted
+        field.drive(lambda: moves(field) and field.shot.distance < 1.7, steps=150)
+        distances = []
+        for _ in range(30):
+            field.step()
+            distances.append(field.shot.distance)
+        assert max(abs(np.array(distances) - 1.5)) <= 0.2
+        assert field.walk.robot.command != STOP
+        perception.send_signal(signal.SIGKILL)
+        perception.wait()
+        killed_ns = field.walk.time_ns
+        while field.walk.robot.command != STOP:
+            field.step(is_answered=False)
+            assert field.walk.time_ns - killed_ns <= 4 * STOP_NS, "the robot goes on"
+        assert field.result(handle).error_code == TrackObject.Result.UNREACHABLE
+    finally:
+        perception.kill()
+        perception.wait()
