@@ -13,17 +13,19 @@ import yaml
 
 from vitron_ros.commands.settings import CommandConfig
 from vitron_ros.config import PerceptionConfig
+from vitron_ros.following.settings import FollowConfig
 from vitron_ros.modules.settings import ModuleConfig
 from vitron_ros.ros.stale_shared_memory import MIN_AGE_S
 
 LAUNCH = Path(__file__).parents[2] / "launch"
+SETTINGS = {"perception": PerceptionConfig, "command": CommandConfig, "follow": FollowConfig, "modules": ModuleConfig}
 FIELDS = {field.name: field for field in dataclasses.fields(PerceptionConfig)}
 
 
 @pytest.mark.parametrize("path", sorted((LAUNCH / "params").glob("*.yaml")), ids=lambda path: path.name)
 def test_parameter_files_hold_valid_settings(path):
     settings = yaml.safe_load(path.read_text())["/**"]["ros__parameters"]
-    assert {"perception": PerceptionConfig, "command": CommandConfig, "modules": ModuleConfig}[path.stem](**settings)
+    assert SETTINGS[path.stem](**settings)
 
 
 class Recorder(types.ModuleType):
@@ -134,6 +136,17 @@ def test_vitron_starts_perception_and_the_modules_each_unless_it_is_left_out(lau
     assert set(editing["parameters"][1]) <= settings
     with pytest.raises(ValueError, match="did you mean segmentation"):
         launched("vitron.launch.py", "segmentatoin:=false")
+
+
+def test_a_robot_gets_perception_with_positions_and_the_node_follow(launched):
+    words = ("depth:=/camera/depth", "image_transport:=compressed", "use_sim_time:=true")
+    (perception, follow), _ = launched("follow.launch.py", *words)
+    assert perception["parameters"][1]["publish_3d"] is True
+    assert ("depth", "/camera/depth") in perception["remappings"]
+    assert (follow["executable"], follow["remappings"]) == ("follow", [("cmd_vel", "/cmd_vel")])
+    assert follow["parameters"][1] == {"use_sim_time": True}
+    with pytest.raises(ValueError, match="depth is missing"):
+        launched("follow.launch.py")
 
 
 @pytest.mark.ros
