@@ -104,6 +104,7 @@ setup(
             f"generation = {NAME}.ros.module_node:generation",
             f"command = {NAME}.ros.command_node:main",
             f"follow = {NAME}.ros.follow_node:main",
+            f"rig = {NAME}.ros.rig_node:main",
             f"bag_player = {NAME}.ros.bag_player:main",
         ],
     },
