@@ -76,7 +76,7 @@ def test_limits_hold_whatever_comes(turns, allow_reverse, max_speed, max_acceler
 
 
 @settings(deadline=None)
-@given(st.integers(251, 10_000))
+@given(st.integers(201, 10_000))
 def test_it_stands_when_the_newest_pose_is_older_than_max_pose_age(age_ms):
     controller = following()
     assert drive(controller, (4, 0, 0), 5)[-1].linear > 0

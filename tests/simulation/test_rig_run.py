@@ -16,11 +16,7 @@ def moments():
 
 def seen(moments, camera, first_s, last_s):
     """Ids that a camera's tracks had in that time."""
-    return {
-        moment.rig_id
-        for moment in moments
-        if moment.camera == camera and first_s <= moment.time_s < last_s and moment.rig_id is not None
-    }
+    return {moment.rig_id for moment in moments if moment.camera == camera and first_s <= moment.time_s < last_s}
 
 
 def test_ten_of_ten_hand_overs_keep_the_id(moments):
@@ -36,11 +32,11 @@ def test_ten_of_ten_hand_overs_keep_the_id(moments):
 
 def test_each_camera_alone_loses_the_mug_in_between(moments):
     for camera in ("left", "right"):
-        shares = np.array([moment.visible for moment in moments if moment.camera == camera])
-        assert shares.min() == 0 and shares.max() > 0.95
+        times = np.array([moment.time_s for moment in moments if moment.camera == camera])
+        assert np.count_nonzero(np.diff(times) > 0.5) >= CROSSINGS // 2 - 1
 
 
 def test_the_place_is_right_while_the_mug_is_seen(moments):
-    errors = np.array([moment.error for moment in moments if moment.visible > 0.9 and moment.rig_id is not None])
+    errors = np.array([moment.error for moment in moments if moment.visible > 0.9])
     assert len(errors) > 200
     assert np.percentile(errors, 95) < 0.15

@@ -109,9 +109,9 @@ def picture(run: FollowRun, begin_ns: int = SECOND_NS) -> bytes:
         if event.kind in EVENTS:
             time_s = (event.stamp_ns - begin_ns) / SECOND_NS
             distance.axvline(time_s, color="0.4", linewidth=0.8, linestyle="--")
-            is_late = event.kind is EventKind.REACQUIRED
+            is_after = event.kind is not EventKind.LOST
             distance.text(
-                time_s, 2.32, f" {EVENTS[event.kind]} ", ha="left" if is_late else "right", va="top", fontsize=8
+                time_s, 2.32, f" {EVENTS[event.kind]} ", ha="left" if is_after else "right", va="top", fontsize=8
             )
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=110, metadata={"Software": None})

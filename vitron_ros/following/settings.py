@@ -32,7 +32,7 @@ class ControllerConfig(Checked):
     max_turn_acceleration: float = setting(3.0, "rad/s^2 at most, but for a stop", low=0.01, high=100.0, effect="now")
     allow_reverse: bool = setting(False, "back off from a target that is too near; nothing looks behind", effect="now")
     max_pose_age: float = setting(
-        0.25, "s from a pose's stamp until the robot stops where no newer one comes", low=0.02, high=5.0, effect="now"
+        0.2, "s from a pose's stamp until the robot stops where no newer one comes", low=0.02, high=5.0, effect="now"
     )
     max_deviation: float = setting(
         0.3, "m of standard deviation up to which a pose is used", low=0.0, high=100.0, effect="now"

@@ -3,6 +3,7 @@
 import itertools
 import queue
 from collections.abc import Callable, Mapping
+from operator import methodcaller
 
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.lifecycle import LifecycleNode
@@ -90,7 +91,7 @@ class PhraseServices:
     def _on_stop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         for name, port in self._goals.items():
             if port.is_active:
-                port.post(lambda pipeline, name=name: pipeline.cancel(name))
+                port.post(methodcaller("cancel", name))
         response.success = True
         response.message = f"{len(self._goals)} phrases of track_phrase are no longer followed"
         return response

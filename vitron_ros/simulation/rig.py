@@ -31,11 +31,16 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class RigMoment:
-    """One image of one camera: the id that the rig gave the mug, None if none; the share that the camera sees."""
+    """What the rig made of a track in one camera's image.
+
+    Attributes:
+        error: m, from the rig's position of the target to where the mug is.
+        visible: share of the mug that the camera sees.
+    """
 
     time_s: float
     camera: str
-    rig_id: int | None
+    rig_id: int
     error: float
     visible: float
 
@@ -77,9 +82,8 @@ def run_rig(model: LanguageVision, crossings: int, *, seed: int = 1) -> list[Rig
                 for track in perceived.tracks
                 if track.status is Status.OK
             ]
-            targets = matcher.update(name, observations, stamp_ns)
-            for target in targets or [None]:
-                error = float("nan") if target is None else float(np.linalg.norm(target.position - place))
-                rig_id = None if target is None else target.id
-                moments.append(RigMoment(time_s, name, rig_id, error, float(view.visible[0])))
+            moments += [
+                RigMoment(time_s, name, target.id, float(np.linalg.norm(target.position - place)), view.visible[0])
+                for target in matcher.update(name, observations, stamp_ns)
+            ]
     return moments
