@@ -83,7 +83,7 @@ def _info_message(lens: Lens, header: Header) -> CameraInfo:
 
 def _depth_message(shot: Shot, header: Header) -> Image:
     data = array("B")
-    data.frombytes(np.ascontiguousarray(shot.depth, "<f4").data)
+    data.frombytes(np.ascontiguousarray(shot.depth, "<f4").tobytes())
     height, width = shot.depth.shape
     return Image(header=header, height=height, width=width, encoding="32FC1", step=4 * width, data=data)
 
