@@ -39,8 +39,10 @@ class Scene:
 
 
 @pytest.fixture
-def scene(probe):
-    with running_node(lambda name, run: ColourModel(), model="colours", timeout=2.0) as node:
+def scene(probe, request):
+    """The parameter, if any: s in which a phrase must be found."""
+    timeout = getattr(request, "param", 60.0)
+    with running_node(lambda name, run: ColourModel(), model="colours", timeout=timeout) as node:
         yield Scene(probe, node)
 
 
@@ -56,6 +58,7 @@ def test_a_phrase_is_followed_until_stop(probe, scene):
     assert scene.stop().message.startswith("0 phrases")
 
 
+@pytest.mark.parametrize("scene", [1.0], indirect=True)
 def test_a_phrase_that_is_not_found_is_told_after_the_timeout(scene):
     scene.camera.pictures = [picture[:120, :160].copy() for picture in scene.camera.pictures]  # without that circle
     answer = scene.ask(PHRASE)
