@@ -11,6 +11,7 @@ median of the rounds, so that a busy machine slows all alike. The tokens of all 
 
 `stream`: latency and load of the perception node over DDS. `cameras`: how they grow with the number of cameras.
 `modules`: whether the perception node's boxes come later while a segmentation, editing or generation node works.
+`positions`: what targets in space cost the worker of a camera.
 `soak`: whether the node leaks while faults are injected again and again; exit code 1 if it does.
 """
 
@@ -47,6 +48,7 @@ EPILOG = """examples:
   vitron bench stream --seconds 12
   vitron bench cameras --cameras 1,2,4 --seconds 20
   vitron bench modules --seconds 10 --rounds 3
+  vitron bench positions --images 300
   vitron bench soak --minutes 10 --report docs/benchmarks/soak.md"""
 
 MARKER_TOKENS, QUESTION_TOKENS = 4, 40  # text beside the images, as in a prompt of RSOT
@@ -82,6 +84,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     modules = subjects.add_parser("modules", help="the perception node beside working modules; needs ROS")
     modules.add_argument("--seconds", type=number(0.1), default=10.0, help="length of each measurement (default: 10)")
     modules.add_argument("--rounds", type=whole(1), default=3, help="of each state, in turn (default: 3)")
+    positions = subjects.add_parser("positions", help="what positions in space cost, in CPU time; needs ROS")
+    positions.add_argument("--images", type=whole(10), default=300, help="measured for each row (default: 300)")
     soak = subjects.add_parser("soak", help="leaks of the perception node under injected faults; needs ROS")
     soak.add_argument("--minutes", type=number(0.01), default=10.0, help="length of the run (default: 10)")
     soak.add_argument("--report", type=Path, help="Markdown page to write")
@@ -97,7 +101,7 @@ def _counts(text: str) -> list[int]:
 def run(arguments: argparse.Namespace) -> int:
     if arguments.subject not in ("model", "reply"):
         import vitron_ros.ros.require_middleware  # noqa: F401  before rclpy
-        from vitron_ros.ros_tools.bench import cameras, modules, stream
+        from vitron_ros.ros_tools.bench import cameras, modules, positions, stream
         from vitron_ros.ros_tools.soak import soak
 
         if arguments.subject == "stream":
@@ -108,6 +112,8 @@ def run(arguments: argparse.Namespace) -> int:
             return cameras.run(arguments.cameras, arguments.seconds)
         if arguments.subject == "modules":
             return modules.run(arguments.seconds, arguments.rounds)
+        if arguments.subject == "positions":
+            return positions.run(arguments.images)
         return soak.run(arguments.minutes, arguments.report)
     if arguments.subject == "reply":
         from vitron_ros.cli import bench_reply

@@ -87,6 +87,17 @@ def pictures(count: int, width: int, height: int) -> list[Rgb]:
     return frames
 
 
+def depth_pictures(count: int, width: int, height: int, grid: int = GRID) -> list[NDArray[np.uint16]]:
+    """The depth of `pictures`, (H, W) mm: the boxes of the targets before the wall. `grid`: CIRCLE_GRID for circles."""
+    depths = []
+    for index in range(PERIOD_FRAMES):
+        depth = np.full((height, width), WALL_MM, np.uint16)
+        for left, top, right, bottom in target_boxes(index, count, width, height, grid).astype(int):
+            depth[top:bottom, left:right] = TARGET_MM
+        depths.append(depth)
+    return depths
+
+
 class _DepthPublisher:
     """Publishes calibration and depth of the pictures."""
 
@@ -96,14 +107,8 @@ class _DepthPublisher:
         self._depths = node.create_publisher(Image, "depth", qos.IMAGE["sensor_data"])
         k = [float(width), 0.0, width / 2 - 0.5, 0.0, float(width), height / 2 - 0.5, 0.0, 0.0, 1.0]
         self._info = CameraInfo(width=width, height=height, k=k, distortion_model="plumb_bob", d=[0.0] * 5)
-        grid = CIRCLE_GRID if arguments.circles else GRID
-        count = len(CIRCLES) if arguments.circles else arguments.targets
-        self._images = []
-        for index in range(PERIOD_FRAMES):
-            depth = np.full((height, width), WALL_MM, np.uint16)
-            for left, top, right, bottom in target_boxes(index, count, width, height, grid).astype(int):
-                depth[top:bottom, left:right] = TARGET_MM
-            self._images.append(depth_message(depth))
+        count, grid = (len(CIRCLES), CIRCLE_GRID) if arguments.circles else (arguments.targets, GRID)
+        self._images = [depth_message(depth) for depth in depth_pictures(count, width, height, grid)]
 
     def publish(self, index: int, header: Header) -> None:
         depth = self._images[index]
