@@ -56,6 +56,7 @@ WIDE_ASPECT = 4 / 3
 CLUTTER_MARGIN = 1.3  # size of a cluttered background relative to the image, so that the camera can move over it
 NAMED_BROKEN = 20  # broken records
 BATCHES_BEFORE_DOUBT, MAX_AFFECTED = 100, 0.1
+EMPTY_BATCHES = 10  # at the beginning, after which a run ends
 DENSE_FIELDS = tuple(field.name for field in fields(DenseTargets))
 
 
@@ -171,7 +172,7 @@ def load_batches(batches: Dataset[Batch], numbers: range, workers: int) -> Itera
     for batch in loader:
         if isinstance(batch, ConfigError):
             raise batch
-        broken.add(batch.broken)
+        broken.add(batch.broken, is_empty=batch.packs is None)
         yield batch
     broken.report()
 
@@ -180,19 +181,25 @@ class BrokenRecords:
     """Counts records that were left out of batches. The first of them are named in the log."""
 
     def __init__(self) -> None:
-        self._count = self._batches = self._affected = 0
+        self._count = self._batches = self._affected = self._empty = 0
 
-    def add(self, reasons: Sequence[str]) -> None:
+    def add(self, reasons: Sequence[str], *, is_empty: bool) -> None:
         """Notes those of a batch.
 
+        Args:
+            is_empty: whether nothing is left of it.
+
         Raises:
-            SourceError: more than one batch in ten has lost a record, after a hundred.
+            SourceError: all of the first ten batches are empty, or after a hundred one in ten has lost a record.
         """
         for reason in reasons[: max(0, NAMED_BROKEN - self._count)]:
             logger.warning("left out: %s", reason)
         self._count += len(reasons)
         self._batches += 1
         self._affected += bool(reasons)
+        self._empty += bool(reasons) and is_empty
+        if self._empty == self._batches == EMPTY_BATCHES:
+            raise SourceError(f"no record of the first {EMPTY_BATCHES} batches can be used; the last: {reasons[-1]}")
         if self._batches >= BATCHES_BEFORE_DOUBT and self._affected > MAX_AFFECTED * self._batches:
             raise SourceError(
                 f"{self._count} records of {self._batches} batches cannot be used, the last of them: {reasons[-1]}; "

@@ -51,12 +51,9 @@ class RecordBatches(Dataset[Batch]):
         )
 
     def __getitem__(self, number: int) -> Batch:
-        """
-        Raises:
-            ConfigError: no record of the batch can be used.
-        """
+        """A batch without any record that can be used is one black frame, of which nothing is asked."""
         count, packer, images, broken = self._config.records_per_batch, Packer(self._builder, self._sizes), [], []
-        frames = 0
+        size, frames = self._vision.image_size, 0
         for place in range(number * count, (number + 1) * count):
             rng = np.random.Generator(np.random.PCG64([self._config.seed, place]))
             chosen = self._mixture[place]
@@ -69,14 +66,12 @@ class RecordBatches(Dataset[Batch]):
                 broken.append(f"record {chosen.record} of {config.path}: {error}")
                 continue
             packer.add_clip(questions, frames)
-            size = self._vision.image_size
             images += [resized_square(np.asarray(image)[None], size)[0] for image in shown]
             frames += len(shown)
-        if not images:
-            raise ConfigError(f"no record of batch {number} can be used; the first: {broken[0]}")
-        pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous()
-        dense = unknown_targets(frames, self._vision.num_patches)
-        return Batch(pixels, dense, packer.packs(), tuple(broken))
+        pixels = np.stack(images or [np.zeros((size, size, 3), np.uint8)])
+        dense = unknown_targets(len(pixels), self._vision.num_patches)
+        channels_first = torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous()
+        return Batch(channels_first, dense, packer.packs() if images else None, tuple(broken))
 
     def _questions(self, record: Record, images: Sequence[Image], rng: Rng) -> list[Question]:
         """Raises RecordError where a question does not fit the context of the model."""

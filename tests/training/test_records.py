@@ -33,6 +33,7 @@ from training.packing import IGNORE
 from training.record_batches import RecordBatches, record_questions
 from training.records import Record, RecordTurn, draw_record
 from training.sources import open_source
+from training.training_module import TrainingModule
 from vitron_ros.errors import ConfigError, SourceError
 from vitron_ros.model.checkpoint import load_checkpoint
 from vitron_ros.model.parsing import parse_reply
@@ -309,17 +310,30 @@ def test_a_batch_is_of_its_number_alone_and_names_what_it_leaves_out(tmp_path, c
 def test_too_many_broken_records_end_the_run():
     broken = BrokenRecords()
     for _ in range(BATCHES_BEFORE_DOUBT - 1):
-        broken.add(["record 'x7' is broken"])
+        broken.add(["record 'x7' is broken"], is_empty=False)
     with pytest.raises(SourceError, match="cannot be used, the last of them: record 'x7'"):
-        broken.add(["record 'x7' is broken"])
+        broken.add(["record 'x7' is broken"], is_empty=False)
 
 
-def test_a_batch_without_any_record_is_an_error(tmp_path, checkpoint):
+def test_a_batch_without_any_record_trains_nothing_and_the_run_goes_on(tmp_path, checkpoint):
+    config = config_of(tmp_path, "captions")
+    write_records(config, tmp_path)
+    lines = Path(config.path).read_text().splitlines()
+    Path(config.path).write_text("\n".join([lines[0], *["{"] * 5]))
+    stage = replace(stage_on(config), records_per_batch=1)
+    batches = list(load_batches(batches_of(stage, checkpoint), range(12), 0))
+    assert [batch.packs is not None for batch in batches].count(True) == 2, "one of six records, twice"
+    module = TrainingModule(checkpoint.model, checkpoint.tokenizer, stage)
+    empty = next(batch for batch in batches if batch.packs is None)
+    assert len(empty.broken) == 1 and module(empty).total.item() == 0
+
+
+def test_a_run_whose_first_batches_are_all_empty_ends(tmp_path, checkpoint):
     config = config_of(tmp_path, "captions")
     Path(config.media).mkdir()
     Path(config.path).write_text("{}\n")
-    with pytest.raises(ConfigError, match="no record of batch 0 can be used; the first: "):
-        batches_of(stage_on(config), checkpoint)[0]
+    with pytest.raises(SourceError, match="no record of the first 10 batches can be used; the last: record 0 of"):
+        list(load_batches(batches_of(stage_on(config), checkpoint), range(20), 0))
 
 
 def test_a_model_that_crops_images_is_refused(tmp_path, checkpoint):
