@@ -46,7 +46,8 @@ class Conversation:
         _check_some(self.turns, "turn")
         if self.mark is not None:
             check_box(self.mark)
-        for _, answer in self.turns:
+        for question, answer in self.turns:
+            _check_text(question, "question")
             _check_text(answer, "answer")
             if MODULE_SIGN in answer:
                 reply = parse_reply(answer)
@@ -177,10 +178,13 @@ def check_box(box: Box) -> None:
 
 
 def fractions(boxes_xyxy: ArrayLike, width: int, height: int) -> Boxes:
-    """Boxes in px as fractions, as far as they are inside the image; nan for one that is outside. (..., 4)."""
+    """Boxes in px as fractions, as far as they are inside the image; nan for less than a pixel of width or height.
+
+    (..., 4). Annotations of people who leave the image end in such slivers.
+    """
     inside = clip(boxes_xyxy, width, height)
-    has_area = (inside[..., 2:] > inside[..., :2]).all(axis=-1, keepdims=True)
-    return np.asarray(np.where(has_area, norm_from_xyxy(inside, width, height), np.nan))
+    is_seen = (inside[..., 2:] - inside[..., :2] >= 1).all(axis=-1, keepdims=True)
+    return np.asarray(np.where(is_seen, norm_from_xyxy(inside, width, height), np.nan))
 
 
 def to_json(annotation: Annotation) -> dict[str, Any]:
@@ -278,6 +282,8 @@ def _text(value: Any) -> str:
 def _check_text(value: Any, what: str) -> None:
     if not isinstance(value, str) or not value.strip():
         raise RecordError(f"its {what} is {quoted(value)}; it must be text")
+    if any("\ud800" <= sign <= "\udfff" for sign in value):
+        raise RecordError(f"its {what} {quoted(value)} has half of a character; write it in UTF-8")
 
 
 def _check_some(values: Iterable[Any], what: str) -> None:

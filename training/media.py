@@ -53,11 +53,24 @@ def image_size(media: Media) -> tuple[int, int]:
     Raises:
         RecordError: it is missing or damaged.
     """
+    data = read_media(media)
     try:
-        header = read_header(media.read_bytes())
-    except (OSError, ImageError) as error:
+        header = read_header(data)
+    except ImageError as error:
         raise _damaged(media, error) from error
     return header.width, header.height
+
+
+def read_media(media: Media) -> bytes:
+    """The bytes of a file.
+
+    Raises:
+        RecordError: it is missing, or cannot be read.
+    """
+    try:
+        return media.read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: of a name that no file can have
+        raise _damaged(media, error) from error
 
 
 def read_frames(media: tuple[Media, ...], frames: int) -> list[Image]:
@@ -72,7 +85,7 @@ def read_frames(media: tuple[Media, ...], frames: int) -> list[Image]:
         if isinstance(media[0], Path):
             return _video_frames(media[0], frames)
         with tempfile.NamedTemporaryFile(suffix=media[0].suffix) as file:  # FFmpeg seeks in files that have a name
-            file.write(media[0].read_bytes())
+            file.write(read_media(media[0]))
             file.flush()
             return _video_frames(Path(file.name), frames)
     except (OSError, SourceError) as error:
@@ -80,9 +93,10 @@ def read_frames(media: tuple[Media, ...], frames: int) -> list[Image]:
 
 
 def _read_image(media: Media) -> Image:
+    data = read_media(media)
     try:
-        return decode_file(media.read_bytes())
-    except (OSError, ImageError) as error:
+        return decode_file(data)
+    except ImageError as error:
         raise _damaged(media, error) from error
 
 
@@ -91,7 +105,7 @@ def _damaged(media: Media, error: Exception) -> RecordError:
         return RecordError(f"{media} is missing")
     if isinstance(media, Path) and (problem := lfs_problem(media)):
         return RecordError(problem)
-    return RecordError(f"{media} cannot be read: {error}")
+    return RecordError(f"{media} cannot be read: {getattr(error, 'strerror', None) or error}")
 
 
 def _video_frames(path: Path, count: int) -> list[Image]:

@@ -20,8 +20,8 @@ from training.packing import Packer, PackSizes
 from training.questions import MARKED_TASKS, Question
 from training.records import Record, RecordTurn, Rng, draw_record
 from training.sources import open_source
-from vitron_ros.boxes import xyxy_from_norm
-from vitron_ros.errors import ConfigError
+from vitron_ros.boxes import check_box, xyxy_from_norm
+from vitron_ros.errors import ConfigError, RegionError
 from vitron_ros.frame import Image
 from vitron_ros.model.answers import grounded_text, one_box_text, track_text
 from vitron_ros.model.config import ModelConfig
@@ -131,8 +131,12 @@ def _marked(
         return turn, ()
     if said.task not in MARKED_TASKS and not takes_regions:
         raise RecordError(f"a question of {said.task} marks a region, and this model takes none")
+    height, width = image.shape[:2]
+    try:
+        box_xyxy = check_box(xyxy_from_norm(np.array(said.box), width, height), width, height)
+    except RegionError as error:
+        raise RecordError(f"its marked box cannot be seen: {error}") from error
     if takes_regions and (said.task not in MARKED_TASKS or rng.random() < 0.5):
-        height, width = image.shape[:2]
-        region = Region.from_box(xyxy_from_norm(np.array(said.box), width, height))
-        return replace(turn, regions=1), (MarkedRegion(region=region, width=width, height=height),)
+        marked = MarkedRegion(region=Region.from_box(box_xyxy), width=width, height=height)
+        return replace(turn, regions=1), (marked,)
     return replace(turn, box=said.box), ()

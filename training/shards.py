@@ -17,6 +17,7 @@ from training.annotations import AnnotatedMedia, to_json
 from training.config import READER_TASKS, RecordsConfig
 from training.data import NAMED_BROKEN
 from training.errors import RecordError
+from training.media import read_media
 from training.sources import Source, open_source
 from training.sources.tar_index import NAME, write_index
 from vitron_ros.cli.exit_code import DONE, FAILED, exit_code
@@ -110,13 +111,10 @@ def _sample(index: int, record: AnnotatedMedia) -> list[File]:
     """The files of a record. Raises RecordError if one cannot be read."""
     key = f"{index:09d}"
     entry = {"id": record.id, **to_json(record.annotation)}
-    files = [(f"{key}.json", json.dumps(entry, ensure_ascii=False).encode())]
+    files = [(f"{key}.json", json.dumps(entry).encode())]
     for number, media in enumerate(record.media):
         place = f".{number:06d}" if len(record.media) > 1 else ""
-        try:
-            files.append((f"{key}{place}{media.suffix.lower()}", media.read_bytes()))
-        except OSError as error:
-            raise RecordError(f"{media} cannot be read: {error.strerror or error}") from error
+        files.append((f"{key}{place}{media.suffix.lower()}", read_media(media)))
     return files
 
 

@@ -20,6 +20,7 @@ from training.annotations import (
     Sentence,
     TrackedObject,
     Tracks,
+    fractions,
     from_json,
     to_json,
 )
@@ -142,8 +143,14 @@ TRACK = {
         ("conversations", {"id": "x7", "image": "0.png", "QA": [{"i": "", "q": "", "a": "a"}]}, "its question is ''"),
         ("conversations", {"id": "x7", "video": "0.mp4", "start": 1, "QA": []}, "about a part of its video"),
         ("regions", {"id": "x7", "image": "0.png", "caption": "ring", "box": [10**400, 0, 1, 1]}, "too large"),
+        (
+            "conversations",
+            {**ENTRY, "conversations": [{"from": "human", "value": "<image>"}, {"from": "gpt", "value": "."}]},
+            "its question is ''; it must be text",
+        ),
         ("captions", {"id": "x7", "image": "0.png", "caption": ""}, "caption is ''; it must be text"),
         ("captions", {"id": "x7", "image": "0.png", "captions": []}, "it has no caption"),
+        ("captions", {"id": "x7", "image": "0.png", "caption": "ring\ud800"}, "half of a character"),
         ("regions", {"id": "x7", "image": "0.png", "caption": "ring", "box": [0.5, 0.1, 0.2, 0.3]}, "is no box"),
         ("regions", {"id": "x7", "image": "0.png", "caption": "ring", "box": [10, 20, 50, 60]}, "is no box"),
         ("regions", {"id": "x7", "image": "0.png", "caption": "ring", "box": [0.5, 0.1]}, "not enough values"),
@@ -228,6 +235,8 @@ def test_an_image_that_is_missing_or_cut_is_named(tmp_path):
     write_records(config, tmp_path)
     (Path(config.media) / "0.png").unlink()
     (Path(config.media) / "1.png").write_bytes((Path(config.media) / "1.png").read_bytes()[:200])
+    with pytest.raises(RecordError, match=r"cannot be read: .*surrogates"):
+        read_frames((Path(config.media) / "\ud800.png",), 1)
     for index, sentence in enumerate(("0.png is missing", "1.png cannot be read: the png is cut off")):
         record = read(config, index)
         with pytest.raises(RecordError, match=sentence):
@@ -400,6 +409,17 @@ def test_a_grounded_caption_names_the_box_of_each_phrase(tmp_path, checkpoint):
     twice = Sentence("a cup and a cup", (CUP, CUP))
     with pytest.raises(RecordError, match="nothing to ask for"):
         draw_record(regions(CUP, sentences=(twice,)), config, rng())
+
+
+def test_a_marked_box_of_less_than_a_pixel_is_refused(checkpoint):
+    """The region encoder would refuse it in the middle of a step, and end the run."""
+    sliver = RecordTurn(task="reg", box=(0.5, 0.5, 0.5001, 0.7), answer="a person")
+    record = Record(media=(Path("0.png"),), frames=1, turns=(sliver,))
+    for seed in range(4):
+        with pytest.raises(RecordError, match="its marked box cannot be seen"):
+            record_questions(record, [np.zeros((9, 9, 3), np.uint8)], checkpoint.prompts, rng(seed), takes_regions=True)
+    kept = fractions([[[31.2, 4, 40, 20], [30, 4, 40, 20], [-5, 4, -1, 20]]], 32, 24)[0]
+    assert np.isnan(kept).any(axis=1).tolist() == [True, False, True] and kept[1, 2] == 1
 
 
 def test_a_clip_starts_where_its_object_is_marked(tmp_path):
