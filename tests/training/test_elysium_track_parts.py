@@ -56,7 +56,7 @@ def test_every_text_has_noun_phrases_or_none(text):
 
 
 def test_spacy_without_its_pipeline_is_a_sentence():
-    with pytest.raises(ConfigError, match="install spacy and the pipeline"):
+    with pytest.raises(ConfigError, match="install spacy and a pipeline with a parser"):
         phrases_by_spacy("no_such_pipeline")
 
 
