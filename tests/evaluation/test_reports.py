@@ -108,7 +108,7 @@ def test_rows_that_do_not_fit_are_refused_by_name(folder, change, error, words):
 def test_the_papers_figures_stand_beside_with_what_they_do_not_print():
     metrics = ("auc", "p")
     (table,) = paper_tables("uav123", "all", metrics)
-    assert table.source == "elysium, table 4, uav123 all"
+    assert table.source == "elysium, table 4, uav123, all"
     assert table.columns == ("auc", "p")
     assert table.rows["Elysium (zero-shot)"] == (56.6, 79.2)
     assert table.rows["MDNet"] == (52.8, None)

@@ -9,6 +9,7 @@ from typing import Any
 from vitron_ros.yaml_file import read_yaml
 
 OWN_SCALE = ("judged_score", "is")
+NOT_STATED = {"not_stated": "split not stated"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +17,7 @@ class PaperTable:
     """What the papers print for one benchmark.
 
     Attributes:
-        source: such as "elysium, table 4, lasot test".
+        source: such as "elysium, table 4, lasot, test".
         columns: metrics by the papers' names.
         rows: method -> a value for each column, in the papers' units; None: not printed.
         own: the methods that the papers propose.
@@ -74,7 +75,7 @@ def _table(place: tuple[str, int, str], benchmark: str, results: Iterable[dict[s
     methods = dict.fromkeys(method for method, _ in values)
     protocol = _document()["protocol"].get(f"{paper}_{number}")
     return PaperTable(
-        source=f"{paper}, table {number}, {benchmark} {split.replace('_', ' ')}",
+        source=f"{paper}, table {number}, {benchmark}, {NOT_STATED.get(split, split)}",
         columns=columns,
         rows={method: tuple(values.get((method, column)) for column in columns) for method in methods},
         own=tuple(dict.fromkeys(row["method"] for row in results if row["own"])),

@@ -51,7 +51,7 @@ def test_an_object_of_refcocog_has_all_its_sentences(tmp_path, monkeypatch):
     assert figures["cider"] > 1
     assert figures["meteor"] is None
     assert "| this run (simple tokens) | missing |" in text
-    assert "## Beside vitron, table 7, refcocog not stated" in text
+    assert "## Beside vitron, table 7, refcocog, split not stated" in text
 
 
 def test_a_clip_of_elysium_track_ends_with_the_marked_object(tmp_path, monkeypatch):

@@ -52,8 +52,8 @@ def test_rec_by_both_rules_beside_both_papers(data, tmp_path, monkeypatch):
         "minigpt-v2": {"accuracy": 0.5, "unparsed": 0.0},  # IoU > 0.5
         "lmms-eval": {"accuracy": 1.0, "unparsed": 0.0},  # IoU >= 0.5
     }
-    assert "## Beside vitron, table 8, refcoco val\n\n| method | acc_iou50 |" in text
-    assert "## Beside elysium, table 2, refcoco val" in text
+    assert "## Beside vitron, table 8, refcoco, val\n\n| method | acc_iou50 |" in text
+    assert "## Beside elysium, table 2, refcoco, val" in text
     assert text.count("| this run (minigpt-v2) | 50.0 |") == 2
     assert (tmp_path / "out/report.html").read_text().count("data:image/jpeg") == 2
 
@@ -83,7 +83,7 @@ def test_the_split_of_the_paper_is_the_split_of_the_run(data, tmp_path, monkeypa
     run(monkeypatch, "refcoco", data, tmp_path / "out", lambda request: boxes(request, RIGHT), "--split", "testA")
     document, text = report(tmp_path / "out")
     assert document["figures"]["minigpt-v2"]["accuracy"] == 1
-    assert "refcoco testA" in text and "refcoco val" not in text
+    assert "refcoco, testA" in text and "refcoco, val" not in text
 
 
 def test_grec_by_the_published_cut_off_and_by_the_models_own(tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """Suites of whole videos: a sentence's tube (VidSTG, HC-STVG), and all objects of a kind (MOT16, DanceTrack)."""
 
 import json
+import pickle
 import zipfile
 
 import numpy as np
@@ -13,6 +14,8 @@ from vitron_ros.cli.main import main
 from vitron_ros.errors import MetricError, PredictionError
 from vitron_ros.evaluation.predictions import FILE, TIMINGS, read_run
 from vitron_ros.evaluation.report import write_report
+from vitron_ros.evaluation.runner import Item
+from vitron_ros.evaluation.suite import find_suite
 from vitron_ros.evaluation.tasks.found_tubes import longest_run
 from vitron_ros.grounding.request import ModelReply, ReplyStatus
 from vitron_ros.images.codec import encode_jpeg
@@ -61,6 +64,13 @@ def test_a_tube_is_the_longest_run_of_boxes(tubes, tmp_path, monkeypatch):
     assert document["figures"]["tubedetr"] == {"m_tiou": 0.4, "m_viou": 0.4, "viou@0.3": 1, "viou@0.5": 0}
     assert document["figures"]["pg-video-llava"] == {"mean_spatial_iou": 0.5}
     assert document["by_group"]["tubedetr"]["declarative"]["samples"] == 1
+
+
+def test_a_sentence_can_be_sent_to_another_process(tubes):
+    (record,) = find_suite("hc-stvg").dataset.read(tubes, "val_v2")
+    item = pickle.loads(pickle.dumps(Item("hc-stvg", {}, record, is_drawn=True)))
+    assert item.name == "1_abc.mp4"
+    assert np.array_equal(item.record.boxes_xyxy, record.boxes_xyxy, equal_nan=True)
 
 
 def test_a_target_that_is_never_found_scores_0(tubes, tmp_path, monkeypatch):
