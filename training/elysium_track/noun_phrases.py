@@ -79,8 +79,8 @@ def phrases_by_spacy(pipeline: str) -> FindPhrases:
         list(parse("A car.").noun_chunks)  # a pipeline without a parser fails here
     except (ImportError, OSError, ValueError) as error:
         raise ConfigError(
-            f"spaCy's pipeline {pipeline} cannot be used ({error}); install spacy and a pipeline with a parser, or leave "
-            "it out"
+            f"spaCy's pipeline {pipeline} cannot be used ({error}); install spacy and a pipeline with a parser, "
+            "or leave it out"
         ) from error
 
     def find(caption: str) -> list[NounPhrase]:
