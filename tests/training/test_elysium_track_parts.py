@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import ScriptedModel, found, frame, said
+from training.elysium_track.__main__ import main
 from training.elysium_track.captioned_videos import read_captioned_videos
 from training.elysium_track.collection import _Copies
 from training.elysium_track.detections import Detections, detect
@@ -198,3 +199,18 @@ def test_settings_outside_their_range_are_refused():
         Settings(min_agreement=1.5)
     with pytest.raises(ConfigError, match="below min_frames"):
         Settings(max_frames=8)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ([], "holds no captioned video"),
+        (["--tracker=tortoise"], "there is no tracker 'tortoise'"),
+        (["--min-detection=1.5"], "min_detection is 1.5; it must be at most 1.0"),
+        (["--max-frames=4"], "max_frames is 4, below min_frames 16"),
+    ],
+)
+def test_what_a_person_can_mend_is_a_sentence(tmp_path, capsys, options, words):
+    assert main([str(tmp_path), f"--out={tmp_path / 'out'}", "--model=vitron-tiny", *options]) == 1
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
