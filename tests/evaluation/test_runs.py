@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -190,6 +191,14 @@ def test_a_cluster_without_ray_is_a_sentence(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ConfigError, match="pip install ray"):
         next(on_ray("auto")(len, []))
+
+
+def test_a_cluster_that_is_not_there_is_told_at_once(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", types.SimpleNamespace(init=lambda **options: pytest.fail("it would wait")))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with pytest.raises(ConfigError, match=f"no Ray cluster answers at 127.0.0.1:{port}"):
+        next(on_ray(f"127.0.0.1:{port}")(len, []))
 
 
 def test_an_unknown_suite_is_answered_with_the_known_ones(data, tmp_path, capsys):

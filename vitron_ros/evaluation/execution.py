@@ -1,6 +1,7 @@
 """Where the tasks of a long run are executed: in this process, in several of this machine, or on a Ray cluster."""
 
 import os
+import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -11,6 +12,8 @@ from vitron_ros.errors import ConfigError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+
+PATIENCE_S = 10.0  # until a cluster's head node lets connect
 
 
 class Execute(Protocol):
@@ -54,8 +57,9 @@ def on_ray(address: str) -> Execute:
         except ImportError as error:
             raise ConfigError(f"a cluster is used through Ray ({error}); run: pip install ray") from error
         try:
+            _knock(address)
             ray.init(address=address, log_to_driver=False)
-        except (ConnectionError, ValueError) as error:
+        except (OSError, ValueError) as error:
             raise ConfigError(f"no Ray cluster answers at {address}: {error}") from error
         try:
             remote = ray.remote(num_cpus=1)(function)
@@ -67,6 +71,13 @@ def on_ray(address: str) -> Execute:
             ray.shutdown()
 
     return execute
+
+
+def _knock(address: str) -> None:
+    """Raises OSError where nobody listens at HOST:PORT; Ray itself goes on trying for more than five minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if port.isdecimal():
+        socket.create_connection((host, int(port)), PATIENCE_S).close()
 
 
 def _end_with_parent() -> None:
