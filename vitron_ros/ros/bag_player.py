@@ -152,6 +152,8 @@ def play_bag(node: Node, arguments: argparse.Namespace, stop: Sequence[int]) -> 
     wait_for_subscriber(camera, stop)
     timeline: Timeline | None = None
     for _ in range(arguments.loop):
+        if stop:
+            break
         bad: list[ImageError] = []
         frames = bag.images(topic, on_bad=partial(_note, bad))
         first = next(frames, None)
