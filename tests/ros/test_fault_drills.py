@@ -445,8 +445,8 @@ def stops(stage):
     """Until it is noticed: the target's goal stays, its feedback says so."""
     stage.paused.add("front")
     stage.probe.feedback.clear()
-    with stage.set("max_image_age", 1.0):  # 2.5 times the period of images is less, also on a busy machine
-        stage.run_until_diagnosed("front", DiagnosticStatus.STALE, "max_image_age")
+    with stage.set("max_image_age", 1.0):  # or 2.5 times the period of images, where that is longer
+        stage.run_until_diagnosed("front", DiagnosticStatus.STALE, "no image for longer than")
         stage.run_until(lambda: any(item.phase == Feedback.INPUT_STALE for item in stage.probe.feedback), "feedback")
         question = stage.probe.ask(Converse.Goal(text="what is it?", camera="front"))
         assert stage.result(question).error_code == Converse.Result.INPUT_STALE
@@ -564,7 +564,7 @@ def while_it_is_lost(stage):
 def while_its_camera_is_silent(stage):
     handle = while_it_is_followed(stage)
     stage.paused.add("front")
-    with stage.set("max_image_age", 1.0):  # 2.5 times the period of images is less, also on a busy machine
+    with stage.set("max_image_age", 1.0):
         stage.probe.feedback.clear()
         stage.run_until(lambda: any(item.phase == Feedback.INPUT_STALE for item in stage.probe.feedback), "feedback")
     return handle
