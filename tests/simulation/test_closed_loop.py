@@ -16,7 +16,7 @@ STOP_S = 0.3
 
 @pytest.fixture(scope="module")
 def run():
-    return ClosedLoop(Walk(), ColourModel()).follow(15.0)
+    return ClosedLoop(Walk(), ColourModel()).follow(13.0)
 
 
 def test_the_distance_is_kept_through_the_occlusion(run):

@@ -19,7 +19,7 @@ from vitron_ros.worlds.clip import ObjectSpec
 
 PHRASE = "the purple mug"
 LENS = Lens(240, 180, 208.0)
-PERIOD_NS = SECOND_NS // 10
+PERIOD_NS = SECOND_NS // 8
 CAMERAS = {"left": CameraPose(0.0, 0.9, 0.35, 0.15), "right": CameraPose(0.0, -0.9, 0.35, -0.15)}
 TARGET_X, TARGET_HEIGHT, REACH = 2.4, 0.32, 1.7  # m: how far to the side the mug goes
 CROSSING_S = 3.0  # from one side to the other
