@@ -16,7 +16,7 @@ TARGETS = {"purple mug", "red ring", "yellow stick", "blue square"}
 
 @pytest.fixture(scope="module")
 def figures():
-    return evaluate(read_recording(BAGS / "depth", frames=60), DepthConfig())
+    return evaluate(read_recording(BAGS / "depth", frames=36), DepthConfig())
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_recording_without_depth_is_refused():
 def test_the_picture_shows_every_target(tmp_path, capsys):
     pytest.importorskip("matplotlib")
     file = tmp_path / "positions.svg"
-    assert main(["eval", "positions", str(BAGS / "depth"), "--picture", str(file), "--frames", "20"]) == 0
+    assert main(["eval", "positions", str(BAGS / "depth"), "--picture", str(file), "--frames", "8"]) == 0
     assert set(re.findall(r">([a-z ]+)</text>", file.read_text())) >= TARGETS
     header, first, *_ = capsys.readouterr().out.splitlines()
     assert header.split()[:2] == ["depth", "placed"]
