@@ -70,6 +70,7 @@ setup(
         "pyyaml>=6",
         "rosbags>=0.11",
         "safetensors>=0.4",
+        "scipy>=1.10",
         "tokenizers>=0.20",
         "torch>=2.6",
         "tqdm>=4.60",

@@ -1,17 +1,16 @@
-"""Colours and silhouettes: which pixels are taken for the target's, and the box they ask for."""
+"""Colours and silhouettes: which pixels are taken for the target's."""
 
 import numpy as np
 import pytest
 
 from tests.tracking.scenes import box_at, scene
-from vitron_ros.boxes import iou
 from vitron_ros.tracking.appearance import ColourModel, colour_bins, histogram
 from vitron_ros.tracking.box_tracker import View
-from vitron_ros.tracking.crop import crop_scale, take_crop
-from vitron_ros.tracking.motion import STILL
-from vitron_ros.tracking.silhouette import Silhouette, colours_of, cut_to
+from vitron_ros.tracking.crop import take_crop
+from vitron_ros.tracking.silhouette import Silhouette
 
-PLACE = np.array([160.0, 120.0])
+PLACE, SIZE = np.array([160.0, 120.0]), np.array([48.0, 48.0])
+BOX = box_at((160, 120))
 
 
 def test_a_histogram_is_a_distribution_that_leaks_to_neighbouring_colours_only():
@@ -37,27 +36,24 @@ def test_evidence_tells_the_targets_colours_from_the_rest():
     assert colours.likeness(histogram(green, np.ones((4, 4)))) == 0
 
 
-@pytest.mark.parametrize(("size", "grown"), [(48, 48), (48, 56), (48, 42)])
-def test_the_box_follows_the_target_s_size(size, grown):
-    scale = crop_scale(np.full(2, float(size)))
-    first, second = (take_crop(View(scene(0, tuple(PLACE), size=s)), PLACE, scale) for s in (size, grown))
-    box = first.from_image(box_at(tuple(PLACE), size))
-    seen = Silhouette(first, box).observe(second, box, STILL, None)
-    asked, true = second.to_image(seen.box_xyxy), box_at(tuple(PLACE), grown)
-    assert iou(asked, true) > 0.8
-    assert np.sign(asked[2] - asked[0] - size - (grown - size) * 0.1) == np.sign(grown - size) or size == grown
+@pytest.fixture
+def learned():
+    crop = take_crop(View(scene(0, tuple(PLACE))), PLACE, SIZE)
+    return Silhouette(crop, crop.from_image(BOX))
 
 
-def test_where_the_target_is_gone_the_colours_are_unlike_its_own():
-    scale = crop_scale(np.full(2, 48.0))
-    first, second = (take_crop(View(scene(0, place)), PLACE, scale) for place in (tuple(PLACE), None))
-    box = first.from_image(box_at(tuple(PLACE)))
-    silhouette = Silhouette(first, box)
-    likeness = []
-    for crop in (first, second):
-        seen = silhouette.observe(crop, box, STILL, None)
-        target, _ = colours_of(seen.bins, cut_to(seen.mask, box), crop, box)
-        likeness.append(silhouette.colours.likeness(target))
+def test_where_the_target_is_gone_the_colours_are_unlike_its_own(learned):
+    crops = [take_crop(View(scene(0, place)), PLACE, SIZE) for place in (tuple(PLACE), None)]
+    likeness = [learned.colours.likeness(learned.colours_in(crop, crop.from_image(BOX))[0]) for crop in crops]
     assert likeness[0] > 0.9
     assert likeness[1] < 0.5
-    assert silhouette.likeness(first, box) > 2 * silhouette.likeness(second, box)
+
+
+def test_where_the_surroundings_are_seen_the_target_is_not(learned):
+    """Its right half has gone."""
+    frame = scene(0, None)
+    frame.rgb[96:144, 136:160] = scene(0, tuple(PLACE)).rgb[96:144, 136:160]
+    seen = learned.cut_out(take_crop(View(frame), PLACE, SIZE), BOX)
+    assert seen is not None
+    left, right = np.split(seen.pixels > 0, 2, axis=1)
+    assert left.mean() > 0.8 > 0.2 > right.mean()

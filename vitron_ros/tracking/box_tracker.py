@@ -1,8 +1,9 @@
 """What every box tracker can do, and the per-frame work that trackers share."""
 
+import threading
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -28,30 +29,38 @@ class BoxEstimate:
 class View:
     """One frame as trackers see it. What several targets need of it is computed once, when first asked for.
 
-    Not thread-safe: one worker owns a view.
+    Trackers in several threads may read one view.
     """
 
     def __init__(self, frame: Frame) -> None:
         self.frame = frame
         self._levels = [frame.rgb]
+        self._grey_levels: list[Image] = []
+        self._lock = threading.Lock()
 
     @cached_property
     def bgr(self) -> Image:
         """(H, W, 3) uint8, contiguous: the channel order of OpenCV's own trackers."""
         return np.asarray(cv2.cvtColor(self.frame.rgb, cv2.COLOR_RGB2BGR), np.uint8)
 
-    def level(self, index: int) -> tuple[Image, int]:
-        """The frame made smaller `index` times by two, and the factor reached: no side falls below 16 px.
+    def level(self, index: int, *, is_grey: bool = False) -> tuple[Image, int]:
+        """The frame, in colours or in grey, made smaller `index` times by two, and the factor reached.
+
+        No side falls below 16 px.
 
         Pixels are averaged in blocks of 2 x 2, so the pixel x, y of a level covers [x, x + 1) * factor of the frame.
         """
-        while len(self._levels) <= index and min(self._levels[-1].shape[:2]) >= 32:
-            rgb = self._levels[-1]
-            height, width = rgb.shape[0] // 2, rgb.shape[1] // 2
-            half = cv2.resize(rgb[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
-            self._levels.append(np.asarray(half, np.uint8))
-        index = min(index, len(self._levels) - 1)
-        return self._levels[index], 2**index
+        with self._lock:
+            while len(self._levels) <= index and min(self._levels[-1].shape[:2]) >= 32:
+                rgb = self._levels[-1]
+                height, width = rgb.shape[0] // 2, rgb.shape[1] // 2
+                half = cv2.resize(rgb[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
+                self._levels.append(np.asarray(half, np.uint8))
+            index = min(index, len(self._levels) - 1)
+            while is_grey and len(self._grey_levels) <= index:
+                grey = cv2.cvtColor(self._levels[len(self._grey_levels)], cv2.COLOR_RGB2GRAY)
+                self._grey_levels.append(np.asarray(grey, np.uint8))
+        return (self._grey_levels if is_grey else self._levels)[index], 2**index
 
 
 class BoxTracker(Protocol):
@@ -65,6 +74,13 @@ class BoxTracker(Protocol):
 
         redetect: a lost target may be looked for elsewhere in the image, which costs more than following it.
         """
+
+
+@runtime_checkable
+class ParallelTracker(Protocol):
+    """A tracker that shares nothing but the view with others, which may be stepped beside it in other threads."""
+
+    is_parallel: ClassVar[bool]
 
 
 @runtime_checkable

@@ -1,37 +1,31 @@
 """How sure the default tracker may be: the probability that its box has an IoU of 0.5 or more.
 
-A logistic of two cues, fitted on the development sequences with several starts, forwards and backwards, and with the
-target covered for a while. docs/experiments.md has the reliability by leaving one sequence out.
+A logistic of two cues, fitted on development sequences that were followed forwards and backwards, partly with the
+target covered for a while. docs/experiments.md has the reliability by leaving out one group of sequences.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-HEIGHT_WEIGHT = 9.2
-LIKENESS_WEIGHT = 3.5
-BIAS = -5.5
+LIKENESS_WEIGHT = 4.2
+FAMILIARITY_WEIGHT = 3.5
+BIAS = -5.7
 
 
 @dataclass(frozen=True, slots=True)
 class Cues:
-    """Evidence for a box, each in [0, 1] but for noise.
+    """Evidence for a box, each 0 where nothing is like the target, and about 1 where all is as usual.
 
     Attributes:
-        height: the correlation filter's answer where it places the target.
-        likeness: of the silhouette's colours and the target's usual ones.
+        likeness: of the colours there and the target's.
+        familiarity: of what is there to the long-term filter.
     """
 
-    height: float
     likeness: float
+    familiarity: float
 
     def probability(self) -> float:
         """Of the box being right, in (0, 1)."""
-        odds = HEIGHT_WEIGHT * min(max(self.height, 0), 1) + LIKENESS_WEIGHT * min(max(self.likeness, 0), 1) + BIAS
-        return float(1 / (1 + np.exp(-odds)))
-
-    def towards(self, other: "Cues", rate: float) -> "Cues":
-        """Moved towards other cues by `rate`, in [0, 1]."""
-        return Cues(
-            self.height + rate * (other.height - self.height), self.likeness + rate * (other.likeness - self.likeness)
-        )
+        likeness, familiarity = (min(max(cue, 0.0), 1.0) for cue in (self.likeness, self.familiarity))
+        return float(1 / (1 + np.exp(-(LIKENESS_WEIGHT * likeness + FAMILIARITY_WEIGHT * familiarity + BIAS))))

@@ -8,9 +8,9 @@ from vitron_ros.tracking.appearance import Histogram, colour_bins, colour_eviden
 from vitron_ros.tracking.box_tracker import View
 
 COARSE_PX = 160  # the colours are looked at in the first level of the pyramid that is no wider
-COLOURED_PLACES = 4
-PLACES_IN_TURN = 3
-STRIDE = 0.9  # of the target's mean size, between neighbouring places
+COLOURED_PLACES = 3
+PLACES_IN_TURN = 2
+STRIDE = 1.6  # of the target's mean size, between neighbouring places
 SIZES = (1.0, 0.74, 1.35)  # of the target's when it was last sure, one a frame
 
 

@@ -9,6 +9,7 @@ from vitron_ros.frame import Frame
 from vitron_ros.masks import CroppedMask
 from vitron_ros.tracking.box_tracker import AppearanceTracker, BoxTracker, MaskTracker, View
 from vitron_ros.tracking.catch_up import CatchUp
+from vitron_ros.tracking.parallel import step_all
 from vitron_ros.tracking.track import EventKind, Reason, Track, TrackEvent, TrackSnapshot, TrackState
 
 EVENT_REASON = {EventKind.LOST: Reason.NOT_SEEN, EventKind.REACQUIRED: Reason.NONE}
@@ -139,11 +140,14 @@ class TrackManager:
         """
         events = []
         to_redetect = self._next_to_redetect(redetects_sparingly)
-        for target in self._targets.values():
-            may_redetect = target is to_redetect or target.track.is_seen
-            if target.track.state is TrackState.LOST and not may_redetect:
-                continue
-            kind = target.track.update(target.tracker.step(view, redetect=may_redetect), now_ns, life)
+        stepped = [
+            target
+            for target in self._targets.values()
+            if target is to_redetect or target.track.state is not TrackState.LOST
+        ]
+        steps = [(target.tracker, target is to_redetect or target.track.is_seen) for target in stepped]
+        for target, estimate in zip(stepped, step_all(steps, view), strict=True):
+            kind = target.track.update(estimate, now_ns, life)
             if kind is not None:
                 events.append(self._event(target.track, view.frame, kind, EVENT_REASON[kind], EVENT_TEXT[kind]))
         return events

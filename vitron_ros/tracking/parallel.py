@@ -1,0 +1,33 @@
+"""Steps of several trackers beside each other, on the cores that the process may use."""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+
+from vitron_ros.tracking.box_tracker import BoxEstimate, BoxTracker, ParallelTracker, View
+
+Step = tuple[BoxTracker, bool]
+"""A tracker, and whether it may look for a lost target."""
+
+
+def step_all(steps: Sequence[Step], view: View) -> list[BoxEstimate]:
+    """Every tracker's estimate for the next frame, the same as if one had been stepped after the other."""
+
+    def step(item: Step) -> BoxEstimate:
+        tracker, redetect = item
+        return tracker.step(view, redetect=redetect)
+
+    if len(steps) > 1 and _cores() > 1 and all(isinstance(tracker, ParallelTracker) for tracker, _ in steps):
+        return list(_threads().map(step, steps))
+    return [step(item) for item in steps]
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    """For all cameras: they compete for the same cores."""
+    return ThreadPoolExecutor(_cores(), thread_name_prefix="tracker")
