@@ -159,6 +159,14 @@ def start(field):
     return handle
 
 
+def stand(field, since_ns, *, is_answered=True):
+    """Step until the robot is told to stand, which must be within `STOP_NS` of simulated time."""
+    while field.walk.robot.command != STOP:
+        assert field.walk.time_ns + CAMERA_PERIOD_NS - since_ns <= STOP_NS, "the robot goes on"
+        field.step(is_answered=is_answered)
+        field.spin_until(lambda: field.walk.robot.command == STOP, COMMAND_S, is_needed=False)
+
+
 def test_the_robot_moves_for_its_goal_alone_and_stops_however_that_ends(field, perception, follow):
     field.connect()
     for _ in range(3):
@@ -194,10 +202,7 @@ def test_the_robot_stops_within_0_3_s_when_its_target_is_gone(field, perception,
     field.connect()
     handle = start(field)
     gone_ns, field.walk.vanishes_s = field.walk.time_ns, field.walk.time_s
-    while field.walk.robot.command != STOP:
-        assert field.walk.time_ns + CAMERA_PERIOD_NS - gone_ns <= STOP_NS, "the robot goes on"
-        field.step()
-        field.spin_until(lambda: field.walk.robot.command == STOP, COMMAND_S, is_needed=False)
+    stand(field, gone_ns)
     for _ in range(10):
         field.step()
         assert field.walk.robot.command == STOP
@@ -250,10 +255,7 @@ def test_the_phrase_is_followed_at_its_distance_and_kill_9_of_perception_stops_t
         assert field.walk.robot.command != STOP
         perception.send_signal(signal.SIGKILL)
         perception.wait()
-        killed_ns = field.walk.time_ns
-        while field.walk.robot.command != STOP:
-            field.step(is_answered=False)
-            assert field.walk.time_ns - killed_ns <= 4 * STOP_NS, "the robot goes on"
+        stand(field, field.walk.time_ns, is_answered=False)
         assert field.result(handle).error_code == TrackObject.Result.UNREACHABLE
     finally:
         perception.kill()
