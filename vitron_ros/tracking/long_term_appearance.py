@@ -17,7 +17,7 @@ FIRST_LOOKS = 10  # in which what is usual is learned, whatever it is
 FIRST_MEAN_RATE = 0.3
 LEARN_FROM = 0.6  # of the usual height; of what is less like the target nothing is learned
 WHOLE_FROM = 0.8  # of the usual height: nothing covers the target
-MISMATCH_BELOW = 0.45  # of the usual height
+MISMATCH_BELOW = 0.6  # of the usual height
 
 
 class LongTermAppearance:
