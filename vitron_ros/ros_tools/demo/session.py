@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ NODE_TIMEOUT_S = 120.0  # for the node to load its model
 START_TIMEOUT_S = 180.0  # for the player to come up and find its subscriber, which may export its model first
 TAIL_S = 1.0  # for the last tracks to arrive
 ANSWER_TIMEOUT_S = 30.0  # for what the model still owes when the bag has ended
+MAX_IMAGE_AGE_S = 10.0  # a player that a busy machine holds up is no camera that has stopped
 BOX_TIMEOUT = Duration(sec=60)  # for the image on which a box was drawn
 VISIBLE = 0.5  # share of a target that must be in sight for its image to count
 
@@ -151,7 +153,9 @@ def play(scene: DemoScene, model: str = "", backend: str = "auto") -> DemoRecord
         **transport_environment(),
     }
     os.environ.update({name: value for name, value in environment.items() if name not in os.environ})
-    parameters = ("--ros-args", "-p", f"model:={model}", "-p", f"model_backend:={backend}") if model else ()
+    chosen = {"model": model, "model_backend": backend} if model else {}
+    settings = {"max_image_age": MAX_IMAGE_AGE_S, **chosen}
+    parameters = ["--ros-args", *chain.from_iterable(("-p", f"{name}:={value}") for name, value in settings.items())]
     with (
         node_process("ros.perception_node", *parameters) as node,
         node_process("ros.bag_player", str(scene.bag), "--wait") as player,
