@@ -21,7 +21,7 @@ LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 """Arguments of every `from_pretrained`: nothing is fetched, and no code of a directory is run."""
 
 VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "spiece.model")
-EXTRAS = {"scipy": "owlv2", "sentencepiece": "sentencepiece"}
+EXTRAS = {"sentencepiece": "sentencepiece"}
 """Of this package, by what a part of a model turns out to need."""
 
 Part = TypeVar("Part")

@@ -7,8 +7,6 @@ from vitron_ros.boxes import iou_matrix, xyxy_from_ltwh
 from vitron_ros.errors import MetricError
 from vitron_ros.evaluation.metrics.multi_object import Objects, count, mot16_objects
 
-pytest.importorskip("scipy", reason="the best assignment is scipy's")
-
 
 def objects(**boxes: tuple[float, float]) -> Objects:
     """Squares of 10 px by the id, as in a1=(x, y)."""

@@ -147,7 +147,6 @@ def write_persons(folder, rows, digits=6):
 
 
 def test_all_persons_are_followed_under_ids_and_scored_as_trackeval_does(tmp_path, monkeypatch):
-    pytest.importorskip("scipy", reason="the extra `evaluation` is not installed")
     write_persons(tmp_path / "data/train/MOT16-02", ROWS)
     rows = run(monkeypatch, "mot16", tmp_path / "data", tmp_path / "out", persons)
     tracks = rows["MOT16-02"]["tracks"]

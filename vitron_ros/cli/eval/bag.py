@@ -217,7 +217,6 @@ def _table(document: dict[str, Any]) -> str:
 
 def _row(item: dict[str, Any]) -> list[str]:
     single = (item["single"] or {}).get(VARIANTS[0], {})
-    several = item["several"] or {}
     return [
         ",".join(map(str, item["targets"])),
         "" if item["labelled"] is None else str(item["labelled"]),
@@ -226,7 +225,7 @@ def _row(item: dict[str, Any]) -> list[str]:
         "-" if item["returns"] is None else f"{item['recovered']}/{item['returns']}",
         "-" if item["switches"] is None else str(item["switches"]),
         _cell(item["ghosts"]),
-        *(_cell(several.get(key)) for key in SEVERAL.values()),
+        *(_cell(item["several"].get(key)) for key in SEVERAL.values()),
     ]
 
 

@@ -68,9 +68,7 @@ def shares(document: Mapping[str, Any]) -> Iterator[tuple[str, float | None]]:
     for name, item in named:
         for variant, figures in (item["single"] or {}).items():
             yield from ((f"{name}: {variant} {key}", _share(figures[key])) for key in SHARES if key in figures)
-        yield from (
-            (f"{name}: {key}", _share(item["several"][key])) for key in SHARES if key in (item["several"] or {})
-        )
+        yield from ((f"{name}: {key}", _share(item["several"][key])) for key in SHARES if key in item["several"])
         yield from ((f"{name}: streaming {key}", _share(value)) for key, value in (item["streaming"] or {}).items())
         yield f"{name}: recovered", item["recovered"] / item["returns"] if item["returns"] else None
         yield f"{name}: ghosts", None if item["ghosts"] is None else _share(item["ghosts"])

@@ -15,7 +15,7 @@ import numpy as np
 
 from vitron_ros.boxes import Boxes, iou_matrix, ltwh_from_xyxy
 from vitron_ros.clock import SECOND_NS
-from vitron_ros.errors import ConfigError, MetricUnavailable
+from vitron_ros.errors import ConfigError
 from vitron_ros.evaluation.bags.goal_runs import BagRun, GoalRun
 from vitron_ros.evaluation.metrics import single_object
 from vitron_ros.evaluation.metrics.multi_object import MotCounts, Objects, count
@@ -38,7 +38,7 @@ class GoalFigures:
         single: variant -> `auc`, `precision`, `norm_precision`; None: several objects are meant, or were followed.
         first_track_s: from the goal to its first box with an IoU of 0.5 or more; None: there was none.
         switches, returns, recovered, ghosts: see `stream_metrics.py`; None: as of `single`, or an image is unlabelled.
-        several: MOTA, IDF1, HOTA and the rest; None: scipy is not installed.
+        several: MOTA, IDF1, HOTA and the rest.
         streaming: success AUC of the newest box that was out at the stamp of each image, `auc`, and its mean over
             permitted latencies of 0 to 1 image, `mean_auc`; None: as of `single`, or images take no time.
     """
@@ -56,7 +56,7 @@ class GoalFigures:
     returns: int | None
     recovered: int | None
     ghosts: float | None
-    several: dict[str, float] | None
+    several: dict[str, float]
     streaming: dict[str, float] | None
 
 
@@ -86,7 +86,7 @@ def figures(run: BagRun) -> dict[str, Any]:
     )
 
 
-def _goal_figures(run: GoalRun, counts: MotCounts | None) -> GoalFigures:
+def _goal_figures(run: GoalRun, counts: MotCounts) -> GoalFigures:
     streaming = _stream_figures(run)
     return GoalFigures(
         name=run.name,
@@ -102,7 +102,7 @@ def _goal_figures(run: GoalRun, counts: MotCounts | None) -> GoalFigures:
         returns=streaming.get("returns"),
         recovered=streaming.get("recovered"),
         ghosts=streaming.get("ghosts"),
-        several=None if counts is None else counts.figures(),
+        several=counts.figures(),
         streaming=_streaming(run),
     )
 
@@ -189,14 +189,11 @@ def _streaming(run: GoalRun) -> dict[str, float] | None:
     return {"auc": float(curve[0]), "mean_auc": float(curve.mean())}
 
 
-def _mot_counts(run: GoalRun) -> MotCounts | None:
-    try:
-        return count(
-            [_objects(run.visible(position)) for position in run.labelled],
-            [_objects(run.shown(position)) for position in run.labelled],
-        )
-    except MetricUnavailable:
-        return None
+def _mot_counts(run: GoalRun) -> MotCounts:
+    return count(
+        [_objects(run.visible(position)) for position in run.labelled],
+        [_objects(run.shown(position)) for position in run.labelled],
+    )
 
 
 def _objects(boxes: Sequence[TrueBox] | Sequence[TrackSnapshot]) -> Objects:
@@ -214,11 +211,10 @@ def _seen_box(box: TrueBox | None) -> Boxes:
     return box.box_xyxy if box is not None and box.visibility >= HIDDEN_SHARE else NOTHING
 
 
-def _together(goals: Sequence[GoalFigures], counts: Sequence[MotCounts | None]) -> dict[str, Any]:
+def _together(goals: Sequence[GoalFigures], counts: Sequence[MotCounts]) -> dict[str, Any]:
     single = [goal.single for goal in goals if goal.single is not None]
     streamed = [goal for goal in goals if goal.switches is not None]
     ghosts = [goal.ghosts for goal in streamed if goal.ghosts is not None]
-    known = [one for one in counts if one is not None]
     streaming = [goal.streaming for goal in goals if goal.streaming is not None]
     return {
         "single": {
@@ -232,7 +228,7 @@ def _together(goals: Sequence[GoalFigures], counts: Sequence[MotCounts | None]) 
             for key in ("switches", "returns", "recovered")
         },
         "ghosts": float(np.mean(ghosts)) if ghosts else None,
-        "several": sum(known[1:], known[0]).figures() if known else None,
+        "several": sum(counts[1:], counts[0]).figures(),
         "streaming": {key: float(np.mean([one[key] for one in streaming])) for key in streaming[0]}
         if streaming
         else None,

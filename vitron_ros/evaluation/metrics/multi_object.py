@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
 
 from vitron_ros.boxes import Boxes, iou_matrix
-from vitron_ros.errors import MetricError, MetricUnavailable
+from vitron_ros.errors import MetricError
 from vitron_ros.evaluation.metrics.checks import Flags, Values, finite, same_length
 
 MATCH_IOU = 0.5
@@ -109,7 +110,6 @@ def count(true: Sequence[Objects], predicted: Sequence[Objects]) -> MotCounts:
 
     Raises:
         MetricError: lengths differ, empty, an id occurs twice in a frame, or a box is not finite.
-        MetricUnavailable: scipy is not installed.
     """
     frames = same_length(true=true, predicted=predicted)
     for name, side in (("true", true), ("predicted", predicted)):
@@ -242,9 +242,5 @@ def _matched(quality: Values) -> tuple[Ids, Ids]:
 
 
 def _assigned(quality: Values) -> tuple[Ids, Ids]:
-    try:
-        from scipy.optimize import linear_sum_assignment
-    except ImportError as error:
-        raise MetricUnavailable("multi-object metrics need scipy: pip install 'vitron_ros[evaluation]'") from error
     rows, columns = linear_sum_assignment(quality, maximize=True)
     return rows, columns
