@@ -351,7 +351,7 @@ def test_a_figure_that_fell_by_more_than_the_margin_fails(squares, tmp_path, cap
 
 def test_ghosts_and_recoveries_have_their_direction():
     def document(ghosts, recovered):
-        item = {"name": "goal 1", "single": None, "several": None, "streaming": None, "ghosts": ghosts}
+        item = {"name": "goal 1", "single": None, "several": {}, "streaming": None, "ghosts": ghosts}
         item |= {"recovered": recovered, "returns": None if recovered is None else 4}
         return {"goals": [item], "all": {**item}}
 
@@ -375,13 +375,13 @@ def test_ghosts_and_recoveries_have_their_direction():
         ('{"measured_on": {"truth": "0", "goals": "0"}}', "holds no figures"),
         ('{"measured_on": {"truth": "0", "goals": "0"}, "goals": [], "all": NaN}', "holds no figures"),
         (
-            '{"measured_on": {"truth": "0", "goals": "0"}, "goals": [], "all": {"single": null, "several": null, '
+            '{"measured_on": {"truth": "0", "goals": "0"}, "goals": [], "all": {"single": null, "several": {}, '
             '"streaming": null, "returns": null, "ghosts": null}}',
             "is of other truth and goals; write it again",
         ),
         (
             '{"measured_on": {"truth": "0", "goals": "0"}, "goals": [], "all": {"single": {"a": {"auc": NaN}}, '
-            '"several": null, "returns": null, "ghosts": null}}',
+            '"several": {}, "returns": null, "ghosts": null}}',
             "holds no figures",
         ),
     ],
