@@ -17,6 +17,7 @@ ROSDEP = {  # what pip knows by another name than rosdep, or what comes with som
     "onnxruntime": "python3-onnxruntime-pip",
     "opencv-contrib-python-headless": "python3-opencv",
     "psutil": "python3-psutil",
+    "scipy": "python3-scipy",
     "pyyaml": "python3-yaml",
     "rosbags": "python3-rosbags-pip",
     "safetensors": "python3-transformers-pip",
