@@ -2,6 +2,7 @@
 
 import json
 import resource
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -18,6 +19,9 @@ from vitron_ros.errors import ConfigError, EngineError
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 pytest.importorskip("onnxscript", reason="onnxscript is not installed")
+
+CPU = Path("/proc/cpuinfo")
+HAS_VNNI = not CPU.exists() or "avx2" not in (flags := CPU.read_text()) or "vnni" in flags
 
 
 @pytest.mark.parametrize(
@@ -55,6 +59,8 @@ def test_half_precision_has_its_own_tolerance(write_profile, tmp_path):
 
 @pytest.mark.parametrize("source", ["worlds", "folder"])
 def test_products_in_int8(write_profile, tmp_path, source):
+    if source == "folder" and not HAS_VNNI:
+        pytest.skip("without VNNI, ONNX Runtime's products of bytes saturate on images of noise")
     folder = tmp_path / "images"
     folder.mkdir()
     rng = np.random.default_rng(0)

@@ -450,7 +450,9 @@ def test_a_camera_that_stops_is_stale_and_its_target_survives_the_pause(probe):
         camera = Camera(probe).connect()
         start(camera, probe)
         probe.feedback.clear()
-        probe.spin_until(lambda: probe.diagnostics[-1][1].status[0].level == b"\x03", 20, "a stale status")
+        probe.spin_until(
+            lambda: probe.diagnostics and probe.diagnostics[-1][1].status[0].level == b"\x03", 20, "a stale status"
+        )
         probe.spin_until(lambda: probe.feedback and probe.feedback[-1].phase == Feedback.INPUT_STALE, 20, "stale input")
         before = len(probe.tracks)
         camera.run_until(lambda: len(probe.tracks) > before + 10)
