@@ -27,7 +27,8 @@ from vitron_ros.ros.run import init_and_catch_signals, pause
 
 RATE_HZ = 30.0
 PERIOD_FRAMES = 60  # then the pictures repeat; every target is back where it began
-GRID = 4  # squares stand in a grid of 4 by 4, each swinging around its own place
+GRIDS = (4, 6)  # squares stand in the smallest of these that has room, each swinging around its own place
+MAX_TARGETS = GRIDS[-1] ** 2
 CIRCLES = {"red": (220, 30, 30), "blue": (30, 60, 220), "green": (40, 170, 60), "purple": (130, 40, 170)}
 TARGET_MM, WALL_MM = 2000, 4000  # of --depth
 CIRCLE_GRID = 2  # circles are larger: `vitron-tiny` sees little of small things
@@ -40,8 +41,9 @@ def texture(rng: np.random.Generator, height: int, width: int, low: int, high: i
     return np.asarray(cv2.add(coarse, fine), np.uint8)
 
 
-def target_boxes(index: int, count: int, width: int, height: int, grid: int = GRID) -> Boxes:
+def target_boxes(index: int, count: int, width: int, height: int, grid: int | None = None) -> Boxes:
     """Where the targets are in a frame, (count, 4) px. `grid`: CIRCLE_GRID for circles."""
+    grid = grid or next(side for side in GRIDS if side**2 >= count)
     number = np.arange(count)
     cell = np.array([width, height]) / grid
     middle = (np.stack([number % grid, number // grid], axis=-1) + 0.5) * cell
@@ -71,10 +73,11 @@ def circle_pictures(width: int, height: int) -> list[Rgb]:
 
 
 def pictures(count: int, width: int, height: int) -> list[Rgb]:
-    """One period of frames with `count` squares, 1 to 16."""
+    """One period of frames with `count` squares, 1 to MAX_TARGETS."""
     rng = np.random.default_rng(0)
     wall = texture(rng, height, width, 40, 120)
-    size = int(target_boxes(0, 1, width, height)[0, 2] - target_boxes(0, 1, width, height)[0, 0])
+    left, _, right, _ = target_boxes(0, count, width, height)[0]
+    size = int(right - left)
     faces = [texture(rng, size, size, 60, 215) for _ in range(count)]
     frames: list[NDArray[np.uint8]] = []
     for index in range(PERIOD_FRAMES):
@@ -87,7 +90,7 @@ def pictures(count: int, width: int, height: int) -> list[Rgb]:
     return frames
 
 
-def depth_pictures(count: int, width: int, height: int, grid: int = GRID) -> list[NDArray[np.uint16]]:
+def depth_pictures(count: int, width: int, height: int, grid: int | None = None) -> list[NDArray[np.uint16]]:
     """The depth of `pictures`, (H, W) mm: the boxes of the targets before the wall. `grid`: CIRCLE_GRID for circles."""
     depths = []
     for index in range(PERIOD_FRAMES):
@@ -107,7 +110,7 @@ class _DepthPublisher:
         self._depths = node.create_publisher(Image, "depth", qos.IMAGE["sensor_data"])
         k = [float(width), 0.0, width / 2 - 0.5, 0.0, float(width), height / 2 - 0.5, 0.0, 0.0, 1.0]
         self._info = CameraInfo(width=width, height=height, k=k, distortion_model="plumb_bob", d=[0.0] * 5)
-        count, grid = (len(CIRCLES), CIRCLE_GRID) if arguments.circles else (arguments.targets, GRID)
+        count, grid = (len(CIRCLES), CIRCLE_GRID) if arguments.circles else (arguments.targets, None)
         self._images = [depth_message(depth) for depth in depth_pictures(count, width, height, grid)]
 
     def publish(self, index: int, header: Header) -> None:
@@ -131,7 +134,14 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--width", type=int, default=640, help="px (default: 640)")
     made.add_argument("--height", type=int, default=480, help="px (default: 480)")
     made.add_argument("--rate", type=float, default=RATE_HZ, help="Hz (default: 30)")
-    made.add_argument("--targets", type=int, default=1, choices=range(1, GRID * GRID + 1), help="default: 1")
+    made.add_argument(
+        "--targets",
+        type=int,
+        default=1,
+        choices=range(1, MAX_TARGETS + 1),
+        metavar="N",
+        help=f"squares, up to {MAX_TARGETS} (default: 1)",
+    )
     made.add_argument("--circles", action="store_true", help="four coloured circles in place of squares")
     made.add_argument(
         "--depth",

@@ -1,7 +1,7 @@
 """How long an image takes to become a published track, over real DDS between real processes.
 
 First the ceiling: the same camera into a subscriber that does nothing, so that what DDS costs is known. Then the
-perception node with 1, 4 and 16 targets, on 640x480, 1280x720 and 1920x1080 at 30 Hz. `latency` is from the image's
+perception node with 1, 4, 16 and 32 targets, on 640x480, 1280x720 and 1920x1080 at 30 Hz. `latency` is from the image's
 stamp to the track's publication, `step` is the tracker's own time; what the node adds is latency - ceiling - step.
 With `--masks` every row is measured a second time while tracks carry their masks, with `--positions` while the camera
 publishes depth and every target gets a position in space: `latency` is still that of the tracks.
@@ -37,7 +37,7 @@ from vitron_ros.ros_tools.process_usage import cpu_s
 from vitron_ros.streaming.statistics import percentiles_ms
 
 SIZES = ((640, 480), (1280, 720), (1920, 1080))
-TARGETS = (1, 4, 16)
+TARGETS = (1, 4, 16, 32)
 WARM_UP_S = 3.0
 START_TIMEOUT_S = 60.0
 NODE_TIMEOUT_S = 300  # for the node to load its model, and for the model to find its targets
@@ -118,6 +118,7 @@ def followed_streams(
     """
     names = [name for name in cameras if name]
     words = ["-p", f"cameras:=[{','.join(names)}]"] if names else []
+    words += ["-p", f"max_targets:={targets}"]
     words += ["-p", f"model:={model}"] if model else []
     words += ["-p", "publish_masks:=true"] if masks else []
     words += ["-p", "publish_3d:=true"] if positions else []
