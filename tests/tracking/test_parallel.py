@@ -32,6 +32,10 @@ class ParallelThreads(Threads):
     is_parallel = True
 
 
+class SerialThreads(Threads):
+    is_parallel = False
+
+
 @pytest.mark.parametrize("cores", [1, 2, 4])
 def test_every_target_is_followed_as_if_it_were_alone(cores, monkeypatch):
     monkeypatch.setattr(parallel, "_cores", lambda: cores)
@@ -47,9 +51,10 @@ def test_every_target_is_followed_as_if_it_were_alone(cores, monkeypatch):
             assert (one.box_xyxy.tobytes(), one.score) == (other.box_xyxy.tobytes(), other.score)
 
 
-def test_a_tracker_that_shares_more_than_the_view_stays_in_the_caller_s_thread(monkeypatch):
+@pytest.mark.parametrize("serial", [Threads, SerialThreads])
+def test_a_tracker_that_shares_more_than_the_view_stays_in_the_caller_s_thread(serial, monkeypatch):
     monkeypatch.setattr(parallel, "_cores", lambda: 2)
-    trackers = [ParallelThreads(), Threads()]
+    trackers = [ParallelThreads(), serial()]
     estimates = step_all([(trackers[0], True), (trackers[1], False)], View(scene(0, None)))
     assert [estimate.score for estimate in estimates] == [1, 0]
     assert all(tracker.seen == {threading.get_ident()} for tracker in trackers)

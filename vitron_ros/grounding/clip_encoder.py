@@ -61,8 +61,10 @@ class ClipEncoder:
     def __call__(self, requests: Sequence[ModelRequest]) -> list[list[FrameTokens]]:
         """The clip of each request; frames that are seen one by one are encoded together."""
         if self._sees_newest_only:
-            encode = (self.frames, self.frames.clip)
-            return [encode[len(request.frames) > 1](request.frames) for request in requests]
+            return [
+                self.frames.clip(request.frames) if len(request.frames) > 1 else self.frames(request.frames)
+                for request in requests
+            ]
         frames = [frame for request in requests for frame in request.frames]
         encoded = self.frames(frames)
         self._check_distribution(frames, encoded)

@@ -209,17 +209,20 @@ def track_json(track: TrackSnapshot, frame: FrameTracks) -> dict[str, Any]:
 
 
 def position_json(placed: Track3D) -> dict[str, Any]:
-    """m and m/s in the camera's optical frame, to 1/10000; without a position only the reason."""
+    """m and m/s in the camera's optical frame, to 1/10000, m² to 1/1000000; without a position only the reason."""
     position = {"position_status": placed.status.name}
     if placed.status is not Status.OK:
         return position
-    velocity = None if np.isnan(placed.velocity).any() else _rounded(placed.velocity)
-    numbers = {"position": placed.position, "position_covariance": placed.covariance.ravel(), "size": placed.size}
-    return position | {name: _rounded(values) for name, values in numbers.items()} | {"velocity_3d": velocity}
+    return position | {
+        "position": _rounded(placed.position),
+        "position_covariance": _rounded(placed.covariance.ravel(), digits=6),
+        "size": _rounded(placed.size),
+        "velocity_3d": None if np.isnan(placed.velocity).any() else _rounded(placed.velocity),
+    }
 
 
-def _rounded(values: NDArray[np.float64]) -> list[float]:
-    return [round(float(value), 6 if values.size == 9 else 4) for value in values]
+def _rounded(values: NDArray[np.float64], digits: int = 4) -> list[float]:
+    return [round(float(value), digits) for value in values]
 
 
 def event_json(event: TrackEvent) -> dict[str, Any]:

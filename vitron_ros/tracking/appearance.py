@@ -36,6 +36,11 @@ def colour_evidence(target: Histogram, other: Histogram) -> NDArray[np.float32]:
     return np.asarray(np.clip(odds, -MAX_EVIDENCE, MAX_EVIDENCE), np.float32)
 
 
+def overlap(first: Histogram, second: Histogram) -> float:
+    """Their Bhattacharyya coefficient: 1 where they are equal, 0 where no colour is in both."""
+    return float(np.sqrt(first * second).sum())
+
+
 class ColourModel:
     """What the target and its surroundings are coloured like."""
 
@@ -56,10 +61,5 @@ class ColourModel:
         return colour_evidence(self._target, self._surroundings)[bins]
 
     def likeness(self, target: Histogram) -> float:
-        """Bhattacharyya coefficient of another histogram and the target's, in [0, 1]."""
-        return float(np.sqrt(self._target * target).sum())
-
-
-def shrink_bins(rgb: Image, side: int) -> NDArray[np.int32]:
-    """The histogram bins of an image averaged down to (side, side)."""
-    return colour_bins(np.asarray(cv2.resize(rgb, (side, side), interpolation=cv2.INTER_AREA), np.uint8))
+        """`overlap` of another histogram and the target's."""
+        return overlap(self._target, target)

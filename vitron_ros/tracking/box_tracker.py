@@ -78,7 +78,7 @@ class BoxTracker(Protocol):
 
 @runtime_checkable
 class ParallelTracker(Protocol):
-    """A tracker that shares nothing but the view with others, which may be stepped beside it in other threads."""
+    """A tracker that says whether it may be stepped beside others in other threads: it shares nothing but the view."""
 
     is_parallel: ClassVar[bool]
 

@@ -7,7 +7,7 @@ A second, slow correlation filter is the long-term memory of LCT (Ma et al., CVP
 
 import numpy as np
 
-from vitron_ros.tracking.appearance import Histogram
+from vitron_ros.tracking.appearance import Histogram, overlap
 from vitron_ros.tracking.window import Spectrum
 
 COLOUR_RATE = 0.008
@@ -40,14 +40,14 @@ class LongTermAppearance:
         self._looks += 1
         if not is_first and height < LEARN_FROM * self._height:
             return
-        self._likeness += MEAN_RATE * (self._coefficient(colours) - self._likeness)
+        self._likeness += MEAN_RATE * (overlap(self.colours, colours) - self._likeness)
         self._height += (FIRST_MEAN_RATE if is_first else MEAN_RATE) * (height - self._height)
         self.colours = self.colours + COLOUR_RATE * (colours - self.colours)
         self.filter = self.filter + np.float32(FILTER_RATE) * (filter_spectrum - self.filter)
 
     def likeness(self, colours: Histogram) -> float:
         """How like the target's these colours are: about 1 as much as usual, 0 not at all."""
-        return self._coefficient(colours) / self._likeness
+        return overlap(self.colours, colours) / self._likeness
 
     def familiarity(self, height: float) -> float:
         """How well the filter knows what it gave an answer of that height to: about 1 as the target, 0 not at all."""
@@ -60,7 +60,3 @@ class LongTermAppearance:
     def is_mismatch(self, height: float) -> bool:
         """Whether this is hardly the target, however alike its colours."""
         return self._looks >= FIRST_LOOKS and self.familiarity(height) < MISMATCH_BELOW
-
-    def _coefficient(self, colours: Histogram) -> float:
-        """Of Bhattacharyya, with the target's colours, in [0, 1]."""
-        return float(np.sqrt(self.colours * colours).sum())

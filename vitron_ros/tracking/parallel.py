@@ -18,9 +18,13 @@ def step_all(steps: Sequence[Step], view: View) -> list[BoxEstimate]:
         tracker, redetect = item
         return tracker.step(view, redetect=redetect)
 
-    if len(steps) > 1 and _cores() > 1 and all(isinstance(tracker, ParallelTracker) for tracker, _ in steps):
+    if len(steps) > 1 and _cores() > 1 and all(_is_parallel(tracker) for tracker, _ in steps):
         return list(_threads().map(step, steps))
     return [step(item) for item in steps]
+
+
+def _is_parallel(tracker: BoxTracker) -> bool:
+    return isinstance(tracker, ParallelTracker) and tracker.is_parallel
 
 
 def _cores() -> int:

@@ -36,9 +36,8 @@ Spectrum = NDArray[np.complex64]
 
 _HANNING = np.hanning(CELLS + 2)[1:-1]
 _TAPER = np.outer(_HANNING, _HANNING).astype(np.float32)
-_DOUBLED = np.array([2, 2, 4], np.float32)[
-    :, None, None
-]  # sin 2a, cos 4a + 1 and sin 4a from cos 2a and half of sin 2a
+# sin 2a, cos 4a + 1 and sin 4a from cos 2a and half of sin 2a.
+_DOUBLED = np.array([2, 2, 4], np.float32).reshape(3, 1, 1)
 
 
 def cells_per_px(size: Boxes) -> float:
