@@ -35,7 +35,7 @@ class View:
     def __init__(self, frame: Frame) -> None:
         self.frame = frame
         self._levels = [frame.rgb]
-        self._grey_levels: list[Image] = []
+        self._grey_levels: dict[int, Image] = {}
         self._lock = threading.Lock()
 
     @cached_property
@@ -57,9 +57,9 @@ class View:
                 half = cv2.resize(rgb[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
                 self._levels.append(np.asarray(half, np.uint8))
             index = min(index, len(self._levels) - 1)
-            while is_grey and len(self._grey_levels) <= index:
-                grey = cv2.cvtColor(self._levels[len(self._grey_levels)], cv2.COLOR_RGB2GRAY)
-                self._grey_levels.append(np.asarray(grey, np.uint8))
+            if is_grey and index not in self._grey_levels:
+                grey = cv2.cvtColor(self._levels[index], cv2.COLOR_RGB2GRAY)
+                self._grey_levels[index] = np.asarray(grey, np.uint8)
         return (self._grey_levels if is_grey else self._levels)[index], 2**index
 
 
