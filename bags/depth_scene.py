@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bags.ground_truth_bag import GroundTruth, Rgb
+from bags.ground_truth_bag import Rgb
+from vitron_ros.recordings.ground_truth import TrueBox
 from vitron_ros.worlds.clip import ObjectSpec
 from vitron_ros.worlds.sprites import Sprite, draw_sprite
 from vitron_ros.worlds.textures import draw_surface
@@ -56,7 +57,7 @@ OBJECTS = (
 )  # fmt: skip
 
 
-def render(index: int) -> tuple[Rgb, NDArray[np.uint16], list[tuple[GroundTruth, Array]]]:
+def render(index: int) -> tuple[Rgb, NDArray[np.uint16], list[tuple[TrueBox, Array]]]:
     """The image, the depth in mm, and of each object the truth in the image and the middle of its box in space, m."""
     t = index / FPS
     canvas, depth = _ROOM.copy(), _ROOM_DEPTH.copy()
@@ -77,7 +78,7 @@ def render(index: int) -> tuple[Rgb, NDArray[np.uint16], list[tuple[GroundTruth,
     for number, (item, box, area, distance) in sorted(truths.items()):
         visible = float((owners == number).sum() / area)
         middle = ((box[:2] + box[2:]) / 2 - MIDDLE) / FOCAL * distance
-        found.append((GroundTruth(number, item.label, box, visible), np.append(middle, distance)))
+        found.append((TrueBox(number, item.label, box, visible), np.append(middle, distance)))
     image = np.clip(np.round(cv2.GaussianBlur(canvas, (0, 0), 0.5)), 0, 255).astype(np.uint8)
     return image, _measured(depth), found
 

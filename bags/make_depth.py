@@ -11,10 +11,10 @@ from pathlib import Path
 from tqdm import tqdm
 
 from bags.depth_scene import FOCAL, FPS, FRAMES, MIDDLE, Array, render
-from bags.ground_truth_bag import FRAME_ID, INFO_TOPIC, GroundTruth, ground_truth_track, jpeg
+from bags.ground_truth_bag import FRAME_ID, INFO_TOPIC, jpeg
 from vitron_ros.recordings import bag_messages
 from vitron_ros.recordings.bag_writer import BagWriter
-from vitron_ros.recordings.bags import GROUND_TRUTH_3D_TOPIC, GROUND_TRUTH_TOPIC
+from vitron_ros.recordings.ground_truth import GROUND_TRUTH_3D_TOPIC, GROUND_TRUTH_TOPIC, TrueBox
 from vitron_ros.recordings.sources import stamp_ns
 
 IMAGE_TOPIC, DEPTH_TOPIC = "/camera/image_raw/compressed", "/camera/depth"
@@ -32,12 +32,12 @@ def write(directory: Path) -> None:
             bag.write(IMAGE_TOPIC, bag_messages.compressed_image(jpeg(rgb, QUALITY), now_ns, FRAME_ID), now_ns)
             bag.write(INFO_TOPIC, bag_messages.camera_info(*size, now_ns, FRAME_ID, k=k), now_ns)
             bag.write(DEPTH_TOPIC, bag_messages.image_of(depth, now_ns, FRAME_ID), now_ns)
-            tracks = [ground_truth_track(truth, now_ns, stamp_ns(0, FPS)) for truth, _ in truths]
+            tracks = [truth.as_track(now_ns, now_ns - stamp_ns(0, FPS)) for truth, _ in truths]
             bag.write(GROUND_TRUTH_TOPIC, bag_messages.track_array(tracks, now_ns, size, frame_id=FRAME_ID), now_ns)
             bag.write(GROUND_TRUTH_3D_TOPIC, _truth_3d(truths, now_ns), now_ns)
 
 
-def _truth_3d(truths: list[tuple[GroundTruth, Array]], now_ns: int) -> object:
+def _truth_3d(truths: list[tuple[TrueBox, Array]], now_ns: int) -> object:
     positions = [(truth.id, truth.label, truth.visibility, position) for truth, position in truths]
     return bag_messages.track_3d_array(positions, now_ns, FRAME_ID)
 

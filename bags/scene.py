@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bags.ground_truth_bag import GroundTruth, Rgb
+from bags.ground_truth_bag import Rgb
+from vitron_ros.recordings.ground_truth import TrueBox
 
 WIDTH, HEIGHT, FPS, FRAMES = 640, 480, 30, 240
 MARGIN = 200  # px around the image in which objects are still drawn, to measure the part outside
@@ -44,7 +45,7 @@ class Toy:
     pose: Callable[[float], Pose]
 
 
-def render(index: int) -> tuple[Rgb, list[GroundTruth]]:
+def render(index: int) -> tuple[Rgb, list[TrueBox]]:
     """The image of frame `index`, (480, 640, 3) uint8, and its ground truth by id, without objects entirely outside."""
     t = index / FPS
     canvas = _background(t)
@@ -66,7 +67,7 @@ def render(index: int) -> tuple[Rgb, list[GroundTruth]]:
         box = np.clip(box, 0, [WIDTH, HEIGHT, WIDTH, HEIGHT]).astype(np.float64)
         if (box[2:] - box[:2] >= 1).all():
             seen = float(np.count_nonzero(owners[inside] == toy.id) / len(rows))
-            ground_truths.append(GroundTruth(toy.id, toy.label, box, seen))
+            ground_truths.append(TrueBox(toy.id, toy.label, box, seen))
     lens = cv2.GaussianBlur(canvas[inside], (0, 0), 0.8)
     return np.clip(np.round(lens), 0, 255).astype(np.uint8), ground_truths
 

@@ -14,7 +14,8 @@ from training.worlds.splits import is_held_out_pair
 from vitron_ros.boxes import norm_from_xyxy
 from vitron_ros.module_registry import Module
 from vitron_ros.offline.command_script import read_commands
-from vitron_ros.recordings.bags import Bag, read_ground_truth, read_images
+from vitron_ros.recordings.bags import Bag, read_images
+from vitron_ros.recordings.ground_truth import read_ground_truth
 from vitron_ros.worlds.clip import Clip
 
 DEMO = Path(__file__).parents[2] / "bags" / "demo"

@@ -8,7 +8,8 @@ import pytest
 from bags.depth_scene import FOCAL, FRAMES, MIDDLE, OBJECTS, render
 from vitron_ros.geometry.camera_model import camera_model
 from vitron_ros.geometry.depth_image import depth_image
-from vitron_ros.recordings.bags import GROUND_TRUTH_3D_TOPIC, Bag, read_ground_truth, stamp_of
+from vitron_ros.recordings.bags import Bag, stamp_of
+from vitron_ros.recordings.ground_truth import GROUND_TRUTH_3D_TOPIC, read_ground_truth
 
 BAG = Path(__file__).parents[2] / "bags" / "depth"
 

@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from vitron_ros.recordings.bags import Bag, read_ground_truth, read_images
+from vitron_ros.recordings.bags import Bag, read_images
+from vitron_ros.recordings.ground_truth import read_ground_truth
 
 BAGS = Path(__file__).parents[2] / "bags"
 SAMPLE = BAGS / "sample"

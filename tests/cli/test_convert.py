@@ -15,7 +15,8 @@ from vitron_ros.errors import ConfigError, SourceError
 from vitron_ros.images.codec import encode_jpeg, encode_png
 from vitron_ros.recordings import bag_messages
 from vitron_ros.recordings.bag_writer import BagWriter
-from vitron_ros.recordings.bags import Bag, read_ground_truth, read_images
+from vitron_ros.recordings.bags import Bag, read_images
+from vitron_ros.recordings.ground_truth import read_ground_truth
 from vitron_ros.recordings.video_writer import VideoWriter
 
 COWS = Path(__file__).parents[3] / "shared" / "data" / "davis-cows"

@@ -14,7 +14,8 @@ import yaml
 from vitron_ros.boxes import ltwh_from_xyxy
 from vitron_ros.cli.main import main
 from vitron_ros.config import PerceptionConfig
-from vitron_ros.recordings.bags import read_ground_truth, read_images
+from vitron_ros.recordings.bags import read_images
+from vitron_ros.recordings.ground_truth import read_ground_truth
 from vitron_ros.ros.launch_arguments import ARGUMENTS
 
 ROOT = Path(__file__).parents[2]

@@ -16,7 +16,8 @@ from vitron_ros.evaluation.bags.truth import targets_of
 from vitron_ros.offline.goal_script import ScriptedGoal
 from vitron_ros.recordings import bag_messages
 from vitron_ros.recordings.bag_writer import BagWriter
-from vitron_ros.recordings.bags import Bag, TrueBox, read_ground_truth
+from vitron_ros.recordings.bags import Bag
+from vitron_ros.recordings.ground_truth import TrueBox, read_ground_truth
 from vitron_ros.streaming.goals import GoalResult, Outcome, TrackRequest
 from vitron_ros.tracking.track import TrackState
 
@@ -234,11 +235,14 @@ GOOD = true_track(1, [1, 2, 30, 40])
 BAD_TRUTH = {
     "a stamp of no image": ({5: [GOOD]}, "no image has that stamp"),
     "no box at all": ({stamp_ns(0): []}, f"{TRUTH} has no true box"),
-    "not a number": ({stamp_ns(3): [true_track(1, [np.nan, 2, 3, 4])]}, "object 1 in image 3 is [nan, 2.0, 3.0, 4.0]"),
+    "not a number": (
+        {stamp_ns(3): [true_track(1, [np.nan, 2, 3, 4])]},
+        "object 1 at 1.300000000 s is [nan, 2.0",
+    ),
     "infinite": ({stamp_ns(3): [true_track(1, [1, 2, np.inf, 4])]}, "which is not a box"),
     "no area": ({stamp_ns(3): [true_track(1, [5, 2, 5, 4])]}, "has no area: [5.0, 2.0, 5.0, 4.0]"),
     "a share above 1": ({stamp_ns(3): [true_track(1, [1, 2, 3, 4], 1.5)]}, "has the visibility 1.5"),
-    "an id twice": ({stamp_ns(3): [GOOD, GOOD]}, "object 1 is twice in image 3"),
+    "an id twice": ({stamp_ns(3): [GOOD, GOOD]}, "object 1 is twice at 1.300000000 s"),
 }
 
 
@@ -455,7 +459,7 @@ ITEM = ("1", [1, 2, 30, 40], 0.0, [])
         ([detections(stamp_ns(0), ("1", [1, 2, 30, 40], np.nan, []))], "is turned by nan rad"),
         ([detections(stamp_ns(0), ("", [1, 2, 30, 40], 0.0, []))], "a detection without an id"),
         ([detections(stamp_ns(0), ITEM)] * 2, "has two messages of 1.000000000 s; which is true?"),
-        ([detections(stamp_ns(0), ITEM, ITEM)], "object 1 is twice in image 0"),
+        ([detections(stamp_ns(0), ITEM, ITEM)], "object 1 is twice at 1.000000000 s"),
         ([detections(stamp_ns(0), ("1", [1, 2, 1, 40], 0.0, []))], "has no area"),
         ([detections(5, ITEM)], "no image has that stamp"),
         ([detections(stamp_ns(0))], "has no true box"),

@@ -11,7 +11,8 @@ from vitron_ros.errors import SourceError
 from vitron_ros.offline.recorded_depth import RecordedDepth
 from vitron_ros.recordings import bag_messages
 from vitron_ros.recordings.bag_writer import BagWriter
-from vitron_ros.recordings.bags import GROUND_TRUTH_3D_TOPIC, Bag, stamp_of
+from vitron_ros.recordings.bags import Bag, stamp_of
+from vitron_ros.recordings.ground_truth import GROUND_TRUTH_3D_TOPIC
 
 BAGS = Path(__file__).parents[2] / "bags"
 TRACK = ["track", str(BAGS / "depth"), "--box", "150,114,178,142", "--depth", "/camera/depth", "--frames", "30"]

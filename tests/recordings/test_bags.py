@@ -14,8 +14,7 @@ from vitron_ros.images.codec import encode_png
 from vitron_ros.interfaces import bag_types
 from vitron_ros.recordings import bag_messages
 from vitron_ros.recordings.bag_writer import BagWriter
-from vitron_ros.recordings.bags import Bag, read_ground_truth, read_images
-from vitron_ros.tracking.track import TrackSnapshot, TrackState
+from vitron_ros.recordings.bags import Bag, read_images
 
 FIDUCIALS = Path(__file__).parents[3] / "shared" / "data" / "bag-fiducials"
 PERIOD_NS = 40_000_000
@@ -228,63 +227,6 @@ def test_damage_inside_a_bag_gives_what_came_before(tmp_path):
             read.append(each)
     assert_same(read, frames[: len(read)])
     assert read
-
-
-def test_true_boxes_come_back_by_stamp(tmp_path):
-    def track(number: int, visibility: float) -> TrackSnapshot:
-        return TrackSnapshot(
-            id=number,
-            phrase="",
-            label=f"thing {number}",
-            state=TrackState.TRACKED,
-            box_xyxy=np.array([number, 2, 30, 40.5]),
-            score=visibility,
-            velocity=np.zeros(2),
-            grounded_ns=0,
-            age_ns=0,
-        )
-
-    with BagWriter(tmp_path / "bag") as bag:
-        bag.write("/ground_truth", bag_messages.track_array([track(1, 1.0), track(2, 0.25)], 70, (64, 48)), 70)
-        bag.write("/ground_truth", bag_messages.track_array([], 80, (64, 48)), 80)
-    truth = read_ground_truth(tmp_path / "bag")
-    assert list(truth) == [70, 80]
-    assert truth[80] == ()
-    first, second = truth[70]
-    assert (first.id, first.label, first.visibility) == (1, "thing 1", 1.0)
-    assert (second.id, second.visibility) == (2, 0.25)
-    assert second.box_xyxy.tolist() == [2, 2, 30, 40.5]
-
-
-def test_true_boxes_whose_stamp_is_no_time_are_an_error(tmp_path):
-    with BagWriter(tmp_path / "bag") as bag:
-        message = bag_messages.track_array([], 70, (64, 48))
-        message.header.stamp.nanosec = 10**9
-        bag.write("/ground_truth", message, 70)
-    with pytest.raises(SourceError, match="true boxes on /ground_truth cannot be used: its stamp"):
-        read_ground_truth(tmp_path / "bag")
-
-
-def test_two_messages_of_true_boxes_with_one_stamp_are_an_error(tmp_path):
-    with BagWriter(tmp_path / "bag") as bag:
-        for log_ns in (70, 71):
-            bag.write("/ground_truth", bag_messages.track_array([], 70, (64, 48)), log_ns)
-    with pytest.raises(SourceError, match=r"has two messages of 0\.000000070 s; which is true"):
-        read_ground_truth(tmp_path / "bag")
-
-
-@pytest.mark.parametrize("state", [TrackState.PREDICTED, TrackState.LOST, TrackState.ENDED])
-def test_of_an_object_that_is_not_seen_nothing_is_in_sight(state, tmp_path):
-    track = TrackSnapshot(id=1, phrase="", label="", state=state, box_xyxy=np.array([1, 2, 30, 40.5]), score=0.9,
-                          velocity=np.zeros(2), grounded_ns=0, age_ns=0)  # fmt: skip
-    with BagWriter(tmp_path / "bag") as bag:
-        bag.write("/ground_truth", bag_messages.track_array([track], 70, (64, 48)), 70)
-    assert read_ground_truth(tmp_path / "bag")[70][0].visibility == 0
-
-
-def test_a_bag_without_true_boxes_says_so(tmp_path):
-    with pytest.raises(SourceError, match="no true boxes"):
-        read_ground_truth(write_bag(tmp_path / "bag", [frame(0)]))
 
 
 def test_values_of_12_bits_are_told_of_once_and_shown_alike_in_every_image(tmp_path):

@@ -17,7 +17,8 @@ pytest.importorskip("vitron_msgs", reason="vitron_msgs is not installed")
 from tests.ros.colour_model import find
 from vitron_ros.boxes import iou
 from vitron_ros.cli.main import main
-from vitron_ros.recordings.bags import Bag, read_ground_truth, read_images
+from vitron_ros.recordings.bags import Bag, read_images
+from vitron_ros.recordings.ground_truth import read_ground_truth
 from vitron_ros.ros_tools.demo import session
 
 pytestmark = pytest.mark.ros

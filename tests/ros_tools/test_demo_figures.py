@@ -14,7 +14,7 @@ from vitron_msgs.msg import Invocation, Track, TrackArray
 from vitron_ros.errors import SourceError
 from vitron_ros.module_registry import Module
 from vitron_ros.offline.command_script import Command
-from vitron_ros.recordings.bags import TrueBox
+from vitron_ros.recordings.ground_truth import TrueBox
 from vitron_ros.region import Region
 from vitron_ros.ros.conversions import region_message, time_from_ns
 from vitron_ros.ros_tools.demo.film import panel_at

@@ -29,10 +29,9 @@ from vitron_ros.frame import Frame, Image
 from vitron_ros.images.codec import encode_jpeg
 from vitron_ros.recordings import bag_messages
 from vitron_ros.recordings.bag_writer import BagWriter
-from vitron_ros.recordings.bags import GROUND_TRUTH_TOPIC
+from vitron_ros.recordings.ground_truth import GROUND_TRUTH_TOPIC, TrueBox
 from vitron_ros.recordings.left_out import LeftOut
 from vitron_ros.recordings.sources import Source, open_source
-from vitron_ros.tracking.track import TrackSnapshot, TrackState
 
 EPILOG = "example: vitron convert davis/cows out/cows --fps 24"
 
@@ -153,20 +152,6 @@ def _is_turned(jpeg: bytes, upright: Image) -> bool:
     return coded is None or not np.array_equal(coded, upright)
 
 
-def _true_track(box_xyxy: Boxes, now_ns: int) -> TrackSnapshot:
-    return TrackSnapshot(
-        id=1,
-        phrase="",
-        label="",
-        state=TrackState.TRACKED,
-        box_xyxy=box_xyxy,
-        score=1.0,
-        velocity=np.zeros(2),
-        grounded_ns=now_ns,
-        age_ns=0,
-    )
-
-
 def _write(writer: BagWriter, frame: Frame, jpeg: bytes, box_xyxy: Boxes | None) -> None:
     now_ns, frame_id = frame.stamp_ns, frame.frame_id or FRAME_ID
     messages: dict[str, Any] = {
@@ -174,7 +159,7 @@ def _write(writer: BagWriter, frame: Frame, jpeg: bytes, box_xyxy: Boxes | None)
         INFO_TOPIC: bag_messages.camera_info(frame.width, frame.height, now_ns, frame_id),
     }
     if box_xyxy is not None:
-        truth = [_true_track(box_xyxy, now_ns)] if np.isfinite(box_xyxy).all() else []
+        truth = [TrueBox(1, "", box_xyxy, 1.0).as_track(now_ns)] if np.isfinite(box_xyxy).all() else []
         size = (frame.width, frame.height)
         messages[GROUND_TRUTH_TOPIC] = bag_messages.track_array(truth, now_ns, size, frame_id=frame_id)
     for topic, message in messages.items():

@@ -24,7 +24,13 @@ from vitron_ros.geometry.track_3d import Status
 from vitron_ros.offline.goal_script import ScriptedGoal
 from vitron_ros.offline.recorded_depth import INFO_TYPE, info_topic
 from vitron_ros.offline.replay import steps
-from vitron_ros.recordings.bags import GROUND_TRUTH_3D_TOPIC, TRACK_3D_ARRAY, Bag, read_ground_truth, stamp_of
+from vitron_ros.recordings.bags import Bag
+from vitron_ros.recordings.ground_truth import (
+    GROUND_TRUTH_3D_TOPIC,
+    TRACK_3D_ARRAY,
+    read_ground_truth,
+    truth_messages,
+)
 from vitron_ros.recordings.image_topics import COMPRESSED_IMAGE, IMAGE
 from vitron_ros.region import Region
 from vitron_ros.streaming.goals import TrackRequest
@@ -129,12 +135,12 @@ def read_recording(path: Path, tracker: str = "default", frames: int | None = No
         depths=[depth_image(message.value) for message in bag.messages([depth_topic])],
         camera=camera_model(next(iter(bag.messages([info]))).value),
         truth={
-            stamp_of(message.value.header): {
+            stamp_ns: {
                 int(track.id): np.array([track.position.x, track.position.y, track.position.z])
-                for track in message.value.tracks
+                for track in value.tracks
                 if track.status == Status.OK
             }
-            for message in bag.messages([truth_topic])
+            for stamp_ns, value in truth_messages(bag, truth_topic)
         },
         labels=labels,
     )

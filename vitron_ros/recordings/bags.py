@@ -1,4 +1,4 @@
-"""Recordings -> frames and true boxes, without ROS."""
+"""Recordings -> frames and messages, without ROS."""
 
 import logging
 from collections.abc import Callable, Collection, Iterator
@@ -6,9 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from vitron_ros.boxes import Boxes
 from vitron_ros.clock import SECOND_NS
 from vitron_ros.errors import ImageError, SourceError
 from vitron_ros.frame import Frame, Image, ns_from_stamp
@@ -20,12 +17,6 @@ from vitron_ros.recordings.bag_files import open_storages
 from vitron_ros.recordings.bag_storage import CDR, ROS1, RawMessage, Topic
 from vitron_ros.recordings.bag_zstd import decompress_message
 from vitron_ros.recordings.image_topics import image_topic
-from vitron_ros.tracking.track import TrackState
-
-GROUND_TRUTH_3D_TOPIC = "/ground_truth_3d"
-TRACK_3D_ARRAY = "vitron_msgs/msg/Track3DArray"
-TRACK_ARRAY = "vitron_msgs/msg/TrackArray"
-GROUND_TRUTH_TOPIC = "/ground_truth"
 
 OnBad = Callable[[int, ImageError], None]
 
@@ -161,50 +152,6 @@ def read_images(path: Path, topic: str | None = None, on_bad: OnBad = log_bad_fr
         SourceError: at once if there is none; or as `Bag.images`.
     """
     return Bag(path).images(topic, on_bad)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TrueBox:
-    """Where one object really is in one image.
-
-    Attributes:
-        box_xyxy: (4,) px, of the whole object, hidden parts included, clipped to the image.
-        visibility: share of the whole object that can be seen, in [0, 1].
-    """
-
-    id: int
-    label: str
-    box_xyxy: Boxes
-    visibility: float
-
-
-def read_ground_truth(path: Path, topic: str = GROUND_TRUTH_TOPIC) -> dict[int, tuple[TrueBox, ...]]:
-    """The true boxes of each image by its stamp in ns. Recorded as vitron_msgs/TrackArray, `score` is the visibility.
-
-    Of an object whose state says that it is not seen nothing is in sight.
-
-    Raises:
-        SourceError: no bag, no such topic, it breaks off, or a stamp is not a valid time or occurs twice.
-    """
-    bag = Bag(path)
-    found = bag.topics.get(topic)
-    if found is None or found.type != TRACK_ARRAY:
-        raise SourceError(f"{path} has no true boxes: there is no topic {topic} of type {TRACK_ARRAY}")
-    truth: dict[int, tuple[TrueBox, ...]] = {}
-    for message in bag.messages([topic]):
-        try:
-            stamp_ns = stamp_of(message.value.header)
-        except ImageError as error:
-            raise SourceError(f"{path}: true boxes on {topic} cannot be used: {error}") from error
-        if stamp_ns in truth:
-            raise SourceError(f"{path}: {topic} has two messages of {stamp_ns / SECOND_NS:.9f} s; which is true?")
-        truth[stamp_ns] = tuple(map(_true_box, message.value.tracks))
-    return truth
-
-
-def _true_box(track: Any) -> TrueBox:
-    visibility = float(track.score) if track.state in (TrackState.TENTATIVE, TrackState.TRACKED) else 0.0
-    return TrueBox(int(track.id), track.label, np.asarray(track.box, np.float64), visibility)
 
 
 def decode_message(message: Any, window: IntensityWindow) -> Image:

@@ -40,7 +40,8 @@ from vitron_ros.evaluation.runner import header_of
 from vitron_ros.evaluation.suite import BAG
 from vitron_ros.offline.goal_script import ScriptedGoal, read_goals
 from vitron_ros.offline.replayed_model import MEASURED, read_latency
-from vitron_ros.recordings.bags import GROUND_TRUTH_TOPIC, Bag
+from vitron_ros.recordings.bags import Bag
+from vitron_ros.recordings.ground_truth import GROUND_TRUTH_TOPIC
 from vitron_ros.recordings.left_out import LeftOut
 from vitron_ros.tracking.trackers import make_tracker
 

@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 
 from vitron_ros.boxes import Boxes
-from vitron_ros.errors import ImageError, SourceError
-from vitron_ros.recordings.bags import Bag, TrueBox, stamp_of
+from vitron_ros.clock import SECOND_NS
+from vitron_ros.errors import SourceError
+from vitron_ros.recordings.bags import Bag
+from vitron_ros.recordings.ground_truth import TrueBox, check_boxes, truth_messages
 
 DETECTION_ARRAY = "vision_msgs/msg/Detection2DArray"
 
@@ -19,35 +21,29 @@ def read_detections(bag: Bag, topic: str) -> dict[int, tuple[TrueBox, ...]]:
     in which they appear, and their labels begin with it. The class of the best hypothesis is a label, too.
 
     Raises:
-        SourceError: a stamp is not a valid time or occurs twice, a box is turned or has no id, or the bag breaks off.
+        SourceError: as `truth_messages` and `check_boxes`, or a box is turned or has no id.
     """
     where = f"{bag.path}: {topic}"
-    messages: dict[int, list[Any]] = {}
-    for message in bag.messages([topic]):
-        try:
-            stamp_ns = stamp_of(message.value.header)
-        except ImageError as error:
-            raise SourceError(f"{where} has true boxes that cannot be used: {error}") from error
-        if stamp_ns in messages:
-            raise SourceError(f"{where} has two messages of {stamp_ns / 1e9:.9f} s; which is true?")
-        messages[stamp_ns] = message.value.detections
+    messages = {stamp_ns: value.detections for stamp_ns, value in truth_messages(bag, topic)}
     names = list(dict.fromkeys(item.id for items in messages.values() for item in items))
     if "" in names:
         raise SourceError(f"{where} has a detection without an id, which says which object it is")
     is_numbered = all(name.isascii() and name.isdecimal() for name in names)
     numbers = {name: int(name) if is_numbered else number for number, name in enumerate(names, 1)}
-    return {
-        stamp_ns: tuple(
+    truth = {}
+    for stamp_ns, items in messages.items():
+        image = f"at {stamp_ns / SECOND_NS:.9f} s"
+        truth[stamp_ns] = tuple(
             TrueBox(
                 numbers[item.id],
                 " ".join(_label(item, is_numbered=is_numbered)),
-                _box(item, f"{where}: object {item.id} at {stamp_ns / 1e9:.9f} s"),
+                _box(item, f"{where}: object {item.id} {image}"),
                 1.0,
             )
             for item in items
         )
-        for stamp_ns, items in messages.items()
-    }
+        check_boxes(truth[stamp_ns], where, image)
+    return truth
 
 
 def _label(item: Any, *, is_numbered: bool) -> Iterator[str]:

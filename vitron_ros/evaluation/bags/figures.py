@@ -22,7 +22,7 @@ from vitron_ros.evaluation.metrics.multi_object import MotCounts, Objects, count
 from vitron_ros.evaluation.metrics.streaming import box_age, latency_curve, time_to_first_track_s
 from vitron_ros.evaluation.stream_metrics import HIDDEN_SHARE, Published, TargetTruth, score
 from vitron_ros.evaluation.tables import rounded
-from vitron_ros.recordings.bags import TrueBox
+from vitron_ros.recordings.ground_truth import TrueBox
 from vitron_ros.tracking.track import TrackSnapshot
 
 VARIANTS = single_object.ANY_SET

@@ -18,7 +18,8 @@ from vitron_ros.offline.goal_script import ScriptedGoal
 from vitron_ros.offline.live_frames import LiveFrames
 from vitron_ros.offline.replay import DEFAULT_LATENCY, steps
 from vitron_ros.offline.replayed_model import Latency, fixed
-from vitron_ros.recordings.bags import OnBad, TrueBox, log_bad_frame
+from vitron_ros.recordings.bags import OnBad, log_bad_frame
+from vitron_ros.recordings.ground_truth import TrueBox
 from vitron_ros.streaming.goals import GoalResult, Outcome
 from vitron_ros.streaming.pipeline import Report
 from vitron_ros.tracking.track import TrackSnapshot

@@ -2,15 +2,14 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from vitron_ros.evaluation.bags.goal_runs import BagRun
 from vitron_ros.evaluation.bags.truth import Truth
 from vitron_ros.images.codec import encode_jpeg
 from vitron_ros.recordings import bag_messages
 from vitron_ros.recordings.bag_writer import mcap_file
-from vitron_ros.recordings.bags import GROUND_TRUTH_TOPIC, Bag, TrueBox
-from vitron_ros.tracking.track import TrackSnapshot, TrackState
+from vitron_ros.recordings.bags import Bag
+from vitron_ros.recordings.ground_truth import GROUND_TRUTH_TOPIC
+from vitron_ros.tracking.track import TrackState
 
 IMAGES, TRACKS = "/image/compressed", "/tracks"
 GREEN, ORANGE = (0.2, 0.8, 0.3), (1.0, 0.55, 0.1)
@@ -37,23 +36,9 @@ def write_recording(path: Path, bag: Bag, topic: str | None, truth: Truth, run: 
             if frame.index in run.images:
                 shown[TRACKS] = run.images[frame.index].tracks, ORANGE
             if frame.index in truth:
-                shown[GROUND_TRUTH_TOPIC] = tuple(_true_track(box, now_ns) for box in truth[frame.index]), GREEN
+                shown[GROUND_TRUTH_TOPIC] = tuple(box.as_track(now_ns) for box in truth[frame.index]), GREEN
             for name, (tracks, colour) in shown.items():
                 array = bag_messages.track_array(tracks, now_ns, size, frame_id=frame.frame_id)
                 boxes = [track.box_xyxy for track in tracks if track.state is not TrackState.LOST]
                 writer.write(name, array, now_ns)
                 writer.write(f"{name}/boxes", bag_messages.box_markers(boxes, now_ns, colour, frame.frame_id), now_ns)
-
-
-def _true_track(box: TrueBox, now_ns: int) -> TrackSnapshot:
-    return TrackSnapshot(
-        id=box.id,
-        phrase="",
-        label=box.label,
-        state=TrackState.TRACKED if box.visibility > 0 else TrackState.LOST,
-        box_xyxy=box.box_xyxy,
-        score=box.visibility,
-        velocity=np.zeros(2),
-        grounded_ns=now_ns,
-        age_ns=0,
-    )

@@ -9,7 +9,7 @@ from vitron_ros.evaluation.bags.goal_runs import GoalRun
 from vitron_ros.evaluation.case_pictures import case_picture
 from vitron_ros.evaluation.predictions import Row
 from vitron_ros.frame import Frame
-from vitron_ros.recordings.bags import TrueBox
+from vitron_ros.recordings.ground_truth import TrueBox
 from vitron_ros.tracking.track import TrackSnapshot
 
 DECIMALS = 4  # of pixels

@@ -10,14 +10,13 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from vitron_ros.errors import ConfigError, SourceError
 from vitron_ros.evaluation.bags.annotations import read_annotations
 from vitron_ros.evaluation.bags.detections import DETECTION_ARRAY, read_detections
 from vitron_ros.evaluation.fingerprint import short_hash
 from vitron_ros.offline.goal_script import ScriptedGoal
-from vitron_ros.recordings.bags import Bag, TrueBox, read_ground_truth
+from vitron_ros.recordings.bags import Bag
+from vitron_ros.recordings.ground_truth import TrueBox, check_boxes, read_ground_truth
 from vitron_ros.region import Region
 
 Truth = Mapping[int, tuple[TrueBox, ...]]
@@ -36,7 +35,8 @@ def read_topic(bag: Bag, topic: str, stamps_ns: Sequence[int]) -> Truth:
         stamps_ns: of the images.
 
     Raises:
-        SourceError: there is no such topic, a message has the stamp of no image or of several, or a box is none.
+        SourceError: there is no such topic, a message has the stamp of no image or of several, or a box is none, or
+            there is no box at all.
     """
     is_standard = topic in bag.topics and bag.topics[topic].type == DETECTION_ARRAY
     found = read_detections(bag, topic) if is_standard else read_ground_truth(bag.path, topic)
@@ -49,7 +49,7 @@ def read_topic(bag: Bag, topic: str, stamps_ns: Sequence[int]) -> Truth:
                 "give the truth the stamps of its images, or choose their topic with --topic"
             )
     truth = {index: found[stamp_ns] for index, stamp_ns in enumerate(stamps_ns) if stamp_ns in found}
-    check_truth(truth, f"{bag.path}: {topic}")
+    _check_any(truth, f"{bag.path}: {topic}")
     return truth
 
 
@@ -63,31 +63,20 @@ def read_file(path: Path, size: tuple[int, int], images: int, *, unlisted: Unlis
         kind: one of `annotations.FORMATS`; None: read from the content.
 
     Raises:
-        SourceError: the file cannot be read, is about another number of images, or a box is none.
+        SourceError: the file cannot be read, is about another number of images, has no box, or one that is none.
     """
     truth: Truth = read_annotations(path, size, images, kind)
     if unlisted == "negative":
         truth = {index: truth.get(index, ()) for index in range(images)}
-    check_truth(truth, str(path))
+    _check_any(truth, str(path))
+    for index, boxes in truth.items():
+        check_boxes(boxes, str(path), f"in image {index}")
     return truth
 
 
-def check_truth(truth: Truth, where: str) -> None:
-    """Refuses boxes that are none.
-
-    Raises:
-        SourceError: there is no box at all, one is not finite or has no area, an id is twice in an image, or a
-            visibility is no share. It names the image.
-    """
+def _check_any(truth: Truth, where: str) -> None:
     if not any(truth.values()):
         raise SourceError(f"{where} has no true box; nothing can be measured")
-    for index, boxes in truth.items():
-        for box in boxes:
-            if problem := _problem(box):
-                raise SourceError(f"{where}: object {box.id} in image {index} {problem}")
-        twice = [number for number, times in Counter(box.id for box in boxes).items() if times > 1]
-        if twice:
-            raise SourceError(f"{where}: object {twice[0]} is twice in image {index}; give every object its own id")
 
 
 def targets_of(
@@ -136,13 +125,3 @@ def _values(goal: ScriptedGoal) -> Iterator[object]:
     for field in fields(goal.request):
         value = getattr(goal.request, field.name)
         yield [value.kind.name, value.points.tolist()] if isinstance(value, Region) else value
-
-
-def _problem(box: TrueBox) -> str:
-    if not np.isfinite(box.box_xyxy).all():
-        return f"is {box.box_xyxy.tolist()}, which is not a box; leave out what is not there"
-    if not (box.box_xyxy[2:] > box.box_xyxy[:2]).all():
-        return f"has no area: {box.box_xyxy.tolist()}; leave out what is not there"
-    if not 0 <= box.visibility <= 1:
-        return f"has the visibility {box.visibility}; it is a share from 0 to 1"
-    return ""

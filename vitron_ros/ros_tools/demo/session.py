@@ -17,7 +17,8 @@ from vitron_msgs.msg import TrackArray, TrackEvent
 
 from vitron_ros.errors import SourceError
 from vitron_ros.offline.command_script import Command
-from vitron_ros.recordings.bags import TrueBox, read_ground_truth, read_images
+from vitron_ros.recordings.bags import read_images
+from vitron_ros.recordings.ground_truth import TrueBox, read_ground_truth
 from vitron_ros.region import Region
 from vitron_ros.ros.conversions import ns_from_time, region_message, time_from_ns
 from vitron_ros.ros.transport import transport_environment

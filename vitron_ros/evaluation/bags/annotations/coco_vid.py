@@ -11,7 +11,7 @@ from vitron_ros.boxes import xyxy_from_ltwh
 from vitron_ros.errors import SourceError
 from vitron_ros.evaluation.bags.annotations.frames import Frames, by_frame, check_frame
 from vitron_ros.evaluation.datasets.files import value
-from vitron_ros.recordings.bags import TrueBox
+from vitron_ros.recordings.ground_truth import TrueBox
 
 
 def read_coco_vid(document: dict[str, Any], length: int, where: str) -> Frames:

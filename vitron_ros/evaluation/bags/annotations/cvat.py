@@ -21,7 +21,7 @@ from vitron_ros.evaluation.bags.annotations.frames import (
     check_length,
     interpolated,
 )
-from vitron_ros.recordings.bags import TrueBox
+from vitron_ros.recordings.ground_truth import TrueBox
 
 CORNERS = ("xtl", "ytl", "xbr", "ybr")
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from vitron_ros.boxes import Boxes
 from vitron_ros.errors import SourceError
-from vitron_ros.recordings.bags import TrueBox
+from vitron_ros.recordings.ground_truth import TrueBox
 
 Frames = dict[int, tuple[TrueBox, ...]]
 """The boxes of every frame that a file speaks of, by its number from 0; empty: it says that nothing is there."""

@@ -14,7 +14,7 @@ from vitron_ros.boxes import Boxes, xyxy_from_ltwh
 from vitron_ros.errors import SourceError
 from vitron_ros.evaluation.bags.annotations.frames import Frames, Keyframe, by_frame, check_length, interpolated
 from vitron_ros.evaluation.datasets.files import value
-from vitron_ros.recordings.bags import TrueBox
+from vitron_ros.recordings.ground_truth import TrueBox
 
 SIDES = ("x", "y", "width", "height")
 

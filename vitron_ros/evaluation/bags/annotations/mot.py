@@ -12,7 +12,7 @@ import numpy as np
 from vitron_ros.boxes import xyxy_from_ltwh
 from vitron_ros.errors import SourceError
 from vitron_ros.evaluation.bags.annotations.frames import Frames, by_frame, check_frame
-from vitron_ros.recordings.bags import TrueBox
+from vitron_ros.recordings.ground_truth import TrueBox
 
 COLUMNS = (9, 10)
 
