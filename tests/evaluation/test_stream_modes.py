@@ -13,9 +13,9 @@ from vitron_ros.cli.main import main
 from vitron_ros.config import PipelineConfig
 from vitron_ros.errors import ConfigError
 from vitron_ros.evaluation import stream
+from vitron_ros.evaluation.metrics.long_term import score
 from vitron_ros.evaluation.report import write_report
 from vitron_ros.evaluation.stream_clips import StreamTarget, StreamTruth, load_clip, write_truth
-from vitron_ros.evaluation.stream_metrics import score, target_truth
 from vitron_ros.evaluation.stream_modes import MODES, follow
 from vitron_ros.evaluation.stream_oracle import OracleErrors, OracleModel
 from vitron_ros.grounding.request import ModelRequest, ReplyStatus, Task
@@ -124,7 +124,7 @@ def test_uncompensated_keeps_its_id_and_follows_on_where_the_model_says_none(cli
 
 
 def test_the_pipeline_carries_the_same_replies_to_now_and_finds_the_target_again(clip):
-    truth = target_truth(clip.truth, 0)
+    truth = clip.truth.of_object(0)
     shown = run("full", clip, 0.5)
     started = int(np.flatnonzero(shown.ids)[0])
     assert 15 <= started <= 25

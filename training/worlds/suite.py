@@ -25,6 +25,7 @@ from training.worlds.queries import AttributeQuery, Query, only_match
 from training.worlds.query_sampling import QueryFamily, sample_query
 from training.worlds.templates import kind_name, verbalize
 from vitron_ros.errors import ConfigError, SourceError
+from vitron_ros.evaluation.metrics.long_term import hidden_spans
 from vitron_ros.evaluation.stream_clips import (
     FRAME_NAME,
     TRUTH_FILE,
@@ -33,7 +34,6 @@ from vitron_ros.evaluation.stream_clips import (
     load_clip,
     write_truth,
 )
-from vitron_ros.evaluation.stream_metrics import hidden_spans
 from vitron_ros.images.codec import encode_jpeg
 from vitron_ros.recordings.output import write_bytes
 from vitron_ros.worlds.clip import Clip

@@ -13,7 +13,7 @@ finished file appears in one step. Files of other code, settings or data are ref
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 
 from vitron_ros.backends.manifest import sha256
 from vitron_ros.errors import PredictionError
-from vitron_ros.recordings.output import make_folder
+from vitron_ros.recordings.output import make_folder, replace_bytes
 
 FORMAT = 2
 JUDGE = "judge"
@@ -146,12 +146,12 @@ class RunWriter:
         self.done[row["name"]] = row, ms
 
     def finish(self) -> Run:
-        """The finished run, now on the disk as such; every row is there."""
+        """The finished run, now on the disk as such; every row is there. Raises SourceError if it cannot be written."""
         assert not self.missing, self.missing
         rows, ms = zip(*(self.done[name] for name in self.header.names), strict=True)
         timings = [{"name": name, "ms": values} for name, values in zip(self.header.names, ms, strict=True)]
-        _replace(self._folder / TIMINGS, timings)
-        _replace(self._folder / FILE, [asdict(self.header), *rows])
+        replace_bytes(self._folder / TIMINGS, b"".join(map(_line, timings)))
+        replace_bytes(self._folder / FILE, b"".join(map(_line, [asdict(self.header), *rows])))
         (self._folder / PART).unlink()
         return Run(header=self.header, rows=rows, ms=dict(zip(self.header.names, ms, strict=True)))
 
@@ -250,18 +250,6 @@ def _parse_lines(data: bytes, path: Path) -> list[Row]:
             raise PredictionError(f"{path}, line {number} is not a JSON object; delete it and run again")
         rows.append(row)
     return rows
-
-
-def _replace(path: Path, rows: Sequence[Row]) -> None:
-    temporary = path.with_name(f"{path.name}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.writelines(map(_line, rows))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise PredictionError(f"cannot write {path}: {error.strerror}") from error
 
 
 def _line(row: Row) -> bytes:

@@ -1,4 +1,4 @@
-"""The streaming benchmark: modes of following over clips, and the figures that come out. Terms: `stream_metrics.py`."""
+"""The streaming benchmark: modes of following over clips, and the figures that come out. Terms: `long_term.py`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vitron_ros.evaluation.stream_metrics import TargetScore
+from vitron_ros.evaluation.metrics.long_term import TargetScore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from vitron_ros.boxes import Boxes
 from vitron_ros.errors import ImageError, SourceError
 from vitron_ros.evaluation.datasets import Sequence
+from vitron_ros.evaluation.metrics.long_term import TargetTruth
 from vitron_ros.frame import Frame
 from vitron_ros.images.intensity_window import IntensityWindow
 from vitron_ros.natural_sort import natural_sorted
@@ -77,6 +78,17 @@ class StreamTruth:
         phrases = [target.phrase for target in self.targets]
         if len(set(phrases)) != len(phrases):
             raise SourceError(f"two targets have the same phrase: {phrases}")
+
+    def of_object(self, index: int) -> TargetTruth:
+        """The truth about one object."""
+        others = [number for number in range(len(self.labels)) if number != index]
+        return TargetTruth(
+            fps=self.fps,
+            visible=self.visible[:, index],
+            boxes_xyxy=self.boxes_xyxy[:, index],
+            full_boxes_xyxy=self.full_boxes_xyxy[:, index],
+            others_xyxy=self.boxes_xyxy[:, others],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -25,8 +25,8 @@ from vitron_ros.boxes import Boxes, check_box
 from vitron_ros.clock import SECOND_NS
 from vitron_ros.config import PipelineConfig
 from vitron_ros.errors import RegionError, SourceError
+from vitron_ros.evaluation.metrics.long_term import Published
 from vitron_ros.evaluation.stream_clips import StreamClip
-from vitron_ros.evaluation.stream_metrics import Published
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.request import LanguageVision, ModelReply, ModelRequest, ReplyStatus, Task
 from vitron_ros.offline.goal_script import ScriptedGoal

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from vitron_ros.boxes import Boxes, iou, ltwh_from_xyxy
+from vitron_ros.boxes import iou, ltwh_from_xyxy
+from vitron_ros.evaluation.box_rows import boxes_to_json
 from vitron_ros.evaluation.case_pictures import case_picture
 from vitron_ros.evaluation.datasets import Sequence
 from vitron_ros.evaluation.one_pass import Run
@@ -32,9 +33,9 @@ def tracking_row(sequence: Sequence, run: Run, *, is_drawn: bool = True) -> Resu
         "attributes": list(sequence.attributes),
         "absent": np.flatnonzero(~sequence.is_visible).tolist() if sequence.has_truth else [],
         "cover": None if sequence.cover is None else sequence.cover.tolist(),
-        "predicted_ltwh": _json_boxes(run.boxes_xyxy),
+        "predicted_ltwh": boxes_to_json(ltwh_from_xyxy(run.boxes_xyxy), DECIMALS),
         "scores": run.scores.round(DECIMALS).tolist(),
-        "true_ltwh": _json_boxes(boxes),
+        "true_ltwh": boxes_to_json(ltwh_from_xyxy(boxes), DECIMALS),
     }
     if is_drawn:
         shown = {"truth": sequence.boxes_xyxy[index], "prediction": run.boxes_xyxy[index]}
@@ -43,8 +44,3 @@ def tracking_row(sequence: Sequence, run: Run, *, is_drawn: bool = True) -> Resu
             "text": f"{sequence.name}, frame {index}, IoU {overlap[index]:.3f}",
         }
     return row, run.ms.round(3).tolist()
-
-
-def _json_boxes(boxes_xyxy: Boxes) -> list[list[float] | None]:
-    boxes_ltwh = ltwh_from_xyxy(boxes_xyxy).round(DECIMALS).tolist()
-    return [box if np.isfinite(box).all() else None for box in boxes_ltwh]

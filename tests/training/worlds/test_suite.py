@@ -11,8 +11,8 @@ from training.worlds.config import WorldConfig
 from training.worlds.long_scene import MAX_PAN, long_scene, plan_of, scene_at
 from training.worlds.suite import Suite, clip_name, compose, occlusions, render_suite, summary
 from vitron_ros.errors import ConfigError
+from vitron_ros.evaluation.metrics.long_term import hidden_spans
 from vitron_ros.evaluation.stream_clips import TRUTH_FILE, StreamClip, load_clips
-from vitron_ros.evaluation.stream_metrics import hidden_spans
 from vitron_ros.worlds.vocabulary import COLOURS, PATTERNS, SHAPES, SIZES, SYNONYMS
 
 SMALL = Suite(seed=5, clips=4, size=(96, 72), fps=12.0, seconds=(8.0, 10.0))

@@ -1,7 +1,7 @@
 """The figures of goals over a recording.
 
 A goal that means one object has the figures of single-object tracking, by each of `VARIANTS`, and those of
-`stream_metrics.py`. Toolkits want a box for every image: where none is published the last one counts, and before the
+`metrics/long_term.py`. Toolkits want a box for every image: where none is published the last one counts, and before the
 first none. Every goal has MOTA, IDF1 and HOTA over its own tracks and targets; those of all goals are of the sum of
 their counts. Only labelled images are looked at; an object of which less than 0.05 is in sight is absent, and the true
 box of any other is that of the whole of it.
@@ -18,9 +18,9 @@ from vitron_ros.clock import SECOND_NS
 from vitron_ros.errors import ConfigError
 from vitron_ros.evaluation.bags.goal_runs import BagRun, GoalRun
 from vitron_ros.evaluation.metrics import single_object
+from vitron_ros.evaluation.metrics.long_term import HIDDEN_SHARE, Published, TargetTruth, score
 from vitron_ros.evaluation.metrics.multi_object import MotCounts, Objects, count
 from vitron_ros.evaluation.metrics.streaming import box_age, latency_curve, time_to_first_track_s
-from vitron_ros.evaluation.stream_metrics import HIDDEN_SHARE, Published, TargetTruth, score
 from vitron_ros.evaluation.tables import rounded
 from vitron_ros.recordings.ground_truth import TrueBox
 from vitron_ros.tracking.track import TrackSnapshot
@@ -37,7 +37,7 @@ class GoalFigures:
         images, labelled, visible: that count for the goal, that have truth, that show a target.
         single: variant -> `auc`, `precision`, `norm_precision`; None: several objects are meant, or were followed.
         first_track_s: from the goal to its first box with an IoU of 0.5 or more; None: there was none.
-        switches, returns, recovered, ghosts: see `stream_metrics.py`; None: as of `single`, or an image is unlabelled.
+        switches, returns, recovered, ghosts: see `long_term.py`; None: as of `single`, or an image is unlabelled.
         several: MOTA, IDF1, HOTA and the rest.
         streaming: success AUC of the newest box that was out at the stamp of each image, `auc`, and its mean over
             permitted latencies of 0 to 1 image, `mean_auc`; None: as of `single`, or images take no time.

@@ -10,7 +10,7 @@ from vitron_ros.clock import SECOND_NS
 from vitron_ros.config import PipelineConfig
 from vitron_ros.errors import ConfigError, SourceError
 from vitron_ros.evaluation.bags.truth import Truth
-from vitron_ros.evaluation.stream_metrics import HIDDEN_SHARE
+from vitron_ros.evaluation.metrics.long_term import HIDDEN_SHARE
 from vitron_ros.evaluation.stream_modes import SHOWN
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.request import LanguageVision

@@ -17,6 +17,7 @@ HIT_IOU = 0.5
 MASK_PRECISIONS = (0.7, 0.8, 0.9)
 GREC_SCORE, GREC_GIOU = 0.7, 0.5
 RecRule = Literal["minigpt-v2", "lmms-eval"]
+PhraseRule = Literal["any-box", "merged-box"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,9 +155,7 @@ def generalised_iou(boxes_a: Boxes, boxes_b: Boxes) -> Values:
     return np.asarray(overlap - np.divide(hull - union, hull, out=np.zeros_like(hull), where=hull > 0))
 
 
-def flickr30k_recall(
-    ranked_xyxy: Sequence[Boxes], true_xyxy: Sequence[Boxes], rule: Literal["any-box", "merged-box"], k: int = 1
-) -> float:
+def flickr30k_recall(ranked_xyxy: Sequence[Boxes], true_xyxy: Sequence[Boxes], rule: PhraseRule, k: int = 1) -> float:
     """Share of phrases of which one of the best k boxes, best first, (P, 4), has IoU >= 0.5.
 
     Args:

@@ -2,7 +2,7 @@
 
 Streaming accuracy (Li et al., ECCV 2020) pairs the truth at each image's stamp with the newest output published at or
 before it; latency-aware evaluation (Li et al., "PVT++", ICCV 2023) allows a permitted latency of 0 to 1 frame more.
-Recoveries, switches and ghosts are in `evaluation/stream_metrics.py`. Times are of one clock.
+Recoveries, switches and ghosts are in `long_term.py`. Times are of one clock.
 """
 
 import contextlib

@@ -9,16 +9,16 @@ from typing import ClassVar
 
 import numpy as np
 
-from vitron_ros.boxes import Boxes, xyxy_from_ltwh
+from vitron_ros.boxes import Boxes
 from vitron_ros.errors import ConfigError, MetricError, PredictionError
 from vitron_ros.evaluation.bags.figures import VARIANTS, single_score
 from vitron_ros.evaluation.bags.goal_runs import GoalRun
 from vitron_ros.evaluation.bags.rows import boxes_json
-from vitron_ros.evaluation.metrics.multi_object import MotCounts, Objects, count
+from vitron_ros.evaluation.metrics.multi_object import MotCounts, count
 from vitron_ros.evaluation.metrics.single_object import FIGURES, OnePassScore, mean_score
 from vitron_ros.evaluation.plots import curves_svg
 from vitron_ros.evaluation.predictions import Result, Row, Run
-from vitron_ros.evaluation.tasks.many_objects import TRACKEVAL
+from vitron_ros.evaluation.tasks.many_objects import TRACKEVAL, objects_of
 from vitron_ros.evaluation.tasks.task import Details, Figures, SuiteTask, means
 
 SEVERAL = ("hota", "mota", "idf1", "switches", "fp", "fn")
@@ -97,7 +97,7 @@ def _several(counts: MotCounts) -> Figures:
 
 
 def _counts(row: Row) -> MotCounts:
-    true, tracks = ([_objects(boxes) for boxes in _boxes(row, key)] for key in ("truth", "tracks"))
+    true, tracks = ([objects_of(boxes) for boxes in _boxes(row, key)] for key in ("truth", "tracks"))
     try:
         return count(true, tracks)
     except MetricError as error:
@@ -115,7 +115,3 @@ def _boxes(row: Row, key: str) -> list[Boxes]:
 def _first(boxes: Boxes) -> Boxes:
     """x, y, w, h."""
     return boxes[0, 1:] if len(boxes) else np.full(4, np.nan)
-
-
-def _objects(boxes: Boxes) -> Objects:
-    return Objects(ids=boxes[:, 0].astype(np.int64), boxes_xyxy=xyxy_from_ltwh(boxes[:, 1:]))

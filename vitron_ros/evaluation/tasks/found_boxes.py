@@ -3,15 +3,24 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 
 from vitron_ros.boxes import Boxes
-from vitron_ros.errors import MetricError, PredictionError
+from vitron_ros.errors import MetricError
+from vitron_ros.evaluation.box_rows import boxes_from_json
 from vitron_ros.evaluation.case_pictures import case_picture
 from vitron_ros.evaluation.datasets import Expression
-from vitron_ros.evaluation.metrics.referring import GREC_SCORE, RecRule, flickr30k_recall, grec, grec_f1, rec_accuracy
+from vitron_ros.evaluation.metrics.referring import (
+    GREC_SCORE,
+    PhraseRule,
+    RecRule,
+    flickr30k_recall,
+    grec,
+    grec_f1,
+    rec_accuracy,
+)
 from vitron_ros.evaluation.predictions import Result, Row, Run
 from vitron_ros.evaluation.run_settings import ask
 from vitron_ros.evaluation.tasks.task import Figures, SuiteTask
@@ -109,14 +118,8 @@ class RankedBoxes(_FoundBoxes):
         return "any-box", "merged-box"
 
     def by_sample(self, run: Run, variant: str) -> dict[str, Figures]:
-        rule: Literal["any-box", "merged-box"] = "any-box" if variant == "any-box" else "merged-box"
-        return {
-            row["name"]: {
-                f"recall@{k}": flickr30k_recall([boxes_of(row, "boxes_xyxy")], [boxes_of(row, "true_xyxy")], rule, k)
-                for k in (1, 5, 10)
-            }
-            for row in run.predicted
-        }
+        rule: PhraseRule = "any-box" if variant == "any-box" else "merged-box"
+        return {row["name"]: {f"recall@{k}": _recall(row, rule, k) for k in (1, 5, 10)} for row in run.predicted}
 
 
 def found(reply: ModelReply) -> tuple[Boxes, Boxes]:
@@ -129,17 +132,13 @@ def found(reply: ModelReply) -> tuple[Boxes, Boxes]:
     return box[None], np.array([reply.score])
 
 
-def boxes_of(row: Row, key: str) -> Boxes:
-    """(N, 4) px. Raises PredictionError."""
-    try:
-        return np.array(row[key], np.float64).reshape(-1, 4)
-    except (KeyError, TypeError, ValueError) as error:
-        raise PredictionError(f"{row['name']} has no boxes {key}: {error}; run it again") from error
+def _recall(row: Row, rule: PhraseRule, k: int) -> float:
+    return flickr30k_recall([boxes_from_json(row, "boxes_xyxy")], [boxes_from_json(row, "true_xyxy")], rule, k)
 
 
 def _one_box(row: Row, variant: str) -> Figures:
-    best = boxes_of(row, "boxes_xyxy")[:1]
-    true = boxes_of(row, "true_xyxy")
+    best = boxes_from_json(row, "boxes_xyxy")[:1]
+    true = boxes_from_json(row, "true_xyxy")
     is_parsed = np.array([len(best) > 0])
     try:
         rule: RecRule = "minigpt-v2" if variant == "minigpt-v2" else "lmms-eval"
@@ -151,10 +150,10 @@ def _one_box(row: Row, variant: str) -> Figures:
 def _grec(rows: list[Row], variant: str) -> Figures:
     f1, says_none = [], []
     for row in rows:
-        boxes, scores = boxes_of(row, "boxes_xyxy"), np.array(row["scores"], np.float64)
+        boxes, scores = boxes_from_json(row, "boxes_xyxy"), np.array(row["scores"], np.float64)
         if variant == OWN:
             scores = np.array(row["kept"], np.float64)
-        f1.append(grec_f1(boxes, scores, boxes_of(row, "true_xyxy")))
+        f1.append(grec_f1(boxes, scores, boxes_from_json(row, "true_xyxy")))
         says_none.append(not (scores >= GREC_SCORE).any())
     is_none = np.array([not row["true_xyxy"] for row in rows])
     return {**grec(np.array(f1), np.array(says_none), is_none), "f1": float(np.mean(f1))}

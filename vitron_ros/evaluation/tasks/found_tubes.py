@@ -8,6 +8,7 @@ import numpy as np
 
 from vitron_ros.boxes import Boxes
 from vitron_ros.errors import MetricError, PredictionError, SourceError
+from vitron_ros.evaluation.box_rows import boxes_from_json, boxes_to_json
 from vitron_ros.evaluation.case_pictures import case_picture
 from vitron_ros.evaluation.datasets import VideoExpression
 from vitron_ros.evaluation.metrics.checks import Flags
@@ -43,7 +44,8 @@ class FoundTube(SuiteTask[VideoExpression]):
             f"The model is shown {SAMPLED_FPS:g} frames a second of the used part, {MOST_FRAMES} at most, so many at a "
             "time as it takes. The predicted span is the longest run of frames with a box, the earliest of equal ones; "
             "no box is made up between others.",
-            "pg-video-llava is the mean spatial IoU within the true span.",
+            "pg-video-llava is the mean spatial IoU within the true span. VITRON's table 5, on grounding in "
+            "video, is missing in the text of the paper that was read.",
         )
 
     def files(self, record: VideoExpression) -> tuple[Path, ...]:
@@ -68,9 +70,9 @@ class FoundTube(SuiteTask[VideoExpression]):
             "kind": record.kind,
             "statuses": sorted({reply.status.value for reply in replies}),
             "frames": indices,
-            "predicted_xyxy": _json(predicted),
+            "predicted_xyxy": boxes_to_json(predicted, DECIMALS),
             "span": record.span,
-            "true_xyxy": _json(true),
+            "true_xyxy": boxes_to_json(true, DECIMALS),
         }
         if is_drawn:
             seen = np.flatnonzero(np.isfinite(true).all(axis=1))
@@ -123,20 +125,13 @@ def _boxes(reply: ModelReply) -> Boxes:
     return np.full((len(reply.stamps_ns), 4), np.nan) if reply.boxes_xyxy is None else reply.boxes_xyxy
 
 
-def _json(boxes_xyxy: Boxes) -> list[list[float] | None]:
-    return [box if np.isfinite(box).all() else None for box in boxes_xyxy.round(DECIMALS).tolist()]
-
-
 def _arrays(row: Row) -> tuple[Boxes, Boxes, Span]:
     """Predicted and true boxes (T, 4) of the frames that were shown, and the true span in them."""
+    predicted, true = (boxes_from_json(row, key) for key in ("predicted_xyxy", "true_xyxy"))
     try:
-        predicted, true = (
-            np.array([[np.nan] * 4 if box is None else box for box in row[key]], np.float64).reshape(-1, 4)
-            for key in ("predicted_xyxy", "true_xyxy")
-        )
         frames, (first, end) = np.array(row["frames"]), row["span"]
     except (KeyError, TypeError, ValueError) as error:
-        raise PredictionError(f"{row['name']} has no tube: {error}; run it again") from error
+        raise PredictionError(f"{row['name']} has no span: {error}; run it again") from error
     within = np.flatnonzero((frames >= first) & (frames < end))
     if not len(within):
         raise MetricError(f"{row['name']}: no frame of the true span {first}..{end} was shown")

@@ -142,7 +142,7 @@ def _counted(row: Row) -> MotCounts:
     try:
         same_length(tracks=tracks, truth=truth)
         pairs = [
-            mot16_objects(_objects(true), true[:, 5].astype(np.int64), true[:, 6] != 0, _objects(predicted))
+            mot16_objects(objects_of(true), true[:, 5].astype(np.int64), true[:, 6] != 0, objects_of(predicted))
             for true, predicted in zip(truth, tracks, strict=True)
         ]
         return count([true for true, _ in pairs], [predicted for _, predicted in pairs])
@@ -150,7 +150,8 @@ def _counted(row: Row) -> MotCounts:
         raise MetricError(f"{row['name']}: {error}") from error
 
 
-def _objects(rows: Values) -> Objects:
+def objects_of(rows: Values) -> Objects:
+    """The objects of an image of a row, each id, x, y, w, h, and perhaps more, which is not looked at."""
     return Objects(ids=rows[:, 0].astype(np.int64), boxes_xyxy=xyxy_from_ltwh(rows[:, 1:5]))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from vitron_ros.boxes import Boxes
 from vitron_ros.errors import MetricError, PredictionError
 from vitron_ros.evaluation.box_attributes import box_attributes
+from vitron_ros.evaluation.box_rows import boxes_from_json
 from vitron_ros.evaluation.datasets import Sequence
 from vitron_ros.evaluation.metrics.checks import Flags
 from vitron_ros.evaluation.metrics.single_object import (
@@ -90,7 +91,7 @@ class OnePass(SuiteTask[Sequence]):
         return means(self.by_sample(run, variant).values())
 
     def groups(self, row: Row) -> Iterable[str]:
-        true = np.where(_absent(row)[:, None], np.nan, _boxes(row, "true_ltwh"))
+        true = np.where(_absent(row)[:, None], np.nan, boxes_from_json(row, "true_ltwh"))
         return {*box_attributes(true), *row["attributes"]}
 
     def details(self, run: Run) -> Details:
@@ -123,7 +124,7 @@ class FromPhrase(OnePass):
 
 
 def _score(row: Row, variant: str) -> OnePassScore:
-    true, predicted = _boxes(row, "true_ltwh"), hold_last(_boxes(row, "predicted_ltwh"))
+    true, predicted = boxes_from_json(row, "true_ltwh"), hold_last(boxes_from_json(row, "predicted_ltwh"))
     if variant not in NAN_IS_ABSENT:
         true = np.nan_to_num(true)
     try:
@@ -133,18 +134,9 @@ def _score(row: Row, variant: str) -> OnePassScore:
 
 
 def _overlaps(row: Row) -> Boxes:
-    true = np.nan_to_num(_boxes(row, "true_ltwh"))
+    true = np.nan_to_num(boxes_from_json(row, "true_ltwh"))
     cover = np.array(~_absent(row) if row["cover"] is None else row["cover"], np.float64)
-    return got10k_overlaps(_boxes(row, "predicted_ltwh"), true, cover, row["width"], row["height"])
-
-
-def _boxes(row: Row, key: str) -> Boxes:
-    """(T, 4) px; nan where there is no box."""
-    try:
-        boxes = [[np.nan] * 4 if box is None else box for box in row[key]]
-        return np.array(boxes, np.float64).reshape(len(boxes), 4)
-    except (KeyError, TypeError, ValueError) as error:
-        raise PredictionError(f"{row['name']} has no boxes {key}: {error}; run it again") from error
+    return got10k_overlaps(boxes_from_json(row, "predicted_ltwh"), true, cover, row["width"], row["height"])
 
 
 def _absent(row: Row) -> Flags:

@@ -12,13 +12,14 @@ import numpy as np
 from vitron_ros.boxes import Boxes, iou
 from vitron_ros.config import PipelineConfig
 from vitron_ros.errors import ConfigError
+from vitron_ros.evaluation.box_rows import boxes_to_json
 from vitron_ros.evaluation.case_pictures import case_picture
 from vitron_ros.evaluation.datasets import Dataset, load_sequences
+from vitron_ros.evaluation.metrics.long_term import Published, TargetScore, score
 from vitron_ros.evaluation.predictions import Result, Row, Run
 from vitron_ros.evaluation.run_settings import ORACLE, model_of
 from vitron_ros.evaluation.stream import ClipScore, figures
 from vitron_ros.evaluation.stream_clips import StreamClip, clip_of_sequence, load_clips
-from vitron_ros.evaluation.stream_metrics import Published, TargetScore, score, target_truth
 from vitron_ros.evaluation.stream_modes import BOX_MODES, MODES, Mode, follow
 from vitron_ros.evaluation.stream_oracle import OracleErrors, OracleModel
 from vitron_ros.evaluation.tasks.task import Figures, SuiteTask
@@ -96,7 +97,7 @@ class Stream(SuiteTask[StreamClip]):
             int(settings["latency_ms"]) / 1000,
             from_box=settings["start"] == BOX,
         )
-        truths = [target_truth(record.truth, target.object) for target in record.truth.targets]
+        truths = [record.truth.of_object(target.object) for target in record.truth.targets]
         row: Row = {
             "name": record.name,
             "targets": [
@@ -104,7 +105,7 @@ class Stream(SuiteTask[StreamClip]):
                     "phrase": target.phrase,
                     "kind": target.kind,
                     "ids": one.ids.tolist(),
-                    "boxes_xyxy": _json(one.boxes_xyxy),
+                    "boxes_xyxy": boxes_to_json(one.boxes_xyxy, DECIMALS),
                     "is_seen": one.is_seen.tolist(),
                     "figures": asdict(score(truth, one)),
                 }
@@ -158,10 +159,6 @@ def _errors(text: str) -> OracleErrors:
     except ValueError as error:
         raise ConfigError(f"the oracle's errors {text!r} are not NOISE,MISS,MISTAKE") from error
     return OracleErrors(noise=noise, miss=miss, mistake=mistake)
-
-
-def _json(boxes_xyxy: Boxes) -> list[list[float] | None]:
-    return [box if np.isfinite(box).all() else None for box in boxes_xyxy.round(DECIMALS).tolist()]
 
 
 def _picture(clip: StreamClip, true: Boxes, published: Published) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """How well targets were published over long clips, with hiding and returning. Pure functions of one target's clip.
 
-auc             success AUC (metrics/visible_frames.py) over the frames in which the target is visible; a frame without
+auc             success AUC (visible_frames.py) over the frames in which the target is visible; a frame without
                 a published box counts 0. The true box is that of the part which is seen.
 switches        the id under which the target is published changes, or a box that is published as seen lies on another
                 object (IoU >= 0.5 with what is seen of it, < 0.1 with the target, seen or not) for SWITCH_S or longer.
@@ -20,15 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitron_ros.boxes import Boxes, iou
+from vitron_ros.errors import MetricError
+from vitron_ros.evaluation.metrics.checks import Flags
 from vitron_ros.evaluation.metrics.visible_frames import SUCCESS_THRESHOLDS
-from vitron_ros.evaluation.stream_clips import StreamTruth
 
 HIDDEN_SHARE, HIDDEN_S = 0.05, 0.3
 PLAIN_SHARE, RETURN_S = 0.4, 1.0
 RECOVERED_IOU = 0.5
 OTHER_IOU, OWN_IOU, SWITCH_S = 0.5, 0.1, 0.3
 
-Flags = NDArray[np.bool_]
 Span = tuple[int, int]
 
 
@@ -78,20 +78,8 @@ class TargetScore:
     ghosts: float | None
 
 
-def target_truth(truth: StreamTruth, index: int) -> TargetTruth:
-    """The truth about one object of a clip."""
-    others = [number for number in range(len(truth.labels)) if number != index]
-    return TargetTruth(
-        fps=truth.fps,
-        visible=truth.visible[:, index],
-        boxes_xyxy=truth.boxes_xyxy[:, index],
-        full_boxes_xyxy=truth.full_boxes_xyxy[:, index],
-        others_xyxy=truth.boxes_xyxy[:, others],
-    )
-
-
 def score(truth: TargetTruth, published: Published) -> TargetScore:
-    """All figures of one target."""
+    """All figures of one target. Raises MetricError as `visible_auc`."""
     returned = returns(truth.visible, truth.fps)
     hidden = np.zeros(len(truth.visible), bool)
     for first, last in hidden_spans(truth.visible, truth.fps):
@@ -109,11 +97,11 @@ def visible_auc(truth: TargetTruth, published: Published) -> float:
     """Success AUC over the frames in which the target is visible, in [0, 20/21].
 
     Raises:
-        ValueError: it is visible in none.
+        MetricError: it is visible in none.
     """
     visible = truth.visible >= HIDDEN_SHARE
     if not visible.any():
-        raise ValueError("the target is not visible in any frame")
+        raise MetricError("the target is not visible in any frame")
     overlap = np.where(published.ids > 0, _iou(published.boxes_xyxy, truth.boxes_xyxy), 0.0)[visible]
     return float((overlap[:, None] > SUCCESS_THRESHOLDS).mean())
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vitron_ros.evaluation.metrics.visible_frames import success_auc
-from vitron_ros.evaluation.stream_metrics import (
+from vitron_ros.errors import MetricError
+from vitron_ros.evaluation.metrics.long_term import (
     Published,
     TargetTruth,
     hidden_spans,
@@ -16,6 +16,7 @@ from vitron_ros.evaluation.stream_metrics import (
     switches,
     visible_auc,
 )
+from vitron_ros.evaluation.metrics.visible_frames import success_auc
 
 FPS = 10.0
 BOX = np.array([10.0, 10, 30, 30])
@@ -71,7 +72,7 @@ def test_where_all_is_seen_and_published_it_is_the_auc_of_one_pass_evaluation(sh
 
 
 def test_a_target_that_is_never_seen_has_no_auc():
-    with pytest.raises(ValueError, match="not visible"):
+    with pytest.raises(MetricError, match="not visible"):
         visible_auc(truth([0.0] * 5), published([BOX] * 5))
 
 
