@@ -151,8 +151,8 @@ def _remarks(suite: Suite, run: Run, tables: list[PaperTable]) -> list[str]:
         remarks.insert(
             0, f"PARTIAL: {len(run.predicted)} of {len(run.rows)} samples; those that failed are in no figure."
         )
-    if not tables:
-        remarks.append("The papers print no figures for this data set and split.")
+    if suite.printed and not tables:
+        remarks.append("The papers print no figures for this split.")
     return [*remarks, *(f"{table.source}: {note}" for table in tables for note in table.notes)]
 
 

@@ -156,15 +156,21 @@ DESCRIBED = (
 )
 
 J_AND_F = {"j_and_f": "j_and_f", "j": "j", "f": "f"}
-OTHER_SPLIT = "The paper's figures are of test-dev, whose truth a server keeps: never of the split of this run."
+OTHER_SPLIT = "The paper's figures are of {}, whose truth a server keeps: never of the split of this run."
+SEEN_AND_UNSEEN = {name: name for name in ("j_seen", "f_seen", "j_unseen", "f_unseen")}
 MASK_VIDEOS = (
     Suite(
         "davis",
         MASKS["davis"],
-        VideoMasks((DAVIS2017,), (OTHER_SPLIT,)),
+        VideoMasks((DAVIS2017,), (OTHER_SPLIT.format("test-dev"),)),
         _printed("davis2017", J_AND_F, val="test-dev", train="test-dev"),
     ),
-    Suite("youtube-vos", MASKS["youtube-vos"], VideoMasks((DAVIS2017, YOUTUBE_VOS))),
+    Suite(
+        "youtube-vos",
+        MASKS["youtube-vos"],
+        VideoMasks((YOUTUBE_VOS, DAVIS2017), (OTHER_SPLIT.format("valid"),)),
+        _printed("youtube-vos-2019", SEEN_AND_UNSEEN, train="val"),
+    ),
 )
 VIDEOS = (
     *(Suite(name, dataset, FoundTube()) for name, dataset in VIDEO_REFERRING.items()),

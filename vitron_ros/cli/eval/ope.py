@@ -29,7 +29,12 @@ EPILOG = "example: vitron eval ope DATASET --tracker default --tracker csrt --js
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("dataset", type=Path, help="folder of <name>/frames/ with <name>/groundtruth.txt (x,y,w,h)")
+    parser.add_argument(
+        "dataset",
+        type=Path,
+        help="folder as of LaSOT, GOT-10k, VOT, OTB, DAVIS, UAV123 or TrackingNet, or of <name>/frames/ with "
+        "<name>/groundtruth.txt (x,y,w,h)",
+    )
     parser.add_argument(
         "--tracker", action="append", metavar="NAME", help=f"may be repeated: {', '.join(TRACKERS)} [default]"
     )

@@ -77,7 +77,7 @@ def value(table: object, key: str, kind: type[Value], where: str) -> Value:
     """
     found = table.get(key) if isinstance(table, Mapping) else None
     if not isinstance(found, kind) or isinstance(found, bool):
-        raise SourceError(f"{where}: {key} should be {KINDS[kind]}; fetch the file again")
+        raise SourceError(f"{where}: {key} should be {KINDS[kind]}; correct it or get the file again")
     return found
 
 
@@ -86,7 +86,7 @@ def parse_json(text: str, where: str, kind: type[Value]) -> Value:
     try:
         values = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise SourceError(f"{where} is not valid JSON: {error}; fetch the file again") from error
+        raise SourceError(f"{where} is not valid JSON: {error}; correct it or get the file again") from error
     if not isinstance(values, kind):
-        raise SourceError(f"{where} should hold {KINDS[kind]}; fetch the file again")
+        raise SourceError(f"{where} should hold {KINDS[kind]}; correct it or get the file again")
     return values

@@ -116,7 +116,7 @@ def _load(folder: Path, how_to_get: str, *, has_truth: bool) -> MultiObjectSeque
         length, width, height = (int(section[key]) for key in ("seqLength", "imWidth", "imHeight"))
         fps, images = float(section["frameRate"]), folder / section.get("imDir", "img1")
     except (configparser.Error, KeyError, ValueError) as error:
-        raise SourceError(f"{file} is damaged: {error}; fetch it again") from error
+        raise SourceError(f"{file} is damaged: {error}; correct it or get it again") from error
     paths = natural_sorted(path for path in required(images, how_to_get).iterdir() if path.suffix in SUFFIXES)
     if len(paths) != length:
         raise SourceError(f"{images} has {len(paths)} images but seqinfo.ini says {length}; {how_to_get}")
@@ -147,14 +147,16 @@ def _row(line: str, file: Path, number: int) -> list[float]:
     except ValueError:
         row = []
     if len(row) != COLUMNS or not np.isfinite(row).all():
-        raise SourceError(f"{file}, line {number}: {line[:100]!r} is not the nine numbers of a box; fetch it again")
+        raise SourceError(
+            f"{file}, line {number}: {line[:100]!r} is not the nine numbers of a box; correct it or get the file again"
+        )
     return row
 
 
 def _refuse(is_bad: Flags, file: Path, reason: Callable[[int], str]) -> None:
     if is_bad.any():
         row = int(is_bad.argmax())
-        raise SourceError(f"{file}, line {row + 1}: {reason(row)}; fetch it again")
+        raise SourceError(f"{file}, line {row + 1}: {reason(row)}; correct it or get the file again")
 
 
 def _true_objects(rows: NDArray[np.float64]) -> TrueObjects:
