@@ -177,7 +177,8 @@ def test_a_judges_replies_are_kept_and_those_that_cannot_be_read_are_counted(vid
     assert json.loads(prompts[0].splitlines()[-1])["true_answer"] == "cat"
     figures = figures_of(tmp_path / "out")
     assert list(figures) == ["judge: fair 2", "judge: exact match 1"]
-    assert figures["judge: fair 2"] == {"accuracy": 0.5, "score": 4, "accuracy_of_parsed": 1, "unparsed": 0.5}
+    assert figures["judge: fair 2"] == {"accuracy": 0.5, "score": 4, "accuracy_of_parsed": 1, "unparsed": 1}
+    assert report(tmp_path / "out")[0]["judge"] == {"judge": "fair", "version": "2", "prompt": judge.prompt_hash}
     with pytest.raises(PredictionError, match=r"is stale: .* with other settings"):
         judge_run(tmp_path / "out", Judge("harsh", "1", ask))
     predictions = tmp_path / "out" / FILE

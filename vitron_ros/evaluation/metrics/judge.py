@@ -7,7 +7,7 @@ and version and the prompt's hash, and heads its column with `Judge.title`.
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from vitron_ros.errors import MetricError, ModelError
@@ -91,8 +91,8 @@ def read_verdict(reply: str) -> Verdict:
     return Verdict(is_right=verdict == "yes", score=score, reply=reply)
 
 
-def judged_figures(judge: Judge, verdicts: Sequence[Verdict]) -> Mapping[str, float | int | str | None]:
-    """`accuracy` and `unparsed` over all answers, and the judge's identity.
+def judged_figures(verdicts: Sequence[Verdict]) -> dict[str, float | None]:
+    """`accuracy` over all answers, and how many verdicts are `unparsed`.
 
     accuracy_of_parsed and score leave out verdicts that cannot be read, as the published scripts do; None without any.
 
@@ -103,13 +103,9 @@ def judged_figures(judge: Judge, verdicts: Sequence[Verdict]) -> Mapping[str, fl
     parsed = [verdict for verdict in verdicts if verdict.is_right is not None]
     right = sum(bool(verdict.is_right) for verdict in parsed)
     return {
-        "judge": judge.name,
-        "judge_version": judge.version,
-        "prompt_hash": judge.prompt_hash,
-        "answers": len(verdicts),
         "accuracy": right / len(verdicts),
-        "accuracy_of_parsed": right / len(parsed) if parsed else None,
         "score": sum(verdict.score or 0 for verdict in parsed) / len(parsed) if parsed else None,
+        "accuracy_of_parsed": right / len(parsed) if parsed else None,
         "unparsed": len(verdicts) - len(parsed),
     }
 

@@ -181,7 +181,6 @@ VARIANTS: dict[str, Callable[[Boxes, Boxes, Flags], OnePassScore]] = {
     "elysium-released": elysium_released,
     visible_frames.VARIANT: visible_only,
 }
-NOT_COMPARABLE = ("elysium-released",)
 NAN_IS_ABSENT = ("pytracking-uav", "got10k-lasot", visible_frames.VARIANT)  # the others want zeros, as data sets have
 ANY_SET = (visible_frames.VARIANT, "pytracking-otb", "got10k-lasot")  # of data without a toolkit of its own
 FIGURES = ("auc", "precision", "norm_precision")

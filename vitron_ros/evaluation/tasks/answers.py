@@ -14,11 +14,11 @@ from vitron_ros.errors import ConfigError, MetricError, PredictionError
 from vitron_ros.evaluation.case_pictures import film_strip
 from vitron_ros.evaluation.datasets import Question
 from vitron_ros.evaluation.datasets.sequence import read_frame
-from vitron_ros.evaluation.metrics.judge import Verdict, exact_match_judge, judged, read_verdict
-from vitron_ros.evaluation.metrics.question_answering import auroc, normalised_answer, vqa_soft_accuracy
+from vitron_ros.evaluation.metrics.judge import Verdict, exact_match_judge, judged, judged_figures, read_verdict
+from vitron_ros.evaluation.metrics.question_answering import auroc, exact_match, vqa_soft_accuracy
 from vitron_ros.evaluation.predictions import Result, Row, Run
 from vitron_ros.evaluation.run_settings import ask, model_of
-from vitron_ros.evaluation.tasks.task import Figures, SuiteTask, means
+from vitron_ros.evaluation.tasks.task import Details, Figures, SuiteTask, means
 from vitron_ros.evaluation.video_frames import evenly_spaced
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.request import ModelRequest, ReplyStatus, Task
@@ -33,7 +33,7 @@ LETTER = re.compile(r"\W*([A-Z])\b")
 RULES: Mapping[str, Callable[[str, Sequence[str]], float]] = {
     "vqa-official": lambda answer, true: vqa_soft_accuracy(answer, true, "official"),
     "minigpt-v2-soft": lambda answer, true: vqa_soft_accuracy(answer, true, "minigpt-v2"),
-    "exact-match": lambda answer, true: float(normalised_answer(answer) == normalised_answer(true[0])),
+    "exact-match": lambda answer, true: exact_match([answer], true[:1]),
     "minigpt-v2": lambda answer, true: float(answer.lower() == true[0].lower()),
 }
 EXACT = exact_match_judge()
@@ -158,13 +158,21 @@ class VideoAnswers(_Answers):
         return (*([judge_title(run.verdicts)] if run.verdicts else []), EXACT.title)
 
     def by_sample(self, run: Run, variant: str) -> dict[str, Figures]:
-        rows = run.predicted
-        if run.verdicts is not None and variant == judge_title(run.verdicts):
-            said = {row["name"]: read_verdict(row["reply"] or "") for row in run.verdicts.rows}
-        else:
-            verdicts = judged(EXACT, *columns(rows))
-            said = dict(zip((row["name"] for row in rows), verdicts, strict=True))
-        return {name: _figures(verdict) for name, verdict in said.items()}
+        return {name: judged_figures([verdict]) for name, verdict in _verdicts(run, variant).items()}
+
+    def figures(self, run: Run, variant: str) -> Figures:
+        return judged_figures(list(_verdicts(run, variant).values()))
+
+    def details(self, run: Run) -> Details:
+        return Details(document={} if run.verdicts is None else {"judge": run.verdicts.header.settings})
+
+
+def _verdicts(run: Run, variant: str) -> dict[str, Verdict]:
+    """By name."""
+    if run.verdicts is not None and variant == judge_title(run.verdicts):
+        return {row["name"]: read_verdict(row["reply"] or "") for row in run.verdicts.rows}
+    verdicts = judged(EXACT, *columns(run.predicted))
+    return dict(zip((row["name"] for row in run.predicted), verdicts, strict=True))
 
 
 def columns(rows: Sequence[Row]) -> tuple[list[str], list[str], list[str]]:
@@ -176,17 +184,6 @@ def judge_title(verdicts: Run) -> str:
     """The head of the column of a judge's figures."""
     settings = verdicts.header.settings
     return f"judge: {settings['judge']} {settings['version']}".strip()
-
-
-def _figures(verdict: Verdict) -> Figures:
-    is_parsed = verdict.is_right is not None
-    right = float(bool(verdict.is_right))
-    return {
-        "accuracy": right,
-        "score": verdict.score,
-        "accuracy_of_parsed": right if is_parsed else None,  # as published scripts count
-        "unparsed": float(not is_parsed),
-    }
 
 
 def _scored(row: Row, rule: str) -> float:
