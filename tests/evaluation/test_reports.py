@@ -50,6 +50,7 @@ def test_figures_of_every_variant_and_sequence(folder, capsys):
     assert min(aucs) > 0.8
     assert document["frames"]["a"] == {"frames": 4, "frames_absent": 0}
     assert document["curves"]["success_curve"][0] == 1
+    assert "papers" not in (folder / "report.md").read_text(), "no paper has figures for one's own folder"
 
 
 def test_the_same_predictions_give_the_same_bytes_whatever_the_clock_said(folder, tmp_path):
@@ -146,6 +147,7 @@ def test_a_run_of_lasot_stands_beside_the_papers_figures(tmp_path):
     assert document["frames"]["cup-1"]["frames_absent"] == 1
     assert document["figures"]["pytracking-lasot"]["auc"] < document["figures"]["got10k-lasot"]["auc"], "unused flags"
     assert document["paper"] == [], "the papers' figures are of the test split"
+    assert "The papers print no figures for this split." in (tmp_path / "out" / "report.md").read_text()
 
 
 def test_a_run_of_got10k_has_its_own_figures(tmp_path):

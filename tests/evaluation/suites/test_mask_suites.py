@@ -12,7 +12,9 @@ from tests.evaluation.datasets.miniature import (
     WIDTH,
     ref,
     write_davis,
+    write_images,
     write_json,
+    write_labels,
     write_refcoco,
     write_youtube_vos,
 )
@@ -138,6 +140,23 @@ def test_an_object_of_youtube_vos_is_followed_from_where_it_begins(tmp_path, seg
     assert main(["eval", "submit", str(tmp_path / "out")]) == 0
     with zipfile.ZipFile(tmp_path / "out/submission.zip") as archive:
         assert archive.namelist()[0] == "Annotations/0062f687f1/00000.png"
+
+
+def test_youtube_vos_stands_beside_the_figures_of_the_split_that_the_server_scores(tmp_path, segmenter):
+    write_youtube_vos(tmp_path / "data")
+    labels, images = tmp_path / "data/train/Annotations/0062f687f1", tmp_path / "data/train/JPEGImages/0062f687f1"
+    write_images(images, (0, 5, 10, 15), digits=5)
+    for number in (0, 5, 10, 15):
+        write_labels(labels / f"{number:05d}.png", [1])
+    objects = {"1": {"category": "fox", "frames": ["00000", "00005", "00010", "00015"]}}
+    write_json(tmp_path / "data/train/meta.json", {"videos": {"0062f687f1": {"objects": objects}}})
+    words = ["eval", "run", "youtube-vos", str(tmp_path / "data"), "--out", str(tmp_path / "out"), "--split", "train"]
+    assert main(words) == 0
+    document, text = report(tmp_path / "out")
+    assert document["figures"]["youtube-vos"]["g"] is None, "nothing in train is unseen"
+    assert document["figures"]["davis2017-evaluation"]["j"] is not None
+    assert "whose truth a server keeps" in text
+    assert "| VITRON (the paper's own) | 85.4 | 89.8 | 81.1 | 89.6 |" in text
 
 
 def test_a_damaged_mask_is_named(tmp_path, segmenter):
