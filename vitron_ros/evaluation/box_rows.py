@@ -1,4 +1,4 @@
-"""Boxes of rows; null where there is none."""
+"""Boxes in rows of predictions; null where there is none."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from vitron_ros.evaluation.predictions import Row
 
 
 def boxes_to_json(boxes: Boxes, decimals: int) -> list[list[float] | None]:
-    """Boxes (T, 4), NaN where there is none, in either form, for a row."""
+    """Boxes (T, 4), xyxy or ltwh, NaN where there is none, as values of a row."""
     return [box if np.isfinite(box).all() else None for box in boxes.round(decimals).tolist()]
 
 

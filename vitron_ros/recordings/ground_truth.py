@@ -85,7 +85,7 @@ def truth_messages(bag: Bag, topic: str) -> Iterator[tuple[int, Any]]:
 
 
 def check_boxes(boxes: Sequence[TrueBox], where: str, image: str) -> None:
-    """Refuses true boxes of one image that are none.
+    """Refuse invalid true boxes of one image.
 
     Args:
         where, image: what holds them and which image it is, for the error: "bags/a: /ground_truth", "in image 3".

@@ -151,7 +151,7 @@ def _counted(row: Row) -> MotCounts:
 
 
 def objects_of(rows: Values) -> Objects:
-    """The objects of an image of a row, each id, x, y, w, h, and perhaps more, which is not looked at."""
+    """The objects of one image; each row is id, x, y, w, h, and whatever follows is ignored."""
     return Objects(ids=rows[:, 0].astype(np.int64), boxes_xyxy=xyxy_from_ltwh(rows[:, 1:5]))
 
 
