@@ -1,8 +1,9 @@
 """How many best-effort camera images reach another process, and how late, with each transport of Fast DDS.
 
 Publisher and subscriber are two processes in a ROS domain of their own; the images are rgb8, the queues one image
-deep. `latency` is from the image's stamp, set just before it is published, to the subscriber's callback. A case names
-the publisher's and the subscriber's transport. The last line is JSON.
+deep. The stream begins once both have found each other. `latency` is from the image's stamp, set just before it is
+published, to the subscriber's callback. A case names the publisher's and the subscriber's transport. The last line is
+JSON.
 """
 
 import argparse
@@ -22,6 +23,7 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import Image
+from std_msgs.msg import Header, String
 
 from vitron_ros.errors import SourceError
 from vitron_ros.ros import qos
@@ -41,29 +43,43 @@ MODULE = "vitron_ros.ros_tools.bench.transport"
 FIRST_DOMAIN, DOMAINS = 60, 40
 POINTS = ("p50_ms", "p95_ms", "p99_ms")
 TOPIC = "transport_bench"
+HEARD = f"{TOPIC}/heard"  # answers each image with its frame_id
 DISCOVERY_S = 20.0
-SETTLE_S = 0.5  # from the match of the endpoints to the first image
+KNOCK_S = 0.05  # between empty images, which are published until one is answered
+LOST_S = 1.0  # after which an image that was not answered is taken as lost
 SILENCE_S = 2.0  # after which the subscriber takes the stream as over
 
 
 def publish(width: int, height: int, rate_hz: float, count: int) -> None:
-    """Publish `count` images once somebody subscribes. Raises SourceError if nobody does."""
+    """Publish `count` images once somebody answers. rate_hz: 0 publishes the next once one is answered, or is lost.
+
+    Raises:
+        SourceError: nobody answers.
+    """
     node = Node("publisher")
     publisher = node.create_publisher(Image, TOPIC, qos.IMAGE["sensor_data"])
-    message = Image(width=width, height=height, step=3 * width, encoding="rgb8")
-    message.data = array.array("B", os.urandom(3 * width * height))
+    heard: set[str] = set()
+    node.create_subscription(String, HEARD, lambda answer: heard.add(answer.data), qos.EVENTS)
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
     deadline = time.monotonic() + DISCOVERY_S
-    while publisher.get_subscription_count() == 0:
+    while not heard:
         if time.monotonic() > deadline:
             raise SourceError(f"nobody subscribed within {DISCOVERY_S:g} s")
-        time.sleep(0.01)
-    time.sleep(SETTLE_S)
+        publisher.publish(Image())
+        executor.spin_once(timeout_sec=KNOCK_S)
+    message = Image(width=width, height=height, step=3 * width, encoding="rgb8")
+    message.data = array.array("B", os.urandom(3 * width * height))
     start = time.monotonic()
     for index in range(count):
-        time.sleep(max(0.0, start + index / rate_hz - time.monotonic()))
-        message.header.stamp = time_from_ns(time.time_ns())
+        time.sleep(max(0.0, start + index / rate_hz - time.monotonic()) if rate_hz else 0.0)
+        message.header = Header(frame_id=str(index), stamp=time_from_ns(time.time_ns()))
         publisher.publish(message)
+        lost_s = time.monotonic() + LOST_S
+        while not rate_hz and str(index) not in heard and time.monotonic() < lost_s:
+            executor.spin_once(timeout_sec=KNOCK_S)
     time.sleep(SILENCE_S)  # a publisher that leaves at once takes its last images along
+    executor.shutdown()
     node.destroy_node()
 
 
@@ -71,13 +87,17 @@ def subscribe() -> list[int]:
     """ns from stamp to callback of each image that came, in order."""
     latencies_ns: list[int] = []
     last_s = time.monotonic() + DISCOVERY_S
+    node = Node("subscriber")
+    heard = node.create_publisher(String, HEARD, qos.EVENTS)
 
     def receive(message: Image) -> None:
         nonlocal last_s
-        latencies_ns.append(time.time_ns() - ns_from_time(message.header.stamp))
+        arrived_ns = time.time_ns()
+        heard.publish(String(data=message.header.frame_id))
         last_s = time.monotonic()
+        if message.width:
+            latencies_ns.append(arrived_ns - ns_from_time(message.header.stamp))
 
-    node = Node("subscriber")
     node.create_subscription(Image, TOPIC, receive, qos.IMAGE["sensor_data"])
     executor = SingleThreadedExecutor()
     executor.add_node(node)
@@ -153,7 +173,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--cases", nargs="+", type=_case, default=CASES, metavar="PUBLISHER:SUBSCRIBER")
     parser.add_argument("--sizes", nargs="+", type=_size, default=SIZES, metavar="WIDTHxHEIGHT")
-    parser.add_argument("--rate", type=float, default=30.0, help="images a second (default: 30)")
+    parser.add_argument("--rate", type=float, default=30.0, help="images a second (default: 30); 0: one by one")
     parser.add_argument("--count", type=int, default=150, help="images sent in each case (default: 150)")
     parser.add_argument("--repeat", type=int, default=1, help="times that all cases run (default: 1)")
     parser.add_argument("--role", choices=["publish", "subscribe"], help=argparse.SUPPRESS)
