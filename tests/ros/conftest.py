@@ -11,6 +11,7 @@ import rclpy
 
 from tests.conftest import DOMAINS
 from tests.ros.rig import Camera, running_node
+from vitron_ros.ros import remote_action
 from vitron_ros.ros_tools.probe import Probe
 
 NEXT_DOMAIN = itertools.cycle(DOMAINS[:-1])
@@ -20,6 +21,12 @@ NEXT_DOMAIN = itertools.cycle(DOMAINS[:-1])
 def domain(monkeypatch):
     """A domain of its own for each test: a node of the test before, not yet forgotten, would take its requests."""
     monkeypatch.setenv("ROS_DOMAIN_ID", str(next(NEXT_DOMAIN)))
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    """A node on a busy machine is not taken for a dead one; a test of dead ones is less patient."""
+    monkeypatch.setattr(remote_action, "SILENCE_S", 20.0)
 
 
 @pytest.fixture

@@ -238,7 +238,7 @@ def test_goals_that_cannot_be_are_rejected_and_without_perception_they_end_unrea
     assert {velocity for _, velocity in field.robot.commands} <= {STOP}
 
 
-def test_the_phrase_is_followed_at_its_distance_and_kill_9_of_perception_stops_the_robot(field, follow):
+def test_the_phrase_is_followed_at_its_distance_and_kill_9_of_perception_stops_the_robot(field, follow, monkeypatch):
     command = [sys.executable, "-m", "tests.ros.colour_model", "--ros-args", "-p", "publish_3d:=true"]
     settings = ["-p", "use_sim_time:=true", "-p", "model:=colours", "-p", "feedback_rate:=1000.0"]
     perception = subprocess.Popen([*command, *settings], env=dict(os.environ))
@@ -256,6 +256,7 @@ def test_the_phrase_is_followed_at_its_distance_and_kill_9_of_perception_stops_t
         perception.send_signal(signal.SIGKILL)
         perception.wait()
         stand(field, field.walk.time_ns, is_answered=False)
+        monkeypatch.setattr(remote_action, "SILENCE_S", 2.0)
         assert field.result(handle).error_code == TrackObject.Result.UNREACHABLE
     finally:
         perception.kill()

@@ -241,7 +241,6 @@ def test_the_embedded_backend_removes_what_was_marked_and_nothing_else(probe):
 
 
 def test_the_death_of_a_node_in_mid_goal_is_told_and_the_next_node_serves(probe, monkeypatch):
-    monkeypatch.setattr(remote_action, "SILENCE_S", 2.0)
     client = RemoteAction(probe, RunModule, "editing/run", "editing")
     with endless_module() as process:
         probe.spin_until(lambda: client.is_ready, 30)
@@ -249,7 +248,9 @@ def test_the_death_of_a_node_in_mid_goal_is_told_and_the_next_node_serves(probe,
         call = client.run(goal(), lambda feedback: began.set())
         probe.spin_until(began.is_set, 30)
         process.kill()
-        probe.spin_until(call.result.done, 30)
+        with monkeypatch.context() as brief:
+            brief.setattr(remote_action, "SILENCE_S", 2.0)
+            probe.spin_until(call.result.done, 30)
         result = call.result.result()
         assert (outcome_name(result), "has died" in result.error_msg) == ("UNREACHABLE", True)
     with endless_module():

@@ -135,9 +135,14 @@ class RigAction(GoalServer[RigGoal]):
 
     def _on_result(self, goal: RigGoal, camera: str, future: Future) -> None:
         """A camera's goal has ended by itself; the others go on, and the last one's reason is the rig's."""
-        if not goal.is_over and all(remote.result.done() for remote in goal.remotes.values()):
-            result = future.result()
-            self.end(goal, result.error_code, f"camera {camera}: {result.error_msg}")
+        if goal.is_over:
+            return
+        result = future.result()
+        reason = f"camera {camera}: {result.error_msg}"
+        if all(remote.result.done() for remote in goal.remotes.values()):
+            self.end(goal, result.error_code, reason)
+        else:
+            self._rig.get_logger().warning(f"{reason}; the goal {goal.id} goes on with the other cameras")
 
 
 def _rank(track: Track) -> tuple[bool, float]:
