@@ -198,6 +198,27 @@ def test_the_robot_moves_for_its_goal_alone_and_stops_however_that_ends(field, p
     assert not field.send(field.box_goal()).accepted
 
 
+def test_the_late_end_of_a_stopped_goal_at_perception_does_not_stop_the_next_goal(
+    field, perception, follow, monkeypatch
+):
+    field.connect()
+    start(field)
+    held = []
+    with monkeypatch.context() as patch:
+        patch.setattr(remote_action.RemoteGoal, "cancel", lambda goal: held.append(goal))
+        field.spin_until(field.stop.service_is_ready)
+        field.spin_until(field.stop.call_async(Trigger.Request()).done)
+    field.spin_until(lambda: field.walk.robot.command == STOP)
+    handle = start(field)
+    follow.executor.create_task(held[0].cancel)
+    field.drive(held[0].result.done)
+    for _ in range(5):
+        field.step()
+        assert field.walk.robot.command != STOP
+    handle.cancel_goal_async()
+    field.result(handle)
+
+
 def test_the_robot_stops_within_0_3_s_when_its_target_is_gone(field, perception, follow):
     field.connect()
     handle = start(field)

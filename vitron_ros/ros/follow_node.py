@@ -84,6 +84,8 @@ class FollowAction(GoalServer[FollowGoal]):
             goal.remote.cancel()
 
     def finish(self, goal: FollowGoal, result: TrackObject.Result) -> None:
+        if goal.id not in self.open:  # it ended before; what perception says of it now must not stop the next one
+            return
         self._follower.stop()
         if goal.remote is not None and not goal.remote.result.done():
             goal.remote.cancel()
