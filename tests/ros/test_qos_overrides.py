@@ -18,13 +18,17 @@ def reliability(probe, topic):
 def test_a_topic_gets_the_qos_that_a_parameter_asks_for(probe):
     overrides = {
         "qos_overrides./tracks.publisher.reliability": "best_effort",
+        "qos_overrides./tracks_3d.publisher.reliability": "best_effort",
         "qos_overrides./image.subscription.reliability": "reliable",
+        "qos_overrides./depth.subscription.reliability": "reliable",
     }
-    with running_node(**overrides):
+    with running_node(publish_3d=True, **overrides):
         Camera(probe, reliability="reliable").connect()
         probe.spin_until(lambda: reliability(probe, "/tracks"), 20)
-        assert reliability(probe, "/tracks") == [ReliabilityPolicy.BEST_EFFORT]
-        assert reliability(probe, "/image") == [ReliabilityPolicy.RELIABLE]
+        for topic in ("/tracks", "/tracks_3d"):
+            assert reliability(probe, topic) == [ReliabilityPolicy.BEST_EFFORT]
+        for topic in ("/image", "/depth"):
+            assert reliability(probe, topic) == [ReliabilityPolicy.RELIABLE]
         assert reliability(probe, "/events") == [ReliabilityPolicy.RELIABLE], "nobody asked for another"
     assert qos.TRACKS.reliability == ReliabilityPolicy.RELIABLE, "other nodes of the process keep their own"
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from rclpy.event_handler import SubscriptionEventCallbacks
-from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import qos_policy_name_from_kind
 from sensor_msgs.msg import CompressedImage, Image
 from vitron_msgs.msg import TrackArray
@@ -22,6 +21,7 @@ from vitron_ros.images.intensity_window import IntensityWindow
 from vitron_ros.ros import qos
 from vitron_ros.ros.conversions import frame_from_message, header_of, image_message, track_array
 from vitron_ros.ros.depth_port import DepthPort
+from vitron_ros.ros.managed_node import ManagedNode
 from vitron_ros.streaming.load_shedding import LoadSheddingLevel
 from vitron_ros.streaming.overlays import overlays
 from vitron_ros.streaming.pipeline import CameraPipeline, Report
@@ -48,7 +48,7 @@ def unknown_camera(name: str, names: Iterable[str]) -> str:
 
 
 class CameraPort:
-    """Publishers live from configure to cleanup, the subscription and the worker from activate to deactivate.
+    """The subscription and the worker live from activate to deactivate, publishers as long as `node` is configured.
 
     Args:
         name: the camera's name and the namespace of its topics; empty: topics without a namespace.
@@ -60,7 +60,7 @@ class CameraPort:
 
     def __init__(
         self,
-        node: LifecycleNode,
+        node: ManagedNode,
         name: str,
         config: PerceptionConfig,
         ids: "itertools.count[int]",
@@ -85,15 +85,11 @@ class CameraPort:
         self._image_topic = f"{prefix}image"
         self._gaps = SequenceGaps()
         self._lost = 0
-        self._tracks = node.create_lifecycle_publisher(
-            TrackArray, f"{prefix}tracks", **qos.overridable(node, "publisher", f"{prefix}tracks", qos.TRACKS)
-        )
-        self._debug = node.create_lifecycle_publisher(Image, f"{prefix}debug_image", qos.DEBUG_IMAGE)
+        self._tracks = node.managed_publisher(TrackArray, f"{prefix}tracks", qos.TRACKS)
+        self._debug = node.managed_publisher(Image, f"{prefix}debug_image", qos.DEBUG_IMAGE)
         self.depth = DepthPort(node, prefix, config, lookup) if config.publish_3d else None
         self._detections = (
-            node.create_lifecycle_publisher(Detection2DArray, f"{prefix}detections", qos.TRACKS)
-            if Detection2DArray
-            else None
+            node.managed_publisher(Detection2DArray, f"{prefix}detections", qos.TRACKS) if Detection2DArray else None
         )
 
     @property
@@ -152,14 +148,6 @@ class CameraPort:
             self._worker.stop()
             self._worker = None
         self.last_frame = None
-
-    def destroy(self) -> None:
-        self.deactivate()
-        if self.depth is not None:
-            self.depth.destroy()
-        for publisher in (self._tracks, self._debug, self._detections):
-            if publisher is not None:
-                self._node.destroy_lifecycle_publisher(publisher)
 
     def post(self, command: Command) -> None:
         """Run something on this camera's pipeline. The port must be active."""

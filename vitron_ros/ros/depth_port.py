@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 from geometry_msgs.msg import PoseWithCovarianceStamped
-from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import CameraInfo, Image
 from visualization_msgs.msg import MarkerArray
 from vitron_msgs.msg import Track3DArray
@@ -17,6 +16,7 @@ from vitron_ros.geometry.camera_model import camera_model
 from vitron_ros.geometry.depth_image import depth_image
 from vitron_ros.geometry.localizer import Localizer, Lookup, PositionSummary, Tracks3D, tracked_image
 from vitron_ros.ros import qos
+from vitron_ros.ros.managed_node import ManagedNode
 from vitron_ros.ros.markers import marker_array
 from vitron_ros.ros.messages_3d import target_pose, track_3d_array
 from vitron_ros.streaming.pipeline import Report
@@ -34,7 +34,7 @@ MAX_SAID = 20  # problems that are logged once each
 
 
 class DepthPort:
-    """Publishers live from configure to cleanup, subscriptions from activate to deactivate.
+    """Subscriptions live from activate to deactivate, publishers as long as `node` is configured.
 
     Messages come in by the executor's thread; the localizer belongs to the camera's worker, which is woken for them.
 
@@ -43,7 +43,7 @@ class DepthPort:
         lookup: of transforms to `target_frame`; None: positions stay in the camera's frame.
     """
 
-    def __init__(self, node: LifecycleNode, prefix: str, config: PerceptionConfig, lookup: Lookup | None) -> None:
+    def __init__(self, node: ManagedNode, prefix: str, config: PerceptionConfig, lookup: Lookup | None) -> None:
         self.config = config
         self._summary = PositionSummary()
         self._node = node
@@ -57,18 +57,12 @@ class DepthPort:
         self._is_posted = False
         self._infos: dict[bool, tuple[Any, ...]] = {}
         self._said: set[str] = set()
-        self._publishers = [
-            node.create_lifecycle_publisher(kind, f"{prefix}{topic}", qos.TRACKS)
-            for kind, topic in (
-                (Track3DArray, "tracks_3d"),
-                (PoseWithCovarianceStamped, "target_pose"),
-                (MarkerArray, "markers"),
-                (Detection3DArray, "detections_3d"),
-            )
-            if kind is not None
-        ]
-        self._tracks, self._pose, self._markers, *detections = self._publishers
-        self._detections = detections[0] if detections else None
+        self._tracks = node.managed_publisher(Track3DArray, f"{prefix}tracks_3d", qos.TRACKS)
+        self._pose = node.managed_publisher(PoseWithCovarianceStamped, f"{prefix}target_pose", qos.TRACKS)
+        self._markers = node.managed_publisher(MarkerArray, f"{prefix}markers", qos.TRACKS)
+        self._detections = (
+            node.managed_publisher(Detection3DArray, f"{prefix}detections_3d", qos.TRACKS) if Detection3DArray else None
+        )
 
     def activate(self, post: Callable[[Command], None]) -> None:
         """Let depth and calibrations in. post: runs something in the camera's worker."""
@@ -88,16 +82,13 @@ class DepthPort:
             topics.append(
                 (CameraInfo, self._depth_info_topic, lambda message: self._on_info(message, is_of_depth=True))
             )
-        self._subscriptions = [self._node.create_subscription(*topic, profile) for topic in topics]
+        for kind, topic, callback in topics:  # one that cannot be made leaves the others to `deactivate`
+            overridable = qos.overridable(self._node, "subscription", topic, profile)
+            self._subscriptions.append(self._node.create_subscription(kind, topic, callback, **overridable))
 
     def deactivate(self) -> None:
         while self._subscriptions:
             self._node.destroy_subscription(self._subscriptions.pop())
-
-    def destroy(self) -> None:
-        self.deactivate()
-        for publisher in self._publishers:
-            self._node.destroy_lifecycle_publisher(publisher)
 
     def reconfigure(self, config: PerceptionConfig) -> None:
         self.config = config
