@@ -81,8 +81,7 @@ def running_rig(probe, *modules):
         nodes.enter_context(running(CommandNode, clip_duration=0.4, feedback_rate=100.0))
         camera = Camera(probe, size=(WIDTH, HEIGHT))
         camera.pictures = scene()
-        client = ActionClient(probe, Command, "command", goal_service_qos_profile=qos.GOALS,
-                              result_service_qos_profile=qos.GOALS, cancel_service_qos_profile=qos.GOALS)  # fmt: skip
+        client = ActionClient(probe, Command, "command", **qos.GOAL_SERVICES)
         probe.spin_until(client.server_is_ready, 20, "the node command")
         probe.settle("command")
         camera.connect()

@@ -49,14 +49,7 @@ class Field:
         self.stamped = []
         self.robot.create_subscription(Track3DArray, "tracks_3d", self._on_tracks, qos.TRACKS)
         self.robot.create_subscription(TwistStamped, "cmd_vel_stamped", self.stamped.append, qos.COMMAND_VELOCITY)
-        self.follow = ActionClient(
-            self.robot,
-            TrackObject,
-            "follow",
-            goal_service_qos_profile=qos.GOALS,
-            result_service_qos_profile=qos.GOALS,
-            cancel_service_qos_profile=qos.GOALS,
-        )
+        self.follow = ActionClient(self.robot, TrackObject, "follow", **qos.GOAL_SERVICES)
         self.stop = self.robot.create_client(Trigger, "follow/stop")
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self.robot)

@@ -41,14 +41,7 @@ class Cameras:
         }
         self._tracks = {name: probe.create_publisher(Track3DArray, f"{name}/tracks_3d", qos.TRACKS) for name in CAMERAS}
         probe.create_subscription(Track3DArray, "rig/tracks_3d", self.merged.append, qos.TRACKS)
-        self.rig = ActionClient(
-            probe,
-            TrackObject,
-            "rig/track",
-            goal_service_qos_profile=qos.GOALS,
-            result_service_qos_profile=qos.GOALS,
-            cancel_service_qos_profile=qos.GOALS,
-        )
+        self.rig = ActionClient(probe, TrackObject, "rig/track", **qos.GOAL_SERVICES)
         self.feedback = []
 
     def show(self):

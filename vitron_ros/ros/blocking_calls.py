@@ -52,14 +52,7 @@ class BlockingClient:
         self._node = node
         self._server = server
         self._is_settled = False
-        self._client = ActionClient(
-            node,
-            action,
-            name,
-            goal_service_qos_profile=qos.GOALS,
-            result_service_qos_profile=qos.GOALS,
-            cancel_service_qos_profile=qos.GOALS,
-        )
+        self._client = ActionClient(node, action, name, **qos.GOAL_SERVICES)
 
     def destroy(self) -> None:
         self._client.destroy()

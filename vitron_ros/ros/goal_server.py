@@ -99,9 +99,7 @@ class GoalServer(ABC, Generic[G]):
             goal_callback=self._on_goal,
             handle_accepted_callback=self._on_accepted,
             cancel_callback=self._on_cancel,
-            goal_service_qos_profile=qos.GOALS,
-            result_service_qos_profile=qos.GOALS,
-            cancel_service_qos_profile=qos.GOALS,
+            **qos.GOAL_SERVICES,
         )
         self._guard = node.create_guard_condition(self._run_calls)
 

@@ -1,6 +1,7 @@
 """A lifecycle node whose transitions succeed, or say why not and are undone."""
 
 import traceback
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
@@ -19,7 +20,7 @@ from vitron_ros.ros.parameters import Stage
 EXPECTED = (VitronError, OSError, NameValidationException)  # what settings, files and names can lead to
 
 
-class ManagedNode(LifecycleNode):
+class ManagedNode(LifecycleNode, ABC):
     """Subclasses say what the transitions do in `configure`, `activate` and `deactivate`, which may raise anything.
 
     rclpy drops what a transition raises without a word. Here it is logged: a sentence for what a user can mend, the
@@ -39,17 +40,17 @@ class ManagedNode(LifecycleNode):
         self.has_failed = False
         self.undo = ExitStack()
 
+    @abstractmethod
     def configure(self) -> str:
         """Make what the node needs; what to tell of it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def activate(self) -> str:
         """Begin to work; what to tell of it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def deactivate(self) -> None:
         """Cease to work, also where `activate` stopped half way. Called twice it does nothing."""
-        raise NotImplementedError
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         self.is_configuring = True

@@ -38,6 +38,8 @@ DEBUG_IMAGE = _volatile(1, ReliabilityPolicy.BEST_EFFORT)
 # Of the services of actions. ROS keeps 10 by default: of more goals that end at once, as by a deactivation, the others
 # would never hear of it. As many as `max_goals` may ever be; both sides need it.
 GOALS = _volatile(1000, ReliabilityPolicy.RELIABLE)
+GOAL_SERVICES = {f"{service}_service_qos_profile": GOALS for service in ("goal", "result", "cancel")}
+"""Arguments for rclpy's `ActionClient` and `ActionServer`."""
 
 
 def overridable(

@@ -124,14 +124,7 @@ class RemoteAction:
         self._calls: list[RemoteGoal] = []
         self._ready_s: float | None = None
         self._dead: dict[bytes, float] = {}  # endpoints of nodes that fell silent, and when
-        self._client = ActionClient(
-            node,
-            action,
-            name,
-            goal_service_qos_profile=qos.GOALS,
-            result_service_qos_profile=qos.GOALS,
-            cancel_service_qos_profile=qos.GOALS,
-        )
+        self._client = ActionClient(node, action, name, **qos.GOAL_SERVICES)
         self._feedback_topic = f"{node.resolve_service_name(name)}/_action/feedback"
         self._timer = node.create_timer(LOOK_S, self._look, clock=Clock(clock_type=ClockType.STEADY_TIME))
 

@@ -48,14 +48,7 @@ class Probe(Node):
         self.create_subscription(TrackEvent, "events", self.events.append, qos.EVENTS)
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.DIAGNOSTICS)
         self.track, self.converse = (
-            ActionClient(
-                self,
-                kind,
-                name,
-                goal_service_qos_profile=qos.GOALS,
-                result_service_qos_profile=qos.GOALS,
-                cancel_service_qos_profile=qos.GOALS,
-            )
+            ActionClient(self, kind, name, **qos.GOAL_SERVICES)
             for kind, name in ((TrackObject, "track"), (Converse, "converse"))
         )
         self._service_clients: dict[str, Client] = {}
