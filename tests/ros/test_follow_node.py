@@ -14,12 +14,13 @@ pytest.importorskip("rclpy", reason="rclpy is not installed")
 pytest.importorskip("vitron_msgs", reason="vitron_msgs is not installed")
 
 import rclpy
-from geometry_msgs.msg import TwistStamped
+from geometry_msgs.msg import Point, Quaternion, TwistStamped
 from rclpy.action import ActionClient
 from rclpy.executors import SingleThreadedExecutor
+from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 from vitron_msgs.action import TrackObject
-from vitron_msgs.msg import Track3DArray
+from vitron_msgs.msg import Track3D, Track3DArray
 
 from tests.ros.rig import running, running_node
 from vitron_ros.clock import SECOND_NS
@@ -27,7 +28,7 @@ from vitron_ros.following.controller import STOP
 from vitron_ros.region import Region
 from vitron_ros.ros import qos, remote_action
 from vitron_ros.ros.conversions import ns_from_time, region_message
-from vitron_ros.ros.follow_node import FollowNode
+from vitron_ros.ros.follow_node import FollowNode, place_of
 from vitron_ros.ros_tools.robot_simulation import RobotSimulation
 from vitron_ros.simulation.walk import CAMERA_PERIOD_NS, MUG, TARGET_PHRASE, Walk
 
@@ -119,6 +120,26 @@ class Field:
         self.follow.destroy()
         self.robot.destroy_node()
         rclpy.shutdown()
+
+
+TURNED = Quaternion(x=-0.5, y=0.5, z=-0.5, w=0.5)  # from the optical axes to those of a robot
+
+
+@pytest.mark.parametrize(
+    ("frame_id", "rotation", "ahead"),
+    [
+        ("camera_optical_frame", Quaternion(), (3.0, -1.0, -2.0)),
+        ("base_link", TURNED, (1.0, 2.0, 3.0)),
+        ("odom", TURNED, None),
+    ],
+)
+def test_a_robot_goes_by_positions_of_its_camera_or_of_itself_alone(frame_id, rotation, ahead):
+    track = Track3D(position=Point(x=1.0, y=2.0, z=3.0), covariance=np.diag([1.0, 4.0, 9.0]).ravel())
+    place = place_of(track, Track3DArray(header=Header(frame_id=frame_id), rotation=rotation), "base_link")
+    if ahead is None:
+        assert place is None
+    else:
+        assert np.allclose(place[0], ahead) and np.allclose(np.diag(place[1]), np.square(ahead))
 
 
 @pytest.fixture

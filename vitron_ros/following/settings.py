@@ -48,18 +48,17 @@ class FollowConfig(ControllerConfig):
     cameras: tuple[str, ...] = setting(
         (), "names of the cameras, each with the topic <name>/tracks_3d; empty: one camera, topic tracks_3d"
     )
-    pose_axes: str = setting(
-        "optical",
-        "axes of the pose. optical: of a camera that looks ahead, x right, y down, z ahead; body: x ahead, y left",
-        choices=("optical", "body"),
-    )
     command_type: str = setting(
         "Twist",
         "message on cmd_vel: geometry_msgs/Twist or TwistStamped",
         choices=("Twist", "TwistStamped"),
         effect="configure",
     )
-    base_frame: str = setting("base_link", "frame of a TwistStamped", effect="now")
+    base_frame: str = setting(
+        "base_link",
+        "the robot's frame (x ahead, y left): of positions that come through tf2, and of a TwistStamped",
+        effect="now",
+    )
     rate: float = setting(20.0, "Hz of cmd_vel while the robot follows", low=4.0, high=1000.0)
     feedback_rate: float = setting(10.0, "Hz of a goal's feedback at most", low=0.1, high=1000.0, effect="now")
     autostart: bool = setting(True, "configure and activate without a lifecycle manager", effect="start")

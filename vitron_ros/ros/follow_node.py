@@ -16,13 +16,13 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from geometry_msgs.msg import Twist, TwistStamped
+from geometry_msgs.msg import Quaternion, Twist, TwistStamped
 from std_srvs.srv import Trigger
 from vitron_msgs.action import TrackObject
 from vitron_msgs.msg import Track3D, Track3DArray
 
 from vitron_ros.errors import ConfigError, InactiveError
-from vitron_ros.following.controller import FollowController, Standstill, Velocity, from_optical
+from vitron_ros.following.controller import Array, FollowController, Standstill, Velocity, from_optical
 from vitron_ros.following.settings import FollowConfig
 from vitron_ros.ros import qos
 from vitron_ros.ros.camera_port import unknown_camera
@@ -42,6 +42,18 @@ class FollowGoal(OpenGoal):
 
     remote: RemoteGoal | None = None
     track_ids: frozenset[int] = frozenset()
+
+
+def place_of(track: Track3D, message: Track3DArray, base_frame: str) -> tuple[Array, Array] | None:
+    """Position (3,) and covariance (3, 3) of a track in the axes of the robot; None: its frame is not the robot's.
+
+    Positions that were not turned are in the optical axes of a camera, which looks ahead.
+    """
+    position = np.array([track.position.x, track.position.y, track.position.z])
+    covariance = np.asarray(track.covariance, np.float64).reshape(3, 3)
+    if message.rotation == Quaternion():
+        return from_optical(position, covariance)
+    return (position, covariance) if message.header.frame_id == base_frame else None
 
 
 class FollowAction(GoalServer[FollowGoal]):
@@ -119,6 +131,7 @@ class FollowNode(ConfiguredNode[FollowConfig]):
         self._entities = ExitStack()  # from activate to deactivate
         self._told: Standstill | None = Standstill.NO_GOAL
         self._told_s = 0.0
+        self._foreign_frame = ""  # of the newest positions that could not be used
 
     def configure(self) -> str:
         config = self.read_config()
@@ -175,17 +188,21 @@ class FollowNode(ConfiguredNode[FollowConfig]):
             if track.id not in ids:
                 continue
             if track.status == Track3D.OK:
-                self._see(track, stamp_ns)
+                self._see(track, message)
             elif track.status == Track3D.NOT_SEEN:
                 self.controller.lose(stamp_ns)
             self._drive()
 
-    def _see(self, track: Track3D, stamp_ns: int) -> None:
-        position = np.array([track.position.x, track.position.y, track.position.z])
-        covariance = np.asarray(track.covariance, np.float64).reshape(3, 3)
-        if self.config.pose_axes == "optical":
-            position, covariance = from_optical(position, covariance)
-        self.controller.see(position, covariance, stamp_ns)
+    def _see(self, track: Track3D, message: Track3DArray) -> None:
+        place = place_of(track, message, self.config.base_frame)
+        if place is not None:
+            self.controller.see(*place, ns_from_time(message.header.stamp))
+        elif message.header.frame_id != self._foreign_frame:
+            self._foreign_frame = message.header.frame_id
+            self.get_logger().error(
+                f"positions are in frame {self._foreign_frame!r}, so the robot stands: set target_frame of perception "
+                f"to base_frame={self.config.base_frame}, or leave it empty for a camera that looks ahead"
+            )
 
     def _on_time(self) -> None:
         if self._action.open:
@@ -209,7 +226,9 @@ class FollowNode(ConfiguredNode[FollowConfig]):
         standstill = self.controller.standstill
         if standstill is not self._told and time.monotonic() - self._told_s > LOG_S:
             self._told, self._told_s = standstill, time.monotonic()
-            self.get_logger().info("follows" if standstill is None else f"stands: {standstill.value}")
+            unused = ", ".join(f"{count} {reason}" for reason, count in self.controller.refused.items() if count)
+            said = "follows" if standstill is None else f"stands: {standstill.value}"
+            self.get_logger().info(f"{said}; poses that were not used: {unused}" if unused else said)
 
     def _on_stop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         goals = list(self._action.open.values())
