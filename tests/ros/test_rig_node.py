@@ -141,6 +141,21 @@ def test_targets_that_are_apart_have_two_ids(probe, cameras, rig):
     assert {track.id for message in cameras.merged for track in message.tracks} == {1, 2}
 
 
+def test_a_position_that_is_not_believed_makes_the_target_less_sure(probe, cameras, rig):
+    cameras.wait_for_rig()
+    cameras.run_until(lambda: len(cameras.merged) >= 5, step=lambda: cameras.place({"left": 7}))
+    before = cameras.merged[-1].tracks[0]
+    cameras.merged.clear()
+    cameras.places["left"] = (2.0, 8.0, 0.3)
+
+    def unsure():
+        return [track for message in cameras.merged for track in message.tracks
+                if track.id == 1 and track.covariance[0] > before.covariance[0]]  # fmt: skip
+
+    cameras.run_until(unsure, step=lambda: cameras.place({"left": 7}), shows=30)
+    assert abs(unsure()[0].position.y - before.position.y) < 0.3
+
+
 def test_positions_in_different_frames_are_not_compared(probe, cameras, rig, capfd):
     cameras.wait_for_rig()
     cameras.frames["right"] = "right_lens"

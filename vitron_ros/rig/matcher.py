@@ -45,7 +45,6 @@ class RigTarget:
         state: (6,) position in m and velocity in m/s; covariance: (6, 6).
         members: the tracks that are of this target, by camera.
         seen_ns: stamp of its newest observation.
-        camera: the one whose observation that was.
     """
 
     id: int
@@ -53,17 +52,8 @@ class RigTarget:
     state: Array
     covariance: Array
     seen_ns: int
-    camera: str
     members: dict[str, int] = field(default_factory=dict)
     strange: dict[Key, int] = field(default_factory=dict)
-
-    @property
-    def position(self) -> Array:
-        return self.state[:3]
-
-    @property
-    def velocity(self) -> Array:
-        return self.state[3:]
 
     def predicted(self, now_ns: int) -> tuple[Array, Array]:
         """State and covariance at a time; of the past: as they are."""
@@ -91,7 +81,6 @@ class RigTarget:
         # Joseph's form stays positive definite whatever is rounded.
         self.covariance = shrink @ covariance @ shrink.T + gain @ noise(observation) @ gain.T
         self.seen_ns = max(now_ns, self.seen_ns)
-        self.camera = observation.camera
         self.members[observation.camera] = observation.track_id
         self.strange.pop((observation.camera, observation.track_id), None)
 
@@ -117,7 +106,7 @@ class RigMatcher:
         self._forget(now_ns)
         found: dict[int, RigTarget] = {}
         for index, observation in enumerate(observations):
-            target = self._member(observation)
+            target = self.target_of(observation.camera, observation.track_id)
             if target is not None and self._is_still(target, observation, now_ns):
                 found[index] = target
         self._match(observations, found, now_ns)
@@ -126,10 +115,10 @@ class RigMatcher:
                 found[index] = self._new(observation, now_ns)
         return [found[index] for index in range(len(observations))]
 
-    def _member(self, observation: Observation) -> RigTarget | None:
-        """The target that this track was part of before."""
+    def target_of(self, camera: str, track_id: int) -> RigTarget | None:
+        """The target that a camera's track is of; None: it has no place yet."""
         for target in self.targets.values():
-            if target.members.get(observation.camera) == observation.track_id:
+            if target.members.get(camera) == track_id:
                 return target
         return None
 
@@ -170,7 +159,6 @@ class RigMatcher:
             state=np.concatenate([observation.position, np.zeros(3)]),
             covariance=covariance,
             seen_ns=now_ns,
-            camera=observation.camera,
             members={observation.camera: observation.track_id},
         )
         self.targets[target.id] = target

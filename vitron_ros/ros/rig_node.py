@@ -124,13 +124,13 @@ class RigAction(GoalServer[RigGoal]):
         best: dict[int, Track] = {}
         for camera, array in goal.tracks.items():
             for track in array.tracks:
-                rig_id = self._rig.rig_id(camera, track.id)
-                if rig_id is None:
+                target = self._rig.matcher.target_of(camera, track.id)
+                if target is None:
                     continue
                 mine = copy.copy(track)
-                mine.id = rig_id
-                if rig_id not in best or _rank(mine) > _rank(best[rig_id]):
-                    best[rig_id] = mine
+                mine.id = target.id
+                if mine.id not in best or _rank(mine) > _rank(best[mine.id]):
+                    best[mine.id] = mine
         return [best[rig_id] for rig_id in sorted(best)]
 
     def _on_result(self, goal: RigGoal, camera: str, future: Future) -> None:
@@ -168,7 +168,7 @@ class RigNode(ConfiguredNode[RigConfig]):
 
     def __init__(self, **kwargs: object) -> None:
         super().__init__("rig", RigConfig(), **kwargs)
-        self._matcher = RigMatcher()
+        self.matcher = RigMatcher()
         self._frames: dict[str, str] = {}  # in which each camera's positions are
         self._entities = ExitStack()  # from activate to deactivate
 
@@ -183,7 +183,7 @@ class RigNode(ConfiguredNode[RigConfig]):
         return f"configured: cameras {', '.join(config.cameras)} as one rig"
 
     def activate(self) -> str:
-        self._matcher = RigMatcher()
+        self.matcher = RigMatcher()
         self._frames.clear()
         for camera in self.config.cameras:
             topic = f"{camera}/tracks_3d"
@@ -201,23 +201,18 @@ class RigNode(ConfiguredNode[RigConfig]):
     def now_ns(self) -> int:
         return int(self.get_clock().now().nanoseconds)
 
-    def rig_id(self, camera: str, track_id: int) -> int | None:
-        """The id of the target that a camera's track is of; None: it has no place yet."""
-        for target in self._matcher.targets.values():
-            if target.members.get(camera) == track_id:
-                return target.id
-        return None
-
     def _on_tracks(self, camera: str, message: Track3DArray) -> None:
         if not self._is_of_one_frame(camera, message.header.frame_id):
             return
         tracks = [track for track in message.tracks if track.status == Track3D.OK]
         observations = [_observation(camera, track) for track in tracks]
-        targets = self._matcher.update(camera, observations, ns_from_time(message.header.stamp))
+        stamp_ns = ns_from_time(message.header.stamp)
+        targets = self.matcher.update(camera, observations, stamp_ns)
         for track, target in zip(tracks, targets, strict=True):
+            state, covariance = target.predicted(stamp_ns)  # as it is, unless this observation was not believed
             track.id = target.id
-            track.position, track.velocity = point(target.position), vector(target.velocity)
-            track.covariance = target.covariance[:3, :3].ravel()
+            track.position, track.velocity = point(state[:3]), vector(state[3:])
+            track.covariance = covariance[:3, :3].ravel()
         message.tracks = sorted(tracks, key=lambda track: int(track.id))
         self._publisher.publish(message)
 

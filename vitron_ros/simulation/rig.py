@@ -11,7 +11,7 @@ from vitron_ros.config import PerceptionConfig
 from vitron_ros.following.controller import from_optical
 from vitron_ros.geometry.track_3d import Status
 from vitron_ros.grounding.request import LanguageVision
-from vitron_ros.rig.matcher import Observation, RigMatcher
+from vitron_ros.rig.matcher import Observation, RigMatcher, RigTarget
 from vitron_ros.simulation.perception import SimulatedPerception
 from vitron_ros.simulation.room import CameraPose, Card, Lens, Room
 from vitron_ros.streaming.goals import TrackRequest
@@ -59,6 +59,12 @@ def in_rig(camera: CameraPose, position: Array, covariance: Array) -> tuple[Arra
     return turn @ ahead + [camera.x, camera.y, camera.z], turn @ spread @ turn.T
 
 
+def _distance(target: RigTarget, place: Array, now_ns: int) -> float:
+    """From where the rig says that a target is now to where it is, m."""
+    state, _ = target.predicted(now_ns)
+    return float(np.linalg.norm(state[:3] - place))
+
+
 def run_rig(model: LanguageVision, crossings: int, *, seed: int = 1) -> list[RigMoment]:
     """The mug crosses so often from one camera to the other; what the rig makes of every image."""
     room = Room([Card(ObjectSpec("mug", "purple", "medium", "plain"), 0.36)], LENS, seed=seed)
@@ -83,7 +89,7 @@ def run_rig(model: LanguageVision, crossings: int, *, seed: int = 1) -> list[Rig
                 if track.status is Status.OK
             ]
             moments += [
-                RigMoment(time_s, name, target.id, float(np.linalg.norm(target.position - place)), view.visible[0])
+                RigMoment(time_s, name, target.id, _distance(target, place, stamp_ns), view.visible[0])
                 for target in matcher.update(name, observations, stamp_ns)
             ]
     return moments
