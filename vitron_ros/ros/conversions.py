@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Duration, Time
+from numpy.typing import NDArray
 from rclpy.action.server import ServerGoalHandle
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
@@ -93,13 +94,16 @@ def _decode_with_cv_bridge(message: Image, problem: ImageError) -> Rgb:
         raise ImageError(f"{problem} (cv_bridge, asked next: {error})") from error
 
 
-def image_message(pixels: Rgb, header: Header) -> Image:
-    """An rgb8 message of (H, W, 3) pixels, a mono8 one of (H, W)."""
+DEPTH_ENCODINGS = {np.dtype("u2"): "16UC1", np.dtype("f4"): "32FC1"}
+
+
+def image_message(pixels: Rgb | NDArray[np.uint16] | NDArray[np.float32], header: Header) -> Image:
+    """An rgb8 message of (H, W, 3) pixels, a mono8 one of (H, W); of depth (H, W) 16UC1 in mm, or 32FC1 in m."""
     # As array("B"), which every rclpy takes without checking each byte.
     data = array("B")
-    data.frombytes(np.ascontiguousarray(pixels).data)
+    data.frombytes(np.ascontiguousarray(pixels).reshape(-1).view(np.uint8).data)
     height, width = pixels.shape[:2]
-    encoding = "mono8" if pixels.ndim == 2 else "rgb8"
+    encoding = DEPTH_ENCODINGS.get(pixels.dtype, "mono8" if pixels.ndim == 2 else "rgb8")
     return Image(header=header, height=height, width=width, encoding=encoding, step=len(data) // height, data=data)
 
 

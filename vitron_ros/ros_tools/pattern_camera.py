@@ -7,7 +7,6 @@ import argparse
 import itertools
 import sys
 import time
-from array import array
 from collections.abc import Sequence
 
 import cv2
@@ -111,7 +110,7 @@ class _DepthPublisher:
         k = [float(width), 0.0, width / 2 - 0.5, 0.0, float(width), height / 2 - 0.5, 0.0, 0.0, 1.0]
         self._info = CameraInfo(width=width, height=height, k=k, distortion_model="plumb_bob", d=[0.0] * 5)
         count, grid = (len(CIRCLES), CIRCLE_GRID) if arguments.circles else (arguments.targets, None)
-        self._images = [depth_message(depth) for depth in depth_pictures(count, width, height, grid)]
+        self._images = [image_message(depth, Header()) for depth in depth_pictures(count, width, height, grid)]
 
     def publish(self, index: int, header: Header) -> None:
         depth = self._images[index]
@@ -120,16 +119,11 @@ class _DepthPublisher:
         self._depths.publish(depth)
 
 
-def depth_message(depth_mm: NDArray[np.uint16]) -> Image:
-    """A 16UC1 message of depth in mm, (H, W)."""
-    height, width = depth_mm.shape
-    data = array("B", depth_mm.astype("<u2").tobytes())
-    return Image(height=height, width=width, encoding="16UC1", step=2 * width, data=data)
-
-
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
-        prog="pattern_camera", description=__doc__, epilog="example: pattern_camera --width 1280 --height 720 --rate 30"
+        prog="pattern_camera",
+        description=__doc__,
+        epilog="example: python -m vitron_ros.ros_tools.pattern_camera --width 1280 --height 720 --rate 30",
     )
     made.add_argument("--width", type=int, default=640, help="px (default: 640)")
     made.add_argument("--height", type=int, default=480, help="px (default: 480)")
@@ -153,7 +147,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The console script `pattern_camera`. Publishes `image` with best effort, and what --depth asks for."""
+    """Publishes `image` with best effort, and what --depth asks for."""
     words = list(sys.argv[1:] if argv is None else argv)
     arguments = parser().parse_args(remove_ros_args(["pattern_camera", *words])[1:])
     stop = init_and_catch_signals(["pattern_camera", *words])

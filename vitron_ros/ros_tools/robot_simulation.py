@@ -6,7 +6,6 @@ import vitron_ros.ros.require_middleware  # noqa: F401  before rclpy
 import argparse
 import sys
 import time
-from array import array
 from collections.abc import Sequence
 
 import numpy as np
@@ -57,7 +56,7 @@ class RobotSimulation(Node):
         shot = self.walk.shoot()
         header = Header(stamp=time_from_ns(shot.stamp_ns), frame_id=FRAME_ID)
         self._infos.publish(_info_message(self.walk.lens, header))
-        self._depths.publish(_depth_message(shot, header))
+        self._depths.publish(image_message(shot.depth, header))
         self._images.publish(image_message(shot.view.rgb, header))
         return shot
 
@@ -81,18 +80,11 @@ def _info_message(lens: Lens, header: Header) -> CameraInfo:
     )
 
 
-def _depth_message(shot: Shot, header: Header) -> Image:
-    data = array("B")
-    data.frombytes(np.ascontiguousarray(shot.depth, "<f4").tobytes())
-    height, width = shot.depth.shape
-    return Image(header=header, height=height, width=width, encoding="32FC1", step=4 * width, data=data)
-
-
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="robot_simulation",
         description=__doc__,
-        epilog="example: robot_simulation --ros-args -r __ns:=/vitron",
+        epilog="example: python -m vitron_ros.ros_tools.robot_simulation --ros-args -r __ns:=/vitron",
     )
     made.add_argument("--seed", type=int, default=1, help="of the room and of the sensor's noise (default: 1)")
     made.add_argument("--seconds", type=float, default=0.0, help="how long; 0: until stopped")
@@ -100,7 +92,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The console script `robot_simulation`. Time is that of this machine; its nodes need use_sim_time."""
+    """Time is that of this machine; nodes that work with the robot need use_sim_time."""
     words = list(sys.argv[1:] if argv is None else argv)
     arguments = parser().parse_args(remove_ros_args(["robot_simulation", *words])[1:])
     stop = init_and_catch_signals(["robot_simulation", *words])
