@@ -296,7 +296,7 @@ def test_every_image_that_was_sent_is_processed_or_counted(camera, probe):
     assert probe.tracks[-1][1].skipped + len(probe.tracks) - before == camera.index - count
 
 
-def test_a_camera_whose_clock_is_wrong_is_tracked_and_told_of(camera, probe):
+def test_a_camera_whose_clock_is_wrong_is_tracked_and_told_of(camera, probe, capfd):
     def ahead():
         message = camera.message()
         message.header.stamp.sec += 3600
@@ -311,6 +311,7 @@ def test_a_camera_whose_clock_is_wrong_is_tracked_and_told_of(camera, probe):
     handle = probe.send(goal_for(camera))
     probe.spin_until(lambda: status() and any(track.state == Track.TRACKED for track in probe.tracks[-1][1].tracks), 20)
     assert probe.cancel(handle).error_code == Result.CANCELED
+    assert capfd.readouterr().err.count("the camera's clock is 3600 s ahead") == 1, "the log says it once"
 
 
 def test_diagnostics_say_why_no_image_comes(probe, node):

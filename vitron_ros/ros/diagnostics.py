@@ -82,17 +82,24 @@ def model_status(node_name: str, summary: ModelSummary, config: PerceptionConfig
     )
 
 
+def clock_problem(summary: StreamSummary, max_age_s: float) -> str:
+    """How far the camera's clock and the node's differ; empty: not by much."""
+    if summary.clock_ahead_s > AHEAD_S:
+        return f"the camera's clock is {_seconds(summary.clock_ahead_s)} ahead; {MEND_CLOCK}"
+    if -summary.clock_ahead_s > max_age_s:
+        behind = _seconds(-summary.clock_ahead_s)
+        return f"the camera's clock is {behind} behind, or its images come so late; {MEND_CLOCK}"
+    return ""
+
+
 def _problems(summary: StreamSummary, max_age_s: float) -> list[str]:
     """What is to be mended though images are processed, most important first."""
     sent = summary.received + summary.lost
     problems = []
     if summary.bad:
         problems.append(f"{summary.bad} images could not be read, the last: {summary.last_error}")
-    if summary.clock_ahead_s > AHEAD_S:
-        problems.append(f"the camera's clock is {_seconds(summary.clock_ahead_s)} ahead; {MEND_CLOCK}")
-    elif -summary.clock_ahead_s > max_age_s:
-        behind = _seconds(-summary.clock_ahead_s)
-        problems.append(f"the camera's clock is {behind} behind, or its images come so late; {MEND_CLOCK}")
+    if clock := clock_problem(summary, max_age_s):
+        problems.append(clock)
     if summary.lost > max(MANY, MUCH * sent):
         problems.append(
             f"{summary.lost} of {sent} images were lost on the way to the node; lower the camera's rate, or see "

@@ -24,7 +24,7 @@ from vitron_ros.ros.camera_port import CameraPort
 from vitron_ros.ros.configured_node import ConfiguredNode
 from vitron_ros.ros.converse_action import ConverseAction
 from vitron_ros.ros.conversions import event_message
-from vitron_ros.ros.diagnostics import camera_status, model_status
+from vitron_ros.ros.diagnostics import camera_status, clock_problem, model_status
 from vitron_ros.ros.phrase_services import PhraseServices
 from vitron_ros.ros.run import run_node
 from vitron_ros.ros.track_action import TrackAction
@@ -33,6 +33,7 @@ from vitron_ros.ros.trim_memory import trim_memory
 from vitron_ros.streaming.model_worker import ModelWorker
 from vitron_ros.streaming.models import load_model
 from vitron_ros.streaming.pipeline import Report
+from vitron_ros.streaming.statistics import StreamSummary
 from vitron_ros.tracking.track import EventKind, Reason
 from vitron_ros.tracking.trackers import make_tracker
 from vitron_ros.tracking.warm_up import warm_up
@@ -58,6 +59,7 @@ class PerceptionNode(ConfiguredNode[PerceptionConfig]):
         super().__init__("perception", PerceptionConfig(), **kwargs)
         self._ids = itertools.count(1)
         self._ports: dict[str, CameraPort] = {}
+        self._skewed: set[str] = set()  # cameras whose clocks the log has named since activation
         self._load = load
         self._model: ModelWorker | None = None
 
@@ -99,6 +101,7 @@ class PerceptionNode(ConfiguredNode[PerceptionConfig]):
 
     def activate(self) -> str:
         warm_up(make_tracker(self.config.tracker))  # it may be another than that of configure, or its files be gone
+        self._skewed.clear()
         for port in self._ports.values():
             port.activate()
         return f"active: {'; '.join(port.topics for port in self._ports.values())}"
@@ -169,6 +172,7 @@ class PerceptionNode(ConfiguredNode[PerceptionConfig]):
         for name, port in self._ports.items():
             summary = port.summary()
             if summary is not None:
+                self._tell_clock(name, summary)
                 array.status.append(
                     camera_status(
                         node_name,
@@ -185,6 +189,12 @@ class PerceptionNode(ConfiguredNode[PerceptionConfig]):
             array.status.append(model_status(node_name, self._model.summary(), self.config))
         if array.status:
             self._diagnostics.publish(array)
+
+    def _tell_clock(self, camera: str, summary: StreamSummary) -> None:
+        problem = clock_problem(summary, self.config.max_image_age)
+        if problem and camera not in self._skewed:
+            self._skewed.add(camera)
+            self.get_logger().warning(f"camera {camera!r}: {problem}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
