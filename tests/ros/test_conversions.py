@@ -14,10 +14,17 @@ from std_msgs.msg import Header
 from vitron_msgs.action import Converse, RunModule, TrackObject
 
 from vitron_ros.errors import ConfigError, ImageError, RegionError
+from vitron_ros.geometry.depth_image import depth_image
 from vitron_ros.images.codec import encode_png
 from vitron_ros.images.intensity_window import IntensityWindow
 from vitron_ros.ros import conversions
-from vitron_ros.ros.conversions import duration_from_ns, frame_from_message, outcome_name, request_from_goal
+from vitron_ros.ros.conversions import (
+    duration_from_ns,
+    frame_from_message,
+    image_message,
+    outcome_name,
+    request_from_goal,
+)
 from vitron_ros.streaming.goals import Outcome
 
 pytestmark = pytest.mark.ros
@@ -85,6 +92,14 @@ def test_16_bit_images_of_a_camera_share_its_window():
     dark = frame_from_message(image("mono16", 32, words // 16), "", window).rgb
     assert np.array_equal(bright[..., 0], words >> 4)
     assert np.array_equal(dark[..., 0], words // 16 >> 4)
+
+
+@pytest.mark.parametrize(("kind", "encoding"), [(np.uint16, "16UC1"), (np.float32, "32FC1")])
+def test_depth_is_published_as_it_is_read(kind, encoding):
+    depth = np.arange(12, dtype=kind).reshape(3, 4)
+    message = image_message(depth, Header(frame_id="lens"))
+    assert message.encoding == encoding
+    assert np.array_equal(depth_image(message).values, depth)
 
 
 class Bridge:
