@@ -147,6 +147,7 @@ class FollowNode(ConfiguredNode[FollowConfig]):
         )
 
     def activate(self) -> str:
+        self._foreign_frame = ""
         topics = []
         for camera in self.config.cameras or ("",):
             topic = f"{camera}/tracks_3d".lstrip("/")
@@ -231,12 +232,10 @@ class FollowNode(ConfiguredNode[FollowConfig]):
             self.get_logger().info(f"{said}; poses that were not used: {unused}" if unused else said)
 
     def _on_stop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        goals = list(self._action.open.values())
-        for goal in goals:
-            self._action.end(goal, TrackObject.Result.CANCELED, "stopped by the service stop")
+        count = self._action.end_all(TrackObject.Result.CANCELED, "stopped by the service stop")
         self.stop()
         response.success = True
-        response.message = "the robot stands; its goal has ended" if goals else "the robot stands; it had no goal"
+        response.message = "the robot stands; its goal has ended" if count else "the robot stands; it had no goal"
         return response
 
 

@@ -88,6 +88,7 @@ class GoalServer(ABC, Generic[G]):
         self._name = name
         self._limits = limits
         self._accepted = 0  # and not ended
+        self._executing = 0  # coroutines that rclpy runs: those of goals that have just ended, too
         self._is_retiring = False
         self._is_empty = Future()
         self._calls: queue.SimpleQueue[tuple[G, Callable[[G], object]]] = queue.SimpleQueue()
@@ -134,6 +135,14 @@ class GoalServer(ABC, Generic[G]):
         """End a goal without more to tell than this."""
         self.finish(goal, self.result(goal, error_code, error_msg))
 
+    def end_all(self, error_code: int, error_msg: str) -> int:
+        """End every open goal, from the executor's thread; how many there were. A new one is taken at once."""
+        goals = list(self.open.values())
+        for goal in goals:
+            self.end(goal, error_code, error_msg)
+        self._run_calls()
+        return len(goals)
+
     def end_by_bug(self, goal: G) -> None:
         """End a goal because of the exception that is being handled, whose trace is logged."""
         self._log_bug("aborted")
@@ -154,9 +163,7 @@ class GoalServer(ABC, Generic[G]):
 
     def shutdown(self) -> None:
         """End every open goal, since the node is being deactivated."""
-        for goal in list(self.open.values()):
-            self.end(goal, self.result_class.SHUTDOWN, DEACTIVATED)
-        self._run_calls()
+        self.end_all(self.result_class.SHUTDOWN, DEACTIVATED)
 
     def destroy(self) -> None:
         """End the open goals, take no more, and go once the clients have their results. Called twice it does nothing.
@@ -174,7 +181,7 @@ class GoalServer(ABC, Generic[G]):
             self.node.executor.create_task(self._outlast)
 
     async def _outlast(self) -> None:
-        if self._accepted:
+        if self._executing:
             await self._is_empty
         self.node.executor.create_task(self._destroy)  # behind the tasks that send results
 
@@ -203,7 +210,9 @@ class GoalServer(ABC, Generic[G]):
             raise ConfigError(f"{self._accepted} goals are open, the limit is max_goals={limit}")
 
     def _on_accepted(self, handle: ServerGoalHandle) -> None:
-        self._accepted += 1  # not before: a client that goes away at once is sent no response; its goal never begins
+        # Not before: a client that goes away at once is sent no response, and its goal never begins.
+        self._accepted += 1
+        self._executing += 1
         handle.execute()
 
     async def _execute(self, handle: ServerGoalHandle) -> Any:
@@ -214,8 +223,8 @@ class GoalServer(ABC, Generic[G]):
             self._set_state(handle, result.error_code)
             return result
         finally:
-            self._accepted -= 1
-            if self._is_retiring and not self._accepted:
+            self._executing -= 1
+            if self._is_retiring and not self._executing:
                 self._is_empty.set_result(None)
 
     def _begin(self, goal: G) -> None:
@@ -257,6 +266,7 @@ class GoalServer(ABC, Generic[G]):
 
     def _settle(self, goal: G, result: Any) -> None:
         del self.open[goal.id]
+        self._accepted -= 1
         goal.result.set_result(result)
 
     def _log_bug(self, effect: str) -> None:
