@@ -24,13 +24,13 @@ from vitron_msgs.msg import Track3D, Track3DArray
 
 from tests.ros.rig import running, running_node
 from vitron_ros.clock import SECOND_NS
-from vitron_ros.following.controller import STOP
+from vitron_ros.following.controller import STOP, Velocity
 from vitron_ros.region import Region
 from vitron_ros.ros import qos, remote_action
 from vitron_ros.ros.conversions import ns_from_time, region_message
 from vitron_ros.ros.follow_node import FollowNode, place_of
 from vitron_ros.ros_tools.robot_simulation import RobotSimulation
-from vitron_ros.simulation.walk import CAMERA_PERIOD_NS, MUG, TARGET_PHRASE, Walk
+from vitron_ros.simulation.walk import CAMERA_PERIOD_NS, MUG, TARGET_PHRASE, Walk, mug_place
 
 pytestmark = pytest.mark.ros
 ANSWER_S = 20.0
@@ -120,6 +120,20 @@ class Field:
         self.follow.destroy()
         self.robot.destroy_node()
         rclpy.shutdown()
+
+
+def test_the_mug_of_the_simulation_waits_until_the_robot_moves():
+    rclpy.init(args=[])
+    robot = RobotSimulation(Walk(), is_waiting=True)
+    robot.advance(60 * SECOND_NS)
+    assert robot.shoot().target == mug_place(0)
+    robot.walk.robot.command = Velocity(0.2, 0.0)
+    robot.advance(5 * SECOND_NS)
+    robot.walk.robot.command = STOP
+    robot.advance(5 * SECOND_NS)
+    assert robot.shoot().target == mug_place(10)
+    robot.destroy_node()
+    rclpy.shutdown()
 
 
 TURNED = Quaternion(x=-0.5, y=0.5, z=-0.5, w=0.5)  # from the optical axes to those of a robot

@@ -19,7 +19,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from vitron_ros.clock import SECOND_NS
-from vitron_ros.following.controller import Velocity
+from vitron_ros.following.controller import STOP, Velocity
 from vitron_ros.ros import qos
 from vitron_ros.ros.conversions import image_message, time_from_ns
 from vitron_ros.ros.run import init_and_catch_signals, pause
@@ -32,13 +32,17 @@ FRAME_ID = "camera_optical_frame"
 class RobotSimulation(Node):
     """Publishes `image`, `depth`, `camera_info` and /clock, and drives by `cmd_vel`. Whoever made it lets time pass.
 
+    Args:
+        is_waiting: the mug begins its walk when the robot first moves, however long the other nodes take to start.
+
     Attributes:
         commands: each with the time of the walk, ns, at which it came.
     """
 
-    def __init__(self, walk: Walk, **kwargs: object) -> None:
+    def __init__(self, walk: Walk, *, is_waiting: bool = False, **kwargs: object) -> None:
         super().__init__("robot_simulation", **kwargs)
         self.walk = walk
+        self._is_waiting = is_waiting
         self.commands: list[tuple[int, Velocity]] = []
         self._images = self.create_publisher(Image, "image", qos.IMAGE["reliable"])
         self._depths = self.create_publisher(Image, "depth", qos.IMAGE["reliable"])
@@ -49,6 +53,9 @@ class RobotSimulation(Node):
     def advance(self, elapsed_ns: int) -> None:
         """Let time pass, and tell it."""
         self.walk.advance(elapsed_ns)
+        self._is_waiting = self._is_waiting and self.walk.robot.command == STOP
+        if self._is_waiting:
+            self.walk.begin()
         self._clock.publish(Clock(clock=time_from_ns(self.walk.time_ns)))
 
     def shoot(self) -> Shot:
@@ -96,7 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     arguments = parser().parse_args(remove_ros_args(["robot_simulation", *words])[1:])
     stop = init_and_catch_signals(["robot_simulation", *words])
-    node = RobotSimulation(Walk(seed=arguments.seed, begin_ns=time.time_ns()))
+    node = RobotSimulation(Walk(seed=arguments.seed, begin_ns=time.time_ns()), is_waiting=True)
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     began_s, steps = time.monotonic(), 0

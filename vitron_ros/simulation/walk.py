@@ -108,6 +108,10 @@ class Walk:
         """Since the beginning."""
         return (self.time_ns - self.begin_ns) / SECOND_NS
 
+    def begin(self) -> None:
+        """Let the walk begin now, not before."""
+        self.begin_ns = self.time_ns
+
     def advance(self, elapsed_ns: int) -> None:
         """Let time pass."""
         self.robot.step(elapsed_ns / SECOND_NS)
