@@ -40,7 +40,7 @@ def init_and_catch_signals(argv: Sequence[str] | None) -> list[int]:
     except RuntimeError as error:
         sys.exit(f"ROS cannot start: {_first_line(error)}; see: vitron doctor")
     if freed:
-        get_logger("vitron_ros").info(f"freed {freed >> 20} MiB of /dev/shm that killed processes had left")
+        get_logger("vitron_ros").info(f"freed {freed >> 10} KiB of /dev/shm that killed processes had left")
     stop: list[int] = []
     _on_signals(stop.append)
     return stop
