@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from vitron_ros.offline.goal_script import read_goals
 from vitron_ros.recordings.bags import Bag, read_images
 from vitron_ros.recordings.ground_truth import read_ground_truth
 
@@ -76,3 +77,12 @@ def test_the_ball_hides_and_returns_and_the_car_comes_late(truth):
     assert ball[0] == 1 and ball[-1] == 1
     has_car = [any(true.label == "blue toy car" for true in frame) for frame in truth.values()]
     assert not has_car[0] and any(has_car)
+
+
+def test_every_goal_starts_on_the_true_box_of_its_target(scene, truth):
+    stamps = np.array(list(truth))
+    for goal in read_goals(BAGS / "goals.yaml"):
+        first = stamps[np.searchsorted(stamps, stamps[0] + round(goal.at_s * 1e9))]
+        boxes = {true.id: true.box_xyxy for true in truth[first]}
+        box = goal.request.region.bounding_box(scene.WIDTH, scene.HEIGHT)
+        assert np.abs(box - boxes[goal.targets[0]]).max() <= 1.5
