@@ -42,6 +42,9 @@ def test_the_report_says_what_the_run_said(bag, tmp_path, capsys):
     assert report["ends"]["goal 1"] == "OK: followed to the last image"
     page = (tmp_path / "run" / "report.html").read_text()
     assert page.count("data:image/jpeg") == 3
+    text = (tmp_path / "run" / "report.md").read_text()
+    assert "| goal 1 | OK: followed to the last image |" in text
+    assert "| goal | hota | mota | idf1 | switches | fp | fn |" in text, "the only figures of goal 3"
     assert "goal 1, image " in page
 
 

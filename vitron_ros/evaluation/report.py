@@ -17,14 +17,13 @@ from vitron_ros.evaluation.paper import PaperTable, is_percent
 from vitron_ros.evaluation.plots import groups_svg, latency_svg
 from vitron_ros.evaluation.predictions import Run, read_run
 from vitron_ros.evaluation.suite import Suite, find_suite
-from vitron_ros.evaluation.tables import Table, markdown, rounded
-from vitron_ros.evaluation.tasks.task import Figures, means
+from vitron_ros.evaluation.tables import MISSING, Table, figures_table, markdown, rounded
+from vitron_ros.evaluation.tasks.task import Details, Figures, means
 from vitron_ros.recordings.output import write_bytes, write_json
 
 WORST_CASES = 12
 LISTED = 1000  # samples and failures in tables, the worst of them; report.json has all
 PERCENTILES = (50, 95, 99)
-MISSING = "missing"
 
 
 def write_report(folder: Path, *, with_latency: bool = True) -> dict[str, Any]:
@@ -52,7 +51,7 @@ def write_report(folder: Path, *, with_latency: bool = True) -> dict[str, Any]:
         pictures["Groups"] = groups_svg(by_group, document["figures"][document["variant"]])
     for title, picture in pictures.items():
         write_bytes(folder / f"{title.lower()}.svg", picture)
-    sections = _sections(document, tables, suite.printed.metrics if suite.printed else {})
+    sections = _sections(document, details, tables, suite.printed.metrics if suite.printed else {})
     ms = [value for values in run.ms.values() for value in values]
     if with_latency and ms:
         write_json(folder / "latency.json", _latency(ms, run.ms))
@@ -96,17 +95,29 @@ def _by_group(groups: Mapping[str, Iterable[str]], by_sample: Mapping[str, Figur
     return {group: {"samples": len(scores), **means(scores)} for group, scores in sorted(having.items())}
 
 
-def _sections(document: Mapping[str, Any], tables: list[PaperTable], paper_metrics: Mapping[str, str]) -> list[Table]:
+def _sections(
+    document: Mapping[str, Any], details: Details, tables: list[PaperTable], paper_metrics: Mapping[str, str]
+) -> list[Table]:
     variant, by_sample = document["variant"], document["by_sample"]
     listed = {name: by_sample[name] for name in _worst_first(by_sample)[:LISTED]}
-    failed = list(document["failed"].items())
+    failed = document["failed"]
     return [
-        _table("Figures", "variant", document["figures"]),
+        figures_table("Figures", "variant", document["figures"]),
         *(_beside(table, variant, document["figures"][variant], paper_metrics) for table in tables),
-        *(_table(f"Groups ({name})", "group", groups) for name, groups in document["by_group"].items() if groups),
-        _table(f"Samples ({variant}){_most(len(by_sample), ', the worst')}", "sample", listed),
-        *([Table(f"Failed{_most(len(failed))}", ("sample", "reason"), failed[:LISTED])] if failed else []),
+        *(
+            figures_table(f"Groups ({name})", "group", groups)
+            for name, groups in document["by_group"].items()
+            if groups
+        ),
+        figures_table(f"Samples ({variant}){_most(len(by_sample), ', the worst')}", "sample", listed),
+        *details.tables,
+        *([_failed(failed)] if failed else []),
     ]
+
+
+def _failed(reasons: Mapping[str, str]) -> Table:
+    title = f"Failed{_most(len(reasons))}"
+    return Table(title, ("sample", "reason"), list(reasons.items())[:LISTED], is_text=True)
 
 
 def _worst_first(by_sample: Mapping[str, Figures]) -> list[str]:
@@ -165,20 +176,6 @@ def _latency(ms: list[float], by_sample: Mapping[str, list[float]]) -> dict[str,
             "by_sample": {name: float(np.mean(values)) for name, values in by_sample.items() if values},
         }
     )
-
-
-def _table(title: str, first: str, figures: Mapping[str, Mapping[str, float | None]]) -> Table:
-    """A row a name; a figure that a row does not have is empty, one that it has no value for is missing."""
-    columns = tuple(dict.fromkeys(name for row in figures.values() for name in row))
-    rows = [(name, *(_cell(row, column) for column in columns)) for name, row in figures.items()]
-    return Table(title, (first, *columns), rows)
-
-
-def _cell(row: Mapping[str, float | None], column: str) -> str:
-    value = row.get(column)
-    if value is None:
-        return MISSING if column in row else ""
-    return str(value) if isinstance(value, int) else f"{value:.4f}"
 
 
 def _printed(value: float | None) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from vitron_ros.cli.options import add_json_option
 from vitron_ros.evaluation.report import write_report
+from vitron_ros.evaluation.tables import figure_text
 
 EPILOG = "example: vitron eval report out/davis"
 
@@ -22,8 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(document))
         return 0
     for variant, figures in document["figures"].items():
-        told = (f"{name} {'missing' if value is None else f'{value:.4f}'}" for name, value in figures.items())
-        print(f"{variant}: {', '.join(told)}")
+        print(f"{variant}: {', '.join(f'{name} {figure_text(value)}' for name, value in figures.items())}")
     print(f"{document['samples'] - len(document['failed'])} of {document['samples']} samples")
     print(arguments.folder / "report.html")
     return 0

@@ -18,6 +18,7 @@ from vitron_ros.evaluation.metrics.multi_object import MotCounts, count
 from vitron_ros.evaluation.metrics.single_object import FIGURES, OnePassScore, mean_score
 from vitron_ros.evaluation.plots import curves_svg
 from vitron_ros.evaluation.predictions import Result, Row, Run
+from vitron_ros.evaluation.tables import Table, figures_table
 from vitron_ros.evaluation.tasks.many_objects import TRACKEVAL, objects_of
 from vitron_ros.evaluation.tasks.task import Details, Figures, SuiteTask, means
 
@@ -70,7 +71,14 @@ class BagGoals(SuiteTask[GoalRun]):
     def details(self, run: Run) -> Details:
         scores = [_score(row, VARIANTS[0]) for row in run.predicted if row["is_single"]]
         ends = {row["name"]: f"{row['outcome']}: {row['message']}" for row in run.predicted}
-        return Details(document={"ends": ends}, pictures={"Curves": curves_svg(mean_score(scores))} if scores else {})
+        tables = [Table("How goals ended", ("goal", "outcome"), list(ends.items()), is_text=True)]
+        if not scores:
+            return Details(document={"ends": ends}, tables=tables)
+        return Details(
+            document={"ends": ends},
+            pictures={"Curves": curves_svg(mean_score(scores))},
+            tables=[figures_table(f"Goals ({TRACKEVAL})", "goal", self.by_sample(run, TRACKEVAL)), *tables],
+        )
 
 
 def not_from_here(root: Path, split: str) -> list[GoalRun]:

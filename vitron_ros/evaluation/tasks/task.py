@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 import numpy as np
 
 from vitron_ros.evaluation.predictions import Result, Row, Run
+from vitron_ros.evaluation.tables import Table
 
 Figures = dict[str, float | None]
 """By name; None: there was no sample to compute it from, or it is unavailable."""
@@ -24,10 +25,11 @@ Record = TypeVar("Record", bound=Named)
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Details:
-    """What a report holds beside figures: more for report.json, and pictures (SVG) by title."""
+    """What a report holds beside figures: more for report.json, pictures (SVG) by title, tables after the samples."""
 
     document: Mapping[str, Any] = field(default_factory=dict)
     pictures: Mapping[str, bytes] = field(default_factory=dict)
+    tables: Sequence[Table] = ()
 
 
 class SuiteTask(ABC, Generic[Record]):
