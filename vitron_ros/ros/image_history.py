@@ -74,10 +74,10 @@ class ImageHistory:
         Raises:
             BadJob: there is none, or the first are no longer kept.
         """
-        if not self._images:
+        kept = list(self._images)  # a copy, since images come and go in the executor's thread meanwhile
+        if not kept:
             raise BadJob("no image of the camera has come yet; look at its topic")
-        oldest_ns, newest_ns = self._images[0][0], self._images[-1][0]
-        kept = list(self._images)
+        oldest_ns, newest_ns = kept[0][0], kept[-1][0]
         found = [message for stamp, message in kept if stamp >= first_ns and (not last_ns or stamp <= last_ns)]
         if not found or 0 < first_ns < oldest_ns:
             raise BadJob(
