@@ -1,6 +1,7 @@
 """The RunModule action of a module's node over real DDS: results, refusals, the queue, cancelling, faults."""
 
 import functools
+import resource
 import threading
 from types import SimpleNamespace
 
@@ -15,14 +16,16 @@ from vitron_msgs.msg import Invocation, Track, TrackArray
 from tests.modules.fake_backend import FakeBackend
 from tests.ros.endless_module import endless_module
 from tests.ros.rig import Camera, running
+from vitron_ros.errors import ConfigError
 from vitron_ros.images.decode import decode_image
 from vitron_ros.module_registry import Module
 from vitron_ros.modules.module import BadJob
+from vitron_ros.modules.settings import MIB, ModuleConfig
 from vitron_ros.recordings.sources import open_source
 from vitron_ros.region import Region
 from vitron_ros.ros import remote_action
 from vitron_ros.ros.conversions import image_message, outcome_name, region_message
-from vitron_ros.ros.module_node import ModuleNode
+from vitron_ros.ros.module_node import ModuleNode, limit_process
 from vitron_ros.ros.remote_action import RemoteAction
 
 pytestmark = pytest.mark.ros
@@ -283,3 +286,22 @@ def test_a_node_that_is_not_there_is_told(probe, monkeypatch):
     probe.spin_until(call.result.done, 20)
     assert "segmentation is not there" in call.result.result().error_msg
     client.destroy()
+
+
+def test_without_max_memory_the_limit_is_the_systems(monkeypatch):
+    """A process may not raise its limit above the system's, as in a container that has one."""
+    hard = 4096 * MIB
+    limits = []
+
+    def set_limit(kind, pair):
+        if not 0 <= pair[0] <= hard:
+            raise ValueError("current limit exceeds maximum limit")
+        limits.append(pair)
+
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (hard, hard))
+    monkeypatch.setattr(resource, "setrlimit", set_limit)
+    limit_process(ModuleConfig())
+    limit_process(ModuleConfig(max_memory=1024))
+    assert limits == [(hard, hard), (1024 * MIB, hard)]
+    with pytest.raises(ConfigError, match="allows 4096 MiB at most"):
+        limit_process(ModuleConfig(max_memory=4097))

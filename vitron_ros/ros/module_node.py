@@ -58,7 +58,7 @@ class ModuleNode(ConfiguredNode[ModuleConfig]):
 
     def configure(self) -> str:
         config, undo = self.read_config(), self.undo
-        _limit_process(config)
+        limit_process(config)
         load = partial(self._load, self._serves, config.backend, config.model_run)
         backend = load()
         _limit_threads(config.threads)  # of what the backend imported, too
@@ -133,7 +133,7 @@ class ModuleNode(ConfiguredNode[ModuleConfig]):
         self._diagnostics.publish(DiagnosticArray(header=header, status=[status]))
 
 
-def _limit_process(config: ModuleConfig) -> None:
+def limit_process(config: ModuleConfig) -> None:
     """Take no more threads than told, and fail to allocate rather than take memory that others need.
 
     Raises:
@@ -141,7 +141,7 @@ def _limit_process(config: ModuleConfig) -> None:
     """
     _limit_threads(config.threads)
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    wanted = config.max_memory * MIB or resource.RLIM_INFINITY
+    wanted = config.max_memory * MIB or hard  # that may be below infinity, as of a container
     try:
         resource.setrlimit(resource.RLIMIT_DATA, (wanted, hard))
     except ValueError as error:
