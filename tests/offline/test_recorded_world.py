@@ -9,6 +9,7 @@ from tests.fakes import ScriptedModel, frame
 from vitron_ros.commands.chain import do
 from vitron_ros.commands.conversation import Conversation
 from vitron_ros.commands.failure import CommandFailure, Outcome
+from vitron_ros.commands.plan import Target
 from vitron_ros.grounding.request import Grounded, ModelReply, ReplyStatus
 from vitron_ros.model.answers import Invocation
 from vitron_ros.module_registry import Module
@@ -115,6 +116,13 @@ def test_why_the_model_gives_no_answer_is_told(world, status, outcome):
     with pytest.raises(CommandFailure, match="so it is") as error:
         do("cut out the blue square", world, Conversation(), Progress())
     assert error.value.outcome is outcome
+
+
+def test_the_number_of_a_track_that_was_let_go_is_not_given_again(world, frames):
+    marked = Target(phrase="square", region=Region.from_box(square(FIRST)), stamp_ns=frames[FIRST].stamp_ns)
+    first, second = (world.track("square", marked, Progress()).track_id for _ in range(2))
+    world.release(frozenset([first]))
+    assert world.track("square", marked, Progress()).track_id not in (first, second)
 
 
 def test_a_module_that_fails_says_why(world):

@@ -1,5 +1,6 @@
 """Commands on a recording: the model looks at its images, and the modules' backends run in this process."""
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -105,6 +106,7 @@ class RecordedWorld:
     def __post_init__(self) -> None:
         self._loaded: dict[Node, ModuleBackend] = {}
         self._boxes: dict[int, dict[int, Boxes]] = {}
+        self._track_ids = itertools.count(1)
 
     @cached_property
     def model(self) -> LanguageVision:
@@ -137,7 +139,7 @@ class RecordedWorld:
                 raise CommandFailure(Outcome.NOT_FOUND, f"the model did not say where {phrase} is")
             target = replace(named[0], phrase=phrase)
         assert target.region is not None
-        track_id = len(self._boxes) + 1
+        track_id = next(self._track_ids)
         boxes = self._boxes[track_id] = {}
         frames = self._from(target.stamp_ns)
         goal = ScriptedGoal(request=TrackRequest(region=target.region, prompt=target.phrase))
