@@ -12,7 +12,7 @@ from vitron_ros.module_registry import Module
 from vitron_ros.modules.module import BadJob, Cancelled, DiskFull, ModuleJob, ModuleResult, Progress, TooLarge
 from vitron_ros.modules.settings import ModuleConfig
 from vitron_ros.offline.module_input import input_path, read_input
-from vitron_ros.offline.module_output import write_results
+from vitron_ros.offline.module_output import FORMATS, write_results
 from vitron_ros.recordings.bags import Bag
 from vitron_ros.recordings.image_files import read_image
 from vitron_ros.recordings.video_writer import VideoWriter
@@ -83,11 +83,20 @@ def test_one_image_is_one_file(tmp_path):
     assert sorted(path.name for path in folder.iterdir()) == ["image.png", "mask.png"]
 
 
+@pytest.mark.parametrize("format_", FORMATS)
 @pytest.mark.parametrize("limits", [{"max_bytes": 10}, {"min_free_bytes": 2**60}])
-def test_where_there_is_too_little_room_nothing_stays(tmp_path, limits):
+def test_where_there_is_too_little_room_nothing_stays(tmp_path, limits, format_):
     with pytest.raises(DiskFull):
-        write_results(tmp_path / "new", *made(), ["png"], **limits)
+        write_results(tmp_path / "new", *made(), [format_], **limits)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_all_files_count_together_and_each_once(tmp_path):
+    written = write_results(tmp_path / "free", *made(3), ["png", "mp4", "mcap"])
+    size = sum(path.stat().st_size for path in written.rglob("*") if path.is_file())
+    write_results(tmp_path / "enough", *made(3), ["png", "mp4", "mcap"], max_bytes=size)
+    with pytest.raises(DiskFull):
+        write_results(tmp_path / "short", *made(3), ["png", "mp4", "mcap"], max_bytes=size - 1)
 
 
 def test_a_folder_of_images_is_a_clip(tmp_path):

@@ -1,5 +1,6 @@
 """What a module works on, out of a folder: a video, an image, a recording or a folder of images, by name alone."""
 
+from itertools import islice
 from pathlib import Path
 
 from vitron_ros.errors import SourceError
@@ -33,7 +34,7 @@ def input_path(folder: str, name: str) -> Path:
     root, path = Path(folder).resolve(), Path(folder, name)
     if not path.exists():
         raise BadJob(f"there is no {name} in the input folder")
-    inside = list(path.rglob("*")) if path.is_dir() else []
+    inside = list(islice(path.rglob("*"), MOST_FILES + 1)) if path.is_dir() else []
     if len(inside) > MOST_FILES:
         raise BadJob(f"{name} holds more than {MOST_FILES} files")
     if any(not each.resolve().is_relative_to(root) for each in (path, *inside)):

@@ -48,19 +48,25 @@ def new_folder(folder: str, name: str) -> Path:
 
 
 class DiskBudget:
-    """What may be written. `check` raises DiskFull once a folder has taken too much, or the disk has too little left.
+    """What may be written. `check` raises DiskFull once the files are too large, or the disk has too little left.
 
     Args:
-        max_bytes: of the folder.
+        folder: that the files are in.
+        max_bytes: of all files.
         min_free_bytes: of the disk.
     """
 
     def __init__(self, folder: Path, max_bytes: int, min_free_bytes: int) -> None:
         self._folder, self._max_bytes, self._min_free_bytes = folder, max_bytes, min_free_bytes
+        self._sizes: dict[Path, int] = {}
+        self._used = 0
 
-    def check(self) -> None:
-        used = sum(path.stat().st_size for path in self._folder.rglob("*") if path.is_file())
-        if used > self._max_bytes:
+    def check(self, path: Path) -> None:
+        """Count a file, or a folder of a few, that was written or has grown."""
+        size = sum(file.stat().st_size for file in ([path] if path.is_file() else path.glob("*")))
+        self._used += size - self._sizes.get(path, 0)
+        self._sizes[path] = size
+        if self._used > self._max_bytes:
             raise DiskFull(f"the results take more than max_output={self._max_bytes // MIB} MiB; ask for fewer files")
         free = shutil.disk_usage(self._folder).free
         if free < self._min_free_bytes:
@@ -92,7 +98,7 @@ def write_results(
     chosen = formats or (("png",) if len(stamps_ns) == 1 else ("mp4", "png"))
     with _whole_folder(target) as folder:
         budget = DiskBudget(folder, max_bytes, min_free_bytes)
-        budget.check()
+        budget.check(folder)
         for kind, pictures in (("image", result.images), ("mask", result.masks)):
             if not pictures:
                 continue
@@ -125,7 +131,7 @@ def _write_pngs(folder: Path, kind: str, pictures: Sequence[Image], budget: Disk
     for index, picture in enumerate(pictures):
         name = f"{kind}.png" if len(pictures) == 1 else f"{kind}s/{index:06}.png"
         write_bytes(folder / name, encode_png(picture))
-        budget.check()
+        budget.check(folder / name)
 
 
 def _write_film(path: Path, pictures: Sequence[Image], stamps_ns: Sequence[int], budget: DiskBudget) -> None:
@@ -133,7 +139,8 @@ def _write_film(path: Path, pictures: Sequence[Image], stamps_ns: Sequence[int],
     with VideoWriter(path, FRAME_RATE_HZ, (width, height)) as writer:
         for picture, stamp_ns in zip(pictures, stamps_ns, strict=True):
             writer.write(picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, axis=-1), stamp_ns)
-            budget.check()
+            budget.check(path)
+    budget.check(path)  # with the images that the encoder held back
 
 
 def _write_recording(path: Path, result: ModuleResult, stamps_ns: Sequence[int], budget: DiskBudget) -> None:
@@ -142,4 +149,5 @@ def _write_recording(path: Path, result: ModuleResult, stamps_ns: Sequence[int],
             for topic, pictures in (("images", result.images), ("masks", result.masks)):
                 if pictures:
                     writer.write(topic, image_of(pictures[index], stamp_ns), stamp_ns)
-            budget.check()
+            budget.check(path)
+    budget.check(path)  # with the last chunk and the index
