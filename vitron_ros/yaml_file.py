@@ -1,6 +1,7 @@
 """YAML files of settings, read strictly: what a person gets wrong is said in one line."""
 
 import re
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,29 @@ def read_yaml(path: Path) -> Any:
         line = data[: error.start].count(b"\n") + 1
         raise ConfigError(f"{path} is not UTF-8 text, line {line}; save it as UTF-8") from error
     return parse_yaml(text, str(path))
+
+
+def read_entries(path: Path, key: str, known: Collection[str]) -> list[tuple[str, Mapping[str, Any]]]:
+    """The entries of the list under a key, each with its name for errors, such as "goal 2 of goals.yaml".
+
+    Args:
+        key: in the plural, such as "goals".
+        known: keys that an entry may have.
+
+    Raises:
+        ConfigError: as `read_yaml`; there is no list, or nothing in it; an entry is no mapping, or has other keys.
+    """
+    document = read_yaml(path)
+    entries = document.get(key) if isinstance(document, Mapping) else None
+    if not isinstance(entries, list) or not entries:
+        raise ConfigError(f"{path} needs a list of {key} under the key {key}")
+    named = [(f"{key.removesuffix('s')} {number} of {path}", entry) for number, entry in enumerate(entries, 1)]
+    for where, entry in named:
+        if not isinstance(entry, Mapping):
+            raise ConfigError(f"{where} is {str(entry)[:SHOWN]!r}; it must be a mapping")
+        if unknown := [name for name in entry if name not in known]:
+            raise ConfigError(f"{where} has unknown keys {unknown}; there are {', '.join(known)}")
+    return named
 
 
 def parse_yaml(text: str, where: str) -> Any:

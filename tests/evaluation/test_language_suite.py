@@ -87,7 +87,10 @@ GOOD = "{source: a, as: ask, text: hi, kind: bare, expect: refused}"
     ("text", "says"),
     [
         ("cases: []", "needs a list"),
-        ("cases: [1]", "needs source, as"),
+        ("cases: [1]", "must be a mapping"),
+        ("cases: [{source: a, said: b}]", "unknown keys"),
+        ("cases: [{source: a, at: 1}]", "lacks as, text, kind, expect"),
+        (f"cases: [{GOOD.replace('{', '{at: soon, ', 1)}]", "case 1 of .* is at 'soon'"),
         (f"cases: [{GOOD}, {{source: a}}]", "case 2 of"),
         (f"cases: [{GOOD.replace('refused', 'nothing')}]", "expects absent"),
         (f"cases: [{GOOD.replace('refused', '{module: painting}')}]", "the module 'painting'"),

@@ -20,9 +20,9 @@ from vitron_ros.model.answers import Invocation
 from vitron_ros.module_registry import Module
 from vitron_ros.streaming.answering import answers, unchecked_answers
 from vitron_ros.streaming.intent_gate import NEWEST, targets
-from vitron_ros.yaml_file import read_yaml
+from vitron_ros.yaml_file import read_entries
 
-KEYS = frozenset(("source", "at", "as", "text", "kind", "expect"))
+KEYS = ("source", "at", "as", "text", "kind", "expect")
 PLAIN = ("absent", "refused", "no_action")
 FIELDS = frozenset(("box", "boxes", "answer", "module", "verb"))
 MODULES = {module.name.lower(): module for module in Module}
@@ -75,22 +75,20 @@ def read_suite(path: Path) -> list[SentenceCase]:
     Raises:
         ConfigError: the file cannot be read, or a case says something unknown or impossible.
     """
-    document = read_yaml(path)
-    cases = document.get("cases") if isinstance(document, Mapping) else None
-    if not isinstance(cases, list) or not cases:
-        raise ConfigError(f"{path} needs a list of sentences under the key cases")
-    return [_case(item, f"case {number} of {path}") for number, item in enumerate(cases, 1)]
+    return [_case(item, where) for where, item in read_entries(path, "cases", KEYS)]
 
 
-def _case(item: Any, where: str) -> SentenceCase:
-    if not isinstance(item, Mapping) or not {"source", "as", "text", "kind", "expect"} <= set(item) <= KEYS:
-        raise ConfigError(f"{where} needs source, as, text, kind and expect, and may have at; it is {item!r}")
+def _case(item: Mapping[str, Any], where: str) -> SentenceCase:
+    if lacking := [key for key in KEYS if key not in item and key != "at"]:
+        raise ConfigError(f"{where} lacks {', '.join(lacking)}")
     expect, at_s = item["expect"], item.get("at")
     is_known = expect in PLAIN if isinstance(expect, str) else isinstance(expect, Mapping) and set(expect) <= FIELDS
     if not is_known or not expect or item["as"] not in ("track", "ask"):
         raise ConfigError(f"{where} is said as track or ask, and expects {', '.join(PLAIN)} or {', '.join(FIELDS)}")
     if isinstance(expect, Mapping) and str(expect.get("module", "text")) not in MODULES:
         raise ConfigError(f"{where} has the module {expect['module']!r}; there are {', '.join(MODULES)}")
+    if at_s is not None and not (isinstance(at_s, int | float) and 0 <= at_s < np.inf):
+        raise ConfigError(f"{where} is at {at_s!r}; give seconds from the first image, 0 or more")
     return SentenceCase(
         source=str(item["source"]),
         at_s=None if at_s is None else float(at_s),

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from vitron_ros.errors import ConfigError
 from vitron_ros.module_registry import Module
-from vitron_ros.yaml_file import read_yaml
+from vitron_ros.yaml_file import read_entries
 
 KEYS = ("at", "track", "ask", "target", "answer", "module", "instruction")
 MODULES = {module.name.lower(): module for module in Module}
@@ -49,20 +49,11 @@ def read_commands(path: Path) -> list[Command]:
     Raises:
         ConfigError: the file cannot be read, or a command in it says something unknown or impossible.
     """
-    document = read_yaml(path)
-    commands = document.get("commands") if isinstance(document, Mapping) else None
-    if not isinstance(commands, list) or not commands:
-        raise ConfigError(f"{path} needs a list of commands under the key commands")
-    made = [_command(item, f"command {number} of {path}") for number, item in enumerate(commands, 1)]
+    made = [_command(item, where) for where, item in read_entries(path, "commands", KEYS)]
     return sorted(made, key=lambda command: command.at_s)
 
 
-def _command(item: Any, where: str) -> Command:
-    if not isinstance(item, Mapping):
-        raise ConfigError(f"{where} is {item!r}; it must be a mapping")
-    unknown = [key for key in item if key not in KEYS]
-    if unknown:
-        raise ConfigError(f"{where} has unknown keys {unknown}; there are {', '.join(KEYS)}")
+def _command(item: Mapping[str, Any], where: str) -> Command:
     if ("track" in item) == ("ask" in item):
         raise ConfigError(f"{where} needs either `track` or `ask`")
     kind: Literal["track", "ask"] = "track" if "track" in item else "ask"

@@ -10,7 +10,7 @@ import numpy as np
 from vitron_ros.errors import ConfigError, RegionError
 from vitron_ros.region import Region
 from vitron_ros.streaming.goals import TrackRequest
-from vitron_ros.yaml_file import read_yaml
+from vitron_ros.yaml_file import read_entries
 
 REGIONS: dict[str, Callable[[Any], Region]] = {
     "box": Region.from_box,
@@ -45,19 +45,10 @@ def read_goals(path: Path) -> list[ScriptedGoal]:
     Raises:
         ConfigError: the file cannot be read, or a goal in it says something unknown or impossible.
     """
-    document = read_yaml(path)
-    goals = document.get("goals") if isinstance(document, Mapping) else None
-    if not isinstance(goals, list) or not goals:
-        raise ConfigError(f"{path} needs a list of goals under the key goals")
-    return [_goal(item, f"goal {number} of {path}") for number, item in enumerate(goals, 1)]
+    return [_goal(item, where) for where, item in read_entries(path, "goals", KEYS)]
 
 
-def _goal(item: Any, where: str) -> ScriptedGoal:
-    if not isinstance(item, Mapping):
-        raise ConfigError(f"{where} is {item!r}; it must be a mapping")
-    unknown = [key for key in item if key not in KEYS]
-    if unknown:
-        raise ConfigError(f"{where} has unknown keys {unknown}; there are {', '.join(KEYS)}")
+def _goal(item: Mapping[str, Any], where: str) -> ScriptedGoal:
     kinds = [kind for kind in REGIONS if kind in item]
     if len(kinds) > 1:
         raise ConfigError(f"{where} has {' and '.join(kinds)}; give one of them")
