@@ -180,12 +180,12 @@ class ModelRun:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PerceptionConfig(PipelineConfig, DepthConfig):
-    """The settings of the perception node: the pipeline's and those of its topics."""
+class CameraConfig(Checked):
+    """The cameras that a node listens to."""
 
     cameras: tuple[str, ...] = setting(
         (),
-        "names of the cameras, each with topics <name>/image and <name>/tracks; empty: one camera, topic image",
+        "names of the cameras, each with its topics, such as <name>/image; empty: one camera, topic image",
         effect="configure",
     )
     image_transport: str = setting(
@@ -196,6 +196,16 @@ class PerceptionConfig(PipelineConfig, DepthConfig):
     image_qos: str = setting(
         "sensor_data", "QoS of the image subscriptions, by name", choices=("sensor_data", "reliable", "system_default")
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_cameras(self.cameras)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PerceptionConfig(PipelineConfig, DepthConfig, CameraConfig):
+    """The settings of the perception node: the pipeline's and those of its topics."""
+
     images_rectified: bool = setting(
         False, "images and depth are rectified already: P of camera_info holds, not K and D", effect="configure"
     )
@@ -245,7 +255,6 @@ class PerceptionConfig(PipelineConfig, DepthConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_cameras(self.cameras)
         check_device("model_device", self.model_device)
 
 

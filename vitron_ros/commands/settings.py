@@ -2,24 +2,13 @@
 
 from dataclasses import dataclass
 
-from vitron_ros.config import Checked, check_cameras, setting
+from vitron_ros.config import CameraConfig, setting
 
 
 @dataclass(frozen=True, kw_only=True)
-class CommandConfig(Checked):
+class CommandConfig(CameraConfig):
     """The settings of the node command."""
 
-    cameras: tuple[str, ...] = setting(
-        (), "names of the cameras, each with the topic <name>/image; empty: one camera, topic image", effect="configure"
-    )
-    image_transport: str = setting(
-        "raw",
-        "raw: sensor_msgs/Image; compressed: CompressedImage on <image>/compressed",
-        choices=("raw", "compressed"),
-    )
-    image_qos: str = setting(
-        "sensor_data", "QoS of the image subscriptions, by name", choices=("sensor_data", "reliable", "system_default")
-    )
     history: float = setting(5.0, "s of each camera's images kept for commands", low=0.5, high=60.0)
     history_memory: int = setting(256, "MiB of a camera's images kept at most", low=1, high=2**16)
     clip_duration: float = setting(
@@ -33,7 +22,3 @@ class CommandConfig(Checked):
     conversations: int = setting(16, "conversations remembered at most", low=1, high=10_000, effect="configure")
     feedback_rate: float = setting(10.0, "Hz of the feedback of a command at most", low=0.1, high=1000.0, effect="now")
     autostart: bool = setting(True, "configure and activate without a lifecycle manager", effect="start")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_cameras(self.cameras)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from vitron_ros.config import Checked, ModelRun, check_cameras, check_device, setting
+from vitron_ros.config import CameraConfig, ModelRun, check_device, setting
 from vitron_ros.module_registry import REGISTRY
 from vitron_ros.modules.module import EMBEDDED, ModuleJob, TooLarge
 
@@ -10,7 +10,7 @@ MIB = 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModuleConfig(Checked):
+class ModuleConfig(CameraConfig):
     """The settings of one of the nodes segmentation, editing and generation."""
 
     backend: str = setting(
@@ -37,21 +37,10 @@ class ModuleConfig(Checked):
     min_free_disk: int = setting(
         512, "MiB that must stay free where results are written", low=0, high=2**24, effect="now"
     )
-    cameras: tuple[str, ...] = setting(
-        (), "names of the cameras, each with the topic <name>/image; empty: one camera, topic image", effect="configure"
-    )
     history: float = setting(
         0.0, "s of each camera's images kept for goals without images; 0: no camera is listened to", low=0.0, high=60.0
     )
     history_memory: int = setting(256, "MiB of a camera's images kept at most", low=1, high=2**16)
-    image_transport: str = setting(
-        "raw",
-        "raw: sensor_msgs/Image; compressed: CompressedImage on <image>/compressed",
-        choices=("raw", "compressed"),
-    )
-    image_qos: str = setting(
-        "sensor_data", "QoS of the image subscriptions, by name", choices=("sensor_data", "reliable", "system_default")
-    )
     preview_rate: float = setting(1.0, "Hz of the previews of a goal at most", low=0.01, high=100.0, effect="now")
     preview_width: int = setting(320, "px; wider previews are made smaller", low=16, high=4096, effect="now")
     diagnostics_period: float = setting(1.0, "s between diagnostics", low=0.05, high=3600.0, effect="configure")
@@ -63,7 +52,6 @@ class ModuleConfig(Checked):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_cameras(self.cameras)
         check_device("device", self.device)
 
     def check_images(self, width: int, height: int, count: int) -> None:
