@@ -76,6 +76,13 @@ class Verdict:
     report: LoadReport | None = None
     faults: dict[str, str] = field(default_factory=dict)
 
+    def check(self, part: str, read: Callable[[], object]) -> None:
+        """Note what is wrong with a part: the VitronError that reading it raises."""
+        try:
+            read()
+        except VitronError as error:
+            self.faults[part] = str(error)
+
 
 def verify_files(directory: Path, device: torch.device | None = None) -> Verdict:
     """Reads all that a directory holds and keeps none of it.

@@ -26,11 +26,13 @@ def cache(hub, monkeypatch, tmp_path):
     return fake_hub.use(monkeypatch, hub.url, tmp_path)
 
 
-def test_a_pipeline_is_fetched_once_without_what_it_does_not_need(hub, cache, tiny):
+def test_a_pipeline_is_fetched_once_without_what_it_does_not_need(hub, cache, tiny, capsys):
     repository = hub.add(SD, tiny("sd"), README__md="---\nlicense: openrail\n---\n")
     for extra in ("unet/diffusion_pytorch_model.fp16.safetensors", "unet/diffusion_pytorch_model.bin", "v1-5.ckpt"):
         repository.files[extra] = b"\x80"
     repository.files |= {"text_encoder/code.py": b"", "other/model.safetensors": b"\x80", "a.safetensors": b"\x80"}
+    assert main(["models", "show", SD, "--json"]) == 0
+    assert "unet/diffusion_pytorch_model.safetensors" in json.loads(capsys.readouterr().out)["files"]
     about = load_backend("generation", SD, ModelRun()).describe()
     assert about.name == SD and about.licence == "openrail"
     (folder,) = cache.glob("models--lab--sd/snapshots/*")

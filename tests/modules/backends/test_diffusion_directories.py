@@ -2,12 +2,14 @@
 
 import importlib.util
 import json
+import re
 import shutil
 
 import pytest
 import torch
 
 from tests.refusals import assert_refused
+from vitron_ros.cli.main import main
 from vitron_ros.config import ModelRun
 from vitron_ros.errors import ModelError
 from vitron_ros.modules.backends import load_backend
@@ -16,7 +18,7 @@ from vitron_ros.modules.diffusion.pipeline_kinds import KINDS
 pytest.importorskip("diffusers")
 from safetensors.torch import load_file, save_file
 
-from vitron_ros.modules.diffusion.pipeline import frames_to_draw, working_size
+from vitron_ros.modules.diffusion.pipeline import Pipeline, frames_to_draw, working_size
 
 UNET = "unet/diffusion_pytorch_model.safetensors"
 TEXT = "text_encoder/model.safetensors"
@@ -72,7 +74,46 @@ def test_names_of_weights_as_published_before_transformers_5_are_taken(tiny, tmp
     weights = load_file(folder / TEXT)
     old = {name if name.startswith("text_model.") else f"text_model.{name}": weights[name] for name in weights}
     save_file(old, folder / TEXT, {"format": "pt"})
-    load_backend("generation", str(folder), ModelRun())
+    encoder = Pipeline.load(folder, ModelRun())._loaded.text_encoder
+    loaded = {name.removeprefix("text_model."): weight for name, weight in encoder.state_dict().items()}
+    assert loaded.keys() == {name.removeprefix("text_model.") for name in weights}
+    assert all(torch.equal(loaded[name.removeprefix("text_model.")], weight) for name, weight in weights.items())
+
+
+def test_show_counts_the_parts_of_a_pipeline(tiny, capsys):
+    folder = tiny("flux2-klein")
+    assert main(["models", "show", str(folder), "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["architecture"], shown["can"][-1]) == ("Flux2KleinPipeline", "style")
+    loaded = Pipeline.load(folder, ModelRun())._loaded
+    for part in ("text_encoder", "transformer", "vae"):
+        assert shown["parameters"][part] >= sum(weight.numel() for weight in getattr(loaded, part).parameters())
+    assert main(["models", "show", str(folder)]) == 0
+    assert "Flux2KleinPipeline; can background, generate, " in capsys.readouterr().out
+
+
+def spoilt(folder):
+    weights = load_file(folder / UNET)
+    weights["conv_in.bias"][0] = float("nan")
+    save_file(weights, folder / UNET)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (spoilt, r"conv_in\.bias in .* holds NaN or infinity"),
+        (without_a_weight(UNET), "lacks 1 weights, unet"),
+        (lambda folder: shutil.rmtree(folder / "vae"), "lacks the part vae"),
+    ],
+)
+def test_verify_names_what_is_wrong_with_a_pipeline(tiny, tmp_path, capsys, change, sentence):
+    folder = shutil.copytree(tiny("sd"), tmp_path / "model")
+    assert main(["models", "verify", str(folder)]) == 0
+    assert capsys.readouterr().out == "ok\n"
+    change(folder)
+    assert main(["models", "verify", str(folder)]) == 1
+    said = capsys.readouterr().out
+    assert re.search(sentence, said) and said.endswith("not ok\n")
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0; 1 where nothing was fetched, or what was fetched has a fault."""
-    downloads = plan_checkpoint(args.model, _check)
+    downloads = plan_checkpoint(args.model, check_known)
     for download in downloads:
         _say(_summary(download))
     if any(download.missing_size for download in downloads) and not args.yes and not _is_wanted():
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     return 1 if faults else 0
 
 
-def _check(config: Mapping[str, Any], where: str) -> None:
+def check_known(config: Mapping[str, Any], where: str) -> None:
     """Raises ModelError for what runs neither as a model of perception nor as a backend of a module."""
     if "_class_name" in config:
         kind_of(config["_class_name"], where)

@@ -9,10 +9,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from vitron_ros.cli.models.fetch import check_known
+from vitron_ros.cli.models.pipelines import is_pipeline, pipeline_sizes
 from vitron_ros.cli.models.sizes import gibibytes, millions
 from vitron_ros.cli.options import add_json_option
 from vitron_ros.errors import ConfigError, ModelError
-from vitron_ros.grounding.families import check_config, is_ours, model_type
+from vitron_ros.grounding.families import is_ours, model_type
 from vitron_ros.grounding.families.published import PublishedSizes, published_sizes
 from vitron_ros.model.checkpoint import fetched_checkpoint, find_checkpoint, is_bundled, plan_checkpoint, read_config
 from vitron_ros.model.config import PROFILES, ModelConfig, profile
@@ -38,6 +40,8 @@ def run(args: argparse.Namespace) -> int:
         directory = find_checkpoint(name)
     except ModelError as error:
         raise ConfigError(f"{error}. Profiles: {', '.join(PROFILES)}") from error
+    if is_pipeline(directory):
+        return _show_published(pipeline_sizes(directory), args.json)
     if is_ours(model_type(directory)):
         return _show_ours(read_config(directory), args.json)
     return _show_published(published_sizes(directory), args.json)
@@ -84,7 +88,7 @@ def _show_published(sizes: PublishedSizes, is_json: bool) -> int:
 
 
 def _show_remote(model_id: str, is_json: bool) -> int:
-    downloads = plan_checkpoint(model_id, check_config)
+    downloads = plan_checkpoint(model_id, check_known)
     if is_json:
         first, *parts = map(_as_json, downloads)
         print(json.dumps({**first, "parts": parts}))

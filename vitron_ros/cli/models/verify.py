@@ -5,6 +5,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from vitron_ros.cli.models.pipelines import is_pipeline, verify_pipeline
 from vitron_ros.cli.options import add_json_option
 from vitron_ros.grounding.families.published import verify_directory
 from vitron_ros.grounding.model_files import Verdict
@@ -22,7 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     directory = find_checkpoint(args.model)
-    verdict = verify_directory(directory, find_device(args.model_device))
+    verify = verify_pipeline if is_pipeline(directory) else verify_directory
+    verdict = verify(directory, find_device(args.model_device))
     faults, report = list(verdict.faults.values()), verdict.report
     if args.json:
         weights = None if report is None else asdict(report)

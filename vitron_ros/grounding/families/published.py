@@ -3,7 +3,7 @@
 Nothing is allocated for it: models are built on the meta device, and weights are read one at a time.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ import torch
 import transformers
 from torch import nn
 
-from vitron_ros.errors import ModelError, VitronError
+from vitron_ros.errors import ModelError
 from vitron_ros.grounding.families import WITHOUT_WORDS, is_ours, model_type
 from vitron_ros.grounding.model_files import Verdict, verify_files
 from vitron_ros.model.device import dtype_on
@@ -78,7 +78,7 @@ def verify_directory(directory: Path, device: torch.device | None = None) -> Ver
         return verify_files(directory, device)
     verdict = Verdict()
     checks: dict[str, Callable[[], object]] = {
-        "values": lambda: _check_finite(directory),
+        "values": lambda: check_finite(weight_files(directory)),
         "weights": lambda: _check_weights(directory, verdict),
     }
     if kind in WITHOUT_WORDS:
@@ -90,10 +90,7 @@ def verify_directory(directory: Path, device: torch.device | None = None) -> Ver
         checks["memory"] = lambda: _check_memory(directory, device)
     with _quiet():
         for name, check in checks.items():
-            try:
-                check()
-            except VitronError as error:
-                verdict.faults[name] = str(error)
+            verdict.check(name, check)
     return verdict
 
 
@@ -131,8 +128,9 @@ def _load(loader: Any, directory: Path, what: str) -> Any:
         raise ModelError(f"the {what} in {directory} cannot be loaded: {_reason(error)}; fetch it again") from error
 
 
-def _check_finite(directory: Path) -> None:
-    for file in weight_files(directory):
+def check_finite(files: Iterable[Path]) -> None:
+    """Raises ModelError if a file of weights is damaged, or a value in it is NaN or infinite."""
+    for file in files:
         for name, tensor in read_tensors(file):
             if tensor.is_floating_point() and not is_finite(tensor):
                 raise ModelError(f"{shortened([name])} in {file} holds NaN or infinity; fetch the model again")
