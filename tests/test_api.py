@@ -11,11 +11,13 @@ import pytest
 import vitron_ros
 from tests.fakes import ScriptedModel, found
 from vitron_ros.cli.main import main
+from vitron_ros.commands.failure import CommandFailure
 from vitron_ros.errors import ConfigError, RegionError, SourceError, VitronError
 from vitron_ros.grounding.request import Grounded, ModelReply, ReplyStatus
 from vitron_ros.images.codec import encode_png
 from vitron_ros.model.answers import Invocation
 from vitron_ros.module_registry import Module
+from vitron_ros.recordings.image_files import read_image
 from vitron_ros.region import Region
 from vitron_ros.streaming.goals import Outcome
 from vitron_ros.tracking.track import EventKind
@@ -220,3 +222,55 @@ def test_the_bundled_model_is_loaded_by_its_name():
     assert vitron_ros.load_model("vitron-tiny").max_frames == 8
     with pytest.raises(ConfigError):
         vitron_ros.load_model("vitron-tiny", backend="magic")
+
+
+@pytest.fixture
+def photo(tmp_path):
+    """A red square from 20 to 60 px on grey."""
+    rgb = np.full((90, 120, 3), 120, np.uint8)
+    rgb[20:60, 20:60] = (210, 30, 30)
+    (tmp_path / "photo.png").write_bytes(encode_png(rgb))
+    return tmp_path / "photo.png"
+
+
+SQUARE = [18, 18, 62, 62]
+
+
+def test_a_command_gives_the_pictures_of_the_command_line(photo, tmp_path):
+    box = ",".join(map(str, SQUARE))
+    assert main(["do", str(photo), "make this blue", "--region", box, "--out", str(tmp_path / "out")]) == 0
+    reply = vitron_ros.do(photo, "make this blue", regions=[SQUARE])
+    assert reply.text == "make this blue: done"
+    (image,) = reply.pictures.shown.images
+    assert np.array_equal(image, read_image(tmp_path / "out" / "image.png"))
+
+
+@pytest.mark.parametrize(
+    ("texts", "channel"), [(["make this blue", "make it green"], 1), (["make this blue", "make it green", "undo"], 2)]
+)
+def test_a_conversation_gives_the_newest_pictures_that_were_not_undone(photo, texts, channel):
+    reply = vitron_ros.do(photo, texts, regions=[SQUARE])
+    assert reply.pictures.shown.images[0][40, 40].argmax() == channel
+
+
+def test_where_all_is_undone_nothing_is_written(photo, tmp_path):
+    words = ["make this blue", "undo", "--region", "18,18,62,62"]
+    assert main(["do", str(photo), *words, "--out", str(tmp_path / "out")]) == 0
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "error", "says"),
+    [
+        ([], {}, ConfigError, "give a sentence"),
+        ("undo", {}, CommandFailure, "nothing to undo"),
+        ("make this blue", {"at": -1}, ConfigError, "at is -1; it must be at least 0"),
+        ("make this blue", {"backends": {"edit": "x"}}, ConfigError, "backends has edit; there are segmentation, "),
+        ("make this blue", {"min_score": 2}, ConfigError, "min_score is 2; it must be at most 1"),
+        ("make this blue", {"regions": [[1, 2, 3]]}, ConfigError, "regions must be"),
+        ("make this blue", {"regions": [[900, 1, 950, 6]]}, RegionError, "lies outside the image of 120x90"),
+    ],
+)
+def test_what_cannot_be_done_is_refused(photo, text, arguments, error, says):
+    with pytest.raises(error, match=says):
+        vitron_ros.do(photo, text, **arguments)

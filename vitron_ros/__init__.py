@@ -3,9 +3,20 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vitron_ros.api import Answer, TrackResult, TrackStream, ask, load_model, track, write_csv, write_mot
+    from vitron_ros.api import Answer, Reply, TrackResult, TrackStream, ask, do, load_model, track, write_csv, write_mot
 
-__all__ = ["Answer", "TrackResult", "TrackStream", "ask", "load_model", "track", "write_csv", "write_mot"]
+__all__ = [
+    "Answer",
+    "Reply",
+    "TrackResult",
+    "TrackStream",
+    "ask",
+    "do",
+    "load_model",
+    "track",
+    "write_csv",
+    "write_mot",
+]
 __version__ = "0.1.0"
 
 

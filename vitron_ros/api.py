@@ -1,27 +1,46 @@
-"""The package from Python: track targets and ask questions about a recording or webcam, without ROS.
+"""The package from Python, without ROS: track targets, ask questions and give commands about a recording or webcam.
 
 Boxes are x_min, y_min, x_max, y_max in pixels. A source is a video file, a folder of images, an image, a ROS 1 or ROS 2
 bag, or the number of a webcam."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from vitron_ros.commands import chain
+from vitron_ros.commands.chain import Reply
+from vitron_ros.commands.conversation import Conversation
 from vitron_ros.config import ModelRun, PipelineConfig
 from vitron_ros.errors import ConfigError
 from vitron_ros.grounding.request import LanguageVision
+from vitron_ros.module_registry import Node
+from vitron_ros.modules.module import Progress
 from vitron_ros.offline.export import write_csv, write_mot
+from vitron_ros.offline.module_input import read_frames
 from vitron_ros.offline.question import Answer, ask_about
+from vitron_ros.offline.recorded_world import RecordedPictures, RecordedWorld
 from vitron_ros.offline.track_stream import TrackResult, TrackStream
 from vitron_ros.recordings.sources import open_source
 from vitron_ros.region import Region
 from vitron_ros.streaming import models
 from vitron_ros.streaming.goals import TrackRequest
 
-__all__ = ["Answer", "TrackResult", "TrackStream", "ask", "load_model", "track", "write_csv", "write_mot"]
+__all__ = [
+    "Answer",
+    "Reply",
+    "TrackResult",
+    "TrackStream",
+    "ask",
+    "do",
+    "load_model",
+    "track",
+    "write_csv",
+    "write_mot",
+]
 
 Model = str | Path | LanguageVision
 
@@ -104,13 +123,67 @@ def ask(
         SourceError: the source cannot be read, or ends before `at`.
         ModelError: the model cannot be loaded.
     """
-    marked = tuple(
-        item if isinstance(item, Region) else Region.from_box(_rows([np.asarray(item)], "regions", 4)[0])
-        for item in regions
-    )
+    marked = _regions(regions)
     opened = open_source(str(source), fps=fps, topic=topic)
-    least = PipelineConfig().model_min_score if min_score is None else min_score
-    return ask_about(opened, text, _loaded(model), at_s=at, regions=marked, max_frames=frames, min_score=least)
+    return ask_about(
+        opened, text, _loaded(model), at_s=at, regions=marked, max_frames=frames, min_score=_least(min_score)
+    )
+
+
+def do(
+    source: str | Path,
+    text: str | Sequence[str],
+    *,
+    at: float | None = None,
+    regions: Sequence[ArrayLike | Region] = (),
+    min_score: float | None = None,
+    model: Model = models.BUNDLED,
+    backends: Mapping[Node, str] | None = None,
+    seed: int = 0,
+    fps: float | None = None,
+    topic: str | None = None,
+) -> Reply[RecordedPictures]:
+    """Do what a sentence says with a picture or recording, as `vitron do`: track, cut out, remove, recolour, draw, ...
+
+    Args:
+        text: a sentence, which may ask for several things; or several sentences of one conversation.
+        at: s from the first image, to work on that image alone; None: the whole recording.
+        regions: what "this" means in the first image: boxes (4,) px, or a `Region`.
+        min_score: below which nothing is done, 0 to 1; None: the node's default.
+        model: finds things: a name as of `load_model`, or what that gives.
+        backends: models of "segmentation", "editing" and "generation": folders or hub ids; else none is needed.
+        seed: of what is drawn at random.
+        fps, topic: as for `track`.
+
+    Returns:
+        The reply to the last sentence. `pictures` are the newest that were made and not undone: `pictures.shown` has
+        `images`, `masks` and `boxes`.
+
+    Raises:
+        CommandFailure: something is not there, is refused, not understood or not sure enough, or a module fails.
+        ConfigError, ModelError, RegionError, SourceError: as of `ask`.
+        ModuleFailure: the recording is longer or larger than a module's node takes.
+    """
+    sentences = [text] if isinstance(text, str) else list(text)
+    if not sentences:
+        raise ConfigError("say what to do: give a sentence")
+    if unknown := set(backends or ()) - set(get_args(Node)):
+        raise ConfigError(f"backends has {', '.join(sorted(unknown))}; there are {', '.join(get_args(Node))}")
+    marked = _regions(regions)
+    frames = read_frames(str(source), fps=fps, topic=topic, at_s=at)
+    for region in marked:
+        region.bounding_box(frames[0].width, frames[0].height)
+    world = RecordedWorld(
+        frames=frames,
+        load=lambda: _loaded(model),
+        backends=backends or {},
+        regions=marked,
+        seed=seed,
+        min_score=_least(min_score),
+    )
+    conversation: Conversation[RecordedPictures] = Conversation()
+    replies = [chain.do(sentence, world, conversation, Progress()) for sentence in sentences]
+    return replace(replies[-1], pictures=conversation.last_pictures)
 
 
 def load_model(
@@ -136,6 +209,17 @@ def load_model(
 
 def _loaded(model: Model) -> LanguageVision:
     return load_model(model) if isinstance(model, str | Path) else model
+
+
+def _regions(values: Sequence[ArrayLike | Region]) -> tuple[Region, ...]:
+    return tuple(
+        item if isinstance(item, Region) else Region.from_box(_rows([np.asarray(item)], "regions", 4)[0])
+        for item in values
+    )
+
+
+def _least(min_score: float | None) -> float:
+    return PipelineConfig().model_min_score if min_score is None else min_score
 
 
 def _rows(values: ArrayLike, name: str, columns: int) -> np.ndarray[Any, np.dtype[np.float64]]:

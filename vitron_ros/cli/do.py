@@ -18,7 +18,6 @@ from vitron_ros.cli.module_options import (
     add_input_options,
     add_result_options,
     backends_of,
-    read_frames,
     settings_of,
 )
 from vitron_ros.cli.options import (
@@ -31,6 +30,7 @@ from vitron_ros.commands.conversation import Conversation
 from vitron_ros.commands.failure import CommandFailure, Outcome
 from vitron_ros.commands.plan import Plan
 from vitron_ros.modules.module import Progress
+from vitron_ros.offline.module_input import read_frames
 from vitron_ros.offline.module_output import write_results
 from vitron_ros.offline.recorded_world import RecordedPictures, RecordedWorld
 from vitron_ros.streaming.models import BUNDLED, load_model
@@ -71,17 +71,16 @@ def run(arguments: argparse.Namespace) -> int:
     )
     conversation: Conversation[RecordedPictures] = Conversation()
     done: list[dict[str, Any]] = []
-    pictures: RecordedPictures | None = None
     try:
         for text in arguments.text:
             reply = _do(text, world, conversation)
-            pictures = reply.pictures or pictures
             done.append(_as_json(text, reply))
             if not arguments.json:
                 print(reply.text)
     except CommandFailure as error:
         print(f"vitron do: {error}", file=sys.stderr)
         return NOT_FOUND if error.outcome in NOT_DONE else FAILED
+    pictures = conversation.last_pictures
     path = _write(pictures, arguments.out, arguments.formats) if pictures is not None else None
     if arguments.json:
         print(json.dumps({"source": arguments.source, "done": done, "path": None if path is None else str(path)}))

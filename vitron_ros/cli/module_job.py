@@ -7,7 +7,7 @@ import sys
 from tqdm import tqdm
 
 from vitron_ros.cli.exit_code import DONE
-from vitron_ros.cli.module_options import backends_of, read_frames, settings_of
+from vitron_ros.cli.module_options import backends_of, settings_of
 from vitron_ros.commands.plan import module_for
 from vitron_ros.config import ModelRun
 from vitron_ros.module_registry import Action, Node
@@ -15,6 +15,7 @@ from vitron_ros.modules.backends import load_backend
 from vitron_ros.modules.instructions import read_instructions
 from vitron_ros.modules.module import BadJob, ModuleJob, Progress
 from vitron_ros.modules.worker import run_job
+from vitron_ros.offline.module_input import read_frames
 from vitron_ros.offline.module_output import write_results
 
 

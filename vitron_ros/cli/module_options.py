@@ -6,14 +6,10 @@ from typing import get_args
 
 from vitron_ros.cli.numbers import number, whole
 from vitron_ros.cli.options import add_box_options, add_json_option, add_source_options
-from vitron_ros.clock import SECOND_NS
-from vitron_ros.errors import SourceError
-from vitron_ros.frame import Frame
 from vitron_ros.module_registry import Node
 from vitron_ros.modules.module import EMBEDDED, BadJob, JobSettings
 from vitron_ros.modules.settings import ModuleConfig
 from vitron_ros.offline.module_output import FORMATS, check_formats
-from vitron_ros.recordings.sources import open_source
 
 DEFAULT = JobSettings()
 
@@ -84,30 +80,6 @@ def settings_of(arguments: argparse.Namespace) -> JobSettings:
     )
     ModuleConfig().check_images(width, height, settings.frame_count)
     return settings
-
-
-def read_frames(source: str, *, fps: float | None, topic: str | None, at_s: float | None = None) -> tuple[Frame, ...]:
-    """All images of a source, or the one seen at a time after the first.
-
-    Raises:
-        SourceError: it cannot be read, never ends, or ends before that time.
-        TooLarge: there are more than the modules' nodes would take.
-    """
-    limits, opened = ModuleConfig(), open_source(source, fps=fps, topic=topic)
-    if opened.is_live:
-        raise SourceError(f"{source} never ends; record it first, or use the node command")
-    frames: list[Frame] = []
-    for frame in opened:
-        if at_s is not None and frames and frame.stamp_ns - frames[0].stamp_ns > at_s * SECOND_NS:
-            return (frames[-1],)
-        frames = [*frames[:1], frame] if at_s is not None and len(frames) > 1 else [*frames, frame]
-        limits.check_images(frame.width, frame.height, len(frames))
-    if not frames:
-        raise SourceError(f"{source} has no image that can be decoded")
-    seconds = (frames[-1].stamp_ns - frames[0].stamp_ns) / SECOND_NS
-    if at_s is not None and at_s > seconds:
-        raise SourceError(f"the last image is at {seconds:.3f} s, before {at_s:g} s; give an earlier time")
-    return tuple(frames[-1:] if at_s is not None else frames)
 
 
 def _size(text: str) -> tuple[int, int]:

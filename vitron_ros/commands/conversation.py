@@ -63,6 +63,11 @@ class Conversation(Generic[P]):
         """The newest result, if the newest sentence made one."""
         return self.turns[-1].pictures if self.turns else None
 
+    @property
+    def last_pictures(self) -> P | None:
+        """The newest result of all sentences; what was undone is none."""
+        return next((turn.pictures for turn in reversed(self.turns) if turn.pictures is not None), None)
+
     def undo(self) -> Turn[P]:
         """Forget the newest turn that did something, and give it back.
 

@@ -1,8 +1,10 @@
-"""What a module works on, out of a folder: a video, an image, a recording or a folder of images, by name alone."""
+"""What a module works on: a video, an image, a recording or a folder of images; a node takes it by its name alone."""
 
 from itertools import islice
 from pathlib import Path
 
+from vitron_ros.clock import SECOND_NS
+from vitron_ros.config import check_setting
 from vitron_ros.errors import SourceError
 from vitron_ros.frame import Frame
 from vitron_ros.modules.module import BadJob, Progress
@@ -77,3 +79,32 @@ def read_input(
     if not frames:
         raise BadJob(f"{path.name} has no image between the stamps {first_ns} and {last_ns} ns")
     return tuple(frames)
+
+
+def read_frames(
+    source: str, *, fps: float | None = None, topic: str | None = None, at_s: float | None = None
+) -> tuple[Frame, ...]:
+    """All images of a source, or the one seen at a time after the first.
+
+    Raises:
+        ConfigError: `at_s` is not a valid time.
+        SourceError: it cannot be read, never ends, or ends before that time.
+        TooLarge: there are more than the modules' nodes would take.
+    """
+    if at_s is not None:
+        check_setting("at", at_s, {"low": 0.0})
+    limits, opened = ModuleConfig(), open_source(source, fps=fps, topic=topic)
+    if opened.is_live:
+        raise SourceError(f"{source} never ends; record it first, or use the node command")
+    frames: list[Frame] = []
+    for frame in opened:
+        if at_s is not None and frames and frame.stamp_ns - frames[0].stamp_ns > at_s * SECOND_NS:
+            return (frames[-1],)
+        frames = [*frames[:1], frame] if at_s is not None and len(frames) > 1 else [*frames, frame]
+        limits.check_images(frame.width, frame.height, len(frames))
+    if not frames:
+        raise SourceError(f"{source} has no image that can be decoded")
+    seconds = (frames[-1].stamp_ns - frames[0].stamp_ns) / SECOND_NS
+    if at_s is not None and at_s > seconds:
+        raise SourceError(f"the last image is at {seconds:.3f} s, before {at_s:g} s; give an earlier time")
+    return tuple(frames[-1:] if at_s is not None else frames)

@@ -12,7 +12,7 @@ from vitron_ros.clock import SECOND_NS
 from vitron_ros.commands.failure import CommandFailure, Outcome
 from vitron_ros.commands.plan import Step, Target, module_for
 from vitron_ros.commands.world import Answer
-from vitron_ros.config import ModelRun, PipelineConfig
+from vitron_ros.config import ModelRun, PipelineConfig, check_setting
 from vitron_ros.frame import Frame
 from vitron_ros.grounding.intent import read_intent
 from vitron_ros.grounding.request import LanguageVision, ModelReply, ModelRequest, ReplyStatus, Task
@@ -104,6 +104,8 @@ class RecordedWorld:
     min_score: float = PipelineConfig().model_min_score
 
     def __post_init__(self) -> None:
+        """Raises ConfigError if `min_score` is no probability."""
+        check_setting("min_score", self.min_score, {"low": 0.0, "high": 1.0})
         self._loaded: dict[Node, ModuleBackend] = {}
         self._boxes: dict[int, dict[int, Boxes]] = {}
         self._track_ids = itertools.count(1)
