@@ -13,7 +13,7 @@ from vitron_ros.lfs import lfs_problem
 from vitron_ros.model.device import dtype_on
 from vitron_ros.model.files import SHOWN, is_file, shortened
 from vitron_ros.model.memory import GIB, memory_bytes
-from vitron_ros.model.weights import weight_files
+from vitron_ros.model.weights import read_tensors, weight_files
 
 logging.disable_progress_bar()
 
@@ -48,19 +48,27 @@ def read_part(what: str, directory: Path, read: Callable[[], Part]) -> Part:
         raise ModelError(f"the {what} in {directory} cannot be read: {reason}; {remedy}") from error
 
 
-def check_stored(files: Sequence[Path], directory: Path, device: torch.device) -> None:
+def check_stored(
+    files: Sequence[Path], directory: Path, device: torch.device, dtype: torch.dtype | None = None
+) -> None:
     """Refuses weights of a directory that were not fetched, or that are more than a device's memory.
+
+    Args:
+        dtype: that they are loaded as; None: as they are stored.
 
     Raises:
         ModelError: with what is wrong.
     """
     if problem := next(filter(None, map(lfs_problem, files)), ""):
         raise ModelError(problem)
-    stored = sum(path.stat().st_size for path in files)
+    if dtype is None:
+        needed = sum(path.stat().st_size for path in files)
+    else:
+        needed = dtype.itemsize * sum(weight.numel() for path in files for _, weight in read_tensors(path))
     there = memory_bytes(device)
-    if stored > there:
+    if needed > there:
         raise ModelError(
-            f"the weights in {directory} take {stored / GIB:,.1f} GiB, and {device} has {there / GIB:,.1f} GiB in all; "
+            f"the weights in {directory} take {needed / GIB:,.1f} GiB, and {device} has {there / GIB:,.1f} GiB in all; "
             "use a smaller model or a larger machine"
         )
 

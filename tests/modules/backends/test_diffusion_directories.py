@@ -44,7 +44,7 @@ def with_index(**values):
 BAD = {
     "diffusion weight missing": (without_a_weight(UNET), "lacks 1 weights, unet"),
     "text weight missing": (without_a_weight(TEXT), "1 are missing or of another shape"),
-    "weights cut off": (lambda folder: (folder / UNET).write_bytes(b"0" * 100), "cannot be read"),
+    "weights cut off": (lambda folder: (folder / UNET).write_bytes(b"0" * 100), "is damaged"),
     "weights missing": (lambda folder: (folder / UNET).unlink(), "fetch it again"),
     "pickle": (lambda folder: (folder / UNET).rename(folder / "unet/model.bin"), "holds pickles"),
     "pointer": (
@@ -141,6 +141,18 @@ def test_weights_beyond_the_memory_are_refused(tiny, monkeypatch):
     monkeypatch.setattr("vitron_ros.model.transformers_directory.memory_bytes", lambda device: 1000)
     with pytest.raises(ModelError, match="use a smaller model"):
         load_backend("generation", str(tiny("sd")), ModelRun())
+
+
+def test_weights_are_counted_as_the_cpu_holds_them(tiny, tmp_path, monkeypatch):
+    folder = shutil.copytree(tiny("sd"), tmp_path / "model")
+    files = list(folder.glob("*/*.safetensors"))
+    for file in files:
+        halved = {name: weight.half() for name, weight in load_file(file).items()}
+        save_file(halved, file, {"format": "pt"})
+    stored = sum(file.stat().st_size for file in files)
+    monkeypatch.setattr("vitron_ros.model.transformers_directory.memory_bytes", lambda device: int(1.2 * stored))
+    with pytest.raises(ModelError, match="use a smaller model"):
+        load_backend("generation", str(folder), ModelRun())
 
 
 def test_a_device_that_runs_full_while_loading_is_said(tiny, monkeypatch):

@@ -57,8 +57,9 @@ class Pipeline:
         if missing := [name for name in PACKAGES if importlib.util.find_spec(name) is None]:
             raise ModelError(f"{class_name} in {directory} needs {' and '.join(missing)}; run: {EXTRA}")
         device = find_device(run.device)
-        check_stored(stored_weights(directory), directory, device)
-        loaded = _loaded(index, directory, device, kind)
+        dtype = torch.float32 if device.type == "cpu" else getattr(torch, kind.dtype)
+        check_stored(stored_weights(directory), directory, device, dtype)
+        loaded = _loaded(index, directory, device, dtype)
         actions = dict(kind.actions)
         if "boxes" in kind.inputs:  # one class for two kinds of weights, each of which can do one thing alone
             repaints = loaded.unet.config.in_channels == GLIGEN_INPAINTING_CHANNELS
@@ -144,13 +145,12 @@ def as_pil(images: Sequence[Image]) -> list[Any]:
     return [PIL.Image.fromarray(np.ascontiguousarray(image)) for image in images]
 
 
-def _loaded(index: Mapping[str, Any], directory: Path, device: torch.device, kind: PipelineKind) -> Any:
+def _loaded(index: Mapping[str, Any], directory: Path, device: torch.device, dtype: torch.dtype) -> Any:
     """The pipeline of a model_index.json."""
     import diffusers
 
     diffusers.utils.logging.set_verbosity_error()
     diffusers.utils.logging.disable_progress_bar()
-    dtype = torch.float32 if device.type == "cpu" else getattr(torch, kind.dtype)
     classes = _part_classes(index, directory)
     try:
         parts = {
