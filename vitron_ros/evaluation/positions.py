@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from vitron_ros.clock import SECOND_NS
 from vitron_ros.config import DepthConfig, PipelineConfig
 from vitron_ros.errors import SourceError
-from vitron_ros.geometry.camera_model import CameraModel, camera_model
+from vitron_ros.geometry.camera_model import CameraModel, camera_model, info_topic
 from vitron_ros.geometry.depth_image import DepthImage, depth_image
 from vitron_ros.geometry.localizer import Localizer, TrackedImage, Tracks3D, tracked_image
 from vitron_ros.geometry.track_3d import Status
 from vitron_ros.offline.goal_script import ScriptedGoal
-from vitron_ros.offline.recorded_depth import INFO_TYPE, info_topic
+from vitron_ros.offline.recorded_depth import INFO_TYPE
 from vitron_ros.offline.replay import steps
 from vitron_ros.recordings.bags import Bag
 from vitron_ros.recordings.ground_truth import (

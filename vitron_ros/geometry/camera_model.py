@@ -140,3 +140,8 @@ def camera_model(info: Any, *, is_rectified: bool = False) -> CameraModel:
         roi=(info.roi.x_offset, info.roi.y_offset, info.roi.width, info.roi.height),
         is_rectified=is_rectified,
     )
+
+
+def info_topic(topic: str) -> str:
+    """The camera_info of an image topic, where image_transport has it: beside the raw topic."""
+    return f"{topic.removesuffix('/compressed').rpartition('/')[0]}/camera_info"

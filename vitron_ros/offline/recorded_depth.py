@@ -6,7 +6,7 @@ from pathlib import Path
 from vitron_ros.clock import SECOND_NS
 from vitron_ros.config import DepthConfig
 from vitron_ros.errors import CalibrationError, ImageError, SourceError
-from vitron_ros.geometry.camera_model import camera_model
+from vitron_ros.geometry.camera_model import camera_model, info_topic
 from vitron_ros.geometry.depth_image import DepthImage, depth_image
 from vitron_ros.geometry.localizer import Localizer, Tracks3D, tracked_image
 from vitron_ros.recordings.bags import Bag
@@ -75,8 +75,3 @@ class RecordedDepth:
             except CalibrationError as error:
                 if message.topic == self._info:
                     self.localizer.refuse_camera(str(error))
-
-
-def info_topic(topic: str) -> str:
-    """The camera_info of an image topic, where image_transport has it: beside the raw topic."""
-    return f"{topic.removesuffix('/compressed').rpartition('/')[0]}/camera_info"

@@ -12,7 +12,7 @@ from vitron_msgs.msg import Track3DArray
 
 from vitron_ros.config import PerceptionConfig
 from vitron_ros.errors import CalibrationError, ImageError
-from vitron_ros.geometry.camera_model import camera_model
+from vitron_ros.geometry.camera_model import camera_model, info_topic
 from vitron_ros.geometry.depth_image import depth_image
 from vitron_ros.geometry.localizer import Localizer, Lookup, PositionSummary, Tracks3D, tracked_image
 from vitron_ros.ros import qos
@@ -50,8 +50,8 @@ class DepthPort:
         self._lookup = lookup
         self._depth_topic = f"{prefix}depth"
         image_topic = node.resolve_topic_name(f"{prefix}image")
-        self._info_topic = _beside(image_topic)
-        self._depth_info_topic = _beside(node.resolve_topic_name(self._depth_topic))
+        self._info_topic = info_topic(image_topic)
+        self._depth_info_topic = info_topic(node.resolve_topic_name(self._depth_topic))
         self._subscriptions: list[Any] = []
         self._arrived: deque[Image] = deque(maxlen=MAX_ARRIVED)
         self._is_posted = False
@@ -161,11 +161,6 @@ class DepthPort:
                 self._localizer.refuse_camera(str(error))
         else:
             (self._localizer.set_depth_camera if is_of_depth else self._localizer.set_camera)(camera)
-
-
-def _beside(topic: str) -> str:
-    """The camera_info of an image topic, where image_transport expects it, too."""
-    return f"{topic.rpartition('/')[0]}/camera_info"
 
 
 def _content(info: CameraInfo) -> tuple[Any, ...]:
