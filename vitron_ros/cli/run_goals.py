@@ -101,12 +101,12 @@ def run_goals(arguments: argparse.Namespace, goals: Sequence[ScriptedGoal]) -> i
     has_depth = arguments.depth is not None
     config = PipelineConfig(tracker=arguments.tracker, publish_masks=arguments.masks, publish_3d=has_depth)
     make_tracker(config.tracker)  # an unknown name is refused before any work
+    depth = _depth(arguments)
     latency = latency_of(arguments)
     window = DisplayWindow(arguments.source) if arguments.show else None
     model = model_of(arguments, goals)
     left_out = LeftOut()
     source = open_source(arguments.source, fps=arguments.fps, topic=arguments.topic, on_bad=left_out.note)
-    depth = _depth(arguments)
     with ExitStack() as stack:
         video = _video(arguments, source)
         stack.callback(video.close)
