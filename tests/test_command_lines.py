@@ -9,7 +9,7 @@ import pytest
 from tests.refusals import assert_refused
 from training.export import read_figures
 from vitron_ros.errors import VitronError
-from vitron_ros.model.checkpoint import ASSETS
+from vitron_ros.model.bundled import ASSETS
 
 TINY = str(ASSETS / "vitron-tiny")
 PROFILE = str(Path("engines/profiles/vitron-tiny-frames-cpu.yaml").resolve())

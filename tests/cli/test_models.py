@@ -15,7 +15,8 @@ from tiny_vitron import CONFIG, tiny_vitron
 
 from vitron_ros.cli.main import main
 from vitron_ros.grounding.families import FAMILIES
-from vitron_ros.model.checkpoint import ASSETS, from_pretrained, save_pretrained
+from vitron_ros.model.bundled import ASSETS
+from vitron_ros.model.checkpoint import from_pretrained, save_pretrained
 from vitron_ros.model.config import PROFILES, ModelConfig
 from vitron_ros.model.tokenizer import train_tokenizer
 from vitron_ros.modules.backends import MODEL_BACKENDS

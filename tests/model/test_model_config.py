@@ -8,7 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vitron_ros.errors import ConfigError
+from vitron_ros.model.bundled import ASSETS, is_bundled
+from vitron_ros.model.checkpoint import read_config
 from vitron_ros.model.config import (
+    PARAMETERS,
     PROFILES,
     GenerationConfig,
     LanguageConfig,
@@ -19,11 +22,17 @@ from vitron_ros.model.config import (
     from_dict,
     profile,
 )
+from vitron_ros.model.footprint import footprint
 
 
 @pytest.mark.parametrize("name", PROFILES)
 def test_a_profile_comes_back_from_json(name):
     assert from_dict(ModelConfig, json.loads(profile(name).to_json()), "it") == profile(name)
+
+
+def test_the_weights_of_the_profiles_are_as_many_as_those_of_their_models():
+    configs = {name: read_config(ASSETS / name) if is_bundled(name) else profile(name) for name in PROFILES}
+    assert {name: footprint(config).total for name, config in configs.items()} == PARAMETERS
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import argparse
 from vitron_ros.boxes import xyxy_from_ltwh
 from vitron_ros.cli.numbers import number, numbers
 from vitron_ros.config import BACKENDS, CACHES, WEIGHTS, ModelRun, PipelineConfig
-from vitron_ros.recordings.sources import DEFAULT_FPS, MAX_FPS
+from vitron_ros.recordings.frame_rates import DEFAULT_FPS, MAX_FPS
 from vitron_ros.region import Region
 
 frame_rate = number(1 / MAX_FPS, MAX_FPS)

@@ -14,7 +14,7 @@ from vitron_ros.evaluation.run_settings import model_of
 from vitron_ros.evaluation.stream_clips import clip_of_sequence
 from vitron_ros.evaluation.stream_modes import follow
 from vitron_ros.evaluation.tracking_rows import tracking_row
-from vitron_ros.recordings.sources import DEFAULT_FPS
+from vitron_ros.recordings.frame_rates import DEFAULT_FPS
 
 MODEL_LATENCY_S = 0.2  # of each call, in the time of the video, as in `vitron track`
 

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from vitron_ros.errors import ConfigError, ModelError
 from vitron_ros.model import hub
+from vitron_ros.model.bundled import ASSETS, is_bundled
 from vitron_ros.model.config import PROFILES, ModelConfig, from_dict
 from vitron_ros.model.files import is_file, quoted, read_json
 from vitron_ros.model.memory import check_memory
@@ -54,7 +55,6 @@ from vitron_ros.model.weights import (
 
 CONFIG = "config.json"
 PROMPT_PROFILE = "prompt_profile.yaml"
-ASSETS = Path(__file__).parents[1] / "assets"
 SHARD_BYTES = 4 * 1024**3
 
 logger = logging.getLogger(__name__)
@@ -92,10 +92,6 @@ def find_checkpoint(source: str | Path, check: Callable[[Mapping[str, Any], str]
     if len(path.parts) != 2 or path.is_absolute() or name.startswith("."):
         raise ModelError(f"{name!r} is not a directory, bundled model or hub id owner/name; see: vitron models list")
     return fetched_checkpoint(name) or _fetch(name, check)
-
-
-def is_bundled(name: str) -> bool:
-    return is_file(ASSETS / name / CONFIG)
 
 
 def fetched_checkpoint(model_id: str) -> Path | None:

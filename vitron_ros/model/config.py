@@ -367,6 +367,14 @@ PROFILES: dict[str, ModelConfig] = {
     ),
 }
 
+PARAMETERS = {
+    "vitron-tiny": 4_879_417,
+    "elysium-7b": 7_050_700_205,
+    "vitron-7b": 7_101_990_401,
+    "vitron-7b-published": 7_483_521_024,
+}
+"""Number of weights of each profile's model, of a bundled one as it is shipped: what `footprint` counts with torch."""
+
 
 def profile(name: str) -> ModelConfig:
     """The config of a named profile.

@@ -19,12 +19,11 @@ from vitron_ros.images.intensity_window import IntensityWindow
 from vitron_ros.lfs import lfs_problem
 from vitron_ros.recordings.bag_files import is_bag
 from vitron_ros.recordings.bags import Bag, OnBad, log_bad_frame
+from vitron_ros.recordings.frame_rates import DEFAULT_FPS, MAX_FPS
 from vitron_ros.recordings.image_files import SUFFIXES, image_files, read_image
 
-DEFAULT_FPS = 25.0
 _START_NS = SECOND_NS
 _FPS_SAMPLE = 31  # the first images of a bag say how many it has a second
-MAX_FPS = 1e5  # stamps are whole nanoseconds of 31 bits of seconds
 _log = logging.getLogger(__name__)
 
 

@@ -31,7 +31,7 @@ from vitron_ros.evaluation.stream_modes import BOX_MODES, MODES, Mode
 from vitron_ros.evaluation.stream_oracle import OracleErrors
 from vitron_ros.evaluation.suite import Suite, find_suite
 from vitron_ros.evaluation.tasks.streams import BOX, BOXES, CLIPS, PHRASE, clip_score, stream_clips
-from vitron_ros.recordings.sources import DEFAULT_FPS
+from vitron_ros.recordings.frame_rates import DEFAULT_FPS
 from vitron_ros.streaming.models import BUNDLED
 
 EPILOG = "example: vitron eval stream out/streaming --model-latency-ms 50,200,1000,2000 --json"

@@ -16,9 +16,6 @@ from vitron_ros.cli.models.verify import verdict_lines
 from vitron_ros.cli.options import add_json_option
 from vitron_ros.errors import ModelError
 from vitron_ros.grounding.families import FAMILIES, check_config
-from vitron_ros.grounding.families.published import verify_directory
-from vitron_ros.grounding.model_files import Verdict
-from vitron_ros.model.checkpoint import plan_checkpoint
 from vitron_ros.model.hub import Download, HubFile, fetch, size_text
 from vitron_ros.modules.backends import MODEL_BACKENDS
 from vitron_ros.modules.diffusion.pipeline_kinds import kind_of
@@ -34,6 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0; 1 where nothing was fetched, or what was fetched has a fault."""
+    # Here, since --help does without torch and transformers.
+    from vitron_ros.grounding.families.published import verify_directory
+    from vitron_ros.grounding.model_files import Verdict
+    from vitron_ros.model.checkpoint import plan_checkpoint
+
     downloads = plan_checkpoint(args.model, check_known)
     for download in downloads:
         _say(_summary(download))

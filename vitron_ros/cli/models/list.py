@@ -9,9 +9,8 @@ from typing import Any
 from vitron_ros.cli.models.sizes import gibibytes, millions
 from vitron_ros.cli.options import add_json_option
 from vitron_ros.grounding.families import FAMILIES
-from vitron_ros.model.checkpoint import ASSETS, is_bundled, read_config
-from vitron_ros.model.config import PROFILES, profile
-from vitron_ros.model.footprint import footprint
+from vitron_ros.model.bundled import is_bundled
+from vitron_ros.model.config import PARAMETERS
 from vitron_ros.model.zoo import ZooModel, zoo_models
 from vitron_ros.modules.backends import MODEL_BACKENDS
 
@@ -27,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     profiles, published = (
-        [_profile(name) for name in PROFILES],
+        [_profile(name, count) for name, count in PARAMETERS.items()],
         zoo_models({*FAMILIES, *chain.from_iterable(MODEL_BACKENDS.values())}),
     )
     if args.json:
@@ -44,10 +43,8 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _profile(name: str) -> dict[str, Any]:
-    bundled = is_bundled(name)
-    sizes = footprint(read_config(ASSETS / name) if bundled else profile(name))
-    return {"name": name, "bundled": bundled, "parameters": sizes.total, "float16_bytes": sizes.float16_bytes}
+def _profile(name: str, parameters: int) -> dict[str, Any]:
+    return {"name": name, "bundled": is_bundled(name), "parameters": parameters, "float16_bytes": 2 * parameters}
 
 
 def _lines(model: ZooModel) -> list[str]:

@@ -5,21 +5,23 @@ Of a hub id that was not fetched, what a fetch would bring is shown.
 
 import argparse
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vitron_ros.cli.models.fetch import check_known
-from vitron_ros.cli.models.pipelines import is_pipeline, pipeline_sizes
 from vitron_ros.cli.models.sizes import gibibytes, millions
 from vitron_ros.cli.options import add_json_option
 from vitron_ros.errors import ConfigError, ModelError
 from vitron_ros.grounding.families import is_ours, model_type
-from vitron_ros.grounding.families.published import PublishedSizes, published_sizes
-from vitron_ros.model.checkpoint import fetched_checkpoint, find_checkpoint, is_bundled, plan_checkpoint, read_config
+from vitron_ros.model.bundled import is_bundled
 from vitron_ros.model.config import PROFILES, ModelConfig, profile
-from vitron_ros.model.footprint import Footprint, footprint
 from vitron_ros.model.hub import Download, size_text
+
+if TYPE_CHECKING:
+    from vitron_ros.grounding.families.published import PublishedSizes
+    from vitron_ros.model.footprint import Footprint
 
 EPILOG = "example: vitron models show elysium-7b"
 WIDTH = 28  # of the names of parts
@@ -31,24 +33,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    # Here, since --help does without torch and transformers.
+    from vitron_ros.cli.models.pipelines import is_pipeline, pipeline_sizes
+    from vitron_ros.grounding.families.published import published_sizes
+    from vitron_ros.model.checkpoint import fetched_checkpoint, find_checkpoint, plan_checkpoint, read_config
+    from vitron_ros.model.footprint import footprint
+
     name = args.model
     if name in PROFILES and not is_bundled(name) and not Path(name).is_dir():
-        return _show_ours(profile(name), args.json)
+        return _show_ours(profile(name), footprint(profile(name)), args.json)
     try:
         if len(Path(name).parts) == 2 and not Path(name).exists() and fetched_checkpoint(name) is None:
-            return _show_remote(name, args.json)
+            return _show_remote(plan_checkpoint(name, check_known), args.json)
         directory = find_checkpoint(name)
     except ModelError as error:
         raise ConfigError(f"{error}. Profiles: {', '.join(PROFILES)}") from error
     if is_pipeline(directory):
         return _show_published(pipeline_sizes(directory), args.json)
     if is_ours(model_type(directory)):
-        return _show_ours(read_config(directory), args.json)
+        config = read_config(directory)
+        return _show_ours(config, footprint(config), args.json)
     return _show_published(published_sizes(directory), args.json)
 
 
-def _show_ours(config: ModelConfig, is_json: bool) -> int:
-    sizes = footprint(config)
+def _show_ours(config: ModelConfig, sizes: "Footprint", is_json: bool) -> int:
     if is_json:
         totals = {
             name: getattr(sizes, name)
@@ -60,7 +68,7 @@ def _show_ours(config: ModelConfig, is_json: bool) -> int:
     return 0
 
 
-def _table(config: ModelConfig, sizes: Footprint) -> str:
+def _table(config: ModelConfig, sizes: "Footprint") -> str:
     vision = config.vision
     rows = [
         f"{config.name}: image {vision.image_size} px, {vision.num_patches} patches a frame, "
@@ -73,7 +81,7 @@ def _table(config: ModelConfig, sizes: Footprint) -> str:
     return "\n".join(rows)
 
 
-def _show_published(sizes: PublishedSizes, is_json: bool) -> int:
+def _show_published(sizes: "PublishedSizes", is_json: bool) -> int:
     if is_json:
         print(json.dumps({**asdict(sizes), "total": sizes.total}))
         return 0
@@ -87,8 +95,7 @@ def _show_published(sizes: PublishedSizes, is_json: bool) -> int:
     return 0
 
 
-def _show_remote(model_id: str, is_json: bool) -> int:
-    downloads = plan_checkpoint(model_id, check_known)
+def _show_remote(downloads: Sequence[Download], is_json: bool) -> int:
     if is_json:
         first, *parts = map(_as_json, downloads)
         print(json.dumps({**first, "parts": parts}))

@@ -4,13 +4,12 @@ import argparse
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from vitron_ros.cli.models.pipelines import is_pipeline, verify_pipeline
 from vitron_ros.cli.options import add_json_option
-from vitron_ros.grounding.families.published import verify_directory
-from vitron_ros.grounding.model_files import Verdict
-from vitron_ros.model.checkpoint import find_checkpoint
-from vitron_ros.model.device import find_device
+
+if TYPE_CHECKING:
+    from vitron_ros.grounding.model_files import Verdict
 
 EPILOG = "example: vitron models verify models/vitron"
 
@@ -22,6 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    # Here, since --help does without torch and transformers.
+    from vitron_ros.cli.models.pipelines import is_pipeline, verify_pipeline
+    from vitron_ros.grounding.families.published import verify_directory
+    from vitron_ros.model.checkpoint import find_checkpoint
+    from vitron_ros.model.device import find_device
+
     directory = find_checkpoint(args.model)
     verify = verify_pipeline if is_pipeline(directory) else verify_directory
     verdict = verify(directory, find_device(args.model_device))
@@ -34,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     return 1 if faults else 0
 
 
-def verdict_lines(directory: Path, verdict: Verdict) -> list[str]:
+def verdict_lines(directory: Path, verdict: "Verdict") -> list[str]:
     """What a person is told of a verdict; the last line is "ok" or "not ok"."""
     report, faults = verdict.report, list(verdict.faults.values())
     lines = [f"{directory}: {report}"] if report is not None and report.is_complete else []

@@ -24,7 +24,7 @@ from vitron_ros.evaluation.stream_modes import BOX_MODES, MODES, Mode, follow
 from vitron_ros.evaluation.stream_oracle import OracleErrors, OracleModel
 from vitron_ros.evaluation.tasks.task import Figures, SuiteTask
 from vitron_ros.grounding.request import LanguageVision
-from vitron_ros.recordings.sources import DEFAULT_FPS
+from vitron_ros.recordings.frame_rates import DEFAULT_FPS
 from vitron_ros.streaming.models import BUNDLED
 from vitron_ros.tracking.trackers import make_tracker
 
