@@ -74,6 +74,8 @@ def test_a_job_for_scripts(photo, tmp_path, capsys):
         (["segment", "PHOTO", "--region", "1,1,9,9", "--region", "2,2,9,9"], 1, "one object"),
         (["segment", "PHOTO", "--region", "500,1,900,9"], 1, "outside the image"),
         (["generate", "a ball", "--region", "1,1,9,9"], 2, "--animate"),
+        (["generate", "a ball", "--frames", "3"], 2, "give --clip, too"),
+        (["generate", "it falls", "--animate", "PHOTO", "--size", "64x48"], 2, "leave it out"),
         (["generate", "a ball", "--size", "9000x9000"], 1, "max_pixels"),
         (["generate", "a ball", "--formats", "gif"], 1, "not as 'gif'"),
         (["edit", "PHOTO", "remove", "--at", "9"], 1, "before 9 s"),

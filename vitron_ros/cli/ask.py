@@ -36,11 +36,13 @@ NO_ANSWER = (ReplyStatus.REFUSED, ReplyStatus.REJECTED, ReplyStatus.UNKNOWN, Rep
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", help="an image or video file, folder of images, webcam number or ROS 2 bag")
+    parser.add_argument("source", help="an image or video file, folder of images, webcam number or bag")
     parser.add_argument("text", help="a question or a command")
     add_box_options(parser, "--region", 'what "this" means in the last image')
     parser.add_argument("--at", type=number(0), metavar="SECONDS", help="time of the last image (default: the end)")
-    parser.add_argument("--frames", type=whole(1), metavar="N", help="images that it is given at most (default: above)")
+    parser.add_argument(
+        "--frames", type=whole(1), metavar="N", help="images that it is given at most (default: see above)"
+    )
     parser.add_argument(
         "--model",
         default=BUNDLED,

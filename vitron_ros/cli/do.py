@@ -15,9 +15,11 @@ from tqdm import tqdm
 from vitron_ros.cli.exit_code import DONE, FAILED, NOT_FOUND
 from vitron_ros.cli.module_options import (
     add_backend_options,
+    add_generation_options,
     add_input_options,
     add_result_options,
     backends_of,
+    check_results,
     settings_of,
 )
 from vitron_ros.cli.options import (
@@ -56,10 +58,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_min_score_option(parser)
     add_backend_options(parser)
     add_result_options(parser)
+    add_generation_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Exit code 0; 3 where a thing is not there, or the text is refused; 1 where something fails."""
+    check_results(arguments)
     world = RecordedWorld(
         frames=read_frames(arguments.source, fps=arguments.fps, topic=arguments.topic, at_s=arguments.at),
         load=lambda: load_model(arguments.model, model_run(arguments)),

@@ -5,7 +5,7 @@ Outside the thing, and its soft edge, the images stay as they are, bit for bit."
 import argparse
 
 from vitron_ros.cli.module_job import run_module
-from vitron_ros.cli.module_options import add_backend_options, add_input_options, add_result_options
+from vitron_ros.cli.module_options import add_backend_options, add_input_options, add_result_options, add_seed_option
 from vitron_ros.module_registry import EDITS
 
 EPILOG = """examples:
@@ -20,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("text", nargs="?", default="", help='how, such as "to blue", "with a star", "to the left"')
     add_backend_options(parser, ("editing",))
     add_result_options(parser)
+    add_seed_option(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -7,20 +7,23 @@ import sys
 from tqdm import tqdm
 
 from vitron_ros.cli.exit_code import DONE
-from vitron_ros.cli.module_options import backends_of, settings_of
+from vitron_ros.cli.module_options import DEFAULT, backends_of, check_results
 from vitron_ros.commands.plan import module_for
 from vitron_ros.config import ModelRun
 from vitron_ros.module_registry import Action, Node
 from vitron_ros.modules.backends import load_backend
 from vitron_ros.modules.instructions import read_instructions
-from vitron_ros.modules.module import BadJob, ModuleJob, Progress
+from vitron_ros.modules.module import BadJob, JobSettings, ModuleJob, Progress
 from vitron_ros.modules.worker import run_job
 from vitron_ros.offline.module_input import read_frames
 from vitron_ros.offline.module_output import write_results
 
 
-def run_module(node: Node, arguments: argparse.Namespace, action: Action, text: str) -> int:
+def run_module(
+    node: Node, arguments: argparse.Namespace, action: Action, text: str, settings: JobSettings = DEFAULT
+) -> int:
     """Do it, write the results and say where they are."""
+    check_results(arguments)
     source = getattr(arguments, "source", None)
     frames = () if source is None else read_frames(source, fps=arguments.fps, topic=arguments.topic, at_s=arguments.at)
     regions = getattr(arguments, "region", [])
@@ -34,8 +37,8 @@ def run_module(node: Node, arguments: argparse.Namespace, action: Action, text: 
         text=text,
         frames=frames[:1] if entry.input == "image" else frames,
         region=regions[0] if regions else None,
-        seed=arguments.seed,
-        settings=settings_of(arguments),
+        seed=getattr(arguments, "seed", 0),
+        settings=settings,
     )
     backend = load_backend(node, backends_of(arguments)[node], ModelRun())
     with tqdm(total=1.0, desc=entry.name, file=sys.stderr, disable=None, bar_format="{l_bar}{bar}|") as bar:

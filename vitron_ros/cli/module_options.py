@@ -15,7 +15,7 @@ DEFAULT = JobSettings()
 
 
 def add_input_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", help="an image or video file, folder of images or ROS 2 bag")
+    parser.add_argument("source", help="an image or video file, folder of images or bag")
     add_box_options(parser, "--region", "the thing in the first image")
     parser.add_argument("--at", type=number(0), metavar="SECONDS", help="work on the image of this time alone")
     add_source_options(parser)
@@ -28,7 +28,7 @@ def add_backend_options(parser: argparse.ArgumentParser, nodes: tuple[Node, ...]
             dest=f"{node}_backend",
             default=EMBEDDED,
             metavar="BACKEND",
-            help=f"of {node}: {EMBEDDED}, which needs no weights, or the folder of a model (default: {EMBEDDED})",
+            help=f"of {node}: {EMBEDDED}, which needs no weights, or a model's folder or hub id (default: {EMBEDDED})",
         )
 
 
@@ -46,7 +46,16 @@ def add_result_options(parser: argparse.ArgumentParser) -> None:
         default=[],
         help=f"of the results, some of {','.join(FORMATS)} (default: png, of a clip mp4,png)",
     )
+    add_json_option(parser, "what was done")
+
+
+def add_seed_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=whole(0), default=0, help="of what is drawn at random (default: 0)")
+
+
+def add_generation_options(parser: argparse.ArgumentParser) -> None:
+    """Of what has no input to take them from."""
+    add_seed_option(parser)
     parser.add_argument("--size", type=_size, metavar="WxH", help="px, of what is generated (default: 512x384)")
     parser.add_argument(
         "--frames", type=whole(1), metavar="N", help=f"of a clip that is generated (default: {DEFAULT.frame_count})"
@@ -58,19 +67,24 @@ def add_result_options(parser: argparse.ArgumentParser) -> None:
         help=f"Hz, of a clip that is generated (default: {DEFAULT.frame_rate:g})",
     )
 
-    add_json_option(parser, "what was done")
 
-
-def settings_of(arguments: argparse.Namespace) -> JobSettings:
-    """What is to be generated. The results are checked, too, before any work is done.
+def check_results(arguments: argparse.Namespace) -> None:
+    """Checks the options of the results before any work is done.
 
     Raises:
         BadJob: there is no such format, or the folder is there already.
-        TooLarge: it is beyond what the modules' nodes would make.
     """
     check_formats(arguments.formats)
     if arguments.out.exists():
         raise BadJob(f"{arguments.out} is there already; choose another name")
+
+
+def settings_of(arguments: argparse.Namespace) -> JobSettings:
+    """What `add_generation_options` say.
+
+    Raises:
+        TooLarge: it is beyond what the modules' nodes would make.
+    """
     width, height = arguments.size or (DEFAULT.width, DEFAULT.height)
     settings = JobSettings(
         width=width,

@@ -11,7 +11,7 @@ EPILOG = "example: vitron replay bags/sample --goals bags/goals.yaml --out out/r
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", help="a ROS 2 bag, video file, folder of images or webcam number")
+    parser.add_argument("source", help="a bag, video file, folder of images or webcam number")
     parser.add_argument("--goals", type=Path, required=True, help="YAML file with what to track, and when")
     add_run_options(parser)
 

@@ -2,8 +2,16 @@
 
 import argparse
 import importlib
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Leaves names such as vitron-tiny whole, to be copied."""
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False)
 
 
 class _Subcommand(argparse.ArgumentParser):
@@ -34,5 +42,5 @@ def add_subcommands(
     """
     choices = parser.add_subparsers(dest=metavar.lower(), metavar=metavar, required=True, parser_class=_Subcommand)
     for name, help_text in commands.items():
-        command = choices.add_parser(name, help=help_text, formatter_class=argparse.RawDescriptionHelpFormatter)
+        command = choices.add_parser(name, help=help_text, formatter_class=_Help)
         command.module = f"{package}.{name}"

@@ -20,7 +20,7 @@ EPILOG = """examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", help="a video file, folder of images, webcam number or ROS 2 bag")
+    parser.add_argument("source", help="a video file, folder of images, webcam number or bag")
     add_box_options(parser, "--box", "target in the first image")
     parser.add_argument(
         "--point",

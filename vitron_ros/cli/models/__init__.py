@@ -1,4 +1,4 @@
-"""List, fetch, show, verify and convert models. Of pickles, which VITRON has alone, tensors are read and no more."""
+"""List, fetch, show, verify and convert models. Of pickles, which VITRON alone has, only tensors are read."""
 
 import argparse
 
@@ -12,7 +12,7 @@ EPILOG = """examples:
   vitron models convert sty-yyj/elysium_7b models/elysium"""
 
 ACTIONS = {
-    "list": "the profiles, which are bundled, and published models",
+    "list": "profiles, bundled models and published ones that run here",
     "fetch": "fetch a published model from the hub, and check it",
     "show": "parameters and memory by part, before anything is allocated",
     "verify": "read every weight and the tokenizer, and say whether they fit",

@@ -15,9 +15,7 @@ from vitron_ros.model.zoo import ZooModel, zoo_models
 from vitron_ros.modules.backends import MODEL_BACKENDS
 
 EPILOG = "example: vitron models list"
-CLAIM = (
-    "published models; figures are their publishers', ? was not checked: here, they ran with tiny random weights only"
-)
+CLAIM = "Published models, as their publishers describe them (?: not checked). Run here with tiny random weights only."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +47,11 @@ def _profile(name: str, parameters: int) -> dict[str, Any]:
 
 def _lines(model: ZooModel) -> list[str]:
     """One line with the facts, and one for the accuracy with its source."""
-    count = "?" if model.parameters is None else f"{model.parameters / 1e9:g} B"
+    count = "?" if model.parameters is None else _count(model.parameters)
     size = "?" if model.download_gb is None else f"{model.download_gb:.1f} GB"
     facts = f"{model.id:<66}{count:>8}{size:>9}  {model.licence or 'not checked':<12} {', '.join(model.can) or '-'}"
     return [facts, f"    {model.accuracy} ({model.source})"] if model.accuracy else [facts]
+
+
+def _count(parameters: float) -> str:
+    return f"{parameters / 1e9:g} B" if parameters >= 1e9 else f"{parameters / 1e6:g} M"
