@@ -6,6 +6,11 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# On a busy machine one example may take seconds, such as the first, with what it imports.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 ONE_AT_A_TIME = ("ros", "ros_tools")  # folders whose nodes share the cores with cameras and clients of their own
 FOOTAGE = Path(__file__).parents[2] / "shared" / "data"
