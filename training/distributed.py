@@ -20,10 +20,10 @@ from torch.distributed.tensor import DTensor
 from torch.distributed.tensor._utils import compute_local_shape_and_global_offset
 from torch.utils.checkpoint import checkpoint
 
+from training.launch import STORE
 from vitron_ros.errors import ConfigError
 from vitron_ros.model.device import find_device
 
-STORE = "VITRON_TRAINING_STORE"  # environment variable: where the processes of `launch` meet
 TIMEOUT = timedelta(minutes=10)  # of a process that waits for others
 LAYERS = (".layers.", ".time_layers.")  # weights that are gathered layer by layer
 

@@ -9,9 +9,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from training.distributed import STORE
 from training.errors import TrainingError
 
+STORE = "VITRON_TRAINING_STORE"  # environment variable: where the processes meet
 PATIENCE_S = 30  # that the others have to end, once one has failed
 LOOPBACK = {"GLOO_SOCKET_IFNAME": "lo", "NCCL_SOCKET_IFNAME": "lo"}
 
@@ -47,16 +47,15 @@ def launch(words: Sequence[str], count: int) -> int:
         raise TrainingError(f"process {failed} of {count} {reason}; the same command resumes at the last checkpoint")
 
 
+def rank_environment(rank: int, count: int, store: Path) -> dict[str, str]:
+    """What tells one of `count` processes which it is, and the file through which they meet."""
+    numbers = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count}
+    return {STORE: f"file://{store}", **{name: str(number) for name, number in numbers.items()}}
+
+
 def _start(words: Sequence[str], rank: int, count: int, store: Path, said: Path) -> subprocess.Popen[bytes]:
-    environment = {
-        **LOOPBACK,
-        "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // count)),
-        **os.environ,
-        STORE: f"file://{store}",
-        "RANK": str(rank),
-        "LOCAL_RANK": str(rank),
-        "WORLD_SIZE": str(count),
-    }
+    threads = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // count))}
+    environment = {**LOOPBACK, **threads, **os.environ, **rank_environment(rank, count, store)}
     with said.open("wb") as file:
         return subprocess.Popen(
             [sys.executable, "-m", "training.train", *words], env=environment, stderr=file if rank else None
