@@ -19,8 +19,8 @@ BITS = 64
 SIZES, LENGTHS = (0.01, 0.03, 0.1, 0.3, 1.0), (16, 32, 64, 128, 256, 512, 1024)
 
 
-def collect(parts: Sequence[Part], out: Path, name: str, problems: Sequence[str]) -> dict[str, Any]:
-    """Write ElysiumTrack-NAME.json, report.json and report.md, and give the report.
+def collect(parts: Sequence[Part], out: Path, name: str, problems: Sequence[str]) -> tuple[dict[str, Any], set[str]]:
+    """Write ElysiumTrack-NAME.json, report.json and report.md; give the report and the ids of the videos with tracks.
 
     Raises:
         SourceError: a part is missing or damaged, or a file cannot be written.
@@ -43,11 +43,12 @@ def collect(parts: Sequence[Part], out: Path, name: str, problems: Sequence[str]
             continue
         phrases["kept"] += len(row["tracks"])
         entries += [_entry(video, row, one, name) for one in row["tracks"]]
-    replace_bytes(track_file(out, name), "".join(json.dumps(one) + "\n" for one in entries).encode())
+    replace_bytes(out / f"ElysiumTrack-{name}.json", "".join(json.dumps(one) + "\n" for one in entries).encode())
+    kept = {entry["vid"] for entry in entries}
     report = {
         "videos": {"in": sum(videos.values()), **{key: videos[key] for key in (*VIDEO_FAULTS, "annotated")}},
         "phrases": {"in": sum(phrases.values()), **{key: phrases[key] for key in (*PHRASE_FAULTS, "kept")}},
-        "videos_with_tracks": len({entry["vid"] for entry in entries}),
+        "videos_with_tracks": len(kept),
         "frames": sum(len(entry["frames"]) for entry in entries),
         "broken": broken,
         "unusable_rows": len(problems),
@@ -58,11 +59,7 @@ def collect(parts: Sequence[Part], out: Path, name: str, problems: Sequence[str]
     }
     write_json(out / "report.json", report)
     replace_bytes(out / "report.md", as_markdown(report).encode())
-    return report
-
-
-def track_file(out: Path, name: str) -> Path:
-    return out / f"ElysiumTrack-{name}.json"
+    return report, kept
 
 
 def as_markdown(report: dict[str, Any]) -> str:
@@ -98,14 +95,18 @@ class _Copies:
 
     def is_copy(self, hashes: Sequence[int]) -> bool:
         """Whether each frame's hash is near that of one video before; if not, this one counts from now on."""
-        keys = [(band, hashes[0] >> start & ((1 << end - start) - 1)) for band, start, end in self._limits()]
+        first = hashes[0]
+        keys = [(band, first >> start & ((1 << end - start) - 1)) for band, start, end in self._limits()]
         for key in keys:
             for other in self._buckets.get(key, ()):
-                if all((a ^ b).bit_count() <= self._max_distance for a, b in zip(hashes, other, strict=True)):
+                if (first ^ other[0]).bit_count() <= self._max_distance and self._is_near(hashes, other):
                     return True
         for key in keys:
             self._buckets.setdefault(key, []).append(hashes)
         return False
+
+    def _is_near(self, hashes: Sequence[int], others: Sequence[int]) -> bool:
+        return all((a ^ b).bit_count() <= self._max_distance for a, b in zip(hashes, others, strict=True))
 
     def _limits(self) -> list[tuple[int, int, int]]:
         edges = [BITS * band // self._bands for band in range(self._bands + 1)]

@@ -28,12 +28,16 @@ def contact_sheet(parts: Sequence[Part], kept_ids: set[str], rows: int = 12) -> 
         is_copy = row["tracks"] and video.id not in kept_ids
         for one in row["tracks"]:
             shown = {"phrase": one["phrase"], "fault": "duplicate video" if is_copy else "", **_shown(one, row)}
-            (dropped.setdefault("duplicate video", []) if is_copy else kept).append((video, shown))
+            group = dropped.setdefault("duplicate video", []) if is_copy else kept
+            if len(group) < rows:
+                group.append((video, shown))
         for one in row["dropped"]:
             if row["fault"] is None and one["fault"] not in ("abstract", "plural"):
-                dropped.setdefault(one["fault"], []).append((video, one))
+                group = dropped.setdefault(one["fault"], [])
+                if len(group) < rows:
+                    group.append((video, one))
     settings = parts[0].run.settings
-    left = [_strip(*example, settings) for example in kept[:rows]]
+    left = [_strip(*example, settings) for example in kept]
     right = [_strip(*example, settings) for example in _in_turn(dropped, rows)]
     blank = np.full((BAND + HEIGHT, 3 * WIDTH, 3), PAPER, np.uint8)
     pairs = list(zip_longest(left, right, fillvalue=blank)) or [(blank, blank)]

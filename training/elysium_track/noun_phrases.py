@@ -25,8 +25,8 @@ from vitron_ros.grounding.referring_expressions import is_attribute, singular
 
 Unusable = Literal["abstract", "plural"]
 TOKEN = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*|\d+|[^\s\w]")
-MASS = frozenset(("a", "an", "one", "this", "that", "another", "each", "every"))  # before one thing
-MANY = frozenset(lexicon.QUANTIFIERS) | {"some", "few", "dozens", "hundreds", "both"}
+SINGULAR = frozenset(("a", "an", "one", "this", "that", "another", "each", "every"))  # determiners
+PLURAL = frozenset(lexicon.QUANTIFIERS) | {"some", "few", "dozens", "hundreds", "both"}
 ABSENT = "no"  # what follows is not there
 LONGEST = 8  # words of a phrase; what is longer is a title or a list
 
@@ -101,7 +101,7 @@ def _ends(word: str, words: list[str]) -> bool:
         return word in VERBS or (not words and _is_participle(word))
     if word in VERBS or _is_participle(word) or _is_adverb(word):
         return True
-    is_one = words[0] in MASS and singular(words[-1]) == words[-1]
+    is_one = words[0] in SINGULAR and singular(words[-1]) == words[-1]
     return is_one and singular(word) != word  # "a dog barks", "a child waves"
 
 
@@ -116,7 +116,9 @@ def _close(words: list[str], phrases: dict[str, NounPhrase], *, is_plural: bool 
     head = singular(named[-1])
     if is_plural is None:
         is_plural = head != named[-1]
-    is_plural = is_plural or head in COLLECTIVES or determiner in MANY or (determiner.isdecimal() and determiner != "1")
+    is_plural = (
+        is_plural or head in COLLECTIVES or determiner in PLURAL or (determiner.isdecimal() and determiner != "1")
+    )
     unusable: Unusable | Literal[""] = "abstract" if ABSTRACT & {*named, head} else "plural" if is_plural else ""
     text = " ".join(named)
     phrases.setdefault(text, NounPhrase(text, head, unusable))

@@ -4,10 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from training.elysium_track.captioned_videos import CaptionedVideo
-from training.elysium_track.collection import collect, track_file
+from training.elysium_track.collection import collect
 from training.elysium_track.contact_sheet import contact_sheet
 from training.elysium_track.parts import Run, begin, make_part
-from vitron_ros.evaluation.datasets.files import read_json_lines
 from vitron_ros.evaluation.execution import Execute
 from vitron_ros.images.codec import encode_png
 from vitron_ros.recordings.output import replace_bytes
@@ -39,7 +38,6 @@ def build(
     on_videos(len(videos) - sum(len(part.videos) for part in missing))
     for count in execute(make_part, missing):
         on_videos(count)
-    report = collect(parts, run.out, split, problems)
-    kept = {entry["vid"] for _, entry in read_json_lines(track_file(run.out, split))}
+    report, kept = collect(parts, run.out, split, problems)
     replace_bytes(run.out / "sheet.png", encode_png(contact_sheet(parts, kept)))
     return report
