@@ -157,7 +157,8 @@ def load_batches(batches: Dataset[Batch], numbers: range, workers: int) -> Itera
     broken = BrokenRecords()
     options: dict[str, Any] = {}
     if workers:
-        options = {"prefetch_factor": 2, "worker_init_fn": _start_worker}
+        # Batches cannot be pickled, and a fork shares the memory of their sources.
+        options = {"prefetch_factor": 2, "worker_init_fn": _start_worker, "multiprocessing_context": "fork"}
         # Every tensor of a queued batch is an open file; many workers exceed the usual limit of 1024.
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -16,7 +16,6 @@ from vitron_ros.model.files import is_file
 from vitron_ros.recordings.video_reader import read_timing, read_video
 
 VIDEO_SUFFIXES = (".avi", ".gif", ".mkv", ".mp4", ".webm")
-_COPIED = 1 << 20  # bytes of a member at once
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,6 +177,7 @@ def test_an_entry_that_cannot_be_used_is_named(tmp_path, reader, entry, sentence
     [
         ("", "holds no records"),
         ("[1, ", "cannot be read: .*; give JSON"),
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "pointer of Git LFS"),
         (None, r"jsonl is missing; it is at \S+"),
     ],
 )

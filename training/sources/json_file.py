@@ -24,6 +24,7 @@ from training.config import RecordsConfig
 from training.errors import RecordError
 from vitron_ros.errors import SourceError
 from vitron_ros.evaluation.datasets.elysium_track import elysium_sequence
+from vitron_ros.lfs import lfs_problem
 from vitron_ros.model.files import quoted
 
 KEYS = {
@@ -46,6 +47,8 @@ class JsonFile:
         for path in (self._path, self._media):
             if not path.exists():
                 raise SourceError(f"{path} is missing; {config.origin or 'give the path of the records'}")
+        if problem := lfs_problem(self._path):
+            raise SourceError(problem)
         self._entries: list[Any] = []
         self._offsets: NDArray[np.int64] | None = None
         try:
