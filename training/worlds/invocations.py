@@ -1,7 +1,7 @@
 """Requests that call an expert module, with module, instructions and the object of the region.
 
 An instruction is "verb: object". The verbs: segmentation (B, E); remove, replace, recolour (C, F); foreground and
-background (F, both at once); generate (A, D); animate (G).
+background (F, both at once, which the editing node refuses: a goal does one thing); generate (A, D); animate (G).
 """
 
 from dataclasses import dataclass
