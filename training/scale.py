@@ -9,11 +9,11 @@ from pathlib import Path
 from training.config import RecordsConfig, TrainConfig
 
 FOLDER = Path("tiny")
-STEPS, RECORDS_PER_BATCH, GLOBAL_BATCH, FRAMES, LORA_RANK = 4, 2, 8, 4, 4
+STEPS, RECORDS_PER_BATCH, GLOBAL_BATCH, FRAMES, LORA_RANK = 2, 2, 8, 4, 4
 
 
 def tiny_stage(config: TrainConfig) -> TrainConfig:
-    """The stage in four steps of eight records, with clips of four frames at most. All else is as it was."""
+    """The stage in two steps of eight records, with clips of four frames at most. All else is as it was."""
     return replace(
         config,
         out=str(FOLDER / config.out),

@@ -35,7 +35,7 @@ def visible(segments: torch.Tensor) -> torch.Tensor:
 
 
 def test_masks_are_equal():
-    for seed in range(100):
+    for seed in range(30):
         segments = random_segments(seed)
         mask = visible(segments)
         tokens = len(mask)

@@ -102,7 +102,7 @@ def test_a_real_background_is_drawn_behind_the_objects():
 
 def test_too_few_questions_are_named():
     with pytest.raises(ConfigError, match="video_reg"):
-        cases("video_reg", 5, tiny_checkpoint().prompts.profile, size=48, frames=1)
+        cases("video_reg", 1, tiny_checkpoint().prompts.profile, size=48, frames=1)
 
 
 def test_a_model_answers_side_by_side_as_alone(asked):

@@ -8,14 +8,16 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import asdict, replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 import torch
-import yaml
-from tiny_training import MODEL, stage, write_model
+from forked import train
+from tiny_training import MODEL, command, stage, write_model
 
 from training.checkpointing import latest, read_record
 from training.config import ClipsConfig, LossWeightsConfig, TrainConfig
@@ -38,32 +40,36 @@ def uneven(folder: Path, out: str, **changes) -> TrainConfig:
     return stage(folder, out, **{**settings, **changes})
 
 
-def run(folder: Path, config: TrainConfig, count: int) -> subprocess.Popen:
-    """Starts a command that trains a stage in several processes."""
-    path = folder / f"{Path(config.out).name}.yaml"
-    path.write_text(yaml.safe_dump(json.loads(json.dumps(asdict(config)))))
-    words = ["-m", "training.train", str(path), "--device", "cpu", "--processes", str(count)]
+@contextmanager
+def launched(config: TrainConfig) -> Iterator[subprocess.Popen]:
+    """The command that trains a stage in two processes. None of them outlives a test that fails."""
+    words = ["-m", "training.train", *command(config), "--processes", "2"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, *words], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                for each in (*children(process), process):
+                    each.kill()
 
 
-def wait_for(file: Path, command: subprocess.Popen) -> None:
-    while not file.exists() and command.poll() is None:
+def wait_for(pattern: str, out: str, process: subprocess.Popen) -> None:
+    while not list(Path(out).glob(pattern)) and process.poll() is None:
         time.sleep(0.01)
 
 
-def children(command: subprocess.Popen) -> list[psutil.Process]:
+def children(process: subprocess.Popen) -> list[psutil.Process]:
     """The training processes of a command, in order of their rank."""
-    return sorted(psutil.Process(command.pid).children(), key=lambda child: int(child.environ()["RANK"]))
+    return sorted(psutil.Process(process.pid).children(), key=lambda child: int(child.environ()["RANK"]))
 
 
-def run_to_end(folder: Path, config: TrainConfig, count: int) -> Path:
+def run_to_end(config: TrainConfig, count: int) -> Path:
     """The last checkpoint of a stage that several processes train."""
-    command = run(folder, config, count)
-    out, said = command.communicate(timeout=120)
-    assert (command.returncode, out.strip()) == (0, str(latest(Path(config.out)))), said
+    out, said = train(command(config), Path(config.out).parent, count)
+    assert out.strip() == str(latest(Path(config.out))), said
     return Path(out.strip())
 
 
@@ -87,7 +93,7 @@ def one(tmp_path_factory):
 def two(tmp_path_factory):
     """The last checkpoint of the same run in two processes."""
     folder = tmp_path_factory.mktemp("two")
-    return run_to_end(folder, uneven(folder, "out"), 2)
+    return run_to_end(uneven(folder, "out"), 2)
 
 
 def test_batches_differ_in_what_they_have(tmp_path, one):
@@ -125,7 +131,7 @@ def test_other_numbers_of_processes_go_on_to_the_same_next_loss(tmp_path, two, c
     record = json.loads((saved / "training.json").read_text())
     record["stages"][-1]["config"] |= {"out": config.out, "model": config.model}
     (saved / "training.json").write_text(json.dumps(record))
-    done = Trainer(config, "cpu").run() if count == 1 else run_to_end(tmp_path, config, count)
+    done = Trainer(config, "cpu").run() if count == 1 else run_to_end(config, count)
     assert (saved.name, done.name) == ("step-0000004", "step-0000005")
     assert last_loss(done) == pytest.approx(last_loss(two), abs=1e-5)
 
@@ -139,7 +145,7 @@ def test_adapters_on_a_base_that_is_read_in_parts(tmp_path):
         "activation_checkpointing": True,
     }  # fmt: skip
     config = uneven(tmp_path, "two", **settings)
-    done = run_to_end(tmp_path, config, 2)
+    done = run_to_end(config, 2)
     alone = Trainer(uneven(tmp_path, "one", **settings), "cpu").run()
     assert last_loss(done) == pytest.approx(last_loss(alone), abs=1e-5)
     moved = {
@@ -157,12 +163,12 @@ def test_adapters_on_a_base_that_is_read_in_parts(tmp_path):
 
 def test_a_killed_process_ends_the_command_with_a_sentence(tmp_path):
     config = uneven(tmp_path, "out", steps=10_000, save_every=1)
-    command = run(tmp_path, config, 2)
-    wait_for(Path(config.out) / "step-0000001", command)
-    ranks = children(command)
-    ranks[1].kill()
-    _, said = command.communicate(timeout=60)
-    assert command.returncode == 1
+    with launched(config) as process:
+        wait_for("step-*", config.out, process)
+        ranks = children(process)
+        ranks[1].kill()
+        _, said = process.communicate(timeout=120)
+    assert process.returncode == 1
     assert said.splitlines()[-1].startswith("train: process 1 of 2 was killed by SIGKILL; the same command"), said
     assert not any(child.is_running() for child in ranks)
     saved = latest(Path(config.out))
@@ -172,11 +178,11 @@ def test_a_killed_process_ends_the_command_with_a_sentence(tmp_path):
 
 def test_sigterm_ends_all_processes_with_a_checkpoint(tmp_path):
     config = uneven(tmp_path, "out", steps=10_000, save_every=10_000)
-    command = run(tmp_path, config, 2)
-    wait_for(Path(config.out) / "log.csv", command)
-    command.send_signal(signal.SIGTERM)
-    out, said = command.communicate(timeout=60)
-    assert (command.returncode, out.strip()) == (0, str(latest(Path(config.out)))), said
+    with launched(config) as process:
+        wait_for("log.csv", config.out, process)
+        process.send_signal(signal.SIGTERM)
+        out, said = process.communicate(timeout=120)
+    assert (process.returncode, out.strip()) == (0, str(latest(Path(config.out)))), said
 
 
 @pytest.mark.parametrize(

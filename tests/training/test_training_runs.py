@@ -2,10 +2,7 @@
 
 import csv
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -13,10 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from tiny_training import IMAGES, MODEL, VIDEOS, stage, tiny_checkpoint, write_model
+from forked import start
+from tiny_training import IMAGES, MODEL, VIDEOS, command, stage, tiny_checkpoint, write_model
 from torch import nn
 
-from training.checkpointing import latest, read_record
+from training.checkpointing import read_record
 from training.config import GROUPS, ClipsConfig, LossWeightsConfig
 from training.data import Batches, load_batches, normalise
 from training.train import main
@@ -45,12 +43,6 @@ def assert_same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
     assert not different, different[:5]
 
 
-def write_yaml(folder: Path, config) -> Path:
-    path = folder / "stage.yaml"
-    path.write_text(yaml.safe_dump(json.loads(json.dumps(asdict(config)))))
-    return path
-
-
 def test_two_runs_of_one_seed_are_the_same_and_another_seed_is_not(tmp_path):
     first, second = (Trainer(stage(tmp_path, name), "cpu").run() for name in ("a", "b"))
     assert losses(tmp_path / "a") == losses(tmp_path / "b")
@@ -60,20 +52,23 @@ def test_two_runs_of_one_seed_are_the_same_and_another_seed_is_not(tmp_path):
     assert losses(tmp_path / "c")[:2] != losses(tmp_path / "a")[:2]
 
 
-def test_a_killed_run_goes_on_to_the_same_weights(tmp_path):
-    whole = Trainer(stage(tmp_path, "whole", steps=14, save_every=2), "cpu").run()
-    config = stage(tmp_path, "killed", steps=14, save_every=2)
-    command = [sys.executable, "-m", "training.train", str(write_yaml(tmp_path, config)), "--device", "cpu"]
-    process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.DEVNULL)
+def test_a_run_that_is_killed_again_and_again_goes_on_to_the_same_weights(tmp_path):
+    """Ten times: five times when a checkpoint is there, five times while one is written."""
+    asked = ClipsConfig(frames=1, count=1, per_task=1, tasks=("rec",))
+    settings = {"steps": 30, "save_every": 1, "clips": (asked,), "loss_weights": LossWeightsConfig(pointer=0)}
+    whole = Trainer(stage(tmp_path, "whole", **settings), "cpu").run()
+    config = stage(tmp_path, "killed", **settings)
     out = tmp_path / "killed"
-    while latest(out) is None and process.poll() is None:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    stopped = latest(out)
-    assert stopped is not None and stopped.name < "step-0000014", stopped
+    for pattern in ("step-*", "unfinished-*") * 5:
+        before = set(out.glob(pattern))
+        process = start(command(config), tmp_path)
+        while process.is_alive() and set(out.glob(pattern)) <= before:
+            time.sleep(0.002)
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL, (tmp_path / "err-0.txt").read_text()
     resumed = Trainer(config, "cpu")
-    assert 0 < resumed.step < 14
+    assert 5 <= resumed.step < 30
     assert_same(weights(resumed.run()), weights(whole))
     assert losses(out) == losses(tmp_path / "whole")
 
@@ -110,13 +105,10 @@ def test_time_ends_a_run_with_a_checkpoint_that_goes_on(tmp_path, optimizer):
 def test_a_command_whose_time_is_up_begins_no_further_stage_and_goes_on_later(tmp_path, capsys):
     first = stage(tmp_path, "first", steps=2)
     second = stage(tmp_path, "second", steps=1, start=str(tmp_path / "first"))
-    paths = []
-    for config in (first, second):
-        (tmp_path / config.out).mkdir()
-        paths.append(str(write_yaml(tmp_path / config.out, config)))
+    words = [*command(first), *command(second), "--minutes", "0"]
     ends = []
     for _ in range(2):
-        assert main([*paths, "--device", "cpu", "--minutes", "0"]) == 0
+        assert main(words) == 0
         ends.append([Path(line).parts[-2:] for line in capsys.readouterr().out.split()])
     assert ends == [[("first", "step-0000001")], [("first", "step-0000002"), ("second", "step-0000001")]]
 
@@ -142,8 +134,7 @@ def test_stages_of_one_file_run_in_order_or_by_name(tmp_path, capsys):
 
 
 def test_the_command_names_what_is_wrong(tmp_path, capsys):
-    path = write_yaml(tmp_path, stage(tmp_path, start=str(tmp_path / "nowhere")))
-    assert main([str(path), "--device", "cpu"]) == 1
+    assert main(command(stage(tmp_path, start=str(tmp_path / "nowhere")))) == 1
     assert "nowhere" in capsys.readouterr().err
 
 

@@ -1,10 +1,12 @@
 """A model of 6 x 6 patches and two layers, and short stages for it, for the tests of this folder."""
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
 
 import torch
+import yaml
 
 from training.config import ClipsConfig, LossWeightsConfig, TrainConfig
 from training.tiny import new_checkpoint
@@ -47,6 +49,13 @@ def stage(folder: Path, out: str = "out", **changes) -> TrainConfig:
         loss_weights=LossWeightsConfig(dense=0.1),
     )  # fmt: skip
     return replace(config, **changes)
+
+
+def command(config: TrainConfig) -> list[str]:
+    """Words of `python -m training.train` for a stage, whose file is beside its output."""
+    path = Path(f"{config.out}.yaml")
+    path.write_text(yaml.safe_dump(json.loads(json.dumps(asdict(config)))))
+    return [str(path), "--device", "cpu"]
 
 
 @lru_cache(maxsize=1)
