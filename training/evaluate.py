@@ -28,6 +28,7 @@ from vitron_ros.boxes import Boxes, iou, xyxy_from_norm
 from vitron_ros.cli.exit_code import exit_code
 from vitron_ros.cli.numbers import whole
 from vitron_ros.errors import ConfigError
+from vitron_ros.evaluation.metrics.invocations import is_exact
 from vitron_ros.evaluation.metrics.visible_frames import norm_precision, success_auc
 from vitron_ros.frame import Image
 from vitron_ros.model.checkpoint import Checkpoint, load_checkpoint
@@ -194,16 +195,11 @@ def _track(reply: ParsedReply, clip: Clip, frames: int) -> Boxes:
 
 
 def _is_right_invocation(case: EvaluationCase, reply: ParsedReply) -> bool:
-    """Whether module and instructions are equal, and the region has an IoU of 0.5 or more."""
+    """By `is_exact`; where nothing is requested, whether the same words are said."""
     true = parse_reply(case.question.answer)
-    wanted, given = true.invocation, reply.invocation
-    if wanted is None or given is None:
-        return wanted is given and _words(reply.text) == _words(true.text)
-    if (wanted.module, wanted.instructions) != (given.module, given.instructions):
-        return False
-    if wanted.region is None or given.region is None:
-        return wanted.region is given.region
-    return bool(iou(wanted.region, given.region) >= 0.5)
+    if true.invocation is None and reply.invocation is None:
+        return _words(reply.text) == _words(true.text)
+    return is_exact(reply.invocation, true.invocation)
 
 
 def _words(text: str) -> list[str]:

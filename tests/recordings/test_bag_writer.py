@@ -18,7 +18,7 @@ from vitron_ros.interfaces import message_texts
 from vitron_ros.recordings import bag_messages
 from vitron_ros.recordings.bag_writer import BagWriter
 from vitron_ros.recordings.bags import Bag, read_images
-from vitron_ros.tracking.track import EventKind, Reason, TrackEvent, TrackSnapshot, TrackState
+from vitron_ros.tracking.track import TrackSnapshot, TrackState
 
 PERIOD_NS = 33_000_000
 
@@ -45,14 +45,12 @@ def snapshot() -> TrackSnapshot:
 def test_every_message_reads_back_with_an_independent_reader(tmp_path):
     """mcap-ros2-support takes the types from the file itself, so wrong definitions in it would show."""
     frame, info = noise_frame(0), bag_messages.camera_info(64, 48, PERIOD_NS, "camera")
-    event = TrackEvent(kind=EventKind.LOST, reason=Reason.NOT_SEEN, text="went away", stamp_ns=PERIOD_NS, track_id=3)
     jpeg = encode_jpeg(frame.rgb)
     with BagWriter(tmp_path / "bag") as bag:
         bag.write("/image", bag_messages.image(frame), PERIOD_NS)
         bag.write("/image/compressed", bag_messages.compressed_image(jpeg, PERIOD_NS, "camera"), PERIOD_NS)
         bag.write("/camera_info", info, PERIOD_NS)
         bag.write("/tracks", bag_messages.track_array([snapshot()], PERIOD_NS, (64, 48), skipped=2), PERIOD_NS)
-        bag.write("/events", bag_messages.track_event(event), PERIOD_NS)
         bag.write("/diagnostics", bag_messages.diagnostics("vitron", 1, "slow", {"rate_hz": 12.5}, 5), PERIOD_NS)
     with (tmp_path / "bag" / "bag.mcap").open("rb") as stream:
         reader = make_reader(stream, decoder_factories=[DecoderFactory()])
@@ -69,7 +67,6 @@ def test_every_message_reads_back_with_an_independent_reader(tmp_path):
     assert list(track.box) == [1.5, 2, 30, 40]
     assert list(track.velocity) == [-4, 8]
     assert (track.age.sec, track.age.nanosec) == (2, 250_000_000)
-    assert (read["/events"].event, read["/events"].reason, read["/events"].text) == (1, 2, "went away")
     assert read["/diagnostics"].status[0].values[0].value == "12.5"
 
 

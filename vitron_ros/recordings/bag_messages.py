@@ -10,7 +10,7 @@ from vitron_ros.boxes import Boxes
 from vitron_ros.clock import SECOND_NS
 from vitron_ros.frame import Frame, Image
 from vitron_ros.interfaces import bag_types
-from vitron_ros.tracking.track import TrackEvent, TrackSnapshot, TrackState
+from vitron_ros.tracking.track import TrackSnapshot, TrackState
 
 Positions = NDArray[np.float64]
 
@@ -155,20 +155,6 @@ def track_3d_array(places: Sequence[tuple[int, str, float, Positions]], stamp_ns
 def _xyz(kind: str, values: Positions) -> Any:
     x, y, z = map(float, values)
     return make(f"geometry_msgs/msg/{kind}", x=x, y=y, z=z)
-
-
-def track_event(event: TrackEvent) -> Any:
-    """A vitron_msgs/TrackEvent."""
-    return make(
-        "vitron_msgs/msg/TrackEvent",
-        header=header(event.stamp_ns, event.frame_id),
-        camera=event.camera,
-        track_id=event.track_id,
-        phrase=event.phrase,
-        event=int(event.kind),
-        reason=int(event.reason),
-        text=event.text,
-    )
 
 
 def box_markers(
