@@ -1,7 +1,7 @@
 """How sure the default tracker may be: the probability that its box has an IoU of 0.5 or more.
 
 A logistic of two cues, fitted on development sequences that were followed forwards and backwards, partly with the
-target covered for a while. docs/experiments.md has the reliability by leaving out one group of sequences.
+target covered for a while. docs/experiments.md has its reliability there, and on sequences that were kept aside.
 """
 
 from dataclasses import dataclass
