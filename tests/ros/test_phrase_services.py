@@ -53,9 +53,9 @@ def test_a_phrase_is_followed_until_stop(probe, scene):
         lambda: probe.tracks and [track.id for track in probe.tracks[-1][1].tracks] == list(answer.track_ids)
     )
     stopped = scene.stop()
-    assert (stopped.success, stopped.message) == (True, "1 phrases of track_phrase are no longer followed")
+    assert (stopped.success, stopped.message) == (True, "phrases of track_phrase that are no longer followed: 1")
     scene.camera.run_until(lambda: not probe.tracks[-1][1].tracks)
-    assert scene.stop().message.startswith("0 phrases")
+    assert scene.stop().message.endswith(" 0")
 
 
 @pytest.mark.parametrize("scene", [1.0], indirect=True)
@@ -78,9 +78,10 @@ def test_a_request_that_cannot_be_is_answered_at_once(scene):
         assert says in answer.message
 
 
-def test_a_caller_that_waits_is_answered_when_the_node_is_deactivated(probe, scene):
+@pytest.mark.parametrize("transition", ["deactivate", "shutdown"])
+def test_a_caller_that_waits_is_answered_when_the_node_goes(probe, scene, transition):
     future = scene.track.call_async(TrackPhrase.Request(prompt="the yellow circle"))
     scene.camera.run(5)
-    scene.node.executor.create_task(scene.node.trigger_deactivate)
+    scene.node.executor.create_task(getattr(scene.node, f"trigger_{transition}"))
     probe.spin_until(future.done, 20)
     assert not future.result().success

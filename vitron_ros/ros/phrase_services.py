@@ -67,10 +67,14 @@ class PhraseServices:
         self._waiting.clear()
 
     def destroy(self) -> None:
+        """Answer those who wait, then go; at once if nobody spins the node."""
         self.shutdown()
-        self._node.destroy_service(self._track)
         self._node.destroy_service(self._stop)
         self._node.destroy_guard_condition(self._guard)
+        if self._node.executor is None:
+            self._node.destroy_service(self._track)
+        else:  # behind the tasks that send these answers
+            self._node.executor.create_task(self._node.destroy_service, self._track)
 
     async def _on_track(self, request: TrackPhrase.Request, response: TrackPhrase.Response) -> TrackPhrase.Response:
         try:
@@ -93,7 +97,7 @@ class PhraseServices:
             if port.is_active:
                 port.post(methodcaller("cancel", name))
         response.success = True
-        response.message = f"{len(self._goals)} phrases of track_phrase are no longer followed"
+        response.message = f"phrases of track_phrase that are no longer followed: {len(self._goals)}"
         return response
 
     def _take_news(self) -> None:
