@@ -21,6 +21,7 @@ from vitron_ros.images.intensity_window import IntensityWindow
 from vitron_ros.ros import qos
 from vitron_ros.ros.conversions import frame_from_message, header_of, image_message, track_array
 from vitron_ros.ros.depth_port import DepthPort
+from vitron_ros.ros.logs import camera_words
 from vitron_ros.ros.managed_node import ManagedNode
 from vitron_ros.streaming.load_shedding import LoadSheddingLevel
 from vitron_ros.streaming.overlays import overlays
@@ -111,7 +112,7 @@ class CameraPort:
             model_frames=0 if self._model is None else self._model.max_frames,
             model_can_follow=self._model is not None and Task.FOLLOW in self._model.tasks,
         )
-        window = IntensityWindow(lambda text: self._node.get_logger().info(f"camera {self.name!r}: {text}"))
+        window = IntensityWindow(lambda text: self._node.get_logger().info(f"{camera_words(self.name)}: {text}"))
         self._worker = CameraWorker(
             pipeline,
             decode=lambda message: frame_from_message(message, self.name, window),
@@ -151,7 +152,7 @@ class CameraPort:
 
     def post(self, command: Command) -> None:
         """Run something on this camera's pipeline. The port must be active."""
-        assert self._worker is not None, f"camera {self.name!r} is not active"
+        assert self._worker is not None, f"{camera_words(self.name)} is not active"
         self._worker.post(command)
 
     def receive(self, request: ModelRequest, reply: ModelReply) -> None:

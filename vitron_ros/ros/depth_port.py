@@ -16,6 +16,7 @@ from vitron_ros.geometry.camera_model import camera_model, info_topic
 from vitron_ros.geometry.depth_image import depth_image
 from vitron_ros.geometry.localizer import Localizer, Lookup, PositionSummary, Tracks3D, tracked_image
 from vitron_ros.ros import qos
+from vitron_ros.ros.logs import camera_words
 from vitron_ros.ros.managed_node import ManagedNode
 from vitron_ros.ros.markers import marker_array
 from vitron_ros.ros.messages_3d import target_pose, track_3d_array
@@ -129,7 +130,7 @@ class DepthPort:
         self._summary = PositionSummary(counts=dict(self._localizer.counts), problem=result.problem)
         if result.problem and result.problem not in self._said and len(self._said) < MAX_SAID:
             self._said.add(result.problem)
-            self._node.get_logger().warning(f"camera {result.camera!r}: no positions: {result.problem}")
+            self._node.get_logger().warning(f"{camera_words(result.camera)}: no positions: {result.problem}")
 
     def _on_depth(self, message: Image) -> None:
         self._arrived.append(message)

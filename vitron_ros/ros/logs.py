@@ -1,8 +1,13 @@
-"""The core's log lines through the node's logger."""
+"""The core's log lines through the node's logger, and words of every log."""
 
 import logging
 
 from rclpy.impl.rcutils_logger import RcutilsLogger
+
+
+def camera_words(name: str) -> str:
+    """How to name a camera; the only one of a node has no name."""
+    return f"camera {name!r}" if name else "the camera"
 
 
 class _NodeHandler(logging.Handler):

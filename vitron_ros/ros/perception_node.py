@@ -25,6 +25,7 @@ from vitron_ros.ros.configured_node import ConfiguredNode
 from vitron_ros.ros.converse_action import ConverseAction
 from vitron_ros.ros.conversions import event_message
 from vitron_ros.ros.diagnostics import camera_status, clock_problem, model_status
+from vitron_ros.ros.logs import camera_words
 from vitron_ros.ros.phrase_services import PhraseServices
 from vitron_ros.ros.run import run_node
 from vitron_ros.ros.track_action import TrackAction
@@ -194,7 +195,7 @@ class PerceptionNode(ConfiguredNode[PerceptionConfig]):
         problem = clock_problem(summary, self.config.max_image_age)
         if problem and camera not in self._skewed:
             self._skewed.add(camera)
-            self.get_logger().warning(f"camera {camera!r}: {problem}")
+            self.get_logger().warning(f"{camera_words(camera)}: {problem}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
