@@ -138,6 +138,12 @@ def test_an_executable_has_the_options_and_parameters(command):
         assert left in {"__ns", "image"} if flag == "-r" else PerceptionConfig(**{left: right})
 
 
+def test_goals_that_write_files_have_a_folder_to_write_to():
+    is_writing = any("output:" in word for command in COMMANDS if command[:2] == ["ros2", "action"] for word in command)
+    launches = [command for command in COMMANDS if command[:2] == ["ros2", "launch"]]
+    assert is_writing <= any(word.startswith("output_folder:=") for command in launches for word in command)
+
+
 @pytest.mark.ros
 @pytest.mark.parametrize("command", starting("ros2", "action", "send_goal"))
 def test_a_goal_has_the_fields(command):

@@ -40,7 +40,7 @@ def new_folder(folder: str, name: str) -> Path:
     """
     check_name(name)
     if not folder:
-        raise BadJob("this node writes no files: its parameter output_folder is empty")
+        raise BadJob("this node writes no files: set its parameter output_folder, or leave output empty")
     path = Path(folder, name)
     if path.exists() or path.is_symlink():
         raise BadJob(f"there is a {name} in the output folder already; choose another name")
