@@ -24,8 +24,6 @@ from pathlib import Path
 from vitron_ros.cli.numbers import number, whole
 from vitron_ros.errors import VitronError
 
-NAME = "bench"
-HELP = "measure speed"
 EPILOG = """examples:
   vitron bench model --profile vitron-tiny
   vitron bench reply iSEE-Laboratory/llmdet_tiny

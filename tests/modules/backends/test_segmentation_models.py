@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from tests.grounding.families.tiny_sam2 import sam2_video
 from tests.modules.backends.tiny_segmentation import clipseg, sam3
 from tests.refusals import assert_refused
+from vitron_ros.cli.main import main
 from vitron_ros.config import ModelRun
 from vitron_ros.errors import ModelError
 from vitron_ros.frame import Frame
@@ -190,3 +191,21 @@ def test_a_directory_that_lacks_something_is_refused_in_one_sentence(directory, 
     change(folder)
     with assert_refused(ModelError, sentence):
         load_backend("segmentation", str(folder), ModelRun())
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_show_and_verify_take_what_perception_does_not(directory, tmp_path, capsys, name):
+    folder = shutil.copytree(directory(name), tmp_path / "model")
+    assert main(["models", "show", str(folder), "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["model_type"], shown["can"]) == (name, ["segment"])
+    weights = load_file(folder / "model.safetensors").values()
+    assert shown["total"] == pytest.approx(sum(weight.numel() for weight in weights), rel=0.01)
+    assert main(["models", "verify", str(folder)]) == 0
+    weights = load_file(folder / "model.safetensors")
+    first = next(iter(weights))
+    weights[first].view(-1)[0] = float("nan")
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    capsys.readouterr()
+    assert main(["models", "verify", str(folder)]) == 1
+    assert "holds NaN or infinity" in capsys.readouterr().out

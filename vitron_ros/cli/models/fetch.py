@@ -9,16 +9,12 @@ for the modules' nodes. HF_HOME, HF_ENDPOINT and HF_TOKEN hold.
 import argparse
 import json
 import sys
-from collections.abc import Mapping
-from typing import Any
 
+from vitron_ros.cli.models.kinds import check_known, is_for_modules
 from vitron_ros.cli.models.verify import verdict_lines
 from vitron_ros.cli.options import add_json_option
 from vitron_ros.errors import ModelError
-from vitron_ros.grounding.families import FAMILIES, check_config
 from vitron_ros.model.hub import Download, HubFile, fetch, size_text
-from vitron_ros.modules.backends import MODEL_BACKENDS
-from vitron_ros.modules.diffusion.pipeline_kinds import kind_of
 
 EPILOG = "example: vitron models fetch iSEE-Laboratory/llmdet_tiny"
 
@@ -43,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
         _say("nothing was fetched")
         return 1
     folders = [fetch(download, on_file=_announce) for download in downloads]
-    verdict = Verdict() if _is_for_modules(downloads[0].config) else verify_directory(folders[0])
+    verdict = Verdict() if is_for_modules(downloads[0].config) else verify_directory(folders[0])
     faults = list(verdict.faults.values())
     _say("\n".join(verdict_lines(folders[0], verdict)))
     if args.json:
@@ -57,20 +53,6 @@ def run(args: argparse.Namespace) -> int:
     else:
         print("\n".join(map(str, folders)))
     return 1 if faults else 0
-
-
-def check_known(config: Mapping[str, Any], where: str) -> None:
-    """Raises ModelError for what runs neither as a model of perception nor as a backend of a module."""
-    if "_class_name" in config:
-        kind_of(config["_class_name"], where)
-    elif not _is_for_modules(config):
-        check_config(config, where)
-
-
-def _is_for_modules(config: Mapping[str, Any]) -> bool:
-    """Whether a model runs as a backend of a module, and not as one of perception."""
-    kind = config.get("_class_name", config.get("model_type"))
-    return isinstance(kind, str) and kind not in FAMILIES and any(kind in known for known in MODEL_BACKENDS.values())
 
 
 def _summary(download: Download) -> str:

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vitron_ros.cli.models.fetch import check_known
+from vitron_ros.cli.models.kinds import check_known, config_of, is_for_modules
 from vitron_ros.cli.models.sizes import gibibytes, millions
 from vitron_ros.cli.options import add_json_option
 from vitron_ros.errors import ConfigError, ModelError
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     # Here, since --help does without torch and transformers.
-    from vitron_ros.cli.models.pipelines import is_pipeline, pipeline_sizes
+    from vitron_ros.cli.models.module_models import module_sizes
     from vitron_ros.grounding.families.published import published_sizes
     from vitron_ros.model.checkpoint import fetched_checkpoint, find_checkpoint, plan_checkpoint, read_config
     from vitron_ros.model.footprint import footprint
@@ -48,8 +48,8 @@ def run(args: argparse.Namespace) -> int:
         directory = find_checkpoint(name)
     except ModelError as error:
         raise ConfigError(f"{error}. Profiles: {', '.join(PROFILES)}") from error
-    if is_pipeline(directory):
-        return _show_published(pipeline_sizes(directory), args.json)
+    if is_for_modules(config_of(directory)):
+        return _show_published(module_sizes(directory), args.json)
     if is_ours(model_type(directory)):
         config = read_config(directory)
         return _show_ours(config, footprint(config), args.json)

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vitron_ros.cli.models.kinds import config_of, is_for_modules
 from vitron_ros.cli.options import add_json_option
 
 if TYPE_CHECKING:
@@ -22,13 +23,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     # Here, since --help does without torch and transformers.
-    from vitron_ros.cli.models.pipelines import is_pipeline, verify_pipeline
+    from vitron_ros.cli.models.module_models import verify_module_model
     from vitron_ros.grounding.families.published import verify_directory
     from vitron_ros.model.checkpoint import find_checkpoint
     from vitron_ros.model.device import find_device
 
     directory = find_checkpoint(args.model)
-    verify = verify_pipeline if is_pipeline(directory) else verify_directory
+    verify = verify_module_model if is_for_modules(config_of(directory)) else verify_directory
     verdict = verify(directory, find_device(args.model_device))
     faults, report = list(verdict.faults.values()), verdict.report
     if args.json:

@@ -53,7 +53,12 @@ def published_sizes(directory: Path) -> PublishedSizes:
     Raises:
         ModelError: its config.json is of no known type, or not that of a model of transformers.
     """
-    model, kind = build_empty(directory), model_type(directory)
+    return sizes_of_kind(directory, model_type(directory))
+
+
+def sizes_of_kind(directory: Path, kind: str) -> PublishedSizes:
+    """As `published_sizes`, of a model of transformers of any type."""
+    model = build_empty(directory)
     seen: set[int] = set()
     counts: dict[str, int] = {}
     for name, weight in model.named_parameters():
