@@ -5,6 +5,8 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree
 
+from vitron_ros.cli.doctor import REQUIRED
+
 ROOT = Path(__file__).parents[1]
 ROSDEP = {  # what pip knows by another name than rosdep, or what comes with something else
     "backports.zstd": "python3-rosbags-pip",
@@ -28,14 +30,23 @@ ROSDEP = {  # what pip knows by another name than rosdep, or what comes with som
 }
 
 
-def test_what_pip_installs_rosdep_installs_too_or_the_docs_name():
+def required() -> set[str]:
+    """What pip installs, by name."""
     (call,) = (
         node.value
         for node in ast.parse((ROOT / "setup.py").read_text()).body
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
     )
     (requirements,) = (ast.literal_eval(word.value) for word in call.keywords if word.arg == "install_requires")
-    names = {re.split("[<>=~! ]", requirement)[0] for requirement in requirements}
+    return {re.split("[<>=~! ]", requirement)[0] for requirement in requirements}
+
+
+def test_the_doctor_looks_at_what_pip_installs():
+    assert {name for _, name in REQUIRED.values()} == required() - {"backports.zstd"}  # not of every Python
+
+
+def test_what_pip_installs_rosdep_installs_too_or_the_docs_name():
+    names = required()
     keys = {item.text for item in ElementTree.parse(ROOT / "package.xml").getroot() if item.tag.endswith("depend")}
     assert names, "the check found no requirement"
     by_hand = (ROOT / "docs" / "stock_ros.md").read_text()

@@ -39,16 +39,22 @@ NODE = "vitron_ros.ros.first_node"
 REQUIRED = {  # module: what it is for, the pip name
     "numpy": ("everything", "numpy"),
     "cv2": ("images and trackers", "opencv-contrib-python-headless"),
+    "scipy": ("trackers", "scipy"),
     "yaml": ("settings", "pyyaml"),
     "av": ("videos", "av"),
     "tqdm": ("progress bars", "tqdm"),
     "rosbags": ("bags", "rosbags"),
     "mcap": ("bags", "mcap"),
     "mcap_ros2": ("bags", "mcap-ros2-support"),
+    "pycocotools": ("masks in files", "pycocotools"),
     "torch": ("models", "torch"),
     "transformers": ("models", "transformers"),
     "tokenizers": ("models", "tokenizers"),
     "safetensors": ("models", "safetensors"),
+    "huggingface_hub": ("models of the hub", "huggingface_hub"),
+    "filelock": ("models of the hub", "filelock"),
+    "httpx2": ("models on a server", "httpx2"),
+    "psutil": ("benchmarks", "psutil"),
 }
 OPTIONAL = {  # module: what it is for, the remedy
     "onnxruntime": ("models at speed on a CPU", "pip install 'vitron_ros[engines]'"),
