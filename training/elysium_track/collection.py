@@ -5,6 +5,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ from training.elysium_track.parts import Part, Row, read_parts
 from vitron_ros.recordings.output import replace_bytes, write_json
 
 NAMED = 20  # broken videos, unusable rows and nouns that the report names
-BANDS = 5  # of a hash; two that differ in fewer bits are equal in one of them
 BITS = 64
 SIZES, LENGTHS = (0.01, 0.03, 0.1, 0.3, 1.0), (16, 32, 64, 128, 256, 512, 1024)
 
@@ -86,17 +86,22 @@ def as_markdown(report: dict[str, Any]) -> str:
 
 
 class _Copies:
-    """The videos so far, to find one that shows the same."""
+    """The videos so far, to find one that shows the same.
+
+    Of two hashes that differ in at most d bits, d + 2 bands have at least two in common.
+    """
 
     def __init__(self, max_distance: int) -> None:
         self._max_distance = max_distance
-        self._bands = max(BANDS, max_distance + 1)
-        self._buckets: dict[tuple[int, int], list[Sequence[int]]] = {}
+        count = max_distance + 2
+        edges = [BITS * band // count for band in range(count + 1)]
+        self._bands = [(start, (1 << end - start) - 1) for start, end in pairwise(edges)]
+        self._buckets: dict[tuple[tuple[int, int], ...], list[Sequence[int]]] = {}
 
     def is_copy(self, hashes: Sequence[int]) -> bool:
         """Whether each frame's hash is near that of one video before; if not, this one counts from now on."""
         first = hashes[0]
-        keys = [(band, first >> start & ((1 << end - start) - 1)) for band, start, end in self._limits()]
+        keys = list(combinations([(start, first >> start & mask) for start, mask in self._bands], 2))
         for key in keys:
             for other in self._buckets.get(key, ()):
                 if (first ^ other[0]).bit_count() <= self._max_distance and self._is_near(hashes, other):
@@ -107,10 +112,6 @@ class _Copies:
 
     def _is_near(self, hashes: Sequence[int], others: Sequence[int]) -> bool:
         return all((a ^ b).bit_count() <= self._max_distance for a, b in zip(hashes, others, strict=True))
-
-    def _limits(self) -> list[tuple[int, int, int]]:
-        edges = [BITS * band // self._bands for band in range(self._bands + 1)]
-        return [(band, edges[band], edges[band + 1]) for band in range(self._bands)]
 
 
 def _entry(video: CaptionedVideo, row: Row, one: Row, name: str) -> dict[str, Any]:
