@@ -226,7 +226,7 @@ def test_query_and_key_projections_have_a_rate_of_their_own(tmp_path):
 def test_the_vision_encoder_has_a_rate_of_its_own(tmp_path):
     config = stage(tmp_path, steps=1, warmup_steps=0, weight_decay=0.0, learning_rate=1e-3, vision_lr_scale=0.1)
     trainer = Trainer(config, "cpu")
-    before = {name: weight.clone() for name, weight in trainer.module.model.named_parameters()}
+    before = {name: weight.detach().clone() for name, weight in trainer.module.model.named_parameters()}
     trainer.run()
     moved: dict[str, float] = {}
     for name, weight in trainer.module.model.named_parameters():
