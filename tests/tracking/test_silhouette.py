@@ -53,7 +53,7 @@ def test_where_the_surroundings_are_seen_the_target_is_not(learned):
     """Its right half has gone."""
     frame = scene(0, None)
     frame.rgb[96:144, 136:160] = scene(0, tuple(PLACE)).rgb[96:144, 136:160]
-    seen = learned.cut_out(take_crop(View(frame), PLACE, SIZE), BOX)
+    seen = learned.cut_out(take_crop(View(frame), PLACE, SIZE), BOX, learned.colours.target)
     assert seen is not None
     left, right = np.split(seen.pixels > 0, 2, axis=1)
     assert left.mean() > 0.8 > 0.2 > right.mean()

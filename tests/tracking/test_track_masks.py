@@ -1,6 +1,7 @@
 """The mask of a target: where it is, when there is one, and that it costs nothing while nobody wants it."""
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from tests.tracking.scenes import BACKGROUND, HEIGHT, WIDTH, texture
 from vitron_ros.config import LifeCycle
 from vitron_ros.frame import Frame
 from vitron_ros.masks import CroppedMask, covered_pixels
+from vitron_ros.recordings.bags import read_images
+from vitron_ros.recordings.ground_truth import read_ground_truth
 from vitron_ros.tracking.box_tracker import View
 from vitron_ros.tracking.default_tracker import DefaultTracker
 from vitron_ros.tracking.track_manager import TrackManager
@@ -91,3 +94,22 @@ def test_a_mask_is_made_when_it_is_asked_for_and_of_a_target_that_is_seen():
 def test_a_tracker_without_masks_is_no_failure():
     manager, _ = managed(ScriptedTracker())
     assert manager.report(1, with_masks=True)[0].mask is None
+
+
+def test_what_covers_a_part_of_the_target_for_a_while_is_not_in_its_mask():
+    """A mug passes in front of a ring in a recording, so a position by the ring's mask would be the mug's."""
+    bag = Path(__file__).parents[2] / "bags" / "depth"
+    truth = read_ground_truth(bag)
+    tracker, shares = DefaultTracker(), []
+    for frame in itertools.islice(read_images(bag), 50, 80):
+        boxes = {true.label: true.box_xyxy for true in truth[frame.stamp_ns]}
+        view = View(frame)
+        if frame.index == 50:
+            tracker.start(view, boxes["red ring"])
+            continue
+        mask = tracker.mask(tracker.step(view).box_xyxy)
+        assert mask is not None
+        rows, columns = np.nonzero(mask.pixels)
+        x_min, y_min, x_max, y_max = boxes["purple mug"] - np.tile([mask.x, mask.y], 2)
+        shares.append(((columns >= x_min) & (columns < x_max) & (rows >= y_min) & (rows < y_max)).mean())
+    assert max(shares) < 0.2, "of its pixels"

@@ -51,6 +51,10 @@ class ColourModel:
     def target(self) -> Histogram:
         return self._target
 
+    @property
+    def surroundings(self) -> Histogram:
+        return self._surroundings
+
     def learn(self, target: Histogram, surroundings: Histogram, rate: float) -> None:
         """Move towards new histograms by `rate`, in [0, 1]."""
         self._target = self._target + rate * (target - self._target)

@@ -70,7 +70,8 @@ class DefaultTracker:
 
     def mask(self, box_xyxy: Boxes) -> CroppedMask | None:
         """The target's pixels inside a box (4,) px of the frame that came last; None: there are none."""
-        return self._silhouette.cut_out(take_crop(self._view, self._center, self._size), box_xyxy)
+        crop = take_crop(self._view, self._center, self._size)
+        return self._silhouette.cut_out(crop, box_xyxy, self._long_term.colours)
 
     def reject(self) -> None:
         """What is followed is not the target: learn nothing of it, and look for the target as it is remembered."""

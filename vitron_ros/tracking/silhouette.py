@@ -5,7 +5,7 @@ import numpy as np
 
 from vitron_ros.boxes import Boxes, center
 from vitron_ros.masks import CroppedMask, covered_pixels
-from vitron_ros.tracking.appearance import ColourModel, Histogram, histogram
+from vitron_ros.tracking.appearance import ColourModel, Histogram, colour_evidence, histogram
 from vitron_ros.tracking.crop import CROP_PX, Crop, Mask
 from vitron_ros.tracking.soft_mask import Flags, elliptic_radius, guided_filter, is_inside, logit, prior_of, sigmoid
 
@@ -42,14 +42,18 @@ class Silhouette:
         """Believe the colours found in a place."""
         self.colours.learn(target, surroundings, COLOUR_RATE)
 
-    def cut_out(self, crop: Crop, box_xyxy: Boxes) -> CroppedMask | None:
-        """The target's pixels of the image inside a box (4,) px of it; None: no pixel is the target's."""
+    def cut_out(self, crop: Crop, box_xyxy: Boxes, target: Histogram) -> CroppedMask | None:
+        """The target's pixels of the image inside a box (4,) px of it; None: no pixel is the target's.
+
+        target: its colours. Those of late would have what has covered a part of it for a while.
+        """
         width, height = crop.image_size.astype(int)
         x_min, y_min, x_max, y_max = covered_pixels(box_xyxy, width, height)
         if x_max <= x_min or y_max <= y_min:
             return None
         shape = np.clip(self._shape_in(crop.from_image(box_xyxy)), 0.05, 0.95)
-        mask = _refined(self.colours.evidence(crop.bins) + SHAPE_WEIGHT * logit(shape), _guide(crop))
+        evidence = colour_evidence(target, self.colours.surroundings)[crop.bins]
+        mask = _refined(evidence + SHAPE_WEIGHT * logit(shape), _guide(crop))
         first = crop.from_image(np.array([x_min, y_min]) + 0.5) - 0.5
         to_crop = np.column_stack([np.eye(2) * crop.scale, first])
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
