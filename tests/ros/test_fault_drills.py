@@ -44,6 +44,7 @@ from vitron_ros.ros.conversions import duration_from_ns, image_message
 from vitron_ros.ros_tools.pattern_camera import pictures, target_boxes
 from vitron_ros.ros_tools.probe import Probe
 from vitron_ros.streaming.pipeline import CameraPipeline
+from vitron_ros.tracking import parallel
 
 pytestmark = pytest.mark.ros
 Goal, Result, Feedback = TrackObject.Goal, TrackObject.Result, TrackObject.Feedback
@@ -319,6 +320,13 @@ def os_threads():
     return Counter(names)
 
 
+def start_tracker_threads():
+    """All of the pool that the trackers of a process share: it stays, and is no leak."""
+    count = parallel._cores()
+    barrier = threading.Barrier(count)
+    list(parallel._threads().map(lambda _: barrier.wait(30), range(count)))
+
+
 def segments():
     """Shared memory of Fast DDS that this process has mapped, by file."""
     lines = Path("/proc/self/maps").read_text().splitlines()
@@ -338,6 +346,7 @@ def stage():
         patch.setenv("ROS_DOMAIN_ID", str(DOMAIN))
         opencv_threads = cv2.getNumThreads()
         cv2.setNumThreads(1)  # as in the node's own process; a pool that OpenCV starts at its first use is no leak
+        start_tracker_threads()
         rclpy.init(args=[])
         probe, model = Probe(), FaultyModel()
         threads_before = os_threads()
