@@ -55,6 +55,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.parent.name in ONE_AT_A_TIME:
             item.add_marker(pytest.mark.xdist_group("nodes"))
+        elif not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(str(item.path)))  # what tests of a file share is made once
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,6 @@ from vitron_ros.errors import ConfigError
 from vitron_ros.evaluation.datasets.elysium_track import read_elysium_track
 from vitron_ros.evaluation.execution import Execute, in_processes
 
-pytestmark = pytest.mark.xdist_group("elysium_track")  # the videos are made once
 PART_SIZE = 4
 
 

@@ -19,9 +19,6 @@ KEYS = {
 }  # fmt: skip
 
 
-pytestmark = pytest.mark.xdist_group("training evaluate")  # the questions are made once
-
-
 @pytest.fixture(scope="module")
 def asked() -> list[EvaluationCase]:
     profile = tiny_checkpoint().prompts.profile
