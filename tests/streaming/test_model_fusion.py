@@ -194,6 +194,22 @@ def test_who_follows_the_wrong_thing_with_the_tracker_still_finds_the_right_one_
     assert max(map(abs, offset(reports[-60:]))) < 20 and reports[-1].tracks[0].id == 1
 
 
+def slipping_off(request):
+    """The truth at first, then more and more beside it."""
+    boxes = found(request).boxes_xyxy
+    return replaced(found(request), boxes_xyxy=boxes + np.linspace(0, 60, len(boxes))[:, None] * [1, 0, 1, 0])
+
+
+def test_a_target_that_the_model_moved_to_a_wrong_place_is_found_again_by_its_name():
+    """Whatever the new tracker has learned of that place, and however little the right one looks like it."""
+    rig = rig_with(Slipping(), later=(Slipping(score=0.9, likeness=0.1) for _ in range(9)))
+    follow(rig, 40)
+    off = [0.0]
+    while off[-1] < 40:
+        off = offset(follow(rig, 1, lambda request: (found if request.task is Task.FIND else slipping_off)(request)))
+    assert abs(offset(follow(rig, 60))[-1]) < 1
+
+
 def elsewhere(request, **values):
     boxes = np.array([[300.0, 300, 340, 340]] * len(request.frames))
     return replaced(found(request), boxes_xyxy=boxes, **values)

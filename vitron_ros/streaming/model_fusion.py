@@ -132,6 +132,7 @@ class ModelFusion:
         if fusion.decision is FusionDecision.CONFIRM:
             track.confirm(reply.stamps_ns[fusion.frame])
             if request.task is Task.FIND:
+                target.is_moved = False
                 target.found_by_phrase = reply.stamps_ns[fusion.frame], prediction.boxes_xyxy[fusion.frame]
                 target.asks_by_phrase |= target.is_unproven
                 target.is_unproven = False
@@ -145,7 +146,10 @@ class ModelFusion:
             frame = request.frames[fusion.frame]
             tracked = track_history.boxes_xyxy[fusion.frame] if track_history.is_seen[fusion.frame] else None
             box = prediction.boxes_xyxy[fusion.frame]
-            is_its_own |= self._consider(track, frame, box, prediction.score, fusion.likeness, tracked)
+            is_by_phrase = request.task is Task.FIND
+            likeness = 0.0 if is_by_phrase and target.is_moved else fusion.likeness
+            if self._consider(track, frame, box, prediction.score, likeness, tracked):
+                target.is_moved, is_its_own = not is_by_phrase, True
         return is_its_own
 
     @property

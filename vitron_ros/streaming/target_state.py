@@ -14,6 +14,8 @@ class TargetState:
         is_grouped: it is one of several of a phrase, which are found together; see `ModelFusion.receive_candidates`.
         misses: replies in a row that name others of its group, and not it.
         is_unproven: the model has found it by its phrase only once.
+        is_moved: the model has put it elsewhere, given its box, and its phrase has not named it there yet. So what its
+            tracker has learned since may be of another thing, and says nothing against the phrase.
         asks_by_phrase: it is asked for by its phrase next, and not by its box.
         needs_whole_image: it was not in the ROI crop that the model was last shown.
         found_by_phrase: where the model last found it by its phrase, and the tracker agreed.
@@ -24,6 +26,7 @@ class TargetState:
     is_grouped: bool = False
     misses: int = 0
     is_unproven: bool = False
+    is_moved: bool = False
     asks_by_phrase: bool = False
     needs_whole_image: bool = False
     found_by_phrase: TimedBox | None = None
