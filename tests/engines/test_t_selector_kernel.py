@@ -96,7 +96,7 @@ def test_given_scores_choose_gather_and_cast(machine, dtype, out):
 ODD_SCORES = st.sampled_from([0.0, -0.0, 1.0, -1.0, 1e-40, -1e-40, 3e38, -3e38, float("inf"), float("-inf")])
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_of_tied_scores_the_first_are_selected(on_cpu, data):
     count = data.draw(st.integers(1, 80))

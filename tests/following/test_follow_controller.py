@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vitron_ros.clock import SECOND_NS
@@ -45,7 +45,6 @@ events = st.one_of(
 turns = st.lists(st.tuples(st.lists(events, max_size=3), st.integers(0, 400)), max_size=30)
 
 
-@settings(deadline=None)
 @given(turns, st.booleans(), st.floats(0.1, 3), st.floats(0.1, 3))
 def test_limits_hold_whatever_comes(turns, allow_reverse, max_speed, max_acceleration):
     config = ControllerConfig(allow_reverse=allow_reverse, max_speed=max_speed, max_acceleration=max_acceleration)
@@ -75,7 +74,6 @@ def test_limits_hold_whatever_comes(turns, allow_reverse, max_speed, max_acceler
         last = velocity
 
 
-@settings(deadline=None)
 @given(st.integers(201, 10_000))
 def test_it_stands_when_the_newest_pose_is_older_than_max_pose_age(age_ms):
     controller = following()

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vitron_ros.errors import CalibrationError
@@ -56,7 +56,6 @@ def test_binning_and_region_of_interest_are_taken_as_image_geometry_does():
     np.testing.assert_allclose(part.rays([80.5, 60.5]), camera().rays([100 + 160 + 0.5, 60 + 120 + 0.5]))
 
 
-@settings(deadline=None)
 @given(st.tuples(st.floats(0, 640), st.floats(0, 480)), st.sampled_from([(320, 240), (1280, 960), (640, 240)]))
 def test_another_resolution_of_the_view_has_the_same_rays(pixel, size):
     scaled = np.array(pixel) * np.array(size) / (640, 480)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vitron_ros.geometry.surface import find_surface, shortest_half
@@ -48,7 +48,6 @@ def test_what_is_wide_may_be_deep():
     assert find_surface(np.linspace(1.5, 2.5, 500), 0.8).distance == pytest.approx(2.0, abs=0.3)
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0.1, 20), min_size=1, max_size=60))
 def test_the_shortest_half_is_the_shortest_of_all_that_hold_more_than_half(values):
     ordered = np.sort(values)
@@ -59,7 +58,6 @@ def test_the_shortest_half_is_the_shortest_of_all_that_hold_more_than_half(value
     assert ordered[last] - ordered[first] == min(widths)
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0.1, 20), min_size=1, max_size=60))
 def test_a_surface_lies_among_its_depths(values):
     surface = find_surface(np.array(values), 0.5)

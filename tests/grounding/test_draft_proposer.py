@@ -83,7 +83,7 @@ def test_numbers_of_several_tokens_are_not_guessed(tokenizer):
     assert not set(draft_proposer([])) & set(tokenizer.number_scale())
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 1000), frames=st.integers(2, 6))
 def test_an_answer_is_the_same_with_guesses_and_takes_no_more_passes(tokenizer, language, seed, frames):
     grammar = track_grammar(tokenizer, frames)

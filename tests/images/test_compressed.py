@@ -195,7 +195,7 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded(rgb, kind):
         decode_compressed(kind, data)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     damage=st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=8),
     is_jpeg=st.booleans(),

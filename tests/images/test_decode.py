@@ -159,7 +159,7 @@ def test_a_broken_image_says_what_is_wrong(arguments, says):
         decode_image(*arguments)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     encoding=st.sampled_from(ENCODINGS),
     width=st.integers(0, 20),

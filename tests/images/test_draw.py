@@ -96,7 +96,7 @@ def test_the_status_is_written_at_the_lower_edge():
 coordinates = st.floats(-1e9, 1e9)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     box=st.tuples(coordinates, coordinates, coordinates, coordinates),
     label=st.text(max_size=200),

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vitron_ros.clock import SECOND_NS
@@ -94,7 +94,6 @@ def test_an_unsure_camera_is_matched_more_widely_than_a_sure_one():
     assert (len(first.targets), len(second.targets)) == (2, 1)
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(

@@ -139,7 +139,7 @@ def test_four_steps_of_one_sentence(rig):
     assert rig.editing.jobs[-1].text == "make it green" and len(again.images) == len(result.images)
     assert rig.say("undo").reply == "undone: make it green, play it back"
     stopped = rig.say("stop")
-    assert stopped.reply == "1 targets are no longer followed"
+    assert stopped.reply == "targets that are no longer followed: 1"
     rig.camera.run_until(lambda: not rig.probe.tracks[-1][1].tracks)
 
 

@@ -3,7 +3,7 @@
 import itertools
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -59,7 +59,6 @@ def by_pairs(boxes, tracks):
     return owners
 
 
-@settings(deadline=None)
 @given(tracks_of, st.lists(places, max_size=6))
 def test_boxes_go_to_the_targets_that_a_search_over_all_pairs_gives_them_to(targets, found):
     tracks = [track(number, *values) for number, values in enumerate(targets, 1)]

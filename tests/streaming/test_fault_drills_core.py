@@ -51,7 +51,7 @@ def step(pipeline, model, index):
     return report
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(replies, min_size=1, max_size=8))
 def test_whatever_a_model_says_what_was_drawn_is_followed_and_what_was_asked_for_ends_or_waits(script):
     """A tracker that is sure, and right, is never talked out of it by a model that has shown nothing."""
@@ -80,7 +80,7 @@ sizes = st.sampled_from([(64, 48), (32, 24), (1, 1), (640, 3)])
 steps_ns = st.sampled_from([FRAME_NS, 1, -FRAME_NS, -(10**9), 3600 * 10**9, 0])
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(sizes, steps_ns), min_size=1, max_size=20))
 def test_however_images_come_every_goal_goes_on_or_ends_with_words_and_a_new_one_works(images):
     pipeline, model = pipeline_of(), ScriptedModel(lambda request: ModelReply(id=request.id, task=request.task,

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import FRAME_NS, ScriptedModel, found, said, true_box
@@ -54,7 +54,6 @@ def ways(draw):
     return width, height, np.array([*boxes, boxes[0]], np.float64)
 
 
-@settings(deadline=None)
 @given(ways())
 def test_a_window_is_square_lies_in_the_image_and_holds_the_way_with_a_margin(way):
     width, height, boxes = way
@@ -74,7 +73,6 @@ def test_a_window_is_square_lies_in_the_image_and_holds_the_way_with_a_margin(wa
     assert (wanted_low >= [x_min, y_min]).all() and (wanted_high <= [x_max, y_max]).all()
 
 
-@settings(deadline=None)
 @given(ways())
 def test_there_and_back_is_where_it_was(way):
     width, height, boxes = way

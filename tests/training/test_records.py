@@ -212,7 +212,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.dictionaries(st.sampled_from(KEYS), JSON, max_size=3))
 def test_any_entry_is_an_annotation_or_an_error_of_its_own(entry):
     try:

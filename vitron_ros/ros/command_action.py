@@ -96,7 +96,7 @@ class CommandRuns:
         for track_id in ids:
             self._links.track.cancel(self._links.followed.pop(track_id))
         if ids:
-            done.append(f"{len(ids)} targets are no longer followed")
+            done.append(f"targets that are no longer followed: {len(ids)}")
         return Command.Result(reply="; ".join(done) or "nothing of this conversation runs")
 
     def _run(

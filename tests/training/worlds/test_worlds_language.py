@@ -19,7 +19,7 @@ from training.worlds.substitute_templates import SUBSTITUTES
 from vitron_ros.worlds.vocabulary import COLOURS, PATTERNS, SHAPES, SIZES
 
 SEEDS = st.integers(0, 10**6)
-FEW = settings(max_examples=40, deadline=None)
+FEW = settings(max_examples=40)
 NAMES = {name: name for name in SHAPES} | {"ball": "circle", "cup": "mug"}
 BEHIND = {"stripes": "striped", "dots": "dotted", "checks": "checked"}
 EDGES = {"left": (0, 1), "right": (0, -1), "top": (1, 1), "bottom": (1, -1)}

@@ -10,7 +10,7 @@ from training.worlds.splits import is_held_out_pair
 
 
 @given(seed=st.integers(0, 10**6), size=st.sampled_from([(128, 128), (128, 171), (64, 64)]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_each_object_is_patterned_and_seen(seed: int, size: tuple[int, int]) -> None:
     clip = make_pattern_grid(seed, size)
     assert clip.frames.shape == (1, *size, 3)

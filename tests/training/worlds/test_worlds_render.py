@@ -16,7 +16,7 @@ from vitron_ros.worlds.shapes import HALF_EXTENT, silhouette
 from vitron_ros.worlds.vocabulary import COLOURS, PATTERNS, SHAPES, SIZES
 
 SEEDS = st.integers(0, 10**6)
-FEW = settings(max_examples=25, deadline=None)
+FEW = settings(max_examples=25)
 
 
 def digest(clip: Clip) -> str:

@@ -42,7 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default=BUNDLED, help=f"what finds the mug (default: {BUNDLED})")
     add_model_options(parser)
     parser.add_argument("--seeds", type=whole(1), default=1, help="rooms, numbered from 1 (default: 1)")
-    parser.add_argument("--seconds", type=number(8.0, DURATION_S), default=DURATION_S, help=f"({DURATION_S:g})")
+    parser.add_argument(
+        "--seconds",
+        type=number(8.0, DURATION_S),
+        default=DURATION_S,
+        help=f"length of a walk (default: {DURATION_S:g})",
+    )
     parser.add_argument("--picture", type=Path, help="PNG of the first room's run")
     parser.add_argument("--out", type=Path, help="JSON file for the figures")
     add_json_option(parser, "seed -> figures")
