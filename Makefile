@@ -39,7 +39,7 @@ demo: install
 	$(BIN)/vitron demo $(SOURCE) --out $(OUT)
 
 test: install $(VENV)/.tensorrt
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses 2
 
 lint: install
 	$(BIN)/ruff check .

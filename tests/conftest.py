@@ -4,6 +4,7 @@ import fcntl
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -12,7 +13,8 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 
-ONE_AT_A_TIME = ("ros", "ros_tools")  # folders whose nodes share the cores with cameras and clients of their own
+# Nodes share the cores with cameras and clients of their own; the processes of training are forked from one.
+ONE_WORKER = {"tests/ros": "nodes", "tests/ros_tools": "nodes", "tests/training": "training"}
 FOOTAGE = Path(__file__).parents[2] / "shared" / "data"
 
 
@@ -52,11 +54,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("ros"):
                 item.add_marker(pytest.mark.skip(reason="; ".join(reasons)))
-    for item in items:
-        if item.path.parent.name in ONE_AT_A_TIME:
-            item.add_marker(pytest.mark.xdist_group("nodes"))
-        elif not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(str(item.path)))  # what tests of a file share is made once
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Each file's tests run in one worker, so that what they share is made once; so do those of some folders."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduler(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            path = nodeid.partition("::")[0]
+            return ONE_WORKER.get(str(Path(path).parent), path)
+
+    return Scheduler(config, log)
 
 
 @pytest.fixture(scope="session")

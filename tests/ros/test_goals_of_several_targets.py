@@ -77,4 +77,4 @@ def test_all_that_fits_a_phrase_is_followed_and_one_comes_back_under_its_id(prob
         result = probe.cancel(handle)
         assert result.error_code == TrackObject.Result.CANCELED
         assert [track.id for track in result.tracks] == sorted(before)
-        probe.spin_until(lambda: sorted(events(TrackEvent.ENDED)) == sorted(before), 10, "the end of each")
+        probe.spin_until(lambda: sorted(events(TrackEvent.ENDED)) == sorted(before), 30, "the end of each")

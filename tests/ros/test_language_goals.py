@@ -307,7 +307,7 @@ def test_regions_come_along_and_invocations_go_out(probe, talk):
         assert (invocation.module, list(invocation.instructions)) == (2, ["segmentation: the square"])
         assert (list(invocation.region[0].x), list(invocation.region[0].y)) == ([80.0, 160.0], [120.0, 240.0])
         assert invocation.reply == result.reply and invocation.request_id
-        probe.spin_until(lambda: talker.invocations, 10, "the invocation")
+        probe.spin_until(lambda: talker.invocations, 30, "the invocation")
         assert talker.invocations == [invocation]
 
 
@@ -329,7 +329,7 @@ def test_what_is_not_asked_for_is_not_published(probe, talk):
             assert result.error_msg
         result = talker.result(talker.ask("remove the small red ring"))
         assert [round(invocation.score, 3) for invocation in result.invocations] == [0.9] and result.score > 0.89
-        probe.spin_until(lambda: talker.invocations, 10, "the invocation")
+        probe.spin_until(lambda: talker.invocations, 30, "the invocation")
         assert len(talker.invocations) == 1
 
 

@@ -37,6 +37,6 @@ def test_a_cleanup_lets_the_model_and_the_images_go(probe):
             for transition in (Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP):
                 request = ChangeState.Request(transition=Transition(id=transition))
                 assert probe.call(ChangeState, "perception/change_state", request).success
-            probe.spin_until(lambda: models[0]() is None and image() is None, 10, "model and image to go")
+            probe.spin_until(lambda: models[0]() is None and image() is None, 30, "model and image to go")
         finally:
             gc.enable()

@@ -9,13 +9,11 @@ from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-import pytest
 import torch
 
 from training.launch import LOOPBACK, rank_environment
 from training.train import main
 
-ONE_SERVER = pytest.mark.xdist_group("training processes")  # and one run of what their tests share
 SERVER = get_context("forkserver")
 SERVER.set_forkserver_preload(["training.stages"])
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from base_models import write_clip, write_llama
-from forked import ONE_SERVER, train
+from forked import train
 from miniature_data import write_data
 
 from training.assemble import PROFILES, assemble
@@ -70,7 +70,6 @@ def test_a_stage_that_does_not_fit_is_refused(changes, frames, sentence):
         costs(replace(stage, records=records, **changes))
 
 
-@ONE_SERVER
 @pytest.mark.slow
 def test_every_stage_runs_at_the_scale_of_a_test_on_two_processes(tmp_path):
     write_clip(tmp_path / "clip")

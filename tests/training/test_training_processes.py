@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
-from forked import ONE_SERVER, train
+from forked import train
 from tiny_training import MODEL, command, stage, write_model
 
 from training.checkpointing import latest, read_record
@@ -25,8 +25,6 @@ from training.data import Batches
 from training.trainer import Trainer
 from vitron_ros.errors import ConfigError
 from vitron_ros.model.checkpoint import from_pretrained, load_checkpoint
-
-pytestmark = ONE_SERVER
 
 # One clip a batch and one question at most: some batches have none, some no region, some no box.
 UNEVEN = (ClipsConfig(frames=1, count=1, per_task=1, tasks=("invocation",)),)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from forked import ONE_SERVER, start
+from forked import start
 from tiny_training import IMAGES, MODEL, VIDEOS, command, stage, tiny_checkpoint, write_model
 from torch import nn
 
@@ -52,7 +52,6 @@ def test_two_runs_of_one_seed_are_the_same_and_another_seed_is_not(tmp_path):
     assert losses(tmp_path / "c")[:2] != losses(tmp_path / "a")[:2]
 
 
-@ONE_SERVER
 def test_a_run_that_is_killed_again_and_again_goes_on_to_the_same_weights(tmp_path):
     """Ten times: five times when a checkpoint is there, five times while one is written."""
     asked = ClipsConfig(frames=1, count=1, per_task=1, tasks=("rec",))

@@ -26,7 +26,7 @@ from vitron_ros.ros.transport import transport_environment
 
 SPIN_S = 0.02
 PING_S = 1.0
-SETTLE_TIMEOUT_S = 30.0
+TIMEOUT_S = 30.0  # of a node on a busy machine, and of DDS that has lost sight of it
 STOP_TIMEOUT_S = 30.0
 
 
@@ -75,18 +75,18 @@ class Probe(Node):
         while time.monotonic() < deadline:
             self._executor.spin_once(timeout_sec=SPIN_S)
 
-    def wait_for_node(self, timeout_s: float = 30.0) -> None:
+    def wait_for_node(self, timeout_s: float = TIMEOUT_S) -> None:
         """Wait until the action server is there and the node publishes tracks."""
         self.spin_until(self.track.server_is_ready, timeout_s, "the perception node")
 
-    def call(self, kind: Any, name: str, request: Any, timeout_s: float = 10.0) -> Any:
+    def call(self, kind: Any, name: str, request: Any, timeout_s: float = TIMEOUT_S) -> Any:
         """The response of a service, once it is there."""
         client = self.service(kind, name, timeout_s)
         future = client.call_async(request)
         self.spin_until(future.done, timeout_s, f"the answer of {name}")
         return future.result()
 
-    def service(self, kind: Any, name: str, timeout_s: float = 10.0) -> Client:
+    def service(self, kind: Any, name: str, timeout_s: float = TIMEOUT_S) -> Client:
         """The client of a node's service, such as "perception/reset", that is ready and has found this client."""
         client = self._service_clients.get(name)
         if client is None:
@@ -102,15 +102,15 @@ class Probe(Node):
         goes in order: a node that answers a new client has found the older ones.
         """
         client = self.create_client(GetParameters, f"{node}/get_parameters")
-        self.spin_until(client.service_is_ready, SETTLE_TIMEOUT_S, f"the node {node}")
-        for _ in range(round(SETTLE_TIMEOUT_S / PING_S)):
+        self.spin_until(client.service_is_ready, TIMEOUT_S, f"the node {node}")
+        for _ in range(round(TIMEOUT_S / PING_S)):
             future = client.call_async(GetParameters.Request())
             with suppress(SourceError):
                 self.spin_until(future.done, PING_S)
                 break
         self.destroy_client(client)
 
-    def send(self, goal: TrackObject.Goal, timeout_s: float = 10.0) -> ClientGoalHandle:
+    def send(self, goal: TrackObject.Goal, timeout_s: float = TIMEOUT_S) -> ClientGoalHandle:
         """The handle of the goal, accepted or not."""
         self._settle_once()
         future = self.track.send_goal_async(
@@ -119,7 +119,7 @@ class Probe(Node):
         self.spin_until(future.done, timeout_s, "the answer to a goal")
         return future.result()
 
-    def ask(self, goal: Converse.Goal, timeout_s: float = 10.0) -> ClientGoalHandle:
+    def ask(self, goal: Converse.Goal, timeout_s: float = TIMEOUT_S) -> ClientGoalHandle:
         """The handle of the question, accepted or not."""
         self._settle_once()
         future = self.converse.send_goal_async(goal)
@@ -132,12 +132,12 @@ class Probe(Node):
             self.settle()
             self._has_settled = True
 
-    def cancel(self, handle: ClientGoalHandle, timeout_s: float = 10.0) -> TrackObject.Result:
+    def cancel(self, handle: ClientGoalHandle, timeout_s: float = TIMEOUT_S) -> TrackObject.Result:
         """Cancel a goal and return its result."""
         handle.cancel_goal_async()
         return self.result(handle, timeout_s)
 
-    def result(self, handle: ClientGoalHandle, timeout_s: float = 10.0) -> TrackObject.Result:
+    def result(self, handle: ClientGoalHandle, timeout_s: float = TIMEOUT_S) -> TrackObject.Result:
         """The goal's result, once it has ended."""
         future = handle.get_result_async()
         self.spin_until(future.done, timeout_s, "the result of a goal")
