@@ -1,7 +1,5 @@
 """Start a node, spin it until it is told to stop, and take it down in order."""
 
-import atexit
-import gc
 import os
 import re
 import signal
@@ -66,9 +64,6 @@ def run_node(make_node: Callable[[], ManagedNode], argv: Sequence[str] | None = 
     Waiting is by steady time: with `use_sim_time` the node's own clock may stand still.
     """
     stop = init_and_catch_signals(argv)
-    # Else Python's last search for cycles goes through all that a model's libraries hold: over a second of CPU time,
-    # of the five that `ros2 launch` gives on a busy machine.
-    atexit.register(gc.freeze)
     try:
         node = make_node()
     except (ConfigError, NameValidationException, ParameterException, RuntimeError) as error:
