@@ -24,6 +24,12 @@ CPU = Path("/proc/cpuinfo")
 HAS_VNNI = not CPU.exists() or "avx2" not in (flags := CPU.read_text()) or "vnni" in flags
 
 
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """A folder of engines that several tests share; the engine of the small model's plain profile is built once."""
+    return tmp_path_factory.mktemp("engines")
+
+
 @pytest.mark.parametrize(
     ("part", "sizes"),
     [
@@ -39,8 +45,9 @@ HAS_VNNI = not CPU.exists() or "avx2" not in (flags := CPU.read_text()) or "vnni
         ),
     ],
 )
-def test_every_part_agrees_with_torch(write_profile, tmp_path, part, sizes):
-    report = verify(read_profile(write_profile(part=part, sizes=[sizes], levels=part == "frames")), tmp_path / "cache")
+def test_every_part_agrees_with_torch(write_profile, built, part, sizes):
+    name = "small" if part == "frames" else part
+    report = verify(read_profile(write_profile(name, part=part, sizes=[sizes], levels=part == "frames")), built)
     assert report["agrees"]
     differences = report["comparisons"]["onnxruntime"]
     assert all(each["relative"] < 1e-3 for each in differences)
@@ -87,13 +94,13 @@ def test_int8_needs_images(write_profile, tmp_path):
     assert not list((tmp_path / "cache").iterdir())
 
 
-def test_a_layer_that_is_off_is_named_first_and_fails(write_profile, tmp_path, monkeypatch, capsys):
+def test_a_layer_that_is_off_is_named_first_and_fails(write_profile, built, monkeypatch, capsys):
     class Spoiled(OnnxRunner):
         def run(self, inputs):
             return {name: value + (name == "layer.2") for name, value in super().run(inputs).items()}
 
     monkeypatch.setattr(verify_module, "OnnxRunner", Spoiled)
-    status = main([str(write_profile()), "--cache", str(tmp_path / "cache"), "--json"])
+    status = main([str(write_profile()), "--cache", str(built), "--json"])
     *lines, report = capsys.readouterr().out.strip().splitlines()
     assert status == 1
     first = lines[lines.index(next(line for line in lines if line.startswith("onnxruntime, layers"))) + 1]
@@ -112,12 +119,12 @@ def test_a_backend_that_cannot_run_is_said_and_not_counted_as_agreement(write_pr
     assert "tensorrt_rtx: not compared" in capsys.readouterr().out
 
 
-def test_an_engine_that_was_compared_with_nothing_does_not_agree(write_profile, tmp_path, monkeypatch, capsys):
+def test_an_engine_that_was_compared_with_nothing_does_not_agree(write_profile, built, monkeypatch, capsys):
     def refuse(*_, **__):
         raise EngineError("no session here")
 
     monkeypatch.setattr(verify_module, "OnnxRunner", refuse)
-    assert main([str(write_profile()), "--cache", str(tmp_path / "cache")]) == 1
+    assert main([str(write_profile()), "--cache", str(built)]) == 1
     assert "verify: small was compared with nothing: no session here" in capsys.readouterr().err
 
 
