@@ -24,6 +24,7 @@ from vitron_ros.grounding.families.chat_client import ChatClient, ChatRequest, C
 from vitron_ros.grounding.families.chat_protocol import Completion, Token, retry_after_s
 
 KEY = "sk-a-secret-key"
+PATIENCE_S = 20.0
 
 
 @pytest.fixture
@@ -152,16 +153,15 @@ def test_a_late_answer_ends_at_the_deadline_and_the_server_sees_it(server, clien
     answers = client.ask([question(left_s=0.2), question("other")])
     assert {type(answer) for answer in answers} == {CutOff, Completion}
     assert CutOff(kind="deadline") in answers
-    gone = [exchange for exchange in server.asked if exchange.is_gone.wait(0.5)]
-    assert len(gone) == 1
+    assert server.asked[0].is_gone.wait(PATIENCE_S) and not server.asked[1].is_gone.is_set()
 
 
-def test_a_cancelled_question_ends_and_the_server_sees_it_within_half_a_second(server, client):
+def test_a_cancelled_question_ends_and_the_server_sees_it(server, client):
     cancelled = threading.Event()
     server.faults.append(silence)
     threading.Timer(0.1, cancelled.set).start()
     assert client.ask([question(is_cancelled=cancelled.is_set)]) == [CutOff(kind="cancelled")]
-    assert server.asked[0].is_gone.wait(0.5)
+    assert server.asked[0].is_gone.wait(PATIENCE_S)
 
 
 def test_what_is_cancelled_or_too_late_already_is_not_sent(server, client):
