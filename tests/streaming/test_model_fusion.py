@@ -210,6 +210,20 @@ def test_a_target_that_the_model_moved_to_a_wrong_place_is_found_again_by_its_na
     assert abs(offset(follow(rig, 60))[-1]) < 1
 
 
+def below(request):
+    return replaced(found(request), boxes_xyxy=found(request).boxes_xyxy + np.array([0, 30, 0, 30]))
+
+
+def test_a_target_whose_new_box_lost_its_way_is_still_known_by_its_looks():
+    tracker = Slipping(likeness=0.1)
+    tracker.likeness = lambda view, box: 0.95 if box[1] == BOX[1] else 0.1
+    rig = rig_with(tracker, later=(Slipping(after=0, score=0.0) for _ in range(9)))
+    follow(rig, 40)
+    follow(rig, 40, lambda request: found(request) if request.task is Task.FIND else slipping_off(request), delay=3)
+    reports = follow(rig, 60, below)
+    assert {report.tracks[0].box_xyxy[1] for report in reports} == {BOX[1]}
+
+
 def elsewhere(request, **values):
     boxes = np.array([[300.0, 300, 340, 340]] * len(request.frames))
     return replaced(found(request), boxes_xyxy=boxes, **values)

@@ -100,7 +100,9 @@ def read_frames(
     for frame in opened:
         if at_s is not None and frames and frame.stamp_ns - frames[0].stamp_ns > at_s * SECOND_NS:
             return (frames[-1],)
-        frames = [*frames[:1], frame] if at_s is not None and len(frames) > 1 else [*frames, frame]
+        if at_s is not None:  # the first, for its stamp, and the newest
+            del frames[1:]
+        frames.append(frame)
         limits.check_images(frame.width, frame.height, len(frames))
     if not frames:
         raise SourceError(f"{source} has no image that can be decoded")

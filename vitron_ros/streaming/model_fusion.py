@@ -149,7 +149,7 @@ class ModelFusion:
             is_by_phrase = request.task is Task.FIND
             likeness = 0.0 if is_by_phrase and target.is_moved else fusion.likeness
             if self._consider(track, frame, box, prediction.score, likeness, tracked):
-                target.is_moved, is_its_own = not is_by_phrase, True
+                target.catch_up_by_phrase, is_its_own = is_by_phrase, True
         return is_its_own
 
     @property
@@ -222,6 +222,8 @@ class ModelFusion:
         if track.is_seen and catch_up.was_lost:
             return None  # found elsewhere in the meantime; the next question will tell who was right
         assert context.frame is not None, "a box on its way has images to go through"
+        target = self._targets[track_id]
+        target.is_moved = not target.catch_up_by_phrase
         return self._manager.correct(track_id, catch_up, context.frame, context.config)
 
 

@@ -20,6 +20,7 @@ class TargetState:
         needs_whole_image: it was not in the ROI crop that the model was last shown.
         found_by_phrase: where the model last found it by its phrase, and the tracker agreed.
         catch_up: a box of the model on its way to now.
+        catch_up_by_phrase: the model was asked for it by the phrase, and not given the target's box.
     """
 
     reliability: ModelReliability
@@ -31,6 +32,7 @@ class TargetState:
     needs_whole_image: bool = False
     found_by_phrase: TimedBox | None = None
     catch_up: CatchUp | None = None
+    catch_up_by_phrase: bool = False
 
     @classmethod
     def begin(cls, *, by_model: bool, is_grouped: bool = False) -> "TargetState":
