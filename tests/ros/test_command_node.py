@@ -143,6 +143,21 @@ def test_four_steps_of_one_sentence(rig):
     rig.camera.run_until(lambda: not rig.probe.tracks[-1][1].tracks)
 
 
+def test_a_clip_of_a_camera_that_stalls_has_what_was_seen_on_both_sides_of_the_gap(rig, monkeypatch):
+    rig.say("track the blue square")
+    show = rig.camera.show
+
+    def show_and_stall(message=None):
+        show(message)
+        rig.probe.spin_for(0.5)  # longer than clip_duration
+
+    monkeypatch.setattr(rig.camera, "show", show_and_stall)
+    result = rig.say("cut out the blue square and play it back")
+    assert (outcome_name(result), result.error_msg) == ("OK", "")
+    (cut,) = rig.segmentation.jobs
+    assert len(cut.frames) >= 2
+
+
 def test_the_topic_answers_and_a_stop_ends_a_chain_in_its_middle(rig):
     answers = []
     rig.probe.create_subscription(String, "answer", lambda message: answers.append(message.data), qos.EVENTS)

@@ -286,27 +286,27 @@ class LiveWorld:
             return self._thinned(self._history.clip(max(first_ns, 1), 0)), (), None
         target = self._temporarily(target, progress)
         duration_ns = round(self._config.clip_duration * SECOND_NS)
-        found: list[TrackArray] = []
+        clip: list[TrackArray] = []
 
         def is_long_enough() -> bool:
-            found[:] = [
+            seen = [
                 array
                 for array in self._arrays()
                 if any(track.id == target.track_id for track in _shown(array))
                 and self._has_image(ns_from_time(array.header.stamp))
             ]
-            return bool(found) and _span_ns(found) >= duration_ns
+            clip[:] = _last_span(seen, duration_ns)
+            return bool(clip)
 
         failure = CommandFailure(Outcome.NOT_FOUND, f"{target.phrase or 'it'} was not seen for long enough")
         wait_until(is_long_enough, progress, self._config.clip_duration + MARGIN_S, failure)
-        last_ns = ns_from_time(found[-1].header.stamp)
-        found = [array for array in found if last_ns - ns_from_time(array.header.stamp) <= duration_ns]
-        first_ns = ns_from_time(found[0].header.stamp)
+        last_ns = ns_from_time(clip[-1].header.stamp)
+        first_ns = ns_from_time(clip[0].header.stamp)
         answered = {ns_from_time(array.header.stamp) for array in self._arrays()}
         kept = self._history.clip(first_ns, last_ns)
         images = self._thinned([image for image in kept if ns_from_time(image.header.stamp) in answered])
-        box = next(track.box for track in _shown(found[0]) if track.id == target.track_id)
-        return images, found, replace(target, region=Region.from_box(box), stamp_ns=first_ns)
+        box = next(track.box for track in _shown(clip[0]) if track.id == target.track_id)
+        return images, clip, replace(target, region=Region.from_box(box), stamp_ns=first_ns)
 
     def _thinned(self, images: Images) -> Images:
         """No more than `clip_rate` a second."""
@@ -383,8 +383,13 @@ def _shown(array: TrackArray) -> list[Track]:
     return [track for track in array.tracks if track.state in SHOWN]
 
 
-def _span_ns(arrays: Sequence[TrackArray]) -> int:
-    return ns_from_time(arrays[-1].header.stamp) - ns_from_time(arrays[0].header.stamp)
+def _last_span(arrays: Sequence[TrackArray], duration_ns: int) -> Sequence[TrackArray]:
+    """The newest arrays that span a duration; none if that takes a gap as long as the duration itself."""
+    for index in reversed(range(len(arrays))):
+        span_ns = ns_from_time(arrays[-1].header.stamp) - ns_from_time(arrays[index].header.stamp)
+        if span_ns >= duration_ns:
+            return arrays[index:] if span_ns < 2 * duration_ns else ()
+    return ()
 
 
 def _raw(images: Images) -> list[Image]:
