@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from action_msgs.msg import GoalStatus, GoalStatusArray
 from rclpy.action import ActionClient
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
@@ -78,7 +79,7 @@ def running_rig(probe, *modules):
         for name, backend in backends.items():
             load = functools.partial(lambda *_, given: given, given=backend)
             nodes.enter_context(running(functools.partial(ModuleNode, name, load), niceness=0))
-        nodes.enter_context(running(CommandNode, clip_duration=0.4, feedback_rate=100.0))
+        node = nodes.enter_context(running(CommandNode, clip_duration=0.4, feedback_rate=100.0))
         camera = Camera(probe, size=(WIDTH, HEIGHT))
         camera.pictures = scene()
         client = ActionClient(probe, Command, "command", **qos.GOAL_SERVICES)
@@ -103,7 +104,7 @@ def running_rig(probe, *modules):
             return result_of(send(text, hear, **fields))
 
         yield SimpleNamespace(
-            probe=probe, camera=camera, model=model, say=say, send=send, result_of=result_of, **backends
+            probe=probe, node=node, camera=camera, model=model, say=say, send=send, result_of=result_of, **backends
         )
         for backend in backends.values():
             backend.gate.set()
@@ -177,12 +178,33 @@ def test_the_topic_answers_and_a_stop_ends_a_chain_in_its_middle(rig):
     assert answers[-1] == "cut out the blue square: done; done in red" and not rig.editing.jobs
 
 
+@pytest.mark.parametrize("transition", ["deactivate", "shutdown"])
+def test_a_node_that_goes_in_mid_command_says_so_and_ends_what_it_began(rig, transition):
+    answers, ended = [], []
+    rig.probe.create_subscription(String, "answer", lambda message: answers.append(message.data), qos.EVENTS)
+    rig.probe.create_subscription(
+        GoalStatusArray,
+        "segmentation/run/_action/status",
+        lambda message: ended.extend(each.status for each in message.status_list),
+        10,
+    )
+    publisher = rig.probe.create_publisher(String, "command", qos.EVENTS)
+    rig.camera.run_until(lambda: publisher.get_subscription_count() > 0)
+    rig.segmentation.gate.clear()
+    publisher.publish(String(data="cut out the blue square"))
+    rig.camera.run_until(lambda: rig.segmentation.jobs)
+    rig.node.executor.create_task(getattr(rig.node, f"trigger_{transition}"))
+    rig.camera.run_until(lambda: answers and GoalStatus.STATUS_CANCELED in ended)
+    assert answers == ["the node was deactivated"]
+
+
 def test_a_client_cancels_a_chain_as_a_whole(rig):
     rig.segmentation.gate.clear()
     handle = rig.send("cut out the blue square and make it red")
     rig.camera.run_until(lambda: rig.segmentation.jobs)
     handle.cancel_goal_async()
-    assert outcome_name(rig.result_of(handle)) == "CANCELED"
+    result = rig.result_of(handle)
+    assert (outcome_name(result), result.error_msg) == ("CANCELED", "cancelled by the client")
     job = rig.say("make this red", regions=[region_message(Region.from_box([20, 40, 60, 80]))])
     assert outcome_name(job) == "OK" and [each.text for each in rig.editing.jobs] == ["make this red"]
 

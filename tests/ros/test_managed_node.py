@@ -1,6 +1,8 @@
 """Transitions that fail: they say why, leave nothing behind, and may be tried again."""
 
 import threading
+from contextlib import contextmanager
+from functools import partial
 
 import pytest
 
@@ -16,21 +18,32 @@ from tests.fakes import ScriptedModel
 from vitron_ros.errors import ModelError
 from vitron_ros.grounding.request import Task
 from vitron_ros.ros import perception_node
+from vitron_ros.ros.command_node import CommandNode
+from vitron_ros.ros.follow_node import FollowNode
+from vitron_ros.ros.module_node import ModuleNode
 from vitron_ros.ros.perception_node import PerceptionNode
+from vitron_ros.ros.rig_node import RigNode
 
 pytestmark = pytest.mark.ros
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 
-@pytest.fixture
-def node():
+@contextmanager
+def unconfigured(make_node, **parameters):
     context = Context()
     rclpy.init(args=[], context=context)
-    overrides = [Parameter("autostart", value=False), Parameter("cameras", value=["left", "right"])]
-    made = PerceptionNode(context=context, parameter_overrides=overrides)
+    given = {"autostart": False, "cameras": ["left", "right"], **parameters}
+    overrides = [Parameter(name, value=value) for name, value in given.items()]
+    made = make_node(context=context, parameter_overrides=overrides)
     yield made
     made.destroy_node()
     rclpy.shutdown(context=context)
+
+
+@pytest.fixture
+def node():
+    with unconfigured(PerceptionNode) as made:
+        yield made
 
 
 def left_behind(node):
@@ -100,6 +113,26 @@ def test_what_is_released_already_is_not_released_again(node):
     assert node.trigger_deactivate() == SUCCESS
     assert node.trigger_cleanup() == SUCCESS
     assert left_behind(node) == before
+
+
+@pytest.mark.parametrize(
+    ("make_node", "parameters"),
+    [
+        (PerceptionNode, {"publish_3d": True}),
+        (FollowNode, {}),
+        (RigNode, {}),
+        (CommandNode, {}),
+        (partial(ModuleNode, "segmentation"), {"history": 1.0}),
+    ],
+    ids=["perception", "follow", "rig", "command", "segmentation"],
+)
+def test_a_node_that_is_shut_down_while_it_is_active_lets_go_of_everything(make_node, parameters):
+    with unconfigured(make_node, **parameters) as node:
+        before = left_behind(node)
+        assert node.trigger_configure() == SUCCESS
+        assert node.trigger_activate() == SUCCESS
+        assert node.trigger_shutdown() == SUCCESS
+        assert left_behind(node) == before
 
 
 def test_a_configured_node_says_what_it_is_and_an_active_one_what_it_listens_to(node, capfd):

@@ -1,5 +1,6 @@
 """Goals of other nodes, sent and awaited by a thread that is not the executor's."""
 
+import queue
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -52,9 +53,11 @@ class BlockingClient:
         self._node = node
         self._server = server
         self._is_settled = False
+        self._to_cancel: queue.SimpleQueue[ClientGoalHandle] = queue.SimpleQueue()
         self._client = ActionClient(node, action, name, **qos.GOAL_SERVICES)
 
     def destroy(self) -> None:
+        self._send_cancels()
         self._client.destroy()
 
     def send(self, goal: Any, progress: Progress, hear: Callable[[Any], object] | None = None) -> ClientGoalHandle:
@@ -98,6 +101,12 @@ class BlockingClient:
         return future.result().result
 
     def cancel(self, handle: ClientGoalHandle) -> None:
-        """Ask the node to end a goal; nobody waits for it."""
+        """Ask the node to end a goal; nobody waits for it. From any thread."""
+        self._to_cancel.put(handle)
         if self._node.executor is not None:
-            self._node.executor.create_task(handle.cancel_goal_async)
+            self._node.executor.create_task(self._send_cancels)
+
+    def _send_cancels(self) -> None:
+        """In the executor's thread; once more by `destroy`, which the executor's task may come after."""
+        while not self._to_cancel.empty():
+            self._to_cancel.get().cancel_goal_async()

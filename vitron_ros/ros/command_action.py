@@ -20,11 +20,27 @@ from vitron_ros.grounding.intent import read_intent
 from vitron_ros.grounding.request import regions_problem, text_problem
 from vitron_ros.modules.module import Cancelled, Progress
 from vitron_ros.ros.conversions import time_from_ns
-from vitron_ros.ros.goal_server import BUG, GoalServer, OpenGoal
+from vitron_ros.ros.goal_server import BUG, DEACTIVATED, GoalServer, OpenGoal
 from vitron_ros.ros.live_world import Links, LivePictures, LiveWorld
 
 DEFAULT_CONVERSATION = "default"
-STOPPED = "stopped by a later command"
+
+
+@dataclass(slots=True, eq=False)
+class Run:
+    """A command that runs.
+
+    Attributes:
+        outcome, said: what its client is told if it is cancelled.
+    """
+
+    progress: Progress
+    outcome: Outcome = Outcome.CANCELED
+    said: str = "cancelled by the client"
+
+    def stop(self, outcome: Outcome, said: str) -> None:
+        self.outcome, self.said = outcome, said
+        self.progress.cancel()
 
 
 @dataclass(slots=True, eq=False)
@@ -32,7 +48,7 @@ class Talk:
     """A conversation, and the command of it that runs."""
 
     conversation: Conversation[LivePictures] = field(default_factory=Conversation)
-    running: Progress | None = None
+    running: Run | None = None
 
 
 Finish = Callable[[Command.Result], object]
@@ -51,6 +67,7 @@ class CommandRuns:
         self._config = config
         self._log_bug = log_bug
         self._talks: OrderedDict[str, Talk] = OrderedDict()
+        self._threads: list[threading.Thread] = []
 
     def start(self, request: Command.Goal, progress: Progress, tell: Tell, finish: Finish) -> None:
         """Begin a command; `tell` and `finish` are called in its thread, or at once."""
@@ -64,16 +81,20 @@ class CommandRuns:
             said = 'a command of this conversation still runs; wait for it, or say "stop"'
             finish(Command.Result(error_code=Outcome.BUSY, error_msg=said))
         else:
-            talk.running = progress
+            run = talk.running = Run(progress)
             world = LiveWorld(self._links, self._config(), request, name)
-            work = partial(self._run, request, talk, world, progress, tell, finish)
-            threading.Thread(target=work, name=f"command {name}", daemon=True).start()
+            work = partial(self._run, request, talk, run, world, tell, finish)
+            thread = threading.Thread(target=work, name=f"command {name}", daemon=True)
+            self._threads = [*filter(threading.Thread.is_alive, self._threads), thread]
+            thread.start()
 
     def shutdown(self) -> None:
-        """Cancel what runs, and follow nothing any longer."""
+        """Cancel what runs, wait until it has ended, and follow nothing any longer."""
         for talk in self._talks.values():
             if talk.running is not None:
-                talk.running.cancel()
+                talk.running.stop(Outcome.SHUTDOWN, DEACTIVATED)
+        for thread in self._threads:
+            thread.join()
         for handle in list(self._links.followed.values()):
             self._links.track.cancel(handle)
         self._links.followed.clear()
@@ -90,7 +111,7 @@ class CommandRuns:
     def _stop(self, talk: Talk) -> Command.Result:
         done = []
         if talk.running is not None:
-            talk.running.cancel()
+            talk.running.stop(Outcome.CANCELED, "stopped by a later command")
             done.append("the command was stopped")
         ids = frozenset().union(*(turn.tracks for turn in talk.conversation.turns)) & self._links.followed.keys()
         for track_id in ids:
@@ -99,9 +120,7 @@ class CommandRuns:
             done.append(f"targets that are no longer followed: {len(ids)}")
         return Command.Result(reply="; ".join(done) or "nothing of this conversation runs")
 
-    def _run(
-        self, request: Command.Goal, talk: Talk, world: LiveWorld, progress: Progress, tell: Tell, finish: Finish
-    ) -> None:
+    def _run(self, request: Command.Goal, talk: Talk, run: Run, world: LiveWorld, tell: Tell, finish: Finish) -> None:
         """In the command's thread."""
 
         def on_step(number: int, plan: Plan, said: str) -> None:
@@ -117,11 +136,11 @@ class CommandRuns:
 
         feedback = Command.Feedback()
         watched = Progress(on_progress)
-        watched.cancelled_with(progress)
+        watched.cancelled_with(run.progress)
         try:
             result = _result(do(request.text, world, talk.conversation, watched, on_step), world)
         except Cancelled:
-            result = Command.Result(error_code=Outcome.CANCELED, error_msg=STOPPED)
+            result = Command.Result(error_code=run.outcome, error_msg=run.said)
         except CommandFailure as error:
             result = Command.Result(error_code=error.outcome, error_msg=str(error), reply=feedback.reply)
         except VitronError as error:

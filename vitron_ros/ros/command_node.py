@@ -93,8 +93,8 @@ class CommandNode(ConfiguredNode[CommandConfig]):
 
     def deactivate(self) -> None:
         with ExitStack() as steps:
-            steps.callback(self._action.shutdown)
             steps.callback(self._runs.shutdown)
+            steps.callback(self._action.shutdown)
             while self._histories:
                 steps.callback(self._histories.popitem()[1].close)
             steps.callback(self._subscriptions_made.close)

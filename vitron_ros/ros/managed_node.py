@@ -50,7 +50,10 @@ class ManagedNode(LifecycleNode, ABC):
 
     @abstractmethod
     def deactivate(self) -> None:
-        """Cease to work, also where `activate` stopped half way. Called twice it does nothing."""
+        """Cease to work, also where `activate` stopped half way. Called twice it does nothing.
+
+        The transitions `shutdown` and `error` call it first, too, where the node is active.
+        """
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         self.is_configuring = True
@@ -113,9 +116,10 @@ class ManagedNode(LifecycleNode, ABC):
         return self.create_timer(period_s, callback, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def _release(self) -> bool:
-        """Undo `configure`; whether that went well. Does nothing where there is nothing to undo."""
-        self.stage = "unconfigured"
-        return self._succeeds("clean up", self.undo.close)
+        """Undo `activate` and `configure`; whether that went well. Does nothing where there is nothing to undo."""
+        was_active, self.stage = self.stage == "active", "unconfigured"
+        is_done = not was_active or self._succeeds("deactivate", self.deactivate)
+        return self._succeeds("clean up", self.undo.close) and is_done
 
     def _succeeds(self, attempt: str, step: Callable[[], str | None]) -> bool:
         """Take a step, and log what it tells or raises."""

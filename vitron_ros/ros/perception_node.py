@@ -86,7 +86,6 @@ class PerceptionNode(ConfiguredNode[PerceptionConfig]):
         for name in config.cameras or ("",):
             port = CameraPort(self, name, config, self._ids, self._deliver, self.crash_guard.trigger, model, lookup)
             self._ports[name] = port
-            undo.callback(port.deactivate)
         self._converse = ConverseAction(self, self._ports, lambda: self.config, worker, self._invocations.publish)
         undo.callback(self._converse.destroy)
         undo.callback(self.destroy_service, self.create_service(Trigger, "~/reset", self._on_reset))

@@ -45,7 +45,7 @@ class RemoteGoal:
     def cancel(self) -> None:
         """Ask the node to stop; the result comes as ever, with CANCELED."""
         self._is_cancelled = True
-        if self._handle is not None:
+        if self._handle is not None and not self.result.done():
             self._handle.cancel_goal_async()
 
     def look(self, *, is_ready: bool) -> None:
@@ -136,8 +136,9 @@ class RemoteAction:
         return call
 
     def destroy(self) -> None:
-        """Fail what is open."""
+        """Cancel what is open, and fail it."""
         for call in self._calls:
+            call.cancel()
             call.fail("the client was closed")
         self._node.destroy_timer(self._timer)
         self._client.destroy()
