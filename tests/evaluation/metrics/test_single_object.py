@@ -91,6 +91,25 @@ def test_the_lasot_toolkit_counts_a_box_at_the_border_as_a_hit():
     assert ours.auc == theirs.auc == pytest.approx(10 / 21)
 
 
+@pytest.mark.parametrize(
+    ("variant", "left", "auc", "precision", "norm_precision"),
+    [
+        ("pytracking-otb", 0, 20 / 21, 1, 1),  # 1 in OTB's files
+        ("pytracking-otb", -1, 10 / 21, 0.5, 1),
+        ("pytracking-lasot", 0, 10 / 21, 0.5, 1),
+        ("pytracking-uav", 0, 10 / 21, 1, 1),
+        ("lasot-toolkit", 0, 10 / 21, 1, 1),
+        ("got10k-lasot", 0, 20 / 21, 1, 1),
+        ("visible-frames", 0, 20 / 21, 1, 1),
+    ],
+)
+def test_a_perfect_tracker_of_a_target_at_the_left_border(variant, left, auc, precision, norm_precision):
+    """Half of the frames touch it. pytracking and LaSOT's toolkit leave out boxes that are not all > 0."""
+    true = np.array([[5.0, 5, 10, 10], [left, 5, 10, 10]])
+    score = VARIANTS[variant](true, true, NONE[:2])
+    assert (score.auc, score.precision, score.norm_precision) == pytest.approx((auc, precision, norm_precision))
+
+
 def random_sequences(count: int):
     rng = np.random.default_rng(3)
     for _ in range(count):

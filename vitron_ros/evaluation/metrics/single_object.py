@@ -1,10 +1,11 @@
 """Single-object tracking, one-pass evaluation, as each toolkit computes it. Name the variant with a figure.
 
                     IoU         frames that count                              precision, normalised precision
-pytracking-otb      +1 on ends  all; truth without area: no overlap, a hit     at 20 px, at 0.20
-                                of normalised precision
-pytracking-lasot    +1          all; absent: neither overlap nor hit           at 20 px, at 0.20
-pytracking-uav      +1          all; absent (NaN): no overlap, two hits        at 20 px, at 0.20
+pytracking-otb      +1 on ends  all; truth that is not all > 0: no overlap,    at 20 px, at 0.20
+                                a hit of normalised precision
+pytracking-lasot    +1          as pytracking-otb; absent: no overlap, no hit  at 20 px, at 0.20
+pytracking-uav      +1          all; absent (NaN), or not all > 0: no overlap, at 20 px, at 0.20
+                                a hit of both
 lasot-toolkit       +1          as pytracking-lasot, but truth that is not     at 20 px, at 0.20
                                 all > 0 is a hit of both
 got10k-lasot        plain       those whose truth is not NaN; absent flags     at 20 px, mean of the curve
@@ -21,8 +22,9 @@ mean over sequences (`mean_score`); of GOT-10k it is over the frames of all sequ
 
 Sources: visionml/pytracking (analysis/extract_results.py, at its defaults), HengLan/LaSOT_Evaluation_Toolkit (utils),
 got-10k/toolkit (experiments), SilvioGiancola/TrackingNet-devkit (metrics.py), Hon-Wong/Elysium (eval/otb.py). Where a
-toolkit cuts, pads or repairs NaN predictions, these raise MetricError. Boxes are x, y, w, h in px as in the files of
-each data set, (T, 4).
+toolkit cuts, pads or repairs NaN predictions, these raise MetricError. pytracking asks x and y to be > 0 since August
+2022, and before then w and h alone. Boxes are x, y, w, h in px, (T, 4), as in the files of each data set; only those of
+`pytracking_otb` count pixels from 0, as OTB's reader gives them, where its files count from 1.
 """
 
 from collections.abc import Callable, Sequence
@@ -38,6 +40,7 @@ from vitron_ros.evaluation.metrics.checks import Flags, Values, finite, same_len
 IOU_THRESHOLDS = np.linspace(0, 1, 21)
 ERRORS_PX = np.arange(51.0)
 NORM_ERRORS = np.arange(51) / 100
+OTB_ORIGIN = np.array([1, 1, 0, 0])
 AT_20_PX = AT_020 = 20  # index into the two above
 
 
@@ -89,25 +92,21 @@ def pytracking_otb(predicted_ltwh: Boxes, true_ltwh: Boxes, absent: Flags) -> On
         MetricError: lengths differ, empty, NaN, or a predicted size below 0; so of all of these functions.
     """
     predicted, true = _pytracking_boxes(predicted_ltwh, true_ltwh, absent)
-    errors = _pixel_errors(predicted, true)
-    valid = _has_size(true)
-    return _masked(errors, valid, px=np.inf, norm=-1).score(len(true))
+    predicted, true = predicted + OTB_ORIGIN, true + OTB_ORIGIN
+    return _masked(_pixel_errors(predicted, true), _is_positive(true), px=np.inf, norm=-1).score(len(true))
 
 
 def pytracking_lasot(predicted_ltwh: Boxes, true_ltwh: Boxes, absent: Flags) -> OnePassScore:
     """pytracking, dataset "lasot": absent frames (T,) count as missed."""
     predicted, true = _pytracking_boxes(predicted_ltwh, true_ltwh, absent)
-    absent = np.asarray(absent, bool)
-    valid = _has_size(true)
-    errors = _masked(_pixel_errors(predicted, true), valid, px=np.inf, norm=-1)
-    return _masked(errors, ~absent, px=np.inf, norm=np.inf).score(len(true))
+    errors = _masked(_pixel_errors(predicted, true), _is_positive(true), px=np.inf, norm=-1)
+    return _masked(errors, ~np.asarray(absent, bool), px=np.inf, norm=np.inf).score(len(true))
 
 
 def pytracking_uav(predicted_ltwh: Boxes, true_ltwh: Boxes, absent: Flags) -> OnePassScore:
     """pytracking, dataset "uav": rows of NaN in the truth are absent frames, and hits of both precisions."""
     predicted, true = _pytracking_boxes(predicted_ltwh, true_ltwh, absent, nan_is_absent=True)
-    valid = _has_size(true)
-    return _masked(_pixel_errors(predicted, true), valid, px=-1, norm=-1).score(len(true))
+    return _masked(_pixel_errors(predicted, true), _is_positive(true), px=-1, norm=-1).score(len(true))
 
 
 def lasot_toolkit(predicted_ltwh: Boxes, true_ltwh: Boxes, absent: Flags) -> OnePassScore:
@@ -117,7 +116,7 @@ def lasot_toolkit(predicted_ltwh: Boxes, true_ltwh: Boxes, absent: Flags) -> One
     predicted[0] = true[0]
     kept = ~np.asarray(absent, bool)
     errors = _pixel_errors(predicted[kept], true[kept])
-    return _masked(errors, np.asarray((true[kept] > 0).all(axis=1)), px=-1, norm=-1).score(len(true))
+    return _masked(errors, _is_positive(true[kept]), px=-1, norm=-1).score(len(true))
 
 
 def got10k_lasot(predicted_ltwh: Boxes, true_ltwh: Boxes, absent: Flags) -> OnePassScore:
@@ -253,6 +252,10 @@ def _pytracking_boxes(
 
 def _has_size(boxes_ltwh: Boxes) -> Flags:
     return np.asarray((boxes_ltwh[:, 2:] > 0).all(axis=1))
+
+
+def _is_positive(boxes_ltwh: Boxes) -> Flags:
+    return np.asarray((boxes_ltwh > 0).all(axis=1))
 
 
 def _repeat_before(boxes: Boxes, is_bad: Flags) -> Boxes:
