@@ -104,6 +104,15 @@ def test_it_stops_at_once_when_the_target_is_lost_and_goes_on_with_the_next_pose
     assert drive(controller, (4, 0, 0), 2, start_ns=lost_ns + STEP_NS)[-1].linear > 0
 
 
+def test_a_clock_that_stands_still_stops_the_robot_and_when_it_goes_on_the_robot_starts_anew():
+    controller = following(max_acceleration=1.0)
+    now_ns = SECOND_NS + 20 * STEP_NS
+    assert drive(controller, (3, 0.2, 0), 20)[-1].linear == 0.5
+    assert controller.step(now_ns, does_clock_go=False) == STOP
+    assert controller.standstill is Standstill.CLOCK
+    assert 0 < controller.step(now_ns + STEP_NS).linear <= 0.05 + 1e-9
+
+
 def test_a_loss_older_than_the_newest_pose_says_nothing():
     controller = following()
     drive(controller, (4, 0, 0), 5)

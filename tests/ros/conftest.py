@@ -11,7 +11,7 @@ import rclpy
 
 from tests.conftest import DOMAINS
 from tests.ros.rig import Camera, running_node
-from vitron_ros.ros import remote_action
+from vitron_ros.ros import clock_watch, remote_action
 from vitron_ros.ros_tools.probe import Probe
 
 NEXT_DOMAIN = itertools.cycle(DOMAINS[:-1])
@@ -25,8 +25,11 @@ def domain(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch):
-    """A node on a busy machine is not taken for a dead one; a test of dead ones is less patient."""
+    """A node on a busy machine is not taken for a dead one, nor a clock that waits for it; tests of dead ones are less
+    patient.
+    """
     monkeypatch.setattr(remote_action, "SILENCE_S", 20.0)
+    monkeypatch.setattr(clock_watch, "PATIENCE_S", 20.0)
 
 
 @pytest.fixture

@@ -75,6 +75,9 @@ def status(
             "the machine is too slow; left out: debug image, model rate",
         ),
         ({"images": 0, "qos_problem": "set image_qos to sensor_data"}, ERROR, "set image_qos to sensor_data"),
+        ({"qos_problem": "set image_qos to sensor_data"}, WARN, "set image_qos to sensor_data"),
+        ({"clock_stands": "nobody publishes /clock", "age_s": 5.0}, WARN, "nobody publishes /clock"),
+        ({"clock_stands": "nobody publishes /clock", "images": 0}, STALE, "nobody publishes /clock"),
     ],
 )
 def test_a_camera(stream, level, says):
@@ -87,6 +90,11 @@ def test_one_problem_does_not_hide_another():
     assert all(part in said.message for part in ("cut off", "60 s ahead", "50 of 71 images were lost"))
     values = {item.key: item.value for item in said.values}
     assert (values["lost"], values["bad"], values["clock_ahead_s"]) == ("50", "1", "60.000")
+
+
+def test_a_camera_is_not_said_to_be_ahead_of_a_clock_that_stands_still():
+    said = status(ahead_s=3600.0, clock_stands="use_sim_time is set, and nobody publishes /clock")
+    assert (said.level, said.message) == (WARN, "use_sim_time is set, and nobody publishes /clock")
 
 
 def test_a_clock_that_was_set_right_is_right_again_soon():

@@ -24,9 +24,9 @@ from vitron_msgs.msg import Track3D, Track3DArray
 
 from tests.ros.rig import running, running_node
 from vitron_ros.clock import SECOND_NS
-from vitron_ros.following.controller import STOP, Velocity
+from vitron_ros.following.controller import STOP, Standstill, Velocity
 from vitron_ros.region import Region
-from vitron_ros.ros import qos, remote_action
+from vitron_ros.ros import clock_watch, qos, remote_action
 from vitron_ros.ros.conversions import ns_from_time, region_message
 from vitron_ros.ros.follow_node import FollowNode, place_of
 from vitron_ros.ros_tools.robot_simulation import RobotSimulation
@@ -255,6 +255,16 @@ def test_the_robot_stops_within_0_3_s_when_its_target_is_gone(field, perception,
     for _ in range(10):
         field.step()
         assert field.walk.robot.command == STOP
+    handle.cancel_goal_async()
+    field.result(handle)
+
+
+def test_the_robot_stops_when_its_clock_does(field, perception, follow, monkeypatch):
+    field.connect()
+    handle = start(field)
+    monkeypatch.setattr(clock_watch, "PATIENCE_S", 0.3)
+    field.spin_until(lambda: field.walk.robot.command == STOP)
+    assert follow.controller.standstill is Standstill.CLOCK
     handle.cancel_goal_async()
     field.result(handle)
 

@@ -11,7 +11,9 @@ from vitron_ros.ros.image_history import ImageHistory
 
 
 def history(**settings):
-    node = SimpleNamespace(create_subscription=lambda *_: None, destroy_subscription=lambda _: None)
+    node = SimpleNamespace(
+        create_subscription=lambda *_: None, destroy_subscription=lambda _: None, resolve_topic_name=str
+    )
     return ImageHistory(node, "", ModuleConfig(history=2.0, **settings))
 
 

@@ -472,6 +472,21 @@ def test_a_camera_that_can_never_match_is_an_error_with_both_policies(probe):
         assert "image_qos=reliable" in message
 
 
+def test_a_camera_that_can_never_match_is_logged_and_forgotten_when_it_has_gone(probe, capfd):
+    def status():
+        return probe.diagnostics[-1][1].status[0] if probe.diagnostics else DiagnosticStatus()
+
+    with running_node(image_qos="reliable", diagnostics_period=0.1):
+        wrong = probe.create_publisher(Image, "image", qos.IMAGE["sensor_data"])
+        probe.spin_until(lambda: status().level == DiagnosticStatus.ERROR, 20, "an error")
+        right = Camera(probe, reliability="reliable")
+        right.run_until(lambda: status().level == DiagnosticStatus.WARN)
+        assert "RELIABILITY" in status().message, "images come, though not of every camera"
+        probe.destroy_publisher(wrong)
+        right.run_until(lambda: "RELIABILITY" not in status().message)
+    assert "'/image', offering incompatible QoS" in capfd.readouterr().err
+
+
 def test_cameras_have_their_own_topics_and_share_the_ids(probe):
     with running_node(cameras=["left", "right"]):
         heard = {name: [] for name in ("left", "right")}

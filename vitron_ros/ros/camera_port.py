@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from rclpy.event_handler import SubscriptionEventCallbacks
-from rclpy.qos import qos_policy_name_from_kind
 from sensor_msgs.msg import CompressedImage, Image
 from vitron_msgs.msg import TrackArray
 
@@ -21,6 +20,7 @@ from vitron_ros.images.intensity_window import IntensityWindow
 from vitron_ros.ros import qos
 from vitron_ros.ros.conversions import frame_from_message, header_of, image_message, track_array
 from vitron_ros.ros.depth_port import DepthPort
+from vitron_ros.ros.image_topic import image_topic
 from vitron_ros.ros.logs import camera_words
 from vitron_ros.ros.managed_node import ManagedNode
 from vitron_ros.streaming.load_shedding import LoadSheddingLevel
@@ -72,7 +72,6 @@ class CameraPort:
     ) -> None:
         self.name = name
         self.config = config
-        self.qos_problem = ""
         self.last_frame: Frame | None = None
         self._node = node
         self._ids = ids
@@ -83,7 +82,6 @@ class CameraPort:
         self._subscription: Any = None
         self._debug_ns = 0
         prefix = f"{name}/" if name else ""
-        self._image_topic = f"{prefix}image"
         self._gaps = SequenceGaps()
         self._lost = 0
         self._tracks = node.managed_publisher(TrackArray, f"{prefix}tracks", qos.TRACKS)
@@ -124,18 +122,14 @@ class CameraPort:
         self._worker.start()
         if self.depth is not None:
             self.depth.activate(self._worker.post)
-        self.qos_problem = ""
         self._gaps, self._lost = SequenceGaps(), 0
-        is_raw = self.config.image_transport == "raw"
-        topic = self._image_topic if is_raw else f"{self._image_topic}/compressed"
+        kind, topic = image_topic(self._node, self.name, self.config.image_transport)
         self._subscription = self._node.create_subscription(
-            Image if is_raw else CompressedImage,
+            kind,
             topic,
             self._on_image,
             **qos.overridable(self._node, "subscription", topic, qos.IMAGE[self.config.image_qos]),
-            event_callbacks=SubscriptionEventCallbacks(
-                incompatible_qos=self._on_incompatible_qos, message_lost=self._on_message_lost
-            ),
+            event_callbacks=SubscriptionEventCallbacks(message_lost=self._on_message_lost),
         )
 
     def deactivate(self) -> None:
@@ -191,16 +185,26 @@ class CameraPort:
         """What the graph says of a camera that sends nothing; empty: nothing is wrong there."""
         if self._subscription is None:
             return ""
-        topic, wanted = (
-            self._subscription.topic_name,
-            "Image" if self.config.image_transport == "raw" else "CompressedImage",
-        )
+        wanted, topic = self._subscription.msg_type.__name__, self._subscription.topic_name
         types = {info.topic_type for info in self._node.get_publishers_info_by_topic(topic)}
         if not types:
             return f"nobody publishes on {topic}"
         if f"sensor_msgs/msg/{wanted}" not in types:
             return f"{topic} has images of {', '.join(sorted(types))}, not {wanted}; see image_transport"
         return ""
+
+    @property
+    def qos_problem(self) -> str:
+        """Which camera's images cannot come, since its QoS does not match; empty: all that are there match."""
+        if self._subscription is None:
+            return ""
+        policy = qos.mismatch(self._node, self._subscription.topic_name)
+        if not policy:
+            return ""
+        return (
+            f"a camera on {self._subscription.topic_name} offers another {policy} than image_qos="
+            f"{self.config.image_qos} asks for; set image_qos to sensor_data, or change the camera"
+        )
 
     def now_ns(self) -> int:
         return int(self._node.get_clock().now().nanoseconds)
@@ -244,13 +248,6 @@ class CameraPort:
 
     def _on_message_lost(self, info: Any) -> None:
         self._lost += info.total_count_change
-
-    def _on_incompatible_qos(self, info: Any) -> None:
-        policy = qos_policy_name_from_kind(info.last_policy_kind)
-        self.qos_problem = (
-            f"a camera on {self._subscription.topic_name} offers another {policy} than image_qos="
-            f"{self.config.image_qos} asks for; set image_qos to sensor_data, or change the camera"
-        )
 
 
 def active_port(ports: Mapping[str, CameraPort], name: str) -> CameraPort:

@@ -28,20 +28,23 @@ def camera_status(
     config: PerceptionConfig,
     source_problem: Callable[[], str] = str,
     positions: PositionSummary = NO_POSITIONS,
+    clock_stands: str = "",
 ) -> DiagnosticStatus:
-    """One status with all that is wrong: ERROR for a QoS that can never match, STALE without images, else WARN.
+    """One status with all that is wrong: STALE without images, ERROR if their QoS can never match, else WARN.
 
     Args:
         node_name: with its namespace.
+        clock_stands: that the node's clock stands still, and tells no silence; empty: it goes on.
         source_problem: asked only of a silent camera: what is wrong with its topic; empty: nothing.
     """
     age_s = _since_s(summary.last_arrival_ns, now_ns)
-    is_silent = age_s > summary.silent_after_s
+    is_silent = age_s > summary.silent_after_s and not (clock_stands and summary.processed)
     is_unread = summary.bad > 0 and _since_s(summary.last_bad_ns, now_ns) <= summary.silent_after_s
-    problems = _problems(summary, config.max_image_age)
+    problems = [qos_problem] if qos_problem else []
+    problems += _problems(summary, clock_stands or clock_problem(summary, now_ns, config.max_image_age))
     if positions.problem:
         problems.append(f"targets have no position in space: {positions.problem}")
-    if qos_problem:
+    if qos_problem and is_silent:
         level, problems = DiagnosticStatus.ERROR, [qos_problem]
     elif is_silent and not is_unread:
         level, problems = (
@@ -82,8 +85,10 @@ def model_status(node_name: str, summary: ModelSummary, config: PerceptionConfig
     )
 
 
-def clock_problem(summary: StreamSummary, max_age_s: float) -> str:
-    """How far the camera's clock and the node's differ; empty: not by much."""
+def clock_problem(summary: StreamSummary, now_ns: int, max_age_s: float) -> str:
+    """How far the camera's clock and the node's differ; empty: not by much, or the node's has not begun (0)."""
+    if not now_ns:
+        return ""
     if summary.clock_ahead_s > AHEAD_S:
         return f"the camera's clock is {_seconds(summary.clock_ahead_s)} ahead; {MEND_CLOCK}"
     if -summary.clock_ahead_s > max_age_s:
@@ -92,13 +97,13 @@ def clock_problem(summary: StreamSummary, max_age_s: float) -> str:
     return ""
 
 
-def _problems(summary: StreamSummary, max_age_s: float) -> list[str]:
+def _problems(summary: StreamSummary, clock: str) -> list[str]:
     """What is to be mended though images are processed, most important first."""
     sent = summary.received + summary.lost
     problems = []
     if summary.bad:
         problems.append(f"{summary.bad} images could not be read, the last: {summary.last_error}")
-    if clock := clock_problem(summary, max_age_s):
+    if clock:
         problems.append(clock)
     if summary.lost > max(MANY, MUCH * sent):
         problems.append(

@@ -26,6 +26,7 @@ from vitron_ros.following.controller import Array, FollowController, Standstill,
 from vitron_ros.following.settings import FollowConfig
 from vitron_ros.ros import qos
 from vitron_ros.ros.camera_port import unknown_camera
+from vitron_ros.ros.clock_watch import ClockWatch
 from vitron_ros.ros.configured_node import ConfiguredNode
 from vitron_ros.ros.conversions import ns_from_time, request_from_goal
 from vitron_ros.ros.goal_server import GoalServer, OpenGoal
@@ -128,6 +129,7 @@ class FollowNode(ConfiguredNode[FollowConfig]):
     def __init__(self, **kwargs: object) -> None:
         super().__init__("follow", FollowConfig(), **kwargs)
         self.controller = FollowController(self.config)
+        self._clock_watch = ClockWatch(self)
         self._entities = ExitStack()  # from activate to deactivate
         self._told: Standstill | None = Standstill.NO_GOAL
         self._told_s = 0.0
@@ -211,7 +213,8 @@ class FollowNode(ConfiguredNode[FollowConfig]):
 
     def _drive(self) -> None:
         now = self.get_clock().now()
-        self._commands.publish(self._command(self.controller.step(now.nanoseconds), now))
+        velocity = self.controller.step(now.nanoseconds, does_clock_go=not self._clock_watch.problem)
+        self._commands.publish(self._command(velocity, now))
         self._tell_standstill()
 
     def _command(self, velocity: Velocity, now: Any) -> Twist | TwistStamped:

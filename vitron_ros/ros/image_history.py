@@ -11,6 +11,7 @@ from vitron_ros.modules.module import BadJob
 from vitron_ros.modules.settings import MIB
 from vitron_ros.ros import qos
 from vitron_ros.ros.conversions import ns_from_time
+from vitron_ros.ros.image_topic import image_topic
 
 
 class HistorySettings(Protocol):
@@ -42,14 +43,8 @@ class ImageHistory:
         self._max_age_ns = round(config.history * SECOND_NS)
         self._max_bytes = config.history_memory * MIB
         self._bytes = 0
-        topic = f"{camera}/image" if camera else "image"
-        is_raw = config.image_transport == "raw"
-        self._subscription: Any = node.create_subscription(
-            Image if is_raw else CompressedImage,
-            topic if is_raw else f"{topic}/compressed",
-            self.push,
-            qos.IMAGE[config.image_qos],
-        )
+        kind, topic = image_topic(node, camera, config.image_transport)
+        self._subscription: Any = node.create_subscription(kind, topic, self.push, qos.IMAGE[config.image_qos])
 
     def close(self) -> None:
         self._node.destroy_subscription(self._subscription)

@@ -74,7 +74,7 @@ def node_arguments(executable: str, given: Given, params_file: str, names: Itera
     if not Path(path).is_file():  # launch_ros goes on without it
         raise ValueError(f"{params_file} is {path!r}, and there is no such file")
     parameters = _parameters(given, [*COMMON, *names])
-    remappings = [("image", given["image"]), ("image/compressed", f"{given['image']}/compressed")]
+    remappings = [("image", given["image"])]
     if executable == "perception" and given["depth"]:
         if given["cameras"]:
             raise ValueError("depth is for one camera; with cameras, depth is on <camera>/depth, and set publish_3d")

@@ -21,6 +21,7 @@ from vitron_ros.geometry.localizer import Lookup
 from vitron_ros.grounding.request import ABILITIES, LONGEST_TEXT, LanguageVision, Task
 from vitron_ros.ros import qos
 from vitron_ros.ros.camera_port import CameraPort
+from vitron_ros.ros.clock_watch import ClockWatch
 from vitron_ros.ros.configured_node import ConfiguredNode
 from vitron_ros.ros.converse_action import ConverseAction
 from vitron_ros.ros.conversions import event_message
@@ -34,7 +35,6 @@ from vitron_ros.ros.trim_memory import trim_memory
 from vitron_ros.streaming.model_worker import ModelWorker
 from vitron_ros.streaming.models import load_model
 from vitron_ros.streaming.pipeline import Report
-from vitron_ros.streaming.statistics import StreamSummary
 from vitron_ros.tracking.track import EventKind, Reason
 from vitron_ros.tracking.trackers import make_tracker
 from vitron_ros.tracking.warm_up import warm_up
@@ -60,6 +60,8 @@ class PerceptionNode(ConfiguredNode[PerceptionConfig]):
         super().__init__("perception", PerceptionConfig(), **kwargs)
         self._ids = itertools.count(1)
         self._ports: dict[str, CameraPort] = {}
+        self._clock_watch = ClockWatch(self)
+        self._did_clock_stand = False  # when it was last looked at
         self._skewed: set[str] = set()  # cameras whose clocks the log has named since activation
         self._load = load
         self._model: ModelWorker | None = None
@@ -168,11 +170,15 @@ class PerceptionNode(ConfiguredNode[PerceptionConfig]):
 
     def _diagnose(self) -> None:
         array = DiagnosticArray(header=Header(stamp=self.get_clock().now().to_msg()))
-        node_name = self.get_fully_qualified_name()
+        node_name, clock_stands = self.get_fully_qualified_name(), self._clock_watch.problem
+        if clock_stands and not self._did_clock_stand:
+            self.get_logger().warning(clock_stands)
+        self._did_clock_stand = bool(clock_stands)
         for name, port in self._ports.items():
             summary = port.summary()
             if summary is not None:
-                self._tell_clock(name, summary)
+                if not clock_stands:
+                    self._tell_skew(name, clock_problem(summary, port.now_ns(), self.config.max_image_age))
                 array.status.append(
                     camera_status(
                         node_name,
@@ -183,6 +189,7 @@ class PerceptionNode(ConfiguredNode[PerceptionConfig]):
                         self.config,
                         port.source_problem,
                         port.positions,
+                        clock_stands,
                     )
                 )
         if self._model is not None:
@@ -190,8 +197,7 @@ class PerceptionNode(ConfiguredNode[PerceptionConfig]):
         if array.status:
             self._diagnostics.publish(array)
 
-    def _tell_clock(self, camera: str, summary: StreamSummary) -> None:
-        problem = clock_problem(summary, self.config.max_image_age)
+    def _tell_skew(self, camera: str, problem: str) -> None:
         if problem and camera not in self._skewed:
             self._skewed.add(camera)
             self.get_logger().warning(f"{camera_words(camera)}: {problem}")

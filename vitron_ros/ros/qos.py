@@ -4,7 +4,15 @@ from copy import copy
 from typing import Any, Literal
 
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
+from rclpy.qos import (
+    DurabilityPolicy,
+    HistoryPolicy,
+    QoSCompatibility,
+    QoSPolicyKind,
+    QoSProfile,
+    ReliabilityPolicy,
+    qos_check_compatible,
+)
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
 from vitron_ros.errors import ConfigError
@@ -58,6 +66,27 @@ def overridable(
     kinds = [_checked(name, name.removeprefix(prefix), item.value) for name, item in given.items()]
     # A copy, since rclpy writes the new values into the profile.
     return {"qos_profile": copy(profile), "qos_overriding_options": QoSOverridingOptions(kinds) if kinds else None}
+
+
+def mismatch(node: Node, topic: str) -> str:
+    """The policy that keeps a publisher from reaching this node's subscription, as the graph knows both; empty: none.
+
+    Args:
+        topic: its full name.
+    """
+    name = (node.get_name(), node.get_namespace())
+    subscriptions = node.get_subscriptions_info_by_topic(topic)
+    wanted = [info.qos_profile for info in subscriptions if (info.node_name, info.node_namespace) == name]
+    for info in node.get_publishers_info_by_topic(topic):
+        for profile in wanted:
+            if qos_check_compatible(info.qos_profile, profile)[0] == QoSCompatibility.ERROR:
+                is_unreliable = info.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT
+                return (
+                    "RELIABILITY"
+                    if is_unreliable and profile.reliability == ReliabilityPolicy.RELIABLE
+                    else "DURABILITY"
+                )
+    return ""
 
 
 def _checked(name: str, policy: str, value: Any) -> QoSPolicyKind:
