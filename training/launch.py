@@ -1,5 +1,6 @@
 """Starts a process for each GPU of this machine; on several machines torchrun does that. They meet through a file."""
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -12,6 +13,8 @@ from pathlib import Path
 from training.errors import TrainingError
 
 STORE = "VITRON_TRAINING_STORE"  # environment variable: where the processes meet
+LAUNCHER = "VITRON_TRAINING_LAUNCHER"  # environment variable: the process that started them
+PR_SET_PDEATHSIG = 1  # of prctl(2)
 PATIENCE_S = 30  # that the others have to end, once one has failed
 LOOPBACK = {"GLOO_SOCKET_IFNAME": "lo", "NCCL_SOCKET_IFNAME": "lo"}
 
@@ -19,7 +22,8 @@ LOOPBACK = {"GLOO_SOCKET_IFNAME": "lo", "NCCL_SOCKET_IFNAME": "lo"}
 def launch(words: Sequence[str], count: int) -> int:
     """Runs `python -m training.train` with these words in `count` processes; returns the exit code.
 
-    The first one writes to this terminal. SIGTERM is passed on, after which they end with a checkpoint.
+    The first one writes to this terminal. SIGTERM is passed on, after which they end with a checkpoint, as they do
+    where this process is killed.
 
     Raises:
         TrainingError: a process failed.
@@ -53,9 +57,22 @@ def rank_environment(rank: int, count: int, store: Path) -> dict[str, str]:
     return {STORE: f"file://{store}", **{name: str(number) for name, number in numbers.items()}}
 
 
+def end_with_launcher() -> None:
+    """Has this process get SIGTERM when the one that started it ends, even if that is killed.
+
+    Raises:
+        TrainingError: that has ended already.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.environ.get(LAUNCHER, str(os.getppid())) != str(os.getppid()):
+        raise TrainingError("the command that started this process has ended; start it again")
+
+
 def _start(words: Sequence[str], rank: int, count: int, store: Path, said: Path) -> subprocess.Popen[bytes]:
     threads = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // count))}
-    environment = {**LOOPBACK, **threads, **os.environ, **rank_environment(rank, count, store)}
+    own = {LAUNCHER: str(os.getpid()), **rank_environment(rank, count, store)}
+    environment = {**LOOPBACK, **threads, **os.environ, **own}
     with said.open("wb") as file:
         return subprocess.Popen(
             [sys.executable, "-m", "training.train", *words], env=environment, stderr=file if rank else None

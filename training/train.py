@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from training.launch import STORE, launch
+from training.launch import STORE, end_with_launcher, launch
 from vitron_ros.cli.exit_code import exit_code
 from vitron_ros.cli.numbers import number, whole
 
@@ -41,6 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    if STORE in os.environ:
+        end_with_launcher()
     from training.stages import run_stages  # imports torch, of which a process that only starts others has no need
 
     return run_stages(arguments)

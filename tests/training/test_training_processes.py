@@ -185,6 +185,19 @@ def test_sigterm_ends_all_processes_with_a_checkpoint(tmp_path):
     assert (process.returncode, out.strip()) == (0, str(latest(Path(config.out)))), said
 
 
+def test_a_killed_command_leaves_no_process_behind(tmp_path):
+    config = uneven(tmp_path, "out", steps=10_000)
+    with launched(config) as process:
+        while len(ranks := psutil.Process(process.pid).children()) < 2:
+            time.sleep(0.01)
+        process.kill()
+        process.wait()
+        ended, running = psutil.wait_procs(ranks, timeout=120)
+        for each in running:
+            each.kill()
+    assert len(ended) == 2, "they get SIGTERM, on which a run ends with a checkpoint"
+
+
 @pytest.mark.parametrize(
     ("count", "global_batch", "fits"), [(2, 24, True), (2, 0, True), (4, 24, False), (1, 7, False)]
 )
