@@ -51,6 +51,14 @@ def test_what_cannot_be_done_is_one_sentence(photo, tmp_path, capsys, text, code
     assert says in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
+def test_what_was_done_before_a_sentence_failed_is_written(photo, tmp_path, capsys):
+    texts = ["make this blue", "play it back", "draw a zebra"]
+    assert main(["do", photo, *texts, "--region", "18,18,62,62", "--out", str(tmp_path / "out")]) == 1
+    said = capsys.readouterr()
+    assert "zebra" in said.err and f"look at {tmp_path / 'out'}" in said.out
+    assert (cv2.imread(str(tmp_path / "out" / "image.png"))[40, 40, 0] > 100).all()
+
+
 def test_a_job_for_scripts(photo, tmp_path, capsys):
     def look(*arguments):
         code = main([*arguments, "--out", str(tmp_path / arguments[0])])

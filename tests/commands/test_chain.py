@@ -61,6 +61,31 @@ def test_four_steps_pass_their_target_and_their_pictures_on():
             ["recolour: make the mug blue [the mug]", "recolour: make the mug blue [the mug]"],
         ),
         (
+            ["make the mug blue", "make it green", "again"],
+            [
+                "recolour: make the mug blue [the mug]",
+                "recolour: make it green [the mug]",
+                "recolour: make it green [the mug]",
+            ],
+        ),
+        (
+            ["make the mug blue", "undo", "again, but green"],
+            ["recolour: make the mug blue [the mug]", "recolour: make it green [the mug]"],
+        ),
+        (
+            ["move the mug to the left", "undo", "make it red"],
+            ["move: move the mug to the left [the mug]", "recolour: make it red [the mug]"],
+        ),
+        (["draw a red ball", "undo", "redo"], ["generate: draw a red ball", "generate: draw a red ball"]),
+        (
+            ["replace the mug with a red star", "again, but blue", "again, but a green ring"],
+            [
+                "replace: replace the mug with a red star [the mug]",
+                "replace: replace it with a blue star [the mug]",
+                "replace: replace it with a green ring [the mug]",
+            ],
+        ),
+        (
             ["remove the red ring", "again, but the blue ring"],
             ["remove: remove the red ring [the red ring]", "remove: remove the blue ring [the blue ring]"],
         ),
@@ -75,6 +100,7 @@ def test_four_steps_pass_their_target_and_their_pictures_on():
         ),
         (["where is the mug?", "track it"], ["track the mug"]),
         (["track the mug", "undo"], ["track the mug", "release 7"]),
+        (["track the mug", "undo", "track it"], ["track the mug", "release 7", "track the mug"]),
     ],
 )
 def test_a_conversation(texts, done):
@@ -100,6 +126,31 @@ def test_undo_gives_the_result_before_and_in_the_end_there_is_none():
         do("undo", world, conversation, Progress())
 
 
+def test_what_is_done_again_after_undo_works_on_what_the_undone_step_worked_on():
+    again, _ = said(ScriptedWorld(), "make the mug blue", "make it green", "undo", "again, but red")
+    assert again.pictures.done == ("recolour: make the mug blue", "recolour: make it red")
+    again, _ = said(ScriptedWorld(), "make the mug blue", "make it green", "undo", "undo", "again")
+    assert again.pictures.done == ("recolour: make the mug blue",)
+
+
+def test_a_new_step_takes_the_place_of_the_undone_one():
+    texts = ["make the mug blue", "undo", "cut out the ring", "again, but the star"]
+    reply, done = said(ScriptedWorld({"cut out the ring": call("segmentation: the ring")}), *texts)
+    assert done[-1] == "segmentation: cut out the star [the star]" and reply.target.phrase == "the star"
+
+
+def test_everything_is_undone_at_once():
+    texts = ["make the mug blue", "track it", "make it green", "undo everything"]
+    reply, done = said(ScriptedWorld(), *texts)
+    assert reply.text == "undone: make it green, track it, make the mug blue" and done[-1] == "release 7"
+    assert reply.pictures is None
+
+
+def test_what_was_drawn_and_undone_is_nothing_to_refer_to():
+    with pytest.raises(CommandFailure, match="what is meant"):
+        said(ScriptedWorld(), "draw a red ball", "undo", "make it blue")
+
+
 def test_the_other_one_is_another_that_the_same_words_fit():
     everything = Answer(text="", named=(Target(phrase="mug", region=HERE), Target(phrase="mug", region=THERE)))
     world = ScriptedWorld({"where is every mug?": everything})
@@ -114,6 +165,8 @@ def test_the_other_one_is_another_that_the_same_words_fit():
     [
         (["make it blue"], Outcome.REFUSED, "what is meant"),
         (["play it back"], Outcome.REFUSED, "no result yet"),
+        (["change the background to grass"], Outcome.REFUSED, "what stays in front"),
+        ([" "], Outcome.REJECTED, "nothing was said"),
         (["again, but blue"], Outcome.REFUSED, "nothing was done yet"),
         (["the other one"], Outcome.REFUSED, "no object was named"),
         (["cut out the mug", "again, but slowly"], Outcome.NOT_UNDERSTOOD, 'how is "slowly" meant'),

@@ -2,7 +2,8 @@
 
 A sentence may ask for several things, which are done one after the other. Several sentences are one conversation: "it"
 is what the last was about, and there are "undo", "again, but blue" and "the other one". Of a video the whole is worked
-on, unless the sentence speaks of a picture or `--at` is given."""
+on, unless the sentence speaks of a picture or `--at` is given. Where a sentence fails, the result of those before it is
+written."""
 
 import argparse
 import json
@@ -75,6 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     conversation: Conversation[RecordedPictures] = Conversation()
     done: list[dict[str, Any]] = []
+    code = DONE
     try:
         for text in arguments.text:
             reply = _do(text, world, conversation)
@@ -83,14 +85,16 @@ def run(arguments: argparse.Namespace) -> int:
                 print(reply.text)
     except CommandFailure as error:
         print(f"vitron do: {error}", file=sys.stderr)
-        return NOT_FOUND if error.outcome in NOT_DONE else FAILED
+        code = NOT_FOUND if error.outcome in NOT_DONE else FAILED
     pictures = conversation.last_pictures
+    if code != DONE and pictures is None:
+        return code
     path = _write(pictures, arguments.out, arguments.formats) if pictures is not None else None
     if arguments.json:
         print(json.dumps({"source": arguments.source, "done": done, "path": None if path is None else str(path)}))
     elif path is not None:
         print(f"look at {path}")
-    return DONE
+    return code
 
 
 def _do(text: str, world: RecordedWorld, conversation: Conversation[RecordedPictures]) -> Reply[RecordedPictures]:

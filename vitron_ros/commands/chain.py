@@ -13,15 +13,17 @@ from vitron_ros.commands.finding import find_object
 from vitron_ros.commands.plan import Plan, Step, Target, check_plan
 from vitron_ros.commands.reading import with_object
 from vitron_ros.commands.world import P, World
-from vitron_ros.grounding.intent import read_intent
+from vitron_ros.grounding.intent import read_intent, tokenise
 from vitron_ros.modules.module import Progress
 from vitron_ros.region import Region
 
 OnStep = Callable[[int, Plan, str], object]
 """Told before each step: its number from 1, the plan, and what was said so far."""
 FIND_SHARE = 0.2  # of a step's progress, where its object must be found first
+EVERYTHING = frozenset(("all", "everything"))  # beside "undo"
 SAME_IOU = 0.5  # of the boxes of one and the same object
 NO_OBJECT = '"{text}": what is meant? Name the object, or mark it'
+NO_FRONT = '"{text}": what stays in front of it? Name that first, as in "cut out the mug and {text}", or mark it'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -53,7 +55,7 @@ def do(
         Cancelled: `progress` was cancelled.
     """
     if read_intent(text).control == "undo":
-        return _undo(world, conversation)
+        return _undo(world, conversation, is_all=not EVERYTHING.isdisjoint(tokenise(text)))
     marked = world.marked()
     target: Target | None
     pictures: P | None = None
@@ -70,10 +72,13 @@ def do(
             conversation.add(chain.turn())
 
 
-def _undo(world: World[P], conversation: Conversation[P]) -> Reply[P]:
-    undone = conversation.undo()
-    world.release(undone.tracks)
-    said = f"undone: {', '.join(step.text for step in undone.plan)}"
+def _undo(world: World[P], conversation: Conversation[P], is_all: bool) -> Reply[P]:
+    undone = [conversation.undo()]
+    while is_all and conversation.has_done_something:
+        undone.append(conversation.undo())
+    for turn in undone:
+        world.release(turn.tracks)
+    said = f"undone: {', '.join(step.text for turn in undone for step in turn.plan)}"
     return Reply(text=said, target=conversation.target, pictures=conversation.pictures)
 
 
@@ -109,6 +114,7 @@ class _Chain(Generic[P]):
     pictures: P | None
     is_remembered: bool
     result: P | None = None
+    start: tuple[Target | None, P | None] = (None, None)
     inputs: tuple[Target | None, P | None] = (None, None)
     tracks: set[int] = field(default_factory=set)
     found: dict[int, Target] = field(default_factory=dict)
@@ -116,6 +122,7 @@ class _Chain(Generic[P]):
 
     def run(self) -> Reply[P]:
         check_plan(self.plan)
+        self.start = self.target, self.pictures
         self._find_objects()
         count = len(self.plan)
         for index, step in enumerate(self.plan):
@@ -142,6 +149,8 @@ class _Chain(Generic[P]):
             plan=self.plan,
             target=self.target,
             pictures=self.result,
+            start_target=self.start[0],
+            start_pictures=self.start[1],
             input_target=self.inputs[0],
             input_pictures=self.inputs[1],
             tracks=frozenset(self.tracks),
@@ -196,7 +205,8 @@ class _Chain(Generic[P]):
         if not step.needs_object:
             return None
         if self.target is None:
-            raise CommandFailure(Outcome.REFUSED, NO_OBJECT.format(text=step.text))
+            unknown = NO_FRONT if step.action == "background" else NO_OBJECT
+            raise CommandFailure(Outcome.REFUSED, unknown.format(text=step.text))
         if self.target.region is None:
             raise CommandFailure(Outcome.NOT_FOUND, f"nothing is left of {self.target.phrase or 'it'}")
         if self.is_remembered and self.pictures is None and self.target.phrase and not self.target.track_id:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Generic
 
 from vitron_ros.commands.failure import CommandFailure, Outcome
-from vitron_ros.commands.plan import Plan, Target
+from vitron_ros.commands.plan import Plan, Step, Target
 from vitron_ros.commands.reading import read_plan
 from vitron_ros.commands.world import P
 from vitron_ros.grounding import lexicon
@@ -14,7 +14,7 @@ from vitron_ros.grounding.intent import read_intent
 MOST_TURNS = 8
 AGAIN = re.compile(
     r"\W*(?:and |now |please )*(?:(?:do|try) (?:it|that|this) |the same )?"
-    r"(?:once more|again|repeat(?: that| it)?|the same)\b"
+    r"(?:once more|again|re(?:peat|do)(?: that| it)?|the same)\b"
     r"\W*(?:(?:but|and|only|just|this time|now|please)\b\W*)*(?P<change>.*?)\W*",
     re.IGNORECASE,
 )
@@ -32,6 +32,7 @@ class Turn(Generic[P]):
     Attributes:
         target: what it was about in the end.
         pictures: its result; None: it made none.
+        start_target, start_pictures: what it began with.
         input_target, input_pictures: what its last module step worked on.
         tracks: ids of the targets that it began to follow.
     """
@@ -39,6 +40,8 @@ class Turn(Generic[P]):
     plan: Plan
     target: Target | None = None
     pictures: P | None = None
+    start_target: Target | None = None
+    start_pictures: P | None = None
     input_target: Target | None = None
     input_pictures: P | None = None
     tracks: frozenset[int] = frozenset()
@@ -46,17 +49,26 @@ class Turn(Generic[P]):
 
 @dataclass(slots=True, eq=False)
 class Conversation(Generic[P]):
-    """The turns of a conversation, oldest first, at most `MOST_TURNS`. Used by one thread at a time."""
+    """The turns of a conversation. Used by one thread at a time.
+
+    Attributes:
+        turns: oldest first, at most `MOST_TURNS`.
+        undone: the turn that was undone last, without what it made; "it" and "again" may mean it until something is
+            made anew.
+    """
 
     turns: list[Turn[P]] = field(default_factory=list)
+    undone: Turn[P] | None = None
 
     def add(self, turn: Turn[P]) -> None:
         self.turns = [*self.turns, turn][-MOST_TURNS:]
+        if _is_something_made(turn):
+            self.undone = None
 
     @property
     def target(self) -> Target | None:
         """What "it" means."""
-        return next((turn.target for turn in reversed(self.turns) if turn.target is not None), None)
+        return next((turn.target for turn in self._newest_first() if turn.target is not None), None)
 
     @property
     def pictures(self) -> P | None:
@@ -68,17 +80,25 @@ class Conversation(Generic[P]):
         """The newest result of all sentences; what was undone is none."""
         return next((turn.pictures for turn in reversed(self.turns) if turn.pictures is not None), None)
 
+    @property
+    def has_done_something(self) -> bool:
+        """Whether there is a turn to undo."""
+        return any(map(_is_something_made, self.turns))
+
     def undo(self) -> Turn[P]:
         """Forget the newest turn that did something, and give it back.
 
         Raises:
             CommandFailure: there is none.
         """
-        done = [turn for turn in self.turns if turn.pictures is not None or turn.tracks]
+        done = [turn for turn in self.turns if _is_something_made(turn)]
         if not done:
             raise CommandFailure(Outcome.REFUSED, "there is nothing to undo in this conversation")
-        self.turns = self.turns[: self.turns.index(done[-1])]
-        return done[-1]
+        turn = done[-1]
+        self.turns = self.turns[: self.turns.index(turn)]
+        followed = replace(turn.target, track_id=0) if turn.target is not None and turn.tracks else None
+        self.undone = replace(turn, target=turn.input_target or followed, pictures=None, tracks=frozenset())
+        return turn
 
     def read(self, text: str) -> tuple[Plan, Target | None, P | None]:
         """The steps of a sentence, and the target and the pictures that it begins with.
@@ -86,7 +106,8 @@ class Conversation(Generic[P]):
         Raises:
             CommandFailure: it refers to what is not there, or does not say how.
         """
-        last = next((turn for turn in reversed(self.turns) if any(step.kind == "module" for step in turn.plan)), None)
+        turns = self._newest_first()
+        last = next((turn for turn in turns if any(step.kind == "module" for step in turn.plan)), None)
         if match := AGAIN.fullmatch(text):
             if last is None:
                 raise CommandFailure(
@@ -94,7 +115,7 @@ class Conversation(Generic[P]):
                 )
             if change := match["change"].lower():
                 return _changed(last, change)
-            return last.plan, None, None
+            return last.plan, last.start_target, last.start_pictures
         plan = read_plan(text)
         refers_back = plan[0].kind == "play" or (plan[0].needs_object and not plan[0].object)
         return plan, self.target, self.pictures if refers_back else None
@@ -105,12 +126,19 @@ class Conversation(Generic[P]):
         Raises:
             CommandFailure: there was none.
         """
-        last = next((turn for turn in reversed(self.turns) if turn.target and turn.target.region), None)
+        last = next((turn for turn in self._newest_first() if turn.target and turn.target.region), None)
         if last is None or last.target is None or not last.target.phrase:
             said = "no object was named in this conversation of which there could be another"
             raise CommandFailure(Outcome.REFUSED, said)
         done = last.input_target or last.target  # where it was before anything was moved
         return tuple(replace(step, object="") for step in last.plan if step.kind != "ask"), done
+
+    def _newest_first(self) -> list[Turn[P]]:
+        return [*([self.undone] if self.undone else []), *reversed(self.turns)]
+
+
+def _is_something_made(turn: Turn[P]) -> bool:
+    return turn.pictures is not None or bool(turn.tracks)
 
 
 def _changed(last: Turn[P], change: str) -> tuple[Plan, Target | None, P | None]:
@@ -122,6 +150,11 @@ def _changed(last: Turn[P], change: str) -> tuple[Plan, Target | None, P | None]
         again = replace(step, text=f"make it {colour.group()}", object="")
     elif step.action == "generate" and is_colour_alone and colour is not None and COLOUR.search(step.text):
         again = replace(step, text=COLOUR.sub(colour.group(), step.text, count=1))
+    elif step.action == "replace" and is_colour_alone and colour is not None and COLOUR.search(_replacement(step)):
+        thing = COLOUR.sub(colour.group(), _replacement(step), count=1)
+        again = replace(step, text=f"{LEADS['replace']} with {thing}", object="")
+    elif step.action == "replace" and change.startswith(("a ", "an ")):
+        again = replace(step, text=f"{LEADS['replace']} with {change}", object="")
     elif step.action in LEADS and read_intent(f"{LEADS[step.action]} {change}").actions == {step.action}:
         again = replace(step, text=f"{LEADS[step.action]} {change}", object="")
     elif change.startswith("the ") and step.object:
@@ -129,3 +162,8 @@ def _changed(last: Turn[P], change: str) -> tuple[Plan, Target | None, P | None]
     else:
         raise CommandFailure(Outcome.NOT_UNDERSTOOD, f'"{step.text}" again, but how is "{change}" meant? Say all of it')
     return (again, *last.plan[last.plan.index(step) + 1 :]), last.input_target, last.input_pictures
+
+
+def _replacement(step: Step) -> str:
+    """What is put in the place of the object."""
+    return step.text.rpartition(" with ")[2] if " with " in step.text else ""

@@ -79,8 +79,10 @@ def check_plan(plan: Plan) -> None:
     for step in plan:
         if (step.kind == "module") != (step.action is not None):
             raise CommandFailure(Outcome.REJECTED, f'the step "{step.text}" names no action of a module')
-        if not step.text or len(step.text) > LONGEST:
-            raise CommandFailure(Outcome.REJECTED, f"a step has from 1 to {LONGEST:,} characters")
+        if not step.text:
+            raise CommandFailure(Outcome.REJECTED, "nothing was said; say what to do, or ask a question")
+        if len(step.text) > LONGEST:
+            raise CommandFailure(Outcome.REJECTED, f"a step has {LONGEST:,} characters at most; say it in fewer words")
         if step.kind == "track" and step.is_clip is False:
             raise CommandFailure(Outcome.REJECTED, f'"{step.text}" speaks of one image, in which nothing is followed')
 
