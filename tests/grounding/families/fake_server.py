@@ -113,6 +113,7 @@ class FakeServer:
         faults: what the next requests meet in place of their answer, one each.
         asked: every chat request.
         most_at_once: chat requests that were open side by side.
+        least_at_once: that must have been open side by side before any is answered.
         images: by uuid, that it remembers.
     """
 
@@ -121,7 +122,7 @@ class FakeServer:
         self.latency_s, self.models, self.port = 0.0, [MODEL], 0
         self.faults: deque[Fault] = deque()
         self.asked: list[Exchange] = []
-        self.open = self.most_at_once = 0
+        self.open = self.most_at_once = self.least_at_once = 0
         self.images: dict[str, dict] = {}
 
     def __enter__(self) -> "FakeServer":
@@ -173,11 +174,14 @@ class FakeServer:
         self.open += 1
         self.most_at_once = max(self.most_at_once, self.open)
         try:
-            await (self.faults.popleft() if self.faults else self._answer)(exchange)
+            await (self.faults.popleft() if self.faults else self.reply_to)(exchange)
         finally:
             self.open -= 1
 
-    async def _answer(self, exchange: Exchange) -> None:
+    async def reply_to(self, exchange: Exchange) -> None:
+        """What becomes of a request that meets no fault."""
+        while self.most_at_once < self.least_at_once:
+            await asyncio.sleep(0.005)
         if not await exchange.stays(self.latency_s):
             return exchange.writer.close()
         if not self._recall(exchange):

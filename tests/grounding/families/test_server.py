@@ -42,7 +42,7 @@ def model(server):
 
 
 def find(text="the mug", frames=None, **terms):
-    terms = {"deadline_ns": time.monotonic_ns() + 5_000_000_000, **terms}
+    terms = {"deadline_ns": time.monotonic_ns() + 60_000_000_000, **terms}
     return ModelRequest(id="1", task=Task.FIND, frames=frames or (frame(),), text=text, **terms)
 
 
@@ -289,17 +289,14 @@ def test_a_fault_costs_one_request_of_a_batch(server, model, fault):
 
 
 def test_a_cancelled_request_ends_while_others_are_answered(server, model):
-    cancelled = threading.Event()
     server.faults.append(silence)
-    server.latency_s = 0.1
-    threading.Timer(0.2, cancelled.set).start()
-    replies = model.reply([find(is_cancelled=cancelled.is_set)])
+    replies = model.reply([find(is_cancelled=lambda: bool(server.asked))])
     assert replies[0].status is ReplyStatus.CANCELLED and server.asked[0].is_gone.wait(20)
 
 
 def test_robots_do_not_wait_for_each_others_cameras(server):
-    """Four robots at one server that answers each after 0.2 s; one robot's question hangs."""
-    server.latency_s = 0.2
+    """Four robots at one server; one robot's question hangs, and those of the others are open beside it."""
+    server.least_at_once = 4
     robots = [load_model(server.url, ModelRun()) for _ in range(4)]
     server.faults.append(silence)
     stop = threading.Event()
@@ -319,11 +316,11 @@ def test_robots_do_not_wait_for_each_others_cameras(server):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join()
     assert [reply.status for reply in replies] == [ReplyStatus.OK] * 6
     assert hanging.is_alive() and server.most_at_once >= 4
     stop.set()
-    hanging.join(5)
+    hanging.join()
     for robot in robots:
         robot.close()
 
