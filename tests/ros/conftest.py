@@ -11,7 +11,7 @@ import rclpy
 
 from tests.conftest import DOMAINS
 from tests.ros.rig import Camera, running_node
-from vitron_ros.ros import clock_watch, remote_action
+from vitron_ros.ros import blocking_calls, clock_watch, remote_action
 from vitron_ros.ros_tools.probe import Probe
 
 NEXT_DOMAIN = itertools.cycle(DOMAINS[:-1])
@@ -30,6 +30,7 @@ def patience(monkeypatch):
     """
     monkeypatch.setattr(remote_action, "SILENCE_S", 20.0)
     monkeypatch.setattr(clock_watch, "PATIENCE_S", 20.0)
+    monkeypatch.setattr(blocking_calls, "REPLY_S", 20.0)
 
 
 @pytest.fixture

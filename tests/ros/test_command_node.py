@@ -133,7 +133,8 @@ def test_four_steps_of_one_sentence(rig):
         (Module.VIDEO_SEGMENTATION, ["segmentation: cut it out"]),
         (Module.VIDEO_EDITING, ["recolour: make it red"]),
     ]
-    assert len(shown) == len(result.images) and shown[0].header.stamp != result.images[0].header.stamp
+    rig.camera.run_until(lambda: len(shown) == len(result.images))
+    assert shown[0].header.stamp != result.images[0].header.stamp
     tracks = rig.probe.tracks[-1][1].tracks
     assert [track.id for track in tracks] == [result.tracks[0].id], "it is still followed"
     again = rig.say("again, but green")

@@ -1,5 +1,7 @@
 """The node rig over real DDS: one id for two cameras, one goal for both, and what it refuses."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -14,7 +16,7 @@ from vitron_msgs.action import TrackObject
 from vitron_msgs.msg import Track3D, Track3DArray, TrackArray
 
 from tests.ros.colour_model import ColourModel
-from tests.ros.rig import running, running_node
+from tests.ros.rig import WAIT_S, running, running_node
 from vitron_ros.region import Region
 from vitron_ros.ros import qos, remote_action
 from vitron_ros.ros.conversions import image_message, ns_from_time, region_message
@@ -62,13 +64,12 @@ class Cameras:
                 header = Header(stamp=stamp, frame_id=self.frames[name])
                 self._tracks[name].publish(Track3DArray(header=header, camera=name, tracks=[track]))
 
-    def run_until(self, condition, step=lambda: None, shows=900):
-        for _ in range(shows):
-            if condition():
-                return
+    def run_until(self, condition, step=lambda: None):
+        deadline = time.monotonic() + WAIT_S
+        while not condition():
+            assert time.monotonic() < deadline, "the condition never came true"
             self.show()
             step()
-        raise AssertionError("the condition never came true")
 
     def send(self, **fields):
         goal = TrackObject.Goal(**fields)
@@ -152,7 +153,7 @@ def test_a_position_that_is_not_believed_makes_the_target_less_sure(probe, camer
         return [track for message in cameras.merged for track in message.tracks
                 if track.id == 1 and track.covariance[0] > before.covariance[0]]  # fmt: skip
 
-    cameras.run_until(unsure, step=lambda: cameras.place({"left": 7}), shows=30)
+    cameras.run_until(unsure, step=lambda: cameras.place({"left": 7}))
     assert abs(unsure()[0].position.y - before.position.y) < 0.3
 
 

@@ -20,8 +20,8 @@ def folder(tmp_path):
     for name in (*DEAD, ALIVE, STARTING, *OTHERS):
         (tmp_path / name).write_bytes(bytes(8192))
         (tmp_path / f"{name}_el").touch()
-        if name != STARTING:
-            os.utime(tmp_path / f"{name}_el", (time.time() - 60,) * 2)
+        age_s = -600 if name == STARTING else 60  # it starts, however long the test takes
+        os.utime(tmp_path / f"{name}_el", (time.time() - age_s,) * 2)
     with (tmp_path / f"{ALIVE}_el").open("rb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield tmp_path
