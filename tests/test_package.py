@@ -54,3 +54,13 @@ def test_what_pip_installs_rosdep_installs_too_or_the_docs_name():
     assert not [
         name for name in names if name not in ROSDEP and not re.search(rf"pip install .*\b{name}\b", by_hand)
     ], "rosdep has no key, and no word"
+
+
+def test_every_interface_package_that_is_imported_is_a_dependency():
+    sources = (path.read_text() for path in (ROOT / "vitron_ros").rglob("*.py"))
+    imported = {
+        name for text in sources for name in re.findall(r"^\s*from (\w+_(?:msgs|srvs|interfaces))\.", text, re.M)
+    }
+    keys = {item.text for item in ElementTree.parse(ROOT / "package.xml").getroot() if item.tag.endswith("depend")}
+    assert "vitron_msgs" in imported
+    assert imported <= keys

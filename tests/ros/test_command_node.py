@@ -164,6 +164,7 @@ def test_the_topic_answers_and_a_stop_ends_a_chain_in_its_middle(rig):
     answers = []
     rig.probe.create_subscription(String, "answer", lambda message: answers.append(message.data), qos.EVENTS)
     publisher = rig.probe.create_publisher(String, "command", qos.EVENTS)
+    rig.probe.settle("command")
     rig.camera.run_until(lambda: publisher.get_subscription_count() > 0)
     rig.segmentation.gate.clear()
     publisher.publish(String(data="cut out the blue square and make it red"))
@@ -190,6 +191,7 @@ def test_a_node_that_goes_in_mid_command_says_so_and_ends_what_it_began(rig, tra
         10,
     )
     publisher = rig.probe.create_publisher(String, "command", qos.EVENTS)
+    rig.probe.settle("command")
     rig.camera.run_until(lambda: publisher.get_subscription_count() > 0)
     rig.segmentation.gate.clear()
     publisher.publish(String(data="cut out the blue square"))

@@ -36,12 +36,31 @@ def wait_until(condition: Callable[[], bool], progress: Progress, timeout_s: flo
         time.sleep(POLL_S)
 
 
-def in_executor(node: Node, work: Callable[[], T], progress: Progress) -> T:
-    """What `work` gives in the executor's thread, which owns the node's clients."""
+def in_executor(node: Node, work: Callable[[], T], progress: Progress, drop: Callable[[T], object] | None = None) -> T:
+    """What `work` gives in the executor's thread, which owns the node's clients.
+
+    Args:
+        drop: takes what it gives, in that thread, where nobody waits for it any more.
+    """
+    is_dropped = False
+
+    def step() -> T | None:
+        return None if is_dropped else work()
+
+    def take_back(done: Future) -> None:
+        if drop is not None and done.result() is not None:
+            drop(done.result())
+
     executor = node.executor
     assert executor is not None
-    task: Any = executor.create_task(work)
-    wait_until(task.done, progress, REPLY_S, CommandFailure(Outcome.INTERNAL_ERROR, "the node's executor stands still"))
+    task: Any = executor.create_task(step)
+    stuck = CommandFailure(Outcome.INTERNAL_ERROR, "the node's executor stands still")
+    try:
+        wait_until(task.done, progress, REPLY_S, stuck)
+    except (CommandFailure, Cancelled):
+        is_dropped = True
+        task.add_done_callback(take_back)
+        raise
     result: T = task.result()
     return result
 
@@ -78,11 +97,18 @@ class BlockingClient:
             if hear is not None:
                 hear(message.feedback)
 
+        def give_up(sent: Future) -> None:
+            sent.add_done_callback(self._cancel_unwanted)
+
         sent: Future = in_executor(
-            self._node, lambda: self._client.send_goal_async(goal, feedback_callback=on_feedback), progress
+            self._node, lambda: self._client.send_goal_async(goal, feedback_callback=on_feedback), progress, give_up
         )
         silent = CommandFailure(Outcome.UNREACHABLE, f"the node {self._server} is silent: it has died, or hangs")
-        wait_until(sent.done, progress, REPLY_S, silent)
+        try:
+            wait_until(sent.done, progress, REPLY_S, silent)
+        except (CommandFailure, Cancelled):
+            give_up(sent)
+            raise
         handle: ClientGoalHandle = sent.result()
         if not handle.accepted:
             said = f"the node {self._server} does not take this; it may be inactive or have no such camera: see its log"
@@ -92,8 +118,8 @@ class BlockingClient:
     def result(self, handle: ClientGoalHandle, progress: Progress, timeout_s: float) -> Any:
         """The result of a goal; where waiting for it ends otherwise, the goal is cancelled."""
         late = CommandFailure(Outcome.TIMEOUT, f"the node {self._server} did not answer within {timeout_s:g} s")
-        future: Future = in_executor(self._node, handle.get_result_async, progress)
         try:
+            future: Future = in_executor(self._node, handle.get_result_async, progress)
             wait_until(future.done, progress, timeout_s, late)
         except (CommandFailure, Cancelled):
             self.cancel(handle)
@@ -105,6 +131,12 @@ class BlockingClient:
         self._to_cancel.put(handle)
         if self._node.executor is not None:
             self._node.executor.create_task(self._send_cancels)
+
+    def _cancel_unwanted(self, sent: Future) -> None:
+        """A goal that was accepted when nobody waited for it any more."""
+        handle = sent.result()
+        if handle is not None and handle.accepted:
+            self.cancel(handle)
 
     def _send_cancels(self) -> None:
         """In the executor's thread; once more by `destroy`, which the executor's task may come after."""

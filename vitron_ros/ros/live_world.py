@@ -35,7 +35,7 @@ from vitron_ros.ros.conversions import (
 )
 from vitron_ros.ros.image_history import ImageHistory
 from vitron_ros.ros.module_messages import SHOWN, frames_from_messages
-from vitron_ros.ros.remote_action import RemoteAction
+from vitron_ros.ros.remote_action import RemoteAction, RemoteGoal
 from vitron_ros.tracking.soft_mask import bounding_box
 
 MODULE_TIMEOUT_S = 3600.0  # the module's node has a limit of its own, and is known to live by its feedback
@@ -244,7 +244,9 @@ class LiveWorld:
             heard[0] = feedback.progress
             self.preview = list(feedback.preview) or self.preview
 
-        call = in_executor(self._links.node, lambda: self._links.modules[node].run(goal, hear), progress)
+        call = in_executor(
+            self._links.node, lambda: self._links.modules[node].run(goal, hear), progress, RemoteGoal.cancel
+        )
         late = CommandFailure(Outcome.TIMEOUT, f"the node {node} did not end within {MODULE_TIMEOUT_S:g} s")
 
         def is_done() -> bool:
@@ -342,9 +344,9 @@ class LiveWorld:
         stamp = [0]
         client = self._links.track
         handle = client.send(goal, progress, hear)
-        ended: Any = in_executor(self._links.node, handle.get_result_async, progress)
         late = CommandFailure(Outcome.TIMEOUT, f"the node perception did not find {phrase} in time")
         try:
+            ended: Any = in_executor(self._links.node, handle.get_result_async, progress)
             wait_until(lambda: bool(heard) or ended.done(), progress, self._config.answer_timeout, late)
         except (CommandFailure, Cancelled):
             client.cancel(handle)

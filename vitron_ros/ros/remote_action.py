@@ -1,6 +1,7 @@
 """Goals of other nodes, without blocking: a node that dies while its goal runs is noticed."""
 
 import time
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.node import Node
 from rclpy.task import Future
+from unique_identifier_msgs.msg import UUID
 
 from vitron_ros.ros import qos
 
@@ -25,12 +27,24 @@ OnFeedback = Callable[[Any], object]
 class RemoteGoal:
     """One goal on its way. Its executor's thread owns it.
 
+    Args:
+        name: the node's.
+        on_life: called whenever the node speaks of this goal, also after its end.
+
     Attributes:
         result: of the action's type, always in the end: with UNREACHABLE where the node is not there, or has died.
         was_silent: it ended so, after the goal was sent.
     """
 
-    def __init__(self, client: ActionClient, action: Any, goal: Any, on_feedback: OnFeedback | None, name: str) -> None:
+    def __init__(
+        self,
+        client: ActionClient,
+        action: Any,
+        goal: Any,
+        on_feedback: OnFeedback | None,
+        name: str,
+        on_life: Callable[[], object],
+    ) -> None:
         self.result = Future()
         self.was_silent = False
         self._client = client
@@ -38,15 +52,18 @@ class RemoteGoal:
         self._goal: Any = goal  # None: it was sent
         self._on_feedback = on_feedback
         self._name = name
-        self._handle: ClientGoalHandle | None = None
+        self._on_life = on_life
+        self._handle: ClientGoalHandle | None = None  # once it was sent
+        self._is_followed = False  # it was accepted, and its result is waited for
         self._is_cancelled = False
         self._heard_s = time.monotonic()
 
     def cancel(self) -> None:
         """Ask the node to stop; the result comes as ever, with CANCELED."""
-        self._is_cancelled = True
-        if self._handle is not None and not self.result.done():
-            self._handle.cancel_goal_async()
+        if not self.result.done():
+            self._is_cancelled = True
+            if self._handle is not None:
+                self._handle.cancel_goal_async()
 
     def look(self, *, is_ready: bool) -> None:
         """Send the goal once the server is ready, and fail where nothing was heard for `SILENCE_S`."""
@@ -57,10 +74,15 @@ class RemoteGoal:
         elif self._goal is not None and is_ready:
             goal, self._goal = self._goal, None
             self._heard_s = time.monotonic()
-            self._client.send_goal_async(goal, feedback_callback=self._hear).add_done_callback(self._accept)
+            goal_id = UUID(uuid=list(uuid.uuid4().bytes))
+            # Made before the node has accepted, so that a goal can be cancelled at any time.
+            self._handle = ClientGoalHandle(self._client, goal_id, self._action.Impl.SendGoalService.Response())
+            sent = self._client.send_goal_async(goal, feedback_callback=self._hear, goal_uuid=goal_id)
+            sent.add_done_callback(self._accept)
         elif time.monotonic() - self._heard_s > SILENCE_S:
             self.was_silent = self._goal is None
             what = "is silent: it has died, or its machine has" if self.was_silent else "is not there: start it"
+            self.cancel()  # should it only have hung, nobody wants the goal any more
             self.fail(f"the node {self._name} {what}")
 
     def fail(self, text: str) -> None:
@@ -70,28 +92,29 @@ class RemoteGoal:
     def _accept(self, future: Future) -> None:
         handle = future.result()
         if handle is not None and handle.accepted:
-            self._follow(handle)
+            self._follow()
         else:
             self.fail(f"the node {self._name} does not take this goal: activate it, or see its log")
 
-    def _follow(self, handle: ClientGoalHandle) -> None:
+    def _follow(self) -> None:
         """Wait for the result of a goal that was accepted."""
         self._heard_s = time.monotonic()
-        if self._handle is None:
-            self._handle = handle
-            if self._is_cancelled:
-                handle.cancel_goal_async()
-            handle.get_result_async().add_done_callback(self._finish)
+        self._on_life()
+        if self._handle is not None and not self._is_followed:
+            self._is_followed = True
+            if self._is_cancelled:  # by a request that may have come before the goal
+                self._handle.cancel_goal_async()
+            self._handle.get_result_async().add_done_callback(self._finish)
 
     def _hear(self, message: Any) -> None:
         # Feedback says that the goal was accepted, too: a server that has not found its client yet loses its response.
-        response = self._action.Impl.SendGoalService.Response(accepted=True)
-        self._follow(ClientGoalHandle(self._client, message.goal_id, response))
+        self._follow()
         if self._on_feedback is not None and not self.result.done():
             self._on_feedback(message.feedback)
 
     def _finish(self, future: Future) -> None:
         response = future.result()
+        self._on_life()
         if response is None or response.status == GoalStatus.STATUS_UNKNOWN:
             self.fail(f"the node {self._name} was started again, and its goal is gone: send it again")
         else:
@@ -130,7 +153,7 @@ class RemoteAction:
 
     def run(self, goal: Any, on_feedback: OnFeedback | None = None) -> RemoteGoal:
         """Send a goal; its end comes in `RemoteGoal.result`, a failure within 5 s of the node's death."""
-        call = RemoteGoal(self._client, self._action, goal, on_feedback, self._name)
+        call = RemoteGoal(self._client, self._action, goal, on_feedback, self._name, self._revive)
         self._calls.append(call)
         self._look()
         return call
@@ -165,6 +188,10 @@ class RemoteAction:
             self._dead |= dict.fromkeys(self._endpoints(), now_s)
             self._ready_s = None
         self._dead = {endpoint: since_s for endpoint, since_s in self._dead.items() if now_s - since_s < FORGET_S}
+
+    def _revive(self) -> None:
+        """A node that was taken for dead has spoken: it only hung."""
+        self._dead.clear()
 
     def _endpoints(self) -> set[bytes]:
         """Of the servers that seem to be there."""
