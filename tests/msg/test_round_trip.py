@@ -119,7 +119,8 @@ def test_an_action_comes_back_equal(peers, kind):
 
     server = ActionServer(there.node, kind, f"round_trip_{kind.__name__}", execute)
     client = ActionClient(here.node, kind, f"round_trip_{kind.__name__}")
-    spin_until(peers, client.server_is_ready, "discovery")
+    services = [f"round_trip_{kind.__name__}/_action/{name}" for name in ("send_goal", "get_result")]
+    spin_until(peers, lambda: client.server_is_ready() and all(map(there.node.count_clients, services)), "discovery")
     asked = client.send_goal_async(goal, feedback_callback=lambda message: feedbacks.append(message.feedback))
     spin_until(peers, asked.done, "the answer to the goal")
     finished = asked.result().get_result_async()

@@ -10,8 +10,8 @@ pytest.importorskip("vitron_msgs", reason="vitron_msgs is not installed")
 import rclpy
 
 from tests.conftest import DOMAINS
-from tests.ros.rig import Camera, running_node
-from vitron_ros.ros import blocking_calls, clock_watch, remote_action
+from tests.ros.rig import WAIT_S, Camera, running_node
+from vitron_ros.ros import blocking_calls, clock_watch, live_world, remote_action
 from vitron_ros.ros_tools.probe import Probe
 
 NEXT_DOMAIN = itertools.cycle(DOMAINS[:-1])
@@ -31,6 +31,7 @@ def patience(monkeypatch):
     monkeypatch.setattr(remote_action, "SILENCE_S", 20.0)
     monkeypatch.setattr(clock_watch, "PATIENCE_S", 20.0)
     monkeypatch.setattr(blocking_calls, "REPLY_S", 20.0)
+    monkeypatch.setattr(live_world, "MARGIN_S", WAIT_S)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from vitron_msgs.action import Command, RunModule
 from tests.fakes import ScriptedModel
 from tests.modules.fake_backend import FakeBackend
 from tests.ros.endless_module import endless_module
-from tests.ros.rig import Camera, running, running_node
+from tests.ros.rig import WAIT_S, Camera, running, running_node
 from vitron_ros.grounding.request import ModelReply, ReplyStatus, Task
 from vitron_ros.model.answers import Invocation
 from vitron_ros.module_registry import Module
@@ -27,6 +27,7 @@ from vitron_ros.ros.module_node import ModuleNode
 
 pytestmark = pytest.mark.ros
 WIDTH, HEIGHT = 160, 120
+PATIENCE = {"history": 30.0, "answer_timeout": WAIT_S}  # whatever a busy machine holds up
 
 
 class BlueSquare(ScriptedModel):
@@ -79,7 +80,7 @@ def running_rig(probe, *modules):
         for name, backend in backends.items():
             load = functools.partial(lambda *_, given: given, given=backend)
             nodes.enter_context(running(functools.partial(ModuleNode, name, load), niceness=0))
-        node = nodes.enter_context(running(CommandNode, clip_duration=0.4, feedback_rate=100.0))
+        node = nodes.enter_context(running(CommandNode, clip_duration=0.4, feedback_rate=100.0, **PATIENCE))
         camera = Camera(probe, size=(WIDTH, HEIGHT))
         camera.pictures = scene()
         client = ActionClient(probe, Command, "command", **qos.GOAL_SERVICES)

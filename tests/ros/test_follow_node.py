@@ -34,36 +34,42 @@ from vitron_ros.simulation.walk import CAMERA_PERIOD_NS, MUG, TARGET_PHRASE, Wal
 
 pytestmark = pytest.mark.ros
 ANSWER_S = 20.0
-COMMAND_S = 0.5  # for what the robot is told to arrive
 STOP_NS = 300_000_000
 
 
 class Field:
-    """The simulated robot and a client of the node follow; time stands still until `step` lets it go on."""
+    """The simulated robot and a client of the node follow; time stands still until `step` lets it go on.
+
+    Attributes:
+        node: the node follow, which `step` waits for while it has a goal; None: there is none, or it is not waited for.
+        placed_ns, decided_ns: stamps of the tracks in space that have come here, and that the node follow has acted on.
+    """
 
     def __init__(self, walk):
         rclpy.init(args=[])
         self.robot = RobotSimulation(walk)
         self.walk = walk
-        self.shot = None
-        self.placed_ns = []  # stamps of the tracks in space that have come
+        self.shot = self.node = None
+        self.placed_ns, self.decided_ns = [], []
         self.stamped = []
         self.robot.create_subscription(Track3DArray, "tracks_3d", self._on_tracks, qos.TRACKS)
-        self.robot.create_subscription(TwistStamped, "cmd_vel_stamped", self.stamped.append, qos.COMMAND_VELOCITY)
+        self.robot.create_subscription(TwistStamped, "cmd_vel_stamped", self._on_stamped, qos.COMMAND_VELOCITY)
         self.follow = ActionClient(self.robot, TrackObject, "follow", **qos.GOAL_SERVICES)
         self.stop = self.robot.create_client(Trigger, "follow/stop")
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self.robot)
 
+    def _on_stamped(self, message):
+        self.stamped.append(message)
+        self.walk.robot.command = Velocity(message.twist.linear.x, message.twist.angular.z)
+
     def _on_tracks(self, message):
         self.placed_ns.append(ns_from_time(message.header.stamp))
 
-    def spin_until(self, condition, timeout_s=ANSWER_S, tick=lambda: None, *, is_needed=True):
+    def spin_until(self, condition, timeout_s=ANSWER_S, tick=lambda: None):
         deadline = time.monotonic() + timeout_s
         while not condition():
-            if time.monotonic() > deadline:
-                assert not is_needed, "the condition never came true"
-                break
+            assert time.monotonic() < deadline, "the condition never came true"
             self._executor.spin_once(timeout_sec=0.01)
             tick()
 
@@ -73,12 +79,20 @@ class Field:
             self._executor.spin_once(timeout_sec=0.005)
 
     def step(self, *, is_answered=True):
-        """The next image; perception and the robot's commands are waited for."""
+        """The next image; perception, the node follow and the robot, which does what that says, are waited for."""
         self.robot.advance(CAMERA_PERIOD_NS)
         self.shot = self.robot.shoot()
         if is_answered:
             self.spin_until(lambda: self.walk.time_ns in self.placed_ns)
         self.spin_for(0.02)
+        self.spin_until(lambda: self._is_driven(is_answered=is_answered), tick=lambda: self.robot.advance(0))
+
+    def _is_driven(self, *, is_answered):
+        if self.node is None or not self.node._action.open:
+            return True
+        controller, time_ns = self.node.controller, self.walk.time_ns
+        has_decided = controller._stepped_ns == time_ns and (time_ns in self.decided_ns or not is_answered)
+        return has_decided and self.walk.robot.command == controller._velocity
 
     def connect(self):
         """Until perception answers images and the node follow takes goals."""
@@ -157,8 +171,15 @@ def test_a_robot_goes_by_positions_of_its_camera_or_of_itself_alone(frame_id, ro
 
 
 @pytest.fixture
-def field():
+def field(monkeypatch):
     made = Field(Walk(has_crossing=False))
+    act = FollowNode._on_tracks
+
+    def on_tracks(node, camera, message):
+        act(node, camera, message)
+        made.decided_ns.append(ns_from_time(message.header.stamp))
+
+    monkeypatch.setattr(FollowNode, "_on_tracks", on_tracks)
     yield made
     made.close()
 
@@ -170,8 +191,9 @@ def perception():
 
 
 @pytest.fixture
-def follow():
+def follow(field):
     with running(FollowNode, use_sim_time=True, feedback_rate=1000.0) as node:
+        field.node = node
         yield node
 
 
@@ -183,6 +205,9 @@ def start(field):
     """The handle of a goal for which the robot drives."""
     handle = field.send(field.box_goal())
     assert handle.accepted
+    field.spin_until(
+        lambda: any(goal.remote and goal.remote._handle for goal in list(field.node._action.open.values()))
+    )
     field.drive(partial(moves, field))
     return handle
 
@@ -192,7 +217,6 @@ def stand(field, since_ns, *, is_answered=True):
     while field.walk.robot.command != STOP:
         assert field.walk.time_ns + CAMERA_PERIOD_NS - since_ns <= STOP_NS, "the robot goes on"
         field.step(is_answered=is_answered)
-        field.spin_until(lambda: field.walk.robot.command == STOP, COMMAND_S, is_needed=False)
 
 
 def test_the_robot_moves_for_its_goal_alone_and_stops_however_that_ends(field, perception, follow):
@@ -274,7 +298,7 @@ def test_commands_may_be_stamped(field, perception):
     with running(
         partial(FollowNode, cli_args=names),
         use_sim_time=True, feedback_rate=1000.0, command_type="TwistStamped", base_frame="base"
-    ):  # fmt: skip
+    ) as field.node:  # fmt: skip
         field.connect()
         handle = field.send(field.box_goal())
         field.drive(lambda: field.stamped and field.stamped[-1].twist.linear.x > 0)

@@ -24,6 +24,7 @@ from vitron_ros.grounding.request import Grounded, ModelReply, ReplyStatus, Task
 from vitron_ros.model.answers import Invocation as ModelInvocation
 from vitron_ros.module_registry import Module
 from vitron_ros.ros import qos
+from vitron_ros.ros.converse_action import ConverseAction
 from vitron_ros.ros_tools.pattern_camera import pictures, target_boxes
 
 pytestmark = pytest.mark.ros
@@ -463,11 +464,13 @@ def test_a_standing_question_that_leads_nowhere_ends_with_the_reason(probe, talk
         assert future.result().result.error_code == outcome
 
 
-def test_a_standing_question_ends_after_its_duration_and_with_the_node(probe, talk):
+def test_a_standing_question_ends_after_its_duration_and_with_the_node(probe, talk, monkeypatch):
     door = Door()
     with node_with(model(door), keyframe_period=0.05) as node:
         camera, talker = start(Camera(probe), probe), talk()
-        short = talker.ask("tell me when", standing=True, duration=Duration(nanosec=500_000_000)).get_result_async()
+        # Two seconds pass when both have been answered.
+        monkeypatch.setattr(ConverseAction, "_now_ns", lambda action: 2 * 10**9 * (len(talker.heard) >= 2))
+        short = talker.ask("tell me when", standing=True, duration=Duration(sec=1)).get_result_async()
         long = talker.ask("tell me when", standing=True).get_result_async()
         camera.run_until(short.done)
         assert (short.result().result.error_code, short.result().result.reply) == (Converse.Result.NONE, "no")

@@ -81,7 +81,7 @@ def test_a_request_that_cannot_be_is_answered_at_once(scene):
 @pytest.mark.parametrize("transition", ["deactivate", "shutdown"])
 def test_a_caller_that_waits_is_answered_when_the_node_goes(probe, scene, transition):
     future = scene.track.call_async(TrackPhrase.Request(prompt="the yellow circle"))
-    scene.camera.run(5)
+    scene.camera.run_until(lambda: scene.node._phrases._waiting)
     scene.node.executor.create_task(getattr(scene.node, f"trigger_{transition}"))
     probe.spin_until(future.done, 20)
     assert not future.result().success

@@ -9,6 +9,7 @@ from tests.fakes import ScriptedTracker, frame
 from vitron_ros.config import PipelineConfig
 from vitron_ros.errors import ImageError
 from vitron_ros.region import Region
+from vitron_ros.streaming import worker
 from vitron_ros.streaming.goals import Outcome, TrackRequest
 from vitron_ros.streaming.pipeline import CameraPipeline
 from vitron_ros.streaming.worker import CameraWorker
@@ -65,14 +66,16 @@ def rig():
         made.worker.stop()
 
 
-def test_bad_images_are_counted_logged_once_and_the_stream_goes_on(rig, caplog):
+def test_bad_images_are_counted_logged_once_and_the_stream_goes_on(rig, caplog, monkeypatch):
+    monkeypatch.setattr(worker, "BAD_FRAME_LOG_PERIOD_S", 3600.0)
     with caplog.at_level(logging.WARNING):
         for message in (0, -1, -1, 1):
             rig.put(message)
     summary = rig.worker.summary()
     assert (summary.processed, summary.bad, summary.last_error) == (2, 2, "cut off")
     assert [report.frame.index for report in rig.reports] == [0, 1]
-    assert len(caplog.records) == 1, "one line a second, not one an image"
+    said = [record.getMessage() for record in caplog.records]
+    assert said.count("image skipped: cut off") == 1, "one line a second, not one an image"
     assert rig.worker.skipped == 2
 
 
