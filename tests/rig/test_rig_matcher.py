@@ -44,6 +44,27 @@ def test_a_target_keeps_its_id_across_a_gap_that_its_speed_explains():
     assert set(ids) == {1}
 
 
+def test_where_time_begins_anew_the_same_thing_has_a_new_id_in_both_cameras():
+    matcher = RigMatcher()
+
+    def position(step):
+        return (2, 2 - 0.06 * step, 0)
+
+    def both(step):
+        return ["left", "right"]
+
+    assert set(walk(matcher, 30, position, both)) == {1}
+    assert set(walk(matcher, 30, position, both)) == {2}
+    assert len(matcher.targets) == 1
+
+
+def test_images_of_a_camera_that_come_out_of_order_change_no_id():
+    matcher = RigMatcher()
+    stamps_ns = [step * PERIOD_NS for step in (1, 2, 4, 3, 6, 5, 7)]
+    ids = [matcher.update("left", [seen("left", 1, (2, 0, 0))], stamp_ns)[0].id for stamp_ns in stamps_ns]
+    assert set(ids) == {1}
+
+
 def test_two_things_of_one_phrase_that_are_apart_are_two():
     matcher = RigMatcher()
     left = matcher.update("left", [seen("left", 1, (2, 1, 0))], 0)

@@ -20,6 +20,7 @@ ACCELERATION = 1.5  # m/s^2, standard deviation of what a target may do
 FIRST_SPEED = 1.0  # m/s, standard deviation of a new target's velocity
 STRANGE_LIMIT = 5  # observations of one track in a row outside the gate of its target, after which they part
 FORGET_S = 20.0  # without any observation; then its place says nothing any more
+JUMP_S = 1.0  # by which a camera's stamps go back where time begins anew, as with a bag that loops
 LONGEST_GATE = 3.0  # m from where it was predicted, however long ago that was
 
 Array = NDArray[np.float64]
@@ -96,13 +97,20 @@ class RigMatcher:
     def __init__(self) -> None:
         self.targets: dict[int, RigTarget] = {}
         self._ids = itertools.count(1)
+        self._newest_ns: dict[str, int] = {}  # by camera
 
     def update(self, camera: str, observations: Sequence[Observation], now_ns: int) -> list[RigTarget]:
         """The target of each observation that one camera made in one image, in their order.
 
+        Where a camera's time begins anew, no target is known any more.
+
         Args:
             now_ns: stamp of the image.
         """
+        if now_ns < self._newest_ns.get(camera, now_ns) - JUMP_S * SECOND_NS:
+            self.targets.clear()
+            self._newest_ns.clear()
+        self._newest_ns[camera] = max(now_ns, self._newest_ns.get(camera, now_ns))
         self._forget(now_ns)
         found: dict[int, RigTarget] = {}
         for index, observation in enumerate(observations):

@@ -10,7 +10,10 @@ from rclpy.parameter import Parameter
 
 from vitron_ros.ros.logs import forward_logs
 from vitron_ros.ros.managed_node import EXPECTED, ManagedNode
+from vitron_ros.ros.namesake_watch import NamesakeWatch
 from vitron_ros.ros.parameters import change_parameters, declare_parameters, read_parameters
+
+NAMESAKE_PERIOD_S = 5.0
 
 Config = TypeVar("Config")
 
@@ -31,6 +34,9 @@ class ConfiguredNode(ManagedNode, Generic[Config]):
         declare_parameters(self, config)
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self.add_post_set_parameters_callback(self._after_set_parameters)
+        self._namesake_watch = NamesakeWatch(self)
+        self._has_namesake = False
+        self.steady_timer(NAMESAKE_PERIOD_S, self._look_for_namesake)
         if self.get_parameter("autostart").value is not False:  # what is no bool is refused by configure
             self._autostart = self.steady_timer(0.0, self._start)
 
@@ -49,6 +55,12 @@ class ConfiguredNode(ManagedNode, Generic[Config]):
         self.destroy_timer(self._autostart)
         if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
             self.trigger_activate()
+
+    def _look_for_namesake(self) -> None:
+        problem = self._namesake_watch.problem
+        if problem and not self._has_namesake:
+            self.get_logger().error(problem)
+        self._has_namesake = bool(problem)
 
     def _on_set_parameters(self, parameters: Sequence[Parameter]) -> SetParametersResult:
         try:

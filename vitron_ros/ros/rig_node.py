@@ -97,6 +97,10 @@ class RigAction(GoalServer[RigGoal]):
             self._expire(goal, now_ns)
 
     def _expire(self, goal: RigGoal, now_ns: int) -> None:
+        # The clock may begin anew, as with a bag that loops.
+        goal.begun_ns, goal.found_ns, goal.seen_ns = (
+            min(time_ns, now_ns) for time_ns in (goal.begun_ns, goal.found_ns, goal.seen_ns)
+        )
         request, codes = goal.request, TrackObject.Result
         timeout_ns = ns_from_duration(request.timeout, "timeout") or int(self._rig.config.timeout * SECOND_NS)
         lost_ns = ns_from_duration(request.lost_timeout, "lost_timeout")
