@@ -35,7 +35,7 @@ from engines.int8_graph import calibration_images, write_int8
 from engines.profile import WORLDS
 from training.evaluate import EvaluationCase, ModelPredictor, cases
 from training.worlds import Task
-from vitron_ros.backends.frame_encoder import FrameEncoder, RunnerFrameEncoder
+from vitron_ros.backends.frame_encoder import FrameEncoder, RunnerFrameEncoder, engine_folder
 from vitron_ros.backends.graphs import build_graph
 from vitron_ros.backends.onnx_cache import cached_onnx
 from vitron_ros.backends.onnx_runner import OnnxRunner
@@ -53,7 +53,6 @@ EPILOG = """example:
   python -m engines.quantisation --checkpoint vitron-tiny --clips 30 --layers-of elysium-7b --layers 1 --json"""
 TASKS: tuple[Task, ...] = ("rec", "rsot", "sot")
 GROUPS = (128, 64, 32)  # of int4: the largest that divides every row
-EXAMPLES = 4  # questions of each task that calibrate
 POSITIONS = 64  # of random input
 
 
@@ -66,6 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--checkpoint", default="vitron-tiny", help="a trained model (default: vitron-tiny)")
     parser.add_argument("--clips", type=whole(1), default=30, help="questions of each task (default: 30)")
+    parser.add_argument("--examples", type=whole(1), default=4, help="others of each task that calibrate (default: 4)")
     parser.add_argument("--layers-of", default="elysium-7b", help="profile of the random layers (default: elysium-7b)")
     parser.add_argument("--layers", type=whole(0), default=1, help="of them; 0: none (default: 1)")
     parser.add_argument("--threads", type=whole(1, 1024), default=1, help="CPU threads (default: 1)")
@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     directory = find_checkpoint(arguments.checkpoint)
     config = few_layers(arguments.layers_of, arguments.layers) if arguments.layers else None
-    figures = {"answers": answers(directory, arguments.clips)}
+    figures = {"answers": answers(directory, arguments.clips, arguments.examples)}
     if config is not None:
         figures["layers"] = random_layers(config)
     for name, table in figures.items():
@@ -89,8 +89,12 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def answers(checkpoint: Path, clips: int) -> dict[str, dict[str, float]]:
+def answers(checkpoint: Path, clips: int, examples: int) -> dict[str, dict[str, float]]:
     """Figures of a trained model: float32, then each kind of weights.
+
+    Args:
+        clips: questions of each task.
+        examples: others of each task, which calibrate.
 
     Raises:
         ModelError: the checkpoint cannot be loaded, or torchao is not installed.
@@ -100,10 +104,10 @@ def answers(checkpoint: Path, clips: int) -> dict[str, dict[str, float]]:
     size = loaded.model.config.vision.image_size
     questions = [case for task in TASKS for case in cases(task, clips, loaded.prompts.profile, size=size)]
     table, exact = {}, list[str]()
-    examples = [case for task in TASKS for case in cases(task, EXAMPLES, loaded.prompts.profile, seed=1, size=size)]
+    others = [case for task in TASKS for case in cases(task, examples, loaded.prompts.profile, seed=1, size=size)]
     for way in ("float32", "int8", "int8 awq", "int4", "fp8"):
         loaded = _load(checkpoint)
-        name = way if way == "float32" else quantise_as(loaded, way, examples)
+        name = way if way == "float32" else quantise_as(loaded, way, others)
         replies = ModelPredictor(loaded)(questions)
         exact = exact or replies
         table[name] = {"perplexity": round(perplexity(loaded, questions), 4), **_scores(questions, replies, exact)}
@@ -124,7 +128,7 @@ def int8_frames(checkpoint: Checkpoint, folder: Path) -> FrameEncoder:
     model = checkpoint.model
     graph = build_graph(model, "frames", levels=True)
     images = calibration_images(WORLDS, model.config.vision.image_size)
-    exact = cached_onnx(graph, model.config, folder)
+    exact = cached_onnx(graph, model.config, engine_folder())
     path = write_int8(exact, folder / "int8.onnx", [model.pixels([image]) for image in images])
     return RunnerFrameEncoder(OnnxRunner(path, limits=graph.limits), model)
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from vitron_ros.cli.exit_code import exit_code
@@ -52,13 +53,23 @@ def compile_kernels(out: Path = FATBIN, architectures: Sequence[str] = ARCHITECT
     if nvcc is None:
         raise EngineError("there is no nvcc; install the CUDA toolkit, or copy a compiled file to the engine folder")
     make_folder(out.parent)
-    targets = [f"-gencode=arch=compute_{each},code=sm_{each}" for each in architectures]
-    command = [nvcc, "-fatbin", "-std=c++17", "-O3", "-Xptxas=-v", *targets, str(SOURCE), "-o", str(out)]
+    options = ["-fatbin", "-std=c++17", "-O3", "-Xptxas=-v", *_targets(architectures)]
+    command = [nvcc, *options, str(SOURCE), "-o", str(out)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["it gives no reason"]
         raise EngineError(f"nvcc cannot compile {SOURCE.name} to {out}: {lines[-1]}")
     return read_report(done.stderr)
+
+
+def _targets(architectures: Sequence[str]) -> list[str]:
+    """Options of nvcc: GPUs of one major version share their PTX, which half of the time goes into."""
+    found = []
+    for _, minor in groupby(sorted(architectures, key=int), key=lambda each: int(each) // 10):
+        first, *others = minor
+        code = ",".join(f"sm_{each}" for each in (first, *others))
+        found.append(f"-gencode=arch=compute_{first},code=[{code}]")
+    return found
 
 
 def read_report(text: str) -> list[Resources]:

@@ -62,7 +62,7 @@ def test_int4_is_further_off_than_int8():
 @needs_torchao
 @pytest.mark.slow
 def test_the_bundled_model(capsys):
-    assert main(["--clips", "1", "--layers", "0", "--json"]) == 0
+    assert main(["--clips", "1", "--examples", "1", "--layers", "0", "--json"]) == 0
     table = json.loads(capsys.readouterr().out.splitlines()[-1])["answers"]
     assert list(table) == ["float32", "int8", "int8 awq", "int4/64", "fp8", "int8 cache", "fp8 cache", "int8 frames"]
     assert table["float32"]["exact_match"] == 1
