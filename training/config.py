@@ -87,7 +87,7 @@ class RecordsConfig(Checked):
     origin: str = setting("", "where to get a JSON file or shards, for the message that they are missing")
     share: float = setting(1.0, "of all records, in proportion to the other shares", low=1e-6, high=1e6)
     tasks: tuple[str, ...] = setting((), "tasks of its questions, of which one is drawn for each record")
-    min_frames: int = setting(1, "frames of a clip, at least", low=1, high=64)
+    min_frames: int = setting(1, "frames of a clip, at least; of a shorter track all are shown", low=1, high=64)
     max_frames: int = setting(1, "frames of a clip, at most", low=1, high=64)
     max_questions: int = setting(
         1, "questions about an image or video, each asked on its own; conversations keep theirs", low=1, high=64

@@ -137,10 +137,11 @@ def _labels(sentence: Sentence) -> tuple[tuple[str, Box], ...]:
 
 
 def _tracked(media: tuple[Media, ...], tracks: Tracks, config: RecordsConfig, task: str, rng: Rng) -> Record:
-    shown, length = _frame_count(config, rng), len(media)
-    if length < shown:
-        raise RecordError(f"it has {length} frames, and {shown} are asked for")
-    # The interval is shortened where the clip is too short for it.
+    length = len(media)
+    if length < (least := min(2, config.min_frames)):
+        raise RecordError(f"it has {length} frames, and {least} or more are asked for")
+    # Where a clip is too short the interval is shortened; where that is not enough, all of it is shown.
+    shown = min(_frame_count(config, rng), length)
     longest = min(config.max_interval, (length - 1) // max(1, shown - 1))
     interval = int(rng.integers(1, longest + 1)) if longest > 1 else 1
     starts = length - interval * (shown - 1)

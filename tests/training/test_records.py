@@ -106,6 +106,14 @@ def test_frames_of_a_track_are_at_one_interval_that_fits_the_clip(tmp_path):
     assert seen == {1, 2, 3, 4}, "nine frames have room for three at an interval of four"
 
 
+def test_a_track_with_fewer_frames_than_are_asked_for_is_shown_whole(tmp_path):
+    config = config_of(tmp_path, "tracks", min_frames=29, max_frames=29, max_interval=60)
+    write_records(config, tmp_path)
+    record = read(config, 0)
+    assert [int(path.stem) for path in record.media] == list(range(9))
+    assert record.frames == len(record.turns[0].boxes) == 9
+
+
 ENTRY = {
     "id": "x7",
     "image": "0.png",
@@ -156,7 +164,7 @@ TRACK = {
         ("regions", {"id": "x7", "image": "0.png", "caption": "ring", "box": [0.5, 0.1]}, "not enough values"),
         ("regions", {"id": "x7", "image": "0.png", "phrases": [{"text": "ring", "boxes": []}]}, "it has no box"),
         ("tracks", {**TRACK, "box": [list(BOX)]}, "2 frames but 1 boxes"),
-        ("tracks", {**TRACK, "frames": ["0.png"], "box": [list(BOX)]}, "1 frames, and 2 are asked for"),
+        ("tracks", {**TRACK, "frames": ["0.png"], "box": [list(BOX)]}, "1 frames, and 2 or more are asked for"),
         ("tracks", {**TRACK, "box": [None, list(BOX)]}, "no object in a frame that a clip could start with"),
         ("tracks", {**TRACK, "box": [[1.2, 0.1, 1.4, 0.2], list(BOX)]}, "box of frame 1, is outside the image"),
         ("tracks", {**TRACK, "frames": ["0.png", "1.png"]}, "1.png is missing; ElysiumTrack"),
