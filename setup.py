@@ -63,6 +63,7 @@ setup(
         "huggingface_hub>=2.4",
         "mcap>=1.2",
         "mcap-ros2-support>=0.5",
+        "numba>=0.57",
         "numpy>=1.24",
         "opencv-contrib-python-headless>=4.8",
         "psutil>=5.9",

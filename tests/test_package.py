@@ -15,6 +15,7 @@ ROSDEP = {  # what pip knows by another name than rosdep, or what comes with som
     "huggingface_hub": "python3-transformers-pip",
     "mcap": "mcap-ros2-support",
     "mcap-ros2-support": "mcap-ros2-support",
+    "numba": "python3-numba",
     "numpy": "python3-numpy",
     "onnxruntime": "python3-onnxruntime-pip",
     "opencv-contrib-python-headless": "python3-opencv",

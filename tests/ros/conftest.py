@@ -13,8 +13,16 @@ from tests.conftest import DOMAINS
 from tests.ros.rig import WAIT_S, Camera, running_node
 from vitron_ros.ros import blocking_calls, clock_watch, live_world, remote_action
 from vitron_ros.ros_tools.probe import Probe
+from vitron_ros.tracking.default_tracker import DefaultTracker
+from vitron_ros.tracking.warm_up import warm_up
 
 NEXT_DOMAIN = itertools.cycle(DOMAINS[:-1])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_loops():
+    """The trackers' loops are compiled and on disk before a node has to be up in time."""
+    warm_up(DefaultTracker())
 
 
 @pytest.fixture(autouse=True)

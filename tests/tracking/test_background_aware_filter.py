@@ -6,13 +6,14 @@ import pytest
 from tests.tracking.scenes import scene
 from vitron_ros.tracking.background_aware_filter import BackgroundAwareFilter, find, height_in_middle
 from vitron_ros.tracking.box_tracker import View
-from vitron_ros.tracking.window import CELLS, cells_per_px, window_spectrum
+from vitron_ros.tracking.window import CELLS, cells_per_px, window_spectra
 
 PLACE, SIZE = np.array([160.0, 120.0]), np.array([48.0, 48.0])
 
 
 def window(target, center=PLACE, size=SIZE, target_size=48):
-    return window_spectrum(View(scene(0, target, size=target_size)), np.asarray(center, np.float64), size)
+    view = View(scene(0, target, size=target_size))
+    return window_spectra(view, np.asarray(center, np.float64), [size])[0]
 
 
 @pytest.fixture
@@ -22,21 +23,22 @@ def learned():
 
 @pytest.mark.parametrize("offset", [(0, 0), (8, -5), (-60, 20), (50, 50)])
 def test_the_peak_is_where_the_target_is(learned, offset):
-    peak = find(learned.spectrum, window(tuple(PLACE + offset)))
+    (peak,) = find(learned.spectrum, window(tuple(PLACE + offset))[None])
     np.testing.assert_allclose(peak.offset / cells_per_px(SIZE), offset, atol=2)
 
 
 @pytest.mark.parametrize("size", [42, 48, 54])
 def test_the_peak_is_highest_at_the_size_of_the_target(learned, size):
     growths = (0.875, 1.0, 1.125)
-    peaks = [find(learned.spectrum, window(tuple(PLACE), size=SIZE * growth, target_size=size)) for growth in growths]
+    windows = [window(tuple(PLACE), size=SIZE * growth, target_size=size) for growth in growths]
+    peaks = find(learned.spectrum, np.stack(windows))
     assert growths[int(np.argmax([peak.height for peak in peaks]))] == size / 48
 
 
 def test_a_window_without_the_target_answers_low(learned):
-    usual = find(learned.spectrum, window(tuple(PLACE))).height
-    assert find(learned.spectrum, window(None)).height < 0.4 * usual
-    assert height_in_middle(learned.spectrum, window(None)) < 0.2 * usual
+    usual, without = find(learned.spectrum, np.stack([window(tuple(PLACE)), window(None)]))
+    assert without.height < 0.4 * usual.height
+    assert height_in_middle(learned.spectrum, window(None)) < 0.2 * usual.height
 
 
 def test_the_answer_in_the_middle_is_that_of_the_whole_response(learned):

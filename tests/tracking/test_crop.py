@@ -1,5 +1,6 @@
 """Crops: coordinates, and pixels where the coordinates say."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -32,7 +33,22 @@ def test_pixels_are_where_the_coordinates_say_on_every_level(scale, side):
 def test_grey_is_cut_where_colours_are(scale):
     view = ramp_view()
     colours, grey = (cut_square(view, MIDDLE, scale, 64, is_grey=is_grey) for is_grey in (False, True))
-    np.testing.assert_allclose(grey, colours @ [0.299, 0.587, 0.114], atol=1.5)
+    np.testing.assert_allclose(grey[..., 0], colours @ [0.299, 0.587, 0.114], atol=1.5)
+
+
+@pytest.mark.parametrize("center", [(160, 120), (3.3, 5.1), (318, 239), (-40, 100), (500, 500)])
+@pytest.mark.parametrize("size", [(240, 320), (47, 33), (2, 1000), (1, 1)])
+@pytest.mark.parametrize("scale", [1.7, 0.9])
+def test_a_square_is_what_opencv_cuts_also_beyond_the_image(center, size, scale):
+    rgb = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8), (0, 0), 2)
+    to_image = [
+        [1 / scale, 0, center[0] - 0.5 + (0.5 - 32) / scale],
+        [0, 1 / scale, center[1] - 0.5 + (0.5 - 32) / scale],
+    ]
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    expected = cv2.warpAffine(rgb, np.array(to_image), (64, 64), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    square = cut_square(View(Frame(rgb=rgb, stamp_ns=1)), np.array(center, np.float64), scale, 64)
+    np.testing.assert_allclose(square.astype(int), expected.astype(int), atol=1 if cv2.__version__ >= "5" else 8)
 
 
 def test_a_square_target_fills_a_quarter_of_its_crop():

@@ -1,18 +1,19 @@
 """What the filter sees: the same in another light and at another size, and not the same of another thing."""
 
+import cv2
 import numpy as np
 import pytest
 
 from tests.tracking.scenes import scene
 from vitron_ros.frame import Frame
 from vitron_ros.tracking.box_tracker import View
-from vitron_ros.tracking.window import CELLS, CHANNELS, window_spectrum
+from vitron_ros.tracking.window import CELL_PX, CELLS, CHANNELS, cells_per_px, cut_square, window_spectra
 
 PLACE, SIZE = np.array([160.0, 120.0]), np.array([48.0, 48.0])
 
 
 def features(view, center=PLACE, size=SIZE):
-    return np.fft.irfft2(window_spectrum(view, center, size), (CELLS, CELLS))
+    return np.fft.irfft2(window_spectra(view, center, [size])[0], (CELLS, CELLS))
 
 
 def alike(first, second):
@@ -55,3 +56,19 @@ def test_stripes_of_each_direction_are_told_apart():
         means = seen[:5, 10:30, 10:30].mean(axis=(1, 2))
         expected = [1, np.cos(2 * angle), np.sin(2 * angle), np.cos(4 * angle), np.sin(4 * angle)]
         np.testing.assert_allclose(means / means[0], expected, atol=0.15)
+
+
+def test_the_gradients_are_those_of_the_definition():
+    """Computed with OpenCV and whole arrays, as the definition reads."""
+    view, scale = View(scene(0, (160, 120))), cells_per_px(SIZE)
+    grey = cut_square(view, PLACE, scale * CELL_PX, CELLS * CELL_PX, is_grey=True)[..., 0]
+    x, y = (cv2.Sobel(grey, cv2.CV_64F, *axis, ksize=1) for axis in ((1, 0), (0, 1)))
+    gradient = x + 1j * y
+    direction = gradient**2 / (abs(gradient) ** 2 + 1)
+    double = abs(gradient) * direction.real, abs(gradient) * direction.imag
+    four = abs(gradient) * (2 * direction.real**2 - 1), abs(gradient) * 2 * direction.real * direction.imag
+    waves = [cv2.resize(wave, (CELLS, CELLS), interpolation=cv2.INTER_AREA) for wave in (abs(gradient), *double, *four)]
+    taper = np.hanning(CELLS + 2)[1:-1]
+    expected = np.array(waves) / (cv2.blur(waves[0], (3, 3)) + 2) * np.outer(taper, taper)
+    seen = features(view)[:5]
+    np.testing.assert_allclose(seen / seen[0].max(), expected / expected[0].max(), atol=1e-4)

@@ -40,6 +40,7 @@ REQUIRED = {  # module: what it is for, the pip name
     "numpy": ("everything", "numpy"),
     "cv2": ("images and trackers", "opencv-contrib-python-headless"),
     "scipy": ("trackers", "scipy"),
+    "numba": ("trackers", "numba"),
     "yaml": ("settings", "pyyaml"),
     "av": ("videos", "av"),
     "tqdm": ("progress bars", "tqdm"),

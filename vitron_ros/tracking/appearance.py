@@ -1,15 +1,15 @@
 """The colours of a target and of what surrounds it, as two histograms (as in Staple, Bertinetto et al., CVPR 2016)."""
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from vitron_ros.frame import Image
+from vitron_ros.tracking.compiled import compiled
 
 BINS = 16  # a channel
 FLOOR = 2e-5  # probability that any colour has in either histogram
 MAX_EVIDENCE = 3.0
-BLUR = np.array([[0.2], [0.6], [0.2]])
+BLUR = (0.2, 0.6)  # weight of the neighbours and of the bin itself, along each axis
 
 Histogram = NDArray[np.float64]
 
@@ -22,12 +22,24 @@ def colour_bins(rgb: Image) -> NDArray[np.int32]:
 
 def histogram(bins: NDArray[np.int32], weight: NDArray[np.floating]) -> Histogram:
     """Share of each colour, (BINS³,), blurred over neighbouring bins; all 0 where nothing has weight."""
-    counts = np.bincount(bins.ravel(), weight.ravel(), BINS**3)
-    cube = (counts / (counts.sum() + 1e-9)).reshape(BINS, BINS * BINS)
-    for _ in range(3):  # each pass blurs one axis and brings the next one to the front
-        cube = cv2.filter2D(cube, -1, BLUR, borderType=cv2.BORDER_CONSTANT)
-        cube = np.ascontiguousarray(cube.reshape(BINS, -1).T).reshape(BINS, -1)
-    return np.asarray(cube.ravel())
+    return blurred_shares(np.asarray(np.bincount(bins.ravel(), weight.ravel(), BINS**3), np.float64))
+
+
+@compiled
+def blurred_shares(counts: Histogram) -> Histogram:
+    """The histogram of counts (BINS³,)."""
+    neighbour, own = BLUR
+    total = 1e-9
+    for count in counts:
+        total += count
+    shares = counts / total
+    for step in (1, BINS, BINS**2):  # between neighbours along an axis
+        last, shares = shares, own * shares
+        for line in range(0, len(shares), BINS * step):
+            for i in range(line, line + (BINS - 1) * step):
+                shares[i] += neighbour * last[i + step]
+                shares[i + step] += neighbour * last[i]
+    return shares
 
 
 def colour_evidence(target: Histogram, other: Histogram) -> NDArray[np.float32]:

@@ -34,7 +34,7 @@ class View:
 
     def __init__(self, frame: Frame) -> None:
         self.frame = frame
-        self._levels = [frame.rgb]
+        self._levels = [_shared(frame.rgb)]
         self._grey_levels: dict[int, Image] = {}
         self._lock = threading.Lock()
 
@@ -55,12 +55,19 @@ class View:
                 rgb = self._levels[-1]
                 height, width = rgb.shape[0] // 2, rgb.shape[1] // 2
                 half = cv2.resize(rgb[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
-                self._levels.append(np.asarray(half, np.uint8))
+                self._levels.append(_shared(half))
             index = min(index, len(self._levels) - 1)
             if is_grey and index not in self._grey_levels:
                 grey = cv2.cvtColor(self._levels[index], cv2.COLOR_RGB2GRAY)
-                self._grey_levels[index] = np.asarray(grey, np.uint8)
+                self._grey_levels[index] = _shared(grey)
         return (self._grey_levels if is_grey else self._levels)[index], 2**index
+
+
+def _shared(image: Image) -> Image:
+    """The image, read-only and contiguous: of one type for compiled loops, whatever a camera sends."""
+    shared = np.ascontiguousarray(image).view()
+    shared.flags.writeable = False
+    return shared
 
 
 class BoxTracker(Protocol):

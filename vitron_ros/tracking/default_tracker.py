@@ -15,7 +15,7 @@ from vitron_ros.tracking.crop import take_crop
 from vitron_ros.tracking.long_term_appearance import LongTermAppearance
 from vitron_ros.tracking.search import SIZES, Search
 from vitron_ros.tracking.silhouette import Silhouette
-from vitron_ros.tracking.window import Spectrum, cells_per_px, window_spectrum
+from vitron_ros.tracking.window import Spectrum, cells_per_px, window_spectra
 
 GROWTH = 1.03  # of the size, in two images
 MIN_SIZE_PX = 4.0
@@ -40,7 +40,7 @@ class DefaultTracker:
         self._view = view
         self._center, self._size = center(box), np.maximum(box[2:] - box[:2], MIN_SIZE_PX)
         self._velocity = np.zeros(2)
-        sample = window_spectrum(view, self._center, self._size)
+        sample = window_spectra(view, self._center, [self._size])[0]
         self._filter = BackgroundAwareFilter(sample, self._size)
         crop = take_crop(view, self._center, self._size)
         self._silhouette = Silhouette(crop, crop.from_image(self._box()))
@@ -83,8 +83,8 @@ class DefaultTracker:
         steps = (-1, 0, 1) if self._steps % 2 == 0 else (0,)
         expected = self._center + self._velocity
         sizes = [self._size * GROWTH**step for step in steps]
-        windows = [window_spectrum(view, expected, size) for size in sizes]
-        peaks = [find(self._filter.spectrum, window) for window in windows]
+        windows = window_spectra(view, expected, sizes)
+        peaks = find(self._filter.spectrum, windows)
         best = int(np.argmax([peak.height for peak in peaks]))
         image = np.array([view.frame.width, view.frame.height], np.float64)
         place = expected + peaks[best].offset / cells_per_px(sizes[best])
@@ -96,12 +96,12 @@ class DefaultTracker:
         if self._steps % 2 == 0:
             self._look_closely(view)
 
-    def _scale(self, windows: list[Spectrum], image: Boxes) -> None:
+    def _scale(self, windows: Spectrum, image: Boxes) -> None:
         """Towards the size at which the target is most like itself as it usually is.
 
         The filter that places it follows it too fast: what it has learned at a wrong size would confirm that size.
         """
-        heights = [find(self._long_term.filter, window).height for window in windows]
+        heights = [peak.height for peak in find(self._long_term.filter, windows)]
         best = int(np.argmax(heights)) - 1
         step = best or vertex(*heights)
         self._size = np.clip(self._size * GROWTH**step, MIN_SIZE_PX, 4 * image)
@@ -109,7 +109,7 @@ class DefaultTracker:
     def _look_closely(self, view: View) -> None:
         crop = take_crop(view, self._center, self._size)
         target, surroundings = self._silhouette.colours_in(crop, crop.from_image(self._box()))
-        sample = window_spectrum(view, self._center, self._size)
+        sample = window_spectra(view, self._center, [self._size])[0]
         height = height_in_middle(self._long_term.filter, sample)
         cues = Cues(self._silhouette.colours.likeness(target), self._long_term.familiarity(height))
         self._mismatches = self._mismatches + 1 if self._long_term.is_mismatch(height) else 0
@@ -152,7 +152,7 @@ class DefaultTracker:
 
     def _remembered(self, view: View, place: Boxes, size: Boxes) -> tuple[Boxes, float]:
         """Where the long-term filter finds the target about a place (2,) image px, and the height of its answer."""
-        peak = find(self._long_term.filter, window_spectrum(view, place, size))
+        (peak,) = find(self._long_term.filter, window_spectra(view, place, [size]))
         moved = place + peak.offset / cells_per_px(size)
         return np.clip(moved, 0, [view.frame.width, view.frame.height]), peak.height
 

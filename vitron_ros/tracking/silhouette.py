@@ -2,10 +2,12 @@
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from vitron_ros.boxes import Boxes, center
 from vitron_ros.masks import CroppedMask, covered_pixels
-from vitron_ros.tracking.appearance import ColourModel, Histogram, colour_evidence, histogram
+from vitron_ros.tracking.appearance import BINS, ColourModel, Histogram, blurred_shares, colour_evidence
+from vitron_ros.tracking.compiled import compiled
 from vitron_ros.tracking.crop import CROP_PX, Crop, Mask
 from vitron_ros.tracking.soft_mask import Flags, elliptic_radius, guided_filter, is_inside, logit, prior_of, sigmoid
 
@@ -68,8 +70,21 @@ class Silhouette:
 
 def _colours_of(crop: Crop, mask: Mask, is_box: Flags) -> tuple[Histogram, Histogram]:
     """The colours of the target and of its surroundings, by a mask of the target."""
-    surroundings = np.where(is_box, INNER_SURROUNDINGS * (1 - mask), 1) * crop.is_inside
-    return histogram(crop.bins, mask * crop.is_inside), histogram(crop.bins, surroundings)
+    target, surroundings = _counts(crop.bins, mask, is_box, crop.is_inside)
+    return blurred_shares(target), blurred_shares(surroundings)
+
+
+@compiled
+def _counts(bins: NDArray[np.int32], mask: Mask, is_box: Flags, is_inside: Flags) -> NDArray[np.float64]:
+    """The weight of each colour in the target and in its surroundings, (2, BINS³)."""
+    counts = np.zeros((2, BINS**3))
+    for row in range(CROP_PX):
+        for column in range(CROP_PX):
+            if is_inside[row, column]:
+                other = INNER_SURROUNDINGS * (1 - mask[row, column]) if is_box[row, column] else 1.0
+                counts[0, bins[row, column]] += mask[row, column]
+                counts[1, bins[row, column]] += other
+    return counts
 
 
 def _refined(odds: Mask, guide: Mask) -> Mask:
