@@ -1,12 +1,19 @@
 from types import SimpleNamespace
 
 import pytest
+import rclpy
 from builtin_interfaces.msg import Time
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
+from tests.ros.rig import WAIT_S
+from vitron_ros.clock import SECOND_NS
 from vitron_ros.modules.module import BadJob
 from vitron_ros.modules.settings import MIB, ModuleConfig
+from vitron_ros.ros import qos
 from vitron_ros.ros.image_history import ImageHistory
 
 
@@ -46,3 +53,32 @@ def test_images_are_kept_within_their_bytes_and_forgotten_where_time_goes_back()
     kept.close()
     with pytest.raises(BadJob, match="no image"):
         kept.clip(0, 0)
+
+
+@pytest.mark.ros
+def test_no_image_is_missed_by_a_node_that_was_held_up(probe):
+    """A sentence whose answer named the image that was missed ended with INPUT_STALE."""
+    context = Context()
+    rclpy.init(args=[], context=context)
+    node = Node("keeper", context=context)
+    kept = ImageHistory(node, "", ModuleConfig(history=60.0))
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    # As deep as the subscription: within one process, Fast DDS takes what a reader has not read from the writer.
+    publisher = probe.create_publisher(Image, "image", qos.IMAGE_HISTORY["sensor_data"])
+
+    def publish(second):
+        publisher.publish(Image(header=Header(stamp=Time(sec=second))))
+
+    def has(second):
+        executor.spin_once(timeout_sec=0.01)
+        return kept.has(second * SECOND_NS)
+
+    probe.spin_until(lambda: publish(1) or has(1), WAIT_S)
+    for second in range(2, 22):
+        publish(second)
+    probe.spin_until(lambda: has(21), WAIT_S)
+    assert stamps(kept.clip(0, 0))[-20:] == list(range(2, 22))
+    executor.shutdown()
+    node.destroy_node()
+    rclpy.shutdown(context=context)

@@ -44,7 +44,7 @@ class ImageHistory:
         self._max_bytes = config.history_memory * MIB
         self._bytes = 0
         kind, topic = image_topic(node, camera, config.image_transport)
-        self._subscription: Any = node.create_subscription(kind, topic, self.push, qos.IMAGE[config.image_qos])
+        self._subscription: Any = node.create_subscription(kind, topic, self.push, qos.IMAGE_HISTORY[config.image_qos])
 
     def close(self) -> None:
         self._node.destroy_subscription(self._subscription)

@@ -37,6 +37,8 @@ IMAGE = {
     "reliable": _volatile(1, ReliabilityPolicy.RELIABLE),
     "system_default": _volatile(1, ReliabilityPolicy.SYSTEM_DEFAULT),
 }
+# Who keeps images wants all of them: an executor that is held up for a second must not lose the one that is asked for.
+IMAGE_HISTORY = {name: _volatile(30, profile.reliability) for name, profile in IMAGE.items()}
 TRACKS = _volatile(10, ReliabilityPolicy.RELIABLE)
 EVENTS = _volatile(50, ReliabilityPolicy.RELIABLE)
 INVOCATIONS = _volatile(10, ReliabilityPolicy.RELIABLE)
