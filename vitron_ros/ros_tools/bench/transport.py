@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import rclpy
+from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import Image
@@ -44,10 +45,11 @@ FIRST_DOMAIN, DOMAINS = 60, 40
 POINTS = ("p50_ms", "p95_ms", "p99_ms")
 TOPIC = "transport_bench"
 HEARD = f"{TOPIC}/heard"  # answers each image with its frame_id
-DISCOVERY_S = 20.0
+DISCOVERY_S = 20.0  # for the two to find each other; a subscriber that hears nothing for so long gives up
 KNOCK_S = 0.05  # between empty images, which are published until one is answered
-LOST_S = 1.0  # after which an image that was not answered is taken as lost
-SILENCE_S = 2.0  # after which the subscriber takes the stream as over
+LOST_S = 10.0  # after which an image that was not answered is taken as lost
+SILENCE_S = 2.0  # after the last image, for all to arrive; then the subscriber is told that the stream is over
+OVER = "over"  # the frame_id that tells it
 
 
 def publish(width: int, height: int, rate_hz: float, count: int) -> None:
@@ -62,12 +64,16 @@ def publish(width: int, height: int, rate_hz: float, count: int) -> None:
     node.create_subscription(String, HEARD, lambda answer: heard.add(answer.data), qos.EVENTS)
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    deadline = time.monotonic() + DISCOVERY_S
-    while not heard:
-        if time.monotonic() > deadline:
-            raise SourceError(f"nobody subscribed within {DISCOVERY_S:g} s")
-        publisher.publish(Image())
-        executor.spin_once(timeout_sec=KNOCK_S)
+
+    def knock(frame_id: str, timeout_s: float) -> None:
+        deadline = time.monotonic() + timeout_s
+        while frame_id not in heard and time.monotonic() < deadline:
+            publisher.publish(Image(header=Header(frame_id=frame_id)))
+            executor.spin_once(timeout_sec=KNOCK_S)
+
+    knock("", DISCOVERY_S)
+    if not heard:
+        raise SourceError(f"nobody subscribed within {DISCOVERY_S:g} s")
     message = Image(width=width, height=height, step=3 * width, encoding="rgb8")
     message.data = array.array("B", os.urandom(3 * width * height))
     start = time.monotonic()
@@ -78,7 +84,8 @@ def publish(width: int, height: int, rate_hz: float, count: int) -> None:
         lost_s = time.monotonic() + LOST_S
         while not rate_hz and str(index) not in heard and time.monotonic() < lost_s:
             executor.spin_once(timeout_sec=KNOCK_S)
-    time.sleep(SILENCE_S)  # a publisher that leaves at once takes its last images along
+    time.sleep(SILENCE_S)
+    knock(OVER, LOST_S)
     executor.shutdown()
     node.destroy_node()
 
@@ -86,23 +93,24 @@ def publish(width: int, height: int, rate_hz: float, count: int) -> None:
 def subscribe() -> list[int]:
     """ns from stamp to callback of each image that came, in order."""
     latencies_ns: list[int] = []
-    last_s = time.monotonic() + DISCOVERY_S
+    is_over, last_s = False, time.monotonic()
     node = Node("subscriber")
     heard = node.create_publisher(String, HEARD, qos.EVENTS)
 
     def receive(message: Image) -> None:
-        nonlocal last_s
+        nonlocal is_over, last_s
         arrived_ns = time.time_ns()
         heard.publish(String(data=message.header.frame_id))
-        last_s = time.monotonic()
+        is_over, last_s = message.header.frame_id == OVER, time.monotonic()
         if message.width:
             latencies_ns.append(arrived_ns - ns_from_time(message.header.stamp))
 
     node.create_subscription(Image, TOPIC, receive, qos.IMAGE["sensor_data"])
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    while time.monotonic() < last_s + SILENCE_S:
+    while not is_over and time.monotonic() < last_s + DISCOVERY_S:
         executor.spin_once(timeout_sec=0.1)
+    heard.wait_for_all_acked(Duration(seconds=1))
     executor.shutdown()
     node.destroy_node()
     return latencies_ns
