@@ -12,7 +12,7 @@ ROS = {
     "std_srvs", "tf2_ros", "unique_identifier_msgs", "vision_msgs", "visualization_msgs",
     "vitron_msgs",
 }  # fmt: skip
-NOUNS = {"boxes", "clock", "config", "errors", "frame", "interfaces", "lfs", "masks", "module_registry",
+NOUNS = {"boxes", "clock", "config", "errors", "frame", "home_folder", "interfaces", "lfs", "masks", "module_registry",
          "natural_sort", "region", "yaml_file"}  # fmt: skip
 MAY_IMPORT = {
     "images": NOUNS,

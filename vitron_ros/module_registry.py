@@ -17,6 +17,8 @@ Output = Literal["images", "masks", "boxes"]
 
 ANY_REGION = frozenset(RegionKind)
 EDITS: frozenset[Action] = frozenset(("remove", "replace", "recolour", "move", "background", "style"))
+SEGMENTERS_BY_WORDS = ("clipseg", "sam3", "sam3_video")
+"""Types of models that cut out what a text means, and run in the node segmentation alone."""
 INSTRUCTION_VERBS: dict[str, Action] = {
     "segmentation": "segment", "segment": "segment", "remove": "remove", "replace": "replace",
     "recolour": "recolour", "recolor": "recolour", "move": "move", "background": "background", "style": "style",

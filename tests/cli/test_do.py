@@ -94,3 +94,11 @@ def test_a_job_that_cannot_be_is_refused(photo, tmp_path, capsys, arguments, cod
     given = [photo if word == "PHOTO" else word for word in arguments]
     assert main([*given, "--out", str(tmp_path / "out")]) == code
     assert says in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("place", ["photo.png/out", "photo.png/deep/out"])
+def test_a_place_where_nothing_can_be_written_is_told_before_the_work(photo, monkeypatch, capsys, place):
+    monkeypatch.setattr("vitron_ros.cli.module_job.load_backend", lambda *_: pytest.fail("the backend was loaded"))
+    out = str(Path(photo).parent / place)
+    assert main(["segment", photo, "--region", "18,18,62,62", "--out", out]) == 1
+    assert "is no folder that you may write to" in capsys.readouterr().err

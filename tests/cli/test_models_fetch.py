@@ -169,6 +169,10 @@ def test_what_cannot_run_is_refused_before_its_weights_are_fetched(hub, cache, c
     [
         ("lab/nothing", "has no model lab/nothing, or a private one"),
         ("no id", "is not a hub id; they look like owner/name"),
+        ("https://huggingface.co/lab/model", "is a page of the hub; give the id of its model: lab/model"),
+        ("vitron-tiny", "comes with this package; nothing is to be fetched"),
+        ("elysium-7b", "is a profile without weights"),
+        (str(Path(__file__).parent), "is a folder here, which is used as it is"),
     ],
 )
 def test_an_id_that_is_not_there(hub, cache, capsys, name, sentence):

@@ -245,3 +245,14 @@ def test_phrases_are_found_by_a_detector_from_its_directory_and_replays_are_byte
     assert outputs[0] == outputs[1]
     phrases = [track["phrase"] for track in json.loads(outputs[0])["frames"][-1]["tracks"]]
     assert sorted(phrases) == ["all mugs"] * 3 + ["the red mug"]
+
+
+def test_as_many_targets_are_followed_as_were_asked_for(capsys):
+    boxes = [word for index in range(18) for word in ("--box", f"{10 + 30 * index},200,{40 + 30 * index},240")]
+    assert len(result_of(capsys, "track", SAMPLE, *boxes, "--frames", "2")["frames"][-1]["tracks"]) == 18
+
+
+def test_a_phrase_in_one_image_is_a_question(tmp_path, capsys):
+    (tmp_path / "photo.png").write_bytes(encode_png(np.zeros((60, 80, 3), np.uint8)))
+    assert main(["track", str(tmp_path / "photo.png"), "--prompt", "the mug", "--model", "nowhere"]) == 2
+    assert "is one image, over before a model answers; ask where a thing is: vitron ask" in capsys.readouterr().err

@@ -125,6 +125,20 @@ def test_the_number_of_a_track_that_was_let_go_is_not_given_again(world, frames)
     assert world.track("square", marked, Progress()).track_id not in (first, second)
 
 
+def test_what_is_followed_is_drawn_until_it_is_let_go(world, frames):
+    conversation = Conversation()
+    assert world.drawn() is None
+    do("track the blue square", world, conversation, Progress())
+    drawn = world.drawn().shown.images
+    assert len(drawn) == len(frames) and all((drawn[index] == frames[index].rgb).all() for index in range(FIRST))
+    for index in range(FIRST, len(frames)):
+        x_min, _, x_max, y_max = square(index)
+        edge = drawn[index][y_max - 1 : y_max + 2, x_min + 2 : x_max - 2]
+        assert (edge != frames[index].rgb[y_max - 1 : y_max + 2, x_min + 2 : x_max - 2]).any(axis=(0, 2)).mean() > 0.9
+    do("undo", world, conversation, Progress())
+    assert world.drawn() is None
+
+
 def test_a_module_that_fails_says_why(world):
     with pytest.raises(CommandFailure, match="colour") as error:
         do("track the blue square and recolour it to plaid", world, Conversation(), Progress())

@@ -3,7 +3,7 @@
 A sentence may ask for several things, which are done one after the other. Several sentences are one conversation: "it"
 is what the last was about, and there are "undo", "again, but blue" and "the other one". Of a video the whole is worked
 on, unless the sentence speaks of a picture or `--at` is given. Where a sentence fails, the result of those before it is
-written."""
+written. What was only followed is drawn on the images; `vitron track` writes its boxes, too."""
 
 import argparse
 import json
@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
     except CommandFailure as error:
         print(f"vitron do: {error}", file=sys.stderr)
         code = NOT_FOUND if error.outcome in NOT_DONE else FAILED
-    pictures = conversation.last_pictures
+    pictures = conversation.last_pictures or world.drawn()
     if code != DONE and pictures is None:
         return code
     path = _write(pictures, arguments.out, arguments.formats) if pictures is not None else None

@@ -1,6 +1,7 @@
 """What the commands that run expert modules have in common: their input, backends, settings and results."""
 
 import argparse
+import os
 from pathlib import Path
 from typing import get_args
 
@@ -72,11 +73,18 @@ def check_results(arguments: argparse.Namespace) -> None:
     """Checks the options of the results before any work is done.
 
     Raises:
-        BadJob: there is no such format, or the folder is there already.
+        BadJob: there is no such format, the folder is there already, or it cannot be made.
     """
     check_formats(arguments.formats)
-    if arguments.out.exists():
-        raise BadJob(f"{arguments.out} is there already; choose another name")
+    try:
+        if arguments.out.exists():
+            raise BadJob(f"{arguments.out} is there already; choose another name")
+        parent = next(each for each in arguments.out.absolute().parents if each.exists())
+        is_open = parent.is_dir() and os.access(parent, os.W_OK)
+    except (OSError, ValueError) as error:  # ValueError: a name with a null character
+        raise BadJob(f"{arguments.out} cannot be made: {error}; choose another place") from error
+    if not is_open:
+        raise BadJob(f"{arguments.out} cannot be made: {parent} is no folder that you may write to; choose another")
 
 
 def settings_of(arguments: argparse.Namespace) -> JobSettings:

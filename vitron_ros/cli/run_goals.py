@@ -35,6 +35,8 @@ from vitron_ros.streaming.overlays import Trajectories, overlays
 from vitron_ros.streaming.pipeline import Report
 from vitron_ros.tracking.trackers import make_tracker
 
+MOST_TARGETS = PipelineConfig().max_targets
+
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """The options of every command that runs a recording through the pipeline."""
@@ -89,8 +91,11 @@ def add_pipeline_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run_goals(arguments: argparse.Namespace, goals: Sequence[ScriptedGoal]) -> int:
+def run_goals(arguments: argparse.Namespace, goals: Sequence[ScriptedGoal], most_targets: int = MOST_TARGETS) -> int:
     """Replay the source, write what was asked for, print the result.
+
+    Args:
+        most_targets: that are followed at once; as many as the node does by default.
 
     Exit code 0; 1 if the source broke off before its end or its video failed; 3 if a goal's target was never seen.
     """
@@ -99,14 +104,20 @@ def run_goals(arguments: argparse.Namespace, goals: Sequence[ScriptedGoal]) -> i
     if arguments.masks:
         check_coco()
     has_depth = arguments.depth is not None
-    config = PipelineConfig(tracker=arguments.tracker, publish_masks=arguments.masks, publish_3d=has_depth)
+    config = PipelineConfig(
+        tracker=arguments.tracker, publish_masks=arguments.masks, publish_3d=has_depth, max_targets=most_targets
+    )
     make_tracker(config.tracker)  # an unknown name is refused before any work
     depth = _depth(arguments)
     latency = latency_of(arguments)
     window = DisplayWindow(arguments.source) if arguments.show else None
-    model = model_of(arguments, goals)
     left_out = LeftOut()
     source = open_source(arguments.source, fps=arguments.fps, topic=arguments.topic, on_bad=left_out.note)
+    if source.count == 1 and all(goal.request.region is None for goal in goals):
+        raise UsageError(f"{source.name} is one image, over before a model answers; ask where a thing is: vitron ask")
+    if arguments.out is not None:
+        make_folder(arguments.out)  # before a model is loaded, which may take minutes
+    model = model_of(arguments, goals)
     with ExitStack() as stack:
         video = _video(arguments, source)
         stack.callback(video.close)
@@ -194,8 +205,6 @@ def _frames(source: Source, limit: int | None, window: DisplayWindow | None) -> 
 
 def _video(arguments: argparse.Namespace, source: Source) -> AnnotatedVideo:
     path = None if arguments.out is None or arguments.no_film else arguments.out / "tracks.mp4"
-    if arguments.out is not None:
-        make_folder(arguments.out)
     return AnnotatedVideo(path, source.fps, (source.width, source.height))
 
 

@@ -6,12 +6,13 @@ import argparse
 
 from vitron_ros.cli.numbers import numbers, whole
 from vitron_ros.cli.options import add_box_options
-from vitron_ros.cli.run_goals import add_run_options, run_goals
+from vitron_ros.cli.run_goals import MOST_TARGETS, add_run_options, run_goals
 from vitron_ros.errors import ConfigError
 from vitron_ros.offline.goal_script import ScriptedGoal
 from vitron_ros.region import Region
 from vitron_ros.streaming.goals import TrackRequest
 
+LIMIT = 1000  # of the parameter max_targets
 EPILOG = """examples:
   vitron track clip.mp4 --prompt "the red ring" --out out/ring
   vitron track clip.mp4 --prompt "all people" --max-targets 8 --model IDEA-Research/grounding-dino-tiny
@@ -35,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--max-targets",
-        type=whole(1),
+        type=whole(1, LIMIT),
         metavar="N",
         help='of each prompt at most, such as "all people" or "person" (default: one, or as many as the prompt says)',
     )
@@ -48,4 +49,6 @@ def run(arguments: argparse.Namespace) -> int:
     requests += [TrackRequest(prompt=prompt, max_targets=arguments.max_targets) for prompt in arguments.prompt]
     if not requests:
         raise ConfigError('say what to track with --box X1,Y1,X2,Y2, --point X,Y or --prompt "TEXT"')
-    return run_goals(arguments, [ScriptedGoal(request=request) for request in requests])
+    asked = sum(request.max_targets or 1 for request in requests)
+    most = min(max(MOST_TARGETS, asked), LIMIT)
+    return run_goals(arguments, [ScriptedGoal(request=request) for request in requests], most)

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from vitron_ros.backends.manifest import sha256
+from vitron_ros.home_folder import expanded
 
 DIGITS = 16
 PACKAGE = Path(__file__).parents[1]
@@ -33,7 +34,7 @@ def code_hash() -> str:
 def settings_hash(settings: Mapping[str, str], folders: Iterable[Path] = ()) -> str:
     """Of the settings, and of the files in those folders and in each that a value names after a colon."""
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    named = (Path(value.partition(":")[2]).expanduser() for value in settings.values() if ":" in value)
+    named = (expanded(value.partition(":")[2]) for value in settings.values() if ":" in value)
     for folder in (*folders, *(path for path in named if path.is_dir())):
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             digest.update(f"{path.relative_to(folder)} {sha256(path)}\0".encode())

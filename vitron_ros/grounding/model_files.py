@@ -76,6 +76,11 @@ class Verdict:
     report: LoadReport | None = None
     faults: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong, each thing once."""
+        return list(dict.fromkeys(self.faults.values()))
+
     def check(self, part: str, read: Callable[[], object]) -> None:
         """Note what is wrong with a part: the VitronError that reading it raises."""
         try:

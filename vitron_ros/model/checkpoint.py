@@ -21,11 +21,13 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from vitron_ros.errors import ConfigError, ModelError
+from vitron_ros.home_folder import expanded
 from vitron_ros.model import hub
 from vitron_ros.model.bundled import ASSETS, is_bundled
 from vitron_ros.model.config import PROFILES, ModelConfig, from_dict
 from vitron_ros.model.files import is_file, quoted, read_json
 from vitron_ros.model.memory import check_memory
+from vitron_ros.model.model_names import check_meant
 from vitron_ros.model.prompt_profile import PromptProfile
 from vitron_ros.model.prompts import PromptBuilder
 from vitron_ros.model.published_layouts import (
@@ -72,7 +74,7 @@ def find_checkpoint(source: str | Path, check: Callable[[Mapping[str, Any], str]
     Raises:
         ModelError: there is none.
     """
-    name, path = str(source), Path(source)
+    name, path = str(source), expanded(source)
     if not name.strip():
         raise ModelError("the name of the model is empty; give a directory, a bundled model or a hub id owner/name")
     try:
@@ -82,14 +84,10 @@ def find_checkpoint(source: str | Path, check: Callable[[Mapping[str, Any], str]
         raise ModelError(f"{quoted(name)} cannot be opened: {error}; give the directory of a model") from error
     if is_bundled(name):
         return ASSETS / name
-    if name in PROFILES:
-        raise ModelError(
-            f"{name} is a profile without weights; give the directory or the hub id of published ones, see: vitron "
-            "models list"
-        )
     if is_file(path):
         raise ModelError(f"{name} is a file; give the directory that holds it with its {CONFIG} and tokenizer")
-    if len(path.parts) != 2 or path.is_absolute() or name.startswith("."):
+    _check_meant(name)
+    if len(path.parts) != 2 or path.is_absolute() or name.startswith((".", "~")):
         raise ModelError(f"{name!r} is not a directory, bundled model or hub id owner/name; see: vitron models list")
     return fetched_checkpoint(name) or _fetch(name, check)
 
@@ -112,11 +110,21 @@ def plan_checkpoint(
         check: as of `plan_download`.
 
     Raises:
-        ModelError: as of `plan_download`, of any of them.
+        ModelError: it is no hub id; or as of `plan_download`, of any of them.
     """
+    _check_meant(model_id)
     download = hub.plan_download(model_id, check, takes_pickles=takes_pickles)
     layout = LAYOUTS.get(str(download.config.get("model_type")))
     return [download] if layout is None else plan_model(layout, download)
+
+
+def _check_meant(name: str) -> None:
+    if name in PROFILES:
+        raise ModelError(
+            f"{name} is a profile without weights; give the directory or the hub id of published ones, see: vitron "
+            "models list"
+        )
+    check_meant(name)
 
 
 def _fetch(model_id: str, check: Callable[[Mapping[str, Any], str], object] | None) -> Path:

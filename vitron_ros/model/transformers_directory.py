@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from transformers import AutoTokenizer
+from transformers import AutoImageProcessor, AutoTokenizer
 from transformers.utils import logging
 
 from vitron_ros.errors import ModelError
 from vitron_ros.lfs import lfs_problem
 from vitron_ros.model.device import dtype_on
-from vitron_ros.model.files import SHOWN, is_file, shortened
+from vitron_ros.model.files import SHOWN, is_file, read_json, shortened
 from vitron_ros.model.memory import GIB, memory_bytes
 from vitron_ros.model.weights import read_tensors, weight_files
 
@@ -96,6 +96,22 @@ def load_pretrained(auto: Any, directory: Path, device: torch.device, **options:
             f"{shortened(lacking)}; fetch it again"
         )
     return model.to(device).eval()
+
+
+def load_image_processor(directory: Path) -> Any:
+    """That of a directory, in either of the two layouts of its processor.
+
+    Raises:
+        ModelError: it has none, or one that cannot be read.
+    """
+    nested = directory / "processor_config.json"
+    has_nested = is_file(nested) and "image_processor" in read_json(nested)
+    if not has_nested and not is_file(directory / "preprocessor_config.json"):
+        raise ModelError(
+            f"the image processor in {directory} cannot be read: there is neither a preprocessor_config.json nor one "
+            "in processor_config.json; fetch it again"
+        )
+    return read_part("image processor", directory, lambda: AutoImageProcessor.from_pretrained(directory, **LOCAL))
 
 
 def load_tokenizer(directory: Path) -> Any:

@@ -10,7 +10,7 @@ from vitron_ros.config import ModelRun
 from vitron_ros.errors import ConfigError, ModelError
 from vitron_ros.model.files import is_file, quoted, read_json
 from vitron_ros.model.pipeline_layout import MODEL_INDEX
-from vitron_ros.module_registry import REGISTRY, Node
+from vitron_ros.module_registry import REGISTRY, SEGMENTERS_BY_WORDS, Node
 from vitron_ros.modules.diffusion.pipeline_kinds import KINDS
 from vitron_ros.modules.module import EMBEDDED, ModuleBackend
 
@@ -31,7 +31,7 @@ def _of_pipelines(node: Node, backend: str) -> dict[str, str]:
 MODEL_BACKENDS: dict[Node, dict[str, str]] = {
     "segmentation": {
         **dict.fromkeys(("edgetam_video", "sam2_video"), f"{_MODULES}.segmentation.sam2:Sam2Segmentation"),
-        **dict.fromkeys(("clipseg", "sam3", "sam3_video"), f"{_MODULES}.segmentation.from_words:SegmentationFromWords"),
+        **dict.fromkeys(SEGMENTERS_BY_WORDS, f"{_MODULES}.segmentation.from_words:SegmentationFromWords"),
     },
     "editing": _of_pipelines("editing", "diffusion_model:DiffusionEditing"),
     "generation": _of_pipelines("generation", "diffusion_model:DiffusionGeneration"),

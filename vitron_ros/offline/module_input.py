@@ -7,6 +7,7 @@ from vitron_ros.clock import SECOND_NS
 from vitron_ros.config import check_setting
 from vitron_ros.errors import SourceError
 from vitron_ros.frame import Frame
+from vitron_ros.home_folder import expanded
 from vitron_ros.modules.module import BadJob, Progress
 from vitron_ros.modules.settings import ModuleConfig
 from vitron_ros.recordings.sources import open_source
@@ -33,7 +34,7 @@ def input_path(folder: str, name: str) -> Path:
     check_name(name)
     if not folder:
         raise BadJob("this node opens no files: its parameter input_folder is empty")
-    root, path = Path(folder).resolve(), Path(folder, name)
+    root, path = expanded(folder).resolve(), expanded(folder) / name
     if not path.exists():
         raise BadJob(f"there is no {name} in the input folder")
     inside = list(islice(path.rglob("*"), MOST_FILES + 1)) if path.is_dir() else []

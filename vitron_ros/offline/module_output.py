@@ -11,6 +11,7 @@ import numpy as np
 from vitron_ros.clock import SECOND_NS
 from vitron_ros.errors import SourceError
 from vitron_ros.frame import Image
+from vitron_ros.home_folder import expanded
 from vitron_ros.images.codec import encode_png
 from vitron_ros.modules.module import BadJob, DiskFull, ModuleJob, ModuleResult
 from vitron_ros.modules.settings import MIB
@@ -41,7 +42,7 @@ def new_folder(folder: str, name: str) -> Path:
     check_name(name)
     if not folder:
         raise BadJob("this node writes no files: set its parameter output_folder, or leave output empty")
-    path = Path(folder, name)
+    path = expanded(folder) / name
     if path.exists() or path.is_symlink():
         raise BadJob(f"there is a {name} in the output folder already; choose another name")
     return path

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from vitron_ros.boxes import Boxes, xyxy_from_norm
+from vitron_ros.boxes import xyxy_from_norm
 from vitron_ros.clock import SECOND_NS
 from vitron_ros.commands.failure import CommandFailure, Outcome
 from vitron_ros.commands.plan import Step, Target, module_for
@@ -17,7 +17,8 @@ from vitron_ros.frame import Frame
 from vitron_ros.grounding.intent import read_intent
 from vitron_ros.grounding.request import LanguageVision, ModelReply, ModelRequest, ReplyStatus, Task
 from vitron_ros.images.cut_out import cut_out
-from vitron_ros.module_registry import Node
+from vitron_ros.images.draw import draw_tracks
+from vitron_ros.module_registry import Module, Node
 from vitron_ros.modules.backends import load_backend
 from vitron_ros.modules.instructions import read_instructions
 from vitron_ros.modules.module import (
@@ -36,7 +37,9 @@ from vitron_ros.offline.replay import steps
 from vitron_ros.region import Region
 from vitron_ros.streaming.answering import answers
 from vitron_ros.streaming.goals import TrackRequest
+from vitron_ros.streaming.overlays import overlays
 from vitron_ros.tracking.soft_mask import bounding_box
+from vitron_ros.tracking.track import TrackSnapshot
 
 OUTCOMES = {
     ReplyStatus.ABSENT: Outcome.NOT_FOUND,
@@ -107,7 +110,7 @@ class RecordedWorld:
         """Raises ConfigError if `min_score` is no probability."""
         check_setting("min_score", self.min_score, {"low": 0.0, "high": 1.0})
         self._loaded: dict[Node, ModuleBackend] = {}
-        self._boxes: dict[int, dict[int, Boxes]] = {}
+        self._tracks: dict[int, dict[int, TrackSnapshot]] = {}  # by id, then by the stamp of the image
         self._track_ids = itertools.count(1)
 
     @cached_property
@@ -142,14 +145,14 @@ class RecordedWorld:
             target = replace(named[0], phrase=phrase)
         assert target.region is not None
         track_id = next(self._track_ids)
-        boxes = self._boxes[track_id] = {}
+        tracks = self._tracks[track_id] = {}
         frames = self._from(target.stamp_ns)
         goal = ScriptedGoal(request=TrackRequest(region=target.region, prompt=target.phrase))
         for index, report in enumerate(steps(frames, [goal], PipelineConfig())):
             progress.report(index / len(frames))
             if report.frame is not None:
-                for seen in (track for track in report.tracks if track.is_seen):
-                    boxes[report.frame.stamp_ns] = seen.box_xyxy
+                for track in report.tracks:
+                    tracks[report.frame.stamp_ns] = replace(track, id=track_id)
         return replace(target, track_id=track_id)
 
     def aligned(self, targets: tuple[Target, ...], progress: Progress) -> tuple[Target, ...]:
@@ -159,7 +162,18 @@ class RecordedWorld:
 
     def release(self, track_ids: frozenset[int]) -> None:
         for track_id in track_ids:
-            self._boxes.pop(track_id, None)
+            self._tracks.pop(track_id, None)
+
+    def drawn(self) -> RecordedPictures | None:
+        """The images with what is followed drawn on them; None: nothing is."""
+        if not self._tracks:
+            return None
+        images = []
+        for frame in self.frames:
+            at = [tracks[frame.stamp_ns] for tracks in self._tracks.values() if frame.stamp_ns in tracks]
+            images.append(draw_tracks(frame.rgb, overlays(at)))
+        job = ModuleJob(module=Module.VIDEO_SEGMENTATION, action="segment", text="", frames=self.frames)
+        return RecordedPictures(frames=self.frames, job=job, result=ModuleResult(images=tuple(images)))
 
     def run(
         self, step: Step, target: Target | None, before: RecordedPictures | None, progress: Progress
@@ -172,7 +186,8 @@ class RecordedWorld:
         module, action, text = read_instructions(entry.module, [step.instruction])
         has_masks = before is not None and target is not None and before.phrase == target.phrase
         masks = before.result.masks[: len(frames)] if has_masks and before is not None else ()
-        boxes = self._boxes.get(target.track_id, {}) if target is not None else {}
+        tracks = self._tracks.get(target.track_id, {}) if target is not None else {}
+        boxes = {stamp_ns: track.box_xyxy for stamp_ns, track in tracks.items() if track.is_seen}
         job = ModuleJob(
             module=module,
             action=action,
@@ -224,10 +239,10 @@ class RecordedWorld:
         if target.stamp_ns == stamp_ns:
             return target
         followed = self.track(target.phrase, target, progress)
-        box = self._boxes[followed.track_id].get(stamp_ns)
-        if box is None:
+        track = self._tracks[followed.track_id].get(stamp_ns)
+        if track is None or not track.is_seen:
             raise CommandFailure(Outcome.NOT_FOUND, f"{target.phrase} is lost before everything that was named is seen")
-        return replace(followed, region=Region.from_box(box), stamp_ns=stamp_ns)
+        return replace(followed, region=Region.from_box(track.box_xyxy), stamp_ns=stamp_ns)
 
     def _frames(self, target: Target | None, before: RecordedPictures | None) -> tuple[Frame, ...]:
         if before is not None and before.frames:

@@ -90,7 +90,7 @@ class GoalManager:
                     events += self._give_up(context, goal, search, "in the recording")
                 events += self._finish(context, goal, Outcome.OK, Reason.REQUESTED, "followed to the last image")
             elif self._is_unanswered(goal):
-                text = "the recording ended before the model had answered"
+                text = "the recording ended before the model had answered; take a longer one"
                 events += self._reject(context, goal, Failure(Outcome.TIMEOUT, Reason.MODEL_ERROR, text))
             else:
                 events += self._reject(context, goal, goal_failures.not_found(context, goal, "in the recording"))

@@ -25,7 +25,7 @@ def load_model(name: str, run: ModelRun) -> LanguageVision:
     """
     names = part_names(name)
     if len(names) == 1:
-        return _load_one(name, run)
+        return _load_one(names[0], run)
     return Composite({part: _load_one(part, ModelRun() if is_address(part) else run) for part in names})
 
 

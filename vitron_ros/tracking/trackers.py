@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vitron_ros.errors import ConfigError, ModelError
+from vitron_ros.home_folder import expanded
 from vitron_ros.tracking import opencv_trackers
 from vitron_ros.tracking.box_tracker import BoxTracker
 from vitron_ros.tracking.default_tracker import DefaultTracker
@@ -63,5 +64,5 @@ def make_tracker(name: str) -> BoxTracker:
     if name in PLAIN:
         return PLAIN[name]()
     if word in WITH_MODEL and folder:
-        return WITH_MODEL[word](Path(folder).expanduser())
+        return WITH_MODEL[word](expanded(folder))
     raise ConfigError(f"there is no tracker {name!r}; choose one of {', '.join(TRACKERS)}")

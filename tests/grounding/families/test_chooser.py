@@ -47,3 +47,48 @@ def test_the_list_of_families_needs_no_torch():
         "import sys, vitron_ros.grounding.families; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], timeout=100).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("file", "config", "says"),
+    [
+        (
+            "config.json",
+            {"model_type": "clipseg"},
+            "which only cuts things out; give it as the backend of segmentation",
+        ),
+        ("model_index.json", {"_class_name": "WanPipeline"}, "give it as the backend of editing or generation"),
+    ],
+)
+def test_a_model_of_the_modules_is_sent_to_its_node(tmp_path, file, config, says):
+    (tmp_path / file).write_text(json.dumps(config))
+    with pytest.raises(ModelError, match=says):
+        load_model(str(tmp_path), ModelRun())
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("https://huggingface.co/Qwen/Qwen3-VL-4B-Instruct/tree/main", "give the id of its model: Qwen/Qwen3-VL-4B-In"),
+        ("huggingface.co/Qwen/Qwen3-VL-4B-Instruct", "is a page of the hub; give the id of its model: Qwen/Qwen3-VL"),
+        ("localhost:8000/v1", "for a server give http://localhost:8000/v1"),
+        ("127.0.0.1:8000", "for a server give http://127.0.0.1:8000"),
+        ("some/detector+other/answerer", r"several are joined by ' \+ ', with a space on each side"),
+        ("some/detector +", r"joined by ' \+ ', with a space on each side and a model on both"),
+        ("~/nowhere", "is not a directory, bundled model or hub id"),
+        ("~nobody-of-this-name/model", "is not a directory, bundled model or hub id"),
+        ("nowhere", "is not a directory, bundled model or hub id"),
+        ("a/b/c", "is not a directory, bundled model or hub id"),
+        ("elysium-7b", "is a profile without weights"),
+    ],
+)
+def test_a_name_of_nothing_says_what_was_meant(name, says):
+    with pytest.raises(ModelError, match=says):
+        load_model(name, ModelRun())
+
+
+def test_a_folder_at_home_is_found_where_a_shell_leaves_its_name_as_it_is(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "model").mkdir()
+    with pytest.raises(ModelError, match=rf"{tmp_path}/model has no config\.json"):
+        load_model(" ~/model ", ModelRun())

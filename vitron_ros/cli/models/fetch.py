@@ -9,11 +9,13 @@ for the modules' nodes. HF_HOME, HF_ENDPOINT and HF_TOKEN hold.
 import argparse
 import json
 import sys
+from pathlib import Path
 
 from vitron_ros.cli.models.kinds import check_known, is_for_modules
 from vitron_ros.cli.models.verify import verdict_lines
 from vitron_ros.cli.options import add_json_option
 from vitron_ros.errors import ModelError
+from vitron_ros.model.bundled import is_bundled
 from vitron_ros.model.hub import Download, HubFile, fetch, size_text
 
 EPILOG = "example: vitron models fetch iSEE-Laboratory/llmdet_tiny"
@@ -32,6 +34,10 @@ def run(args: argparse.Namespace) -> int:
     from vitron_ros.grounding.model_files import Verdict
     from vitron_ros.model.checkpoint import plan_checkpoint
 
+    if is_bundled(args.model):
+        raise ModelError(f"{args.model} comes with this package; nothing is to be fetched")
+    if Path(args.model).is_dir():
+        raise ModelError(f"{args.model} is a folder here, which is used as it is; check it: vitron models verify")
     downloads = plan_checkpoint(args.model, check_known)
     for download in downloads:
         _say(_summary(download))
@@ -40,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
         return 1
     folders = [fetch(download, on_file=_announce) for download in downloads]
     verdict = Verdict() if is_for_modules(downloads[0].config) else verify_directory(folders[0])
-    faults = list(verdict.faults.values())
+    faults = verdict.problems
     _say("\n".join(verdict_lines(folders[0], verdict)))
     if args.json:
         result = {

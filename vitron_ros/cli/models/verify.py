@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     directory = find_checkpoint(args.model)
     verify = verify_module_model if is_for_modules(config_of(directory)) else verify_directory
     verdict = verify(directory, find_device(args.model_device))
-    faults, report = list(verdict.faults.values()), verdict.report
+    faults, report = verdict.problems, verdict.report
     if args.json:
         weights = None if report is None else asdict(report)
         print(json.dumps({"checkpoint": str(directory), "ok": not faults, "weights": weights, "faults": faults}))
@@ -42,6 +42,6 @@ def run(args: argparse.Namespace) -> int:
 
 def verdict_lines(directory: Path, verdict: "Verdict") -> list[str]:
     """What a person is told of a verdict; the last line is "ok" or "not ok"."""
-    report, faults = verdict.report, list(verdict.faults.values())
+    report, faults = verdict.report, verdict.problems
     lines = [f"{directory}: {report}"] if report is not None and report.is_complete else []
     return [*lines, *faults, "not ok" if faults else "ok"]

@@ -12,6 +12,8 @@ from vitron_ros.config import ModelRun
 from vitron_ros.errors import ModelError
 from vitron_ros.grounding.request import LanguageVision
 from vitron_ros.model.files import is_file, quoted, read_json
+from vitron_ros.model.pipeline_layout import MODEL_INDEX
+from vitron_ros.module_registry import SEGMENTERS_BY_WORDS
 
 OURS = "vitron"  # of a config.json in this project's layout, which names no model_type
 _GROUNDER = "vitron_ros.grounding.grounder:Grounder"
@@ -65,6 +67,8 @@ def is_address(name: str) -> bool:
 def model_type(directory: Path) -> str:
     """The key in `FAMILIES` of a model's directory. Raises as `family_of`."""
     path = directory / "config.json"
+    if not is_file(path) and is_file(directory / MODEL_INDEX):
+        return check_config({"_class_name": None}, str(directory))
     return check_config(read_json(path) if is_file(path) else {}, str(directory))
 
 
@@ -83,8 +87,16 @@ def check_config(values: Mapping[str, Any], where: str) -> str:
         ModelError: no family takes such a type, or the model comes with code of its own.
     """
     if "_class_name" in values:
-        raise ModelError(f"{where} holds a pipeline of diffusers, which answers nothing; give it to a module's node")
+        raise ModelError(
+            f"{where} holds a pipeline of diffusers, which answers nothing; give it as the backend of editing or "
+            "generation"
+        )
     kind = values.get("model_type", OURS)
+    if kind in SEGMENTERS_BY_WORDS:
+        raise ModelError(
+            f"{where} holds a model of type {kind!r}, which only cuts things out; give it as the backend of "
+            "segmentation"
+        )
     if not isinstance(kind, str) or kind not in FAMILIES:
         known = ", ".join(sorted(FAMILIES))
         raise ModelError(f"{where} holds a model of type {quoted(kind)}; the types that run here are {known}")

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from transformers import AutoImageProcessor, AutoModelForZeroShotObjectDetection
+from transformers import AutoModelForZeroShotObjectDetection
 
 from vitron_ros.config import ModelRun
 from vitron_ros.grounding.families.detections import Detections, candidates, inside, normalised
@@ -21,7 +21,7 @@ from vitron_ros.grounding.replies import not_to_be_asked, unanswered
 from vitron_ros.grounding.request import ModelDescription, ModelReply, ModelRequest, ReplyStatus, Task
 from vitron_ros.model.device import find_device
 from vitron_ros.model.files import quoted
-from vitron_ros.model.transformers_directory import LOCAL, load_pretrained, load_tokenizer, read_part
+from vitron_ros.model.transformers_directory import load_image_processor, load_pretrained, load_tokenizer, read_part
 
 FINDS = frozenset([Task.FIND])
 CLIP_FRAMES = 8  # of one request; all but the newest are there for models that look at motion
@@ -131,7 +131,7 @@ def load_detector(network: Callable[[Any, Any, Any], Network], directory: Path, 
     """
     device = find_device(run.device)
     check_options(run)
-    images = read_part("image processor", directory, lambda: AutoImageProcessor.from_pretrained(directory, **LOCAL))
+    images = load_image_processor(directory)
     tokenizer = load_tokenizer(directory)
     model = load_pretrained(AutoModelForZeroShotObjectDetection, directory, device)
     detector = network(model, images, tokenizer)

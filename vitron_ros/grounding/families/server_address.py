@@ -9,6 +9,7 @@ from vitron_ros.errors import ModelError
 from vitron_ros.grounding.families.box_text import INTERNVL, QWEN2_5_VL, QWEN3_VL, BoxDialect
 from vitron_ros.grounding.families.chat_http import KEY_VARIABLE
 from vitron_ros.grounding.families.chat_protocol import ServedModel
+from vitron_ros.model.model_names import check_no_page
 
 FAMILIES = {
     "qwen3-vl": QWEN3_VL,
@@ -44,8 +45,9 @@ class ServerAddress:
 def read_address(text: str) -> ServerAddress:
     """
     Raises:
-        ModelError: it is no address, holds a password, or names a family that is not known.
+        ModelError: it is no address, a page of the hub, holds a password, or names a family that is not known.
     """
+    check_no_page(text)
     url, _, model = text.partition("#")
     try:
         parts = urlsplit(url)

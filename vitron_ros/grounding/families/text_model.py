@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from transformers import AutoImageProcessor, AutoModelForImageTextToText
+from transformers import AutoModelForImageTextToText
 
 from vitron_ros.config import ModelRun
 from vitron_ros.errors import ModelError, RegionError
@@ -18,7 +18,7 @@ from vitron_ros.grounding.replies import not_to_be_asked, unanswered
 from vitron_ros.grounding.request import ModelDescription, ModelReply, ModelRequest, ReplyStatus, Task
 from vitron_ros.model.device import find_device
 from vitron_ros.model.files import is_file, read_json
-from vitron_ros.model.transformers_directory import LOCAL, load_pretrained, load_tokenizer, read_part
+from vitron_ros.model.transformers_directory import load_image_processor, load_pretrained, load_tokenizer
 
 MAX_FRAMES = 8
 MAX_NEW_TOKENS = 512
@@ -82,7 +82,7 @@ class TextModel(ABC):
         """
         directory, device = Path(source), find_device(run.device)
         check_options(run)
-        images = read_part("image processor", directory, lambda: AutoImageProcessor.from_pretrained(directory, **LOCAL))
+        images = load_image_processor(directory)
         tokenizer = load_tokenizer(directory)
         legacy = directory / LEGACY_TEMPLATE
         if not tokenizer.chat_template and is_file(legacy):
