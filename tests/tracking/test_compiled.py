@@ -42,8 +42,8 @@ def test_no_image_makes_a_loop_compile_again(stored):
     tracker.start(views[0], box_at((100, 120)))
     for view in views[1:]:
         tracker.mask(tracker.step(view).box_xyxy)
-    assert len(LOOPS) > 8
-    assert [(loop.__name__, len(loop.signatures)) for loop in LOOPS if len(loop.signatures) != 1] == []
+    counts = {loop.__name__: len(loop.signatures) for loop in LOOPS}
+    assert max(counts.values()) == 1, counts  # 0: of one that others call, whose code was on disk
 
 
 def test_where_nothing_can_be_written_loops_work_all_the_same_and_say_so(monkeypatch, caplog):
