@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,8 +14,9 @@ from vitron_ros.cli.main import main
 from vitron_ros.errors import MetricError, PredictionError
 from vitron_ros.evaluation.box_attributes import box_attributes
 from vitron_ros.evaluation.paper import paper_tables
-from vitron_ros.evaluation.predictions import FILE, TIMINGS
+from vitron_ros.evaluation.predictions import FILE, TIMINGS, read_run
 from vitron_ros.evaluation.report import write_report
+from vitron_ros.evaluation.suite import find_suite
 
 pytest.importorskip("matplotlib", reason="the extra `evaluation` is not installed")
 
@@ -155,6 +157,11 @@ def test_a_run_of_got10k_has_its_own_figures(tmp_path):
     document = run_and_report("got10k", tmp_path / "data", tmp_path / "out")
     assert set(document["figures"]["got10k"]) == {"ao", "sr50", "sr75"}
     assert "| got10k |" in (tmp_path / "out" / "report.md").read_text()
+    run, task = read_run(tmp_path / "out"), find_suite("got10k").task
+    hidden = {**run.rows[0], "name": "hidden", "cover": [8] + [0] * (len(run.rows[0]["cover"]) - 1)}
+    with_hidden = replace(run, rows=(*run.rows, hidden))
+    assert task.by_sample(with_hidden, "got10k")["hidden"] == {"ao": None, "sr50": None, "sr75": None}
+    assert task.figures(with_hidden, "got10k") == task.figures(run, "got10k"), "frames are pooled"
 
 
 def test_a_run_of_uav123_stands_beside_the_paper(tmp_path):

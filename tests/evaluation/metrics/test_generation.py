@@ -58,6 +58,8 @@ def test_agrees_with_torchmetrics():
 def test_inception_score_between_one_and_the_number_of_classes():
     assert inception_score(np.full((20, 4), 0.25)) == pytest.approx((1, 0))
     assert inception_score(np.tile(np.eye(4), (5, 1)), splits=5) == pytest.approx((4, 0))
+    two_and_three = np.eye(2)[[0, 1, 0, 0, 0]]
+    assert inception_score(two_and_three, splits=2) == pytest.approx((1.5, 0.5))
 
 
 def test_cosines():

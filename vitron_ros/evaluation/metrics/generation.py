@@ -37,7 +37,7 @@ def frechet_distance(generated: ArrayLike, true: ArrayLike) -> float:
 def inception_score(probabilities: ArrayLike, splits: int = 10) -> tuple[float, float]:
     """IS, mean and standard deviation over splits, taken in the order given: exp of the mean of KL(p(y|x) || p(y)).
 
-    Salimans et al., NeurIPS 2016.
+    Salimans et al., NeurIPS 2016, whose code (openai/improved-gan) begins split i at sample i N // splits.
 
     Args:
         probabilities: (N, C) of the classifier; rows sum to 1.
@@ -51,7 +51,7 @@ def inception_score(probabilities: ArrayLike, splits: int = 10) -> tuple[float, 
     if not 1 <= splits <= len(rows):
         raise MetricError(f"{len(rows)} samples do not make {splits} splits")
     scores = []
-    for part in np.array_split(rows, splits):
+    for part in np.split(rows, len(rows) * np.arange(1, splits) // splits):
         ratio = np.divide(part, part.mean(axis=0), out=np.ones_like(part), where=part > 0)
         scores.append(np.exp((part * np.log(ratio)).sum(axis=1).mean()))
     return float(np.mean(scores)), float(np.std(scores))
@@ -70,7 +70,9 @@ def cosine_similarity(features: ArrayLike, others: ArrayLike) -> float:
 
 
 def clip_score(image_features: ArrayLike, text_features: ArrayLike) -> float:
-    """CLIPScore of pairs as torchmetrics prints it: the mean of max(100 cos, 0), 0..100 (Hessel et al., EMNLP 2021).
+    """CLIPScore of pairs in torchmetrics' scale: the mean of max(100 cos, 0), 0..100 (Hessel et al., EMNLP 2021).
+
+    torchmetrics cuts the mean alone off at 0, which is the same unless a pair is below 0.
 
     Raises:
         MetricError: as of `cosine_similarity`.

@@ -34,6 +34,7 @@ from vitron_ros.tracking.trackers import make_tracker
 
 DEFAULT_TRACKER = "default"
 GOT10K = "got10k"
+NOTHING_COVERED: Figures = {"ao": None, "sr50": None, "sr75": None}  # of a sequence without a frame that counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,8 @@ class OnePass(SuiteTask[Sequence]):
         if not all(row.get("has_truth", True) for row in run.predicted):
             raise PredictionError("a server keeps the truth of this split; write its archive with: vitron eval submit")
         if variant == GOT10K:
-            return {row["name"]: dict(got10k([_overlaps(row)])) for row in run.predicted}
+            overlaps = {row["name"]: _overlaps(row) for row in run.predicted}
+            return {name: dict(got10k([own])) if len(own) else dict(NOTHING_COVERED) for name, own in overlaps.items()}
         return {row["name"]: _figures(_score(row, variant)) for row in run.predicted}
 
     def figures(self, run: Run, variant: str) -> Figures:
