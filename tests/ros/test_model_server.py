@@ -28,8 +28,8 @@ def test_goals_go_on_while_the_server_is_gone_and_new_ones_are_served_when_it_is
 
     def shown(body):
         """Number of the picture that the newest image of a request is of; the camera may be ahead of it."""
-        image = cv2.resize(image_of(parts(body, "image_url")[-1]), SIZE).astype(int)
-        return int(np.argmin([np.abs(image - picture).mean() for picture in camera.pictures]))
+        image = cv2.resize(image_of(parts(body, "image_url")[-1]), SIZE)[::4, ::4].astype(int)
+        return int(np.argmin([np.abs(image - picture[::4, ::4]).mean() for picture in camera.pictures]))
 
     def phrases():
         return {track.phrase for track in probe.tracks[-1][1].tracks}

@@ -20,6 +20,7 @@ from vitron_msgs.msg import Region, Track3D, Track3DArray
 from tests.ros.rig import Camera, running_node
 from vitron_ros.errors import ConfigError
 from vitron_ros.ros import qos, transforms
+from vitron_ros.ros.conversions import ns_from_time
 from vitron_ros.ros_tools.pattern_camera import target_boxes
 
 pytestmark = pytest.mark.ros
@@ -32,6 +33,7 @@ class DepthCamera(Camera):
     def __init__(self, probe, **changes):
         super().__init__(probe)
         self.changes = changes
+        self.numbers = {}  # of the pictures, by their stamps
         width, height = self.size
         self._infos = probe.create_publisher(CameraInfo, "camera_info", qos.IMAGE["sensor_data"])
         self._depths = probe.create_publisher(Image, "depth", qos.IMAGE["sensor_data"])
@@ -48,6 +50,7 @@ class DepthCamera(Camera):
 
     def publish(self, message=None):
         message = message or self.message()
+        self.numbers[ns_from_time(message.header.stamp)] = self.index
         width, height = self.size
         metres = np.full((height, width), WALL)
         for number, (left, top, right, bottom) in enumerate(self.boxes(self.index).astype(int)):
@@ -60,13 +63,11 @@ class DepthCamera(Camera):
                                    data=array("B", values.tobytes())))  # fmt: skip
         return super().publish(message)
 
-    def positions(self, number=0):
-        """Where a target was in each of the last pictures, (3,) m."""
-        width, height = self.size
-        boxes = [self.boxes(self.index - back)[number] for back in range(1, 9)]
-        middles = [(box[:2] + box[2:]) / 2 for box in boxes]
-        distance = NEAR + 0.5 * number
-        return [np.array([*((middle - (width / 2, height / 2)) / FOCAL * distance), distance]) for middle in middles]
+    def position(self, header, number=0):
+        """Where a target was in the picture of that header, (3,) m."""
+        box = self.boxes(self.numbers[ns_from_time(header.stamp)])[number]
+        middle, distance = (box[:2] + box[2:] - self.size) / 2, NEAR + 0.5 * number
+        return np.array([*(middle / FOCAL * distance), distance])
 
 
 def follow(camera, probe, number=0):
@@ -83,8 +84,8 @@ def heard(probe, kind, topic):
     return seen
 
 
-def near(point, truths):
-    return min(np.linalg.norm([point.x, point.y, point.z] - truth) for truth in truths)
+def distance(point, truth):
+    return np.linalg.norm([point.x, point.y, point.z] - truth)
 
 
 def test_a_target_has_a_position_a_pose_and_markers(probe):
@@ -95,7 +96,7 @@ def test_a_target_has_a_position_a_pose_and_markers(probe):
         camera = DepthCamera(probe).connect()
         handle = follow(camera, probe)
         follow(camera, probe, 1)
-        camera.run_until(lambda: arrays and len([t for t in arrays[-1].tracks if t.status == Track3D.OK]) == 2)
+        camera.hold_until(lambda: arrays and len([t for t in arrays[-1].tracks if t.status == Track3D.OK]) == 2)
         camera.run_until(lambda: poses and markers and not np.isnan(arrays[-1].tracks[0].velocity.x))
         camera.run(3)
         array_, pose = arrays[-1], poses[-1]
@@ -104,9 +105,9 @@ def test_a_target_has_a_position_a_pose_and_markers(probe):
         assert array_.header.stamp == array_.depth_stamp
         assert array_.header.stamp in [message.header.stamp for _, message in probe.tracks]
         assert (first.phrase, second.phrase) == ("square 0", "square 1")
-        assert near(first.position, camera.positions()) < 0.02 * NEAR
-        assert near(second.position, camera.positions(1)) < 0.02 * NEAR
-        assert near(pose.pose.pose.position, camera.positions()) < 0.02 * NEAR
+        assert distance(first.position, camera.position(array_.header)) < 0.02 * NEAR
+        assert distance(second.position, camera.position(array_.header, 1)) < 0.02 * NEAR
+        assert distance(pose.pose.pose.position, camera.position(pose.header)) < 0.02 * NEAR
         assert pose.pose.pose.orientation.w == 1.0
         covariance = np.reshape(pose.pose.covariance, (6, 6))
         assert (np.linalg.eigvalsh(covariance) > 0).all()
@@ -118,7 +119,8 @@ def test_a_target_has_a_position_a_pose_and_markers(probe):
         camera.run_until(lambda: [track.id for track in arrays[-1].tracks] == [second.id])
         poses.clear()
         camera.run_until(lambda: poses)
-        assert near(poses[-1].pose.pose.position, camera.positions(1)) < 0.02 * NEAR, "the next target's turn"
+        found = distance(poses[-1].pose.pose.position, camera.position(poses[-1].header, 1))
+        assert found < 0.02 * NEAR, "the next target's turn"
 
 
 def test_nobody_asks_for_depth_by_default(probe):
@@ -212,6 +214,6 @@ def test_poses_are_in_the_target_frame_by_tf2(probe, monkeypatch):
         poses = heard(probe, PoseWithCovarianceStamped, "target_pose")
         camera = DepthCamera(probe).connect()
         follow(camera, probe)
-        camera.run_until(lambda: poses)
+        camera.hold_until(lambda: poses)
         assert poses[-1].header.frame_id == "base_link"
         assert poses[-1].pose.pose.position.x == pytest.approx(1.0 + NEAR, abs=0.02 * NEAR)

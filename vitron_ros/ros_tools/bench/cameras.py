@@ -16,7 +16,7 @@ from typing import Any
 from vitron_msgs.msg import TrackArray
 
 from vitron_ros.ros.conversions import ns_from_time
-from vitron_ros.ros_tools.bench.stream import POINTS, followed_streams
+from vitron_ros.ros_tools.bench.stream import POINTS, followed_streams, heard_meanwhile
 from vitron_ros.ros_tools.markdown import row, table
 from vitron_ros.ros_tools.pattern_camera import frame_index
 from vitron_ros.ros_tools.probe import use_private_domain
@@ -61,11 +61,10 @@ def measure(count: int, duration_s: float, model: str = "") -> dict[str, Any]:
     """The figures of one node with `count` cameras."""
     names = [f"camera{number}" for number in range(1, count + 1)]
     with followed_streams(names, WIDTH, HEIGHT, rate=RATE_HZ, model=model) as (node, client):
-        client.tracks.clear()
         cpu_before_s, started_s = cpu_s(node.pid), time.monotonic()
-        client.spin_for(duration_s)
+        heard = heard_meanwhile(client, lambda: client.spin_for(duration_s))
         elapsed_s, used_s = time.monotonic() - started_s, cpu_s(node.pid) - cpu_before_s
-        figures = stream_figures(client.tracks)
+        figures = stream_figures(heard)
     return {
         **figures,
         "sent_hz": round(figures["sent"] / elapsed_s, 1),

@@ -9,7 +9,7 @@ JSON.
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,7 +25,7 @@ from vitron_ros.region import Region
 from vitron_ros.ros.conversions import ns_from_time, outcome_name, region_message
 from vitron_ros.ros.remote_action import RemoteAction
 from vitron_ros.ros_tools.bench.cameras import HEIGHT, RATE_HZ, WIDTH, stream_figures
-from vitron_ros.ros_tools.bench.stream import POINTS, followed_streams
+from vitron_ros.ros_tools.bench.stream import POINTS, followed_streams, heard_meanwhile
 from vitron_ros.ros_tools.markdown import row, table
 from vitron_ros.ros_tools.pattern_camera import pictures, target_boxes
 from vitron_ros.ros_tools.probe import Probe, node_process, use_private_domain
@@ -82,10 +82,10 @@ def measure(duration_s: float, rounds: int) -> list[dict[str, Any]]:
         _, client = stack.enter_context(followed_streams(("",), WIDTH, HEIGHT, rate=RATE_HZ))
         modules = {name: stack.enter_context(_module(client, name)) for name in NODES}
         for _ in range(rounds):
-            rest.append(_heard_meanwhile(client, lambda: client.spin_for(duration_s)))
+            rest.append(heard_meanwhile(client, lambda: client.spin_for(duration_s)))
             for name, module in modules.items():
                 before = module.done
-                working[name].append(_heard_meanwhile(client, lambda module=module: module.work(duration_s)))  # type: ignore[misc]
+                working[name].append(heard_meanwhile(client, lambda module=module: module.work(duration_s)))  # type: ignore[misc]
                 done[name] += module.done - before
     rows = [{"module": "none", "goals": 0, **_figures(rest)}]
     rows += [{"module": name, "goals": done[name], **_figures(working[name])} for name in NODES]
@@ -104,12 +104,16 @@ class _BusyModule:
         self._client, self._module, self._name = client, module, name
 
     def work(self, duration_s: float) -> None:
-        """Raises SourceError if a goal fails."""
-        end_s = time.monotonic() + duration_s
-        while (left_s := end_s - time.monotonic()) > 0:
+        """For so long, or until its first goal is done.
+
+        Raises:
+            SourceError: a goal fails.
+        """
+        end_s, before = time.monotonic() + duration_s, self.done
+        while (left_s := end_s - time.monotonic()) > 0 or self.done == before:
             call = self._module.run(self._goal())
             with suppress(SourceError):
-                self._client.spin_until(call.result.done, left_s)
+                self._client.spin_until(call.result.done, GOAL_TIMEOUT_S if self.done == before else left_s)
             if not call.result.done():
                 call.cancel()
                 self._client.spin_until(call.result.done, GOAL_TIMEOUT_S, "the end of a goal")
@@ -143,12 +147,6 @@ def _module(client: Probe, name: Node) -> Iterator[_BusyModule]:
         stack.callback(module.destroy)
         client.spin_until(lambda: module.is_ready, START_TIMEOUT_S, f"the node {name}")
         yield _BusyModule(client, module, name)
-
-
-def _heard_meanwhile(client: Probe, act: Callable[[], object]) -> Arrivals:
-    client.tracks.clear()
-    act()
-    return list(client.tracks)
 
 
 def _figures(rounds: Sequence[Arrivals]) -> dict[str, Any]:

@@ -14,7 +14,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from subprocess import Popen
 from typing import Any
@@ -76,11 +77,10 @@ def measure_node(
     streams = followed_streams(("",), width, height, targets=targets, masks=masks, positions=positions)
     with streams as (node, client):
         before, cpu_before_s, started_s = _values(client), cpu_s(node.pid), time.monotonic()
-        client.tracks.clear()
-        client.spin_for(duration_s)
+        newest = heard_meanwhile(client, lambda: client.spin_for(duration_s))[-1][1]
         after, cpu_after_s = _values(client), cpu_s(node.pid)
         elapsed_s = time.monotonic() - started_s
-        lost = sum(track.state > 1 for track in client.tracks[-1][1].tracks)
+        lost = sum(track.state > 1 for track in newest.tracks)
     processed = int(after["processed"]) - int(before["processed"])
     return {
         "hz": round(processed / elapsed_s, 1),
@@ -171,6 +171,24 @@ def camera(
     options += ["--ros-args", *itertools.chain(*topics)] if name else []
     with node_process("ros_tools.pattern_camera", *options):
         yield
+
+
+def heard_meanwhile(client: Probe, act: Callable[[], object]) -> list[tuple[int, TrackArray]]:
+    """The tracks that come while something is done, two of each camera at least: of fewer there are no figures.
+
+    Raises:
+        SourceError: a camera's tracks do not come.
+    """
+    cameras = _newest(client)
+    client.tracks.clear()
+    act()
+
+    def has_two_of_each() -> bool:
+        counts = Counter(message.camera for _, message in client.tracks)
+        return all(counts[name] > 1 for name in cameras)
+
+    client.spin_until(has_two_of_each, START_TIMEOUT_S, "tracks")
+    return list(client.tracks)
 
 
 def _newest(client: Probe) -> dict[str, TrackArray]:
