@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from vitron_ros.boxes import Boxes, iou_matrix
 from vitron_ros.errors import MetricError
@@ -242,5 +241,7 @@ def _matched(quality: Values) -> tuple[Ids, Ids]:
 
 
 def _assigned(quality: Values) -> tuple[Ids, Ids]:
+    from scipy.optimize import linear_sum_assignment  # a third of the start of every `vitron eval`
+
     rows, columns = linear_sum_assignment(quality, maximize=True)
     return rows, columns
