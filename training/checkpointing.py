@@ -32,7 +32,7 @@ from training.optimizers import Optimizers
 from training.tensor_files import TensorFiles, part_name
 from training.training_module import AUXILIARY_HEADS, TrainingModule
 from vitron_ros.errors import ConfigError, ModelError, SourceError
-from vitron_ros.model.checkpoint import Checkpoint, save_settings
+from vitron_ros.model.checkpoint import CONFIG, Checkpoint, save_settings
 from vitron_ros.model.files import is_file, quoted, read_json
 from vitron_ros.model.weights import INDEX, is_finite
 
@@ -63,11 +63,15 @@ def find_start(source: str) -> Path:
         ConfigError: there is none.
     """
     path = Path(source)
-    if is_file(path / "config.json"):
+    if is_file(path / CONFIG):
         return path
     found = latest(path)
     if found is None:
         raise ConfigError(f"{source} holds no checkpoint; run the stage that writes it, or name another")
+    if not is_file(found / CONFIG):
+        raise ConfigError(
+            f"{found} holds adapters without their model, as before the end of a stage; run that to its end"
+        )
     return found
 
 

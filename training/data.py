@@ -39,23 +39,25 @@ class Batch:
         dense: targets of their patches.
         packs: questions about them; None: none.
         broken: what is wrong with each record that was left out.
+        records: how many there would be with those; 0: it is of generated clips.
     """
 
     images: Tensor
     dense: DenseTargets
     packs: PackedQuestions | None
     broken: tuple[str, ...] = ()
+    records: int = 0
 
     def to(self, device: torch.device) -> "Batch":
         packs = None if self.packs is None else self.packs.to(device)
         images = self.images.to(device, non_blocking=True)
-        return Batch(images, self.dense.to(device), packs, self.broken)
+        return replace(self, images=images, dense=self.dense.to(device), packs=packs)
 
 
 WIDE_ASPECT = 4 / 3
 CLUTTER_MARGIN = 1.3  # size of a cluttered background relative to the image, so that the camera can move over it
 NAMED_BROKEN = 20  # broken records
-BATCHES_BEFORE_DOUBT, MAX_AFFECTED = 100, 0.1
+BATCHES_BEFORE_DOUBT, MAX_BROKEN = 100, 0.05  # of all records
 EMPTY_BATCHES = 10  # at the beginning, after which a run ends
 DENSE_FIELDS = tuple(field.name for field in fields(DenseTargets))
 
@@ -173,7 +175,7 @@ def load_batches(batches: Dataset[Batch], numbers: range, workers: int) -> Itera
     for batch in loader:
         if isinstance(batch, ConfigError):
             raise batch
-        broken.add(batch.broken, is_empty=batch.packs is None)
+        broken.add(batch.broken, records=batch.records, is_empty=batch.packs is None)
         yield batch
     broken.report()
 
@@ -182,28 +184,29 @@ class BrokenRecords:
     """Counts records that were left out of batches. The first of them are named in the log."""
 
     def __init__(self) -> None:
-        self._count = self._batches = self._affected = self._empty = 0
+        self._count = self._batches = self._records = self._empty = 0
 
-    def add(self, reasons: Sequence[str], *, is_empty: bool) -> None:
+    def add(self, reasons: Sequence[str], *, records: int, is_empty: bool) -> None:
         """Notes those of a batch.
 
         Args:
+            records: of the batch, with those.
             is_empty: whether nothing is left of it.
 
         Raises:
-            SourceError: all of the first ten batches are empty, or after a hundred one in ten has lost a record.
+            SourceError: all of the first ten batches are empty, or after a hundred one record in twenty is broken.
         """
         for reason in reasons[: max(0, NAMED_BROKEN - self._count)]:
             logger.warning("left out: %s", reason)
         self._count += len(reasons)
         self._batches += 1
-        self._affected += bool(reasons)
+        self._records += records
         self._empty += bool(reasons) and is_empty
         if self._empty == self._batches == EMPTY_BATCHES:
             raise SourceError(f"no record of the first {EMPTY_BATCHES} batches can be used; the last: {reasons[-1]}")
-        if self._batches >= BATCHES_BEFORE_DOUBT and self._affected > MAX_AFFECTED * self._batches:
+        if reasons and self._batches >= BATCHES_BEFORE_DOUBT and self._count > MAX_BROKEN * self._records:
             raise SourceError(
-                f"{self._count} records of {self._batches} batches cannot be used, the last of them: {reasons[-1]}; "
+                f"{self._count} of {self._records} records cannot be used, the last of them: {reasons[-1]}; "
                 "mend the data, or take the set out"
             )
 

@@ -71,7 +71,7 @@ class RecordBatches(Dataset[Batch]):
         pixels = np.stack(images or [np.zeros((size, size, 3), np.uint8)])
         dense = unknown_targets(len(pixels), self._vision.num_patches)
         channels_first = torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous()
-        return Batch(channels_first, dense, packer.packs() if images else None, tuple(broken))
+        return Batch(channels_first, dense, packer.packs() if images else None, tuple(broken), count)
 
     def _questions(self, record: Record, images: Sequence[Image], rng: Rng) -> list[Question]:
         """Raises RecordError where a question does not fit the context of the model."""

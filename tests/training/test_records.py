@@ -328,9 +328,30 @@ def test_a_batch_is_of_its_number_alone_and_names_what_it_leaves_out(tmp_path, c
 def test_too_many_broken_records_end_the_run():
     broken = BrokenRecords()
     for _ in range(BATCHES_BEFORE_DOUBT - 1):
-        broken.add(["record 'x7' is broken"], is_empty=False)
-    with pytest.raises(SourceError, match="cannot be used, the last of them: record 'x7'"):
-        broken.add(["record 'x7' is broken"], is_empty=False)
+        broken.add(["record 'x7' is broken"], records=1, is_empty=False)
+    with pytest.raises(SourceError, match="100 of 100 records cannot be used, the last of them: record 'x7'"):
+        broken.add(["record 'x7' is broken"], records=1, is_empty=False)
+
+
+def test_too_many_broken_records_end_the_run_at_the_next_one():
+    broken = BrokenRecords()
+    for number in range(BATCHES_BEFORE_DOUBT):
+        broken.add(["record 'x7' is broken"] if number < 20 else [], records=1, is_empty=False)
+    with pytest.raises(SourceError, match="21 of 101 records"):
+        broken.add(["record 'x7' is broken"], records=1, is_empty=False)
+
+
+@pytest.mark.parametrize(("records", "goes_on"), [(16, False), (32, True)])
+def test_how_many_are_too_many_does_not_depend_on_the_size_of_a_batch(records, goes_on):
+    """One in twenty: of 16 records one in each batch is more, of 32 it is less."""
+    broken = BrokenRecords()
+    try:
+        for _ in range(2 * BATCHES_BEFORE_DOUBT):
+            broken.add(["record 'x7' is broken"], records=records, is_empty=False)
+    except SourceError:
+        assert not goes_on
+    else:
+        assert goes_on
 
 
 def test_a_batch_without_any_record_trains_nothing_and_the_run_goes_on(tmp_path, checkpoint):

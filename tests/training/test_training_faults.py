@@ -244,6 +244,12 @@ def test_an_error_in_a_worker_is_the_same_sentence(tmp_path, monkeypatch):
         next(load_batches(_batches(Trainer(stage(tmp_path, **SHORT), "cpu")), range(4), 1))
 
 
+def test_a_start_that_holds_adapters_alone_is_refused_with_what_to_do(tmp_path):
+    (tmp_path / "before" / "step-0000004" / "run").mkdir(parents=True)
+    with pytest.raises(ConfigError, match=r"step-0000004 holds adapters without their model.*run that to its end"):
+        Trainer(stage(tmp_path, **{**SHORT, "start": str(tmp_path / "before")}), "cpu")
+
+
 REFUSED = {
     "an adapter of too high a rank": {"trainable": (), "lora_rank": 49},
     "clips longer than the model's": {"clips": (replace(VIDEOS, frames=9),)},
