@@ -113,6 +113,13 @@ def test_the_page_of_a_leak_says_what_is_broken():
     assert text.splitlines()[-1] == "**Failed.** 1.00 threads more per minute, the limit is 0.25."
 
 
+def test_a_run_that_was_too_short_has_a_page_all_the_same():
+    samples = [replace(sample, at_s=at_s) for sample, at_s in zip(run_of()[:2], (5.0, 6.0), strict=True)]
+    lines = page("vitron bench soak", "Two cores", samples, Counter(), []).splitlines()
+    assert "| heap MB, maximum | 100 | 100 | 100 |" in lines
+    assert "| images sent per second | nan | nan | 30.0 |" in lines
+
+
 def test_a_run_that_never_began_has_a_page_all_the_same():
     assert "**Failed.**" in page("vitron bench soak", "Two cores", [], Counter(), broken_rules([], []))
 

@@ -17,11 +17,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from subprocess import Popen
 from typing import Any
 
 import rclpy
 from builtin_interfaces.msg import Duration
+from rclpy.action.client import ClientGoalHandle
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import Image
@@ -133,24 +135,35 @@ def followed_streams(
                 camera(width, height, targets, rate=rate, name=name, circles=bool(model), depth=positions)
             )
         client.spin_until(lambda: len(_newest(client)) == len(cameras), START_TIMEOUT_S, "the first images")
-        handles = []
-        for name in cameras:
-            stamp = _newest(client)[name].header.stamp
-            boxes = target_boxes(frame_index(ns_from_time(stamp), rate), targets, width, height)
-            regions = [[region_message(Region.from_box(box))] for box in boxes]
-            goals = [TrackObject.Goal(region=region, region_stamp=stamp, camera=name) for region in regions]
+
+        def goal(name: str, number: int) -> TrackObject.Goal:
             if model:
-                goals = [TrackObject.Goal(prompt=PROMPT, camera=name, timeout=Duration(sec=NODE_TIMEOUT_S))]
-            handles += [client.send(goal) for goal in goals]
-        client.spin_until(
-            lambda: all(len(message.tracks) == targets for message in _newest(client).values()),
-            NODE_TIMEOUT_S,
-            "the targets",
-        )
+                return TrackObject.Goal(prompt=PROMPT, camera=name, timeout=Duration(sec=NODE_TIMEOUT_S))
+            stamp = _newest(client)[name].header.stamp
+            box = target_boxes(frame_index(ns_from_time(stamp), rate), targets, width, height)[number]
+            return TrackObject.Goal(region=[region_message(Region.from_box(box))], region_stamp=stamp, camera=name)
+
+        handles = _follow(client, [partial(goal, name, number) for name in cameras for number in range(targets)])
         client.spin_for(WARM_UP_S)
         yield node, client
         for handle in handles:
             client.cancel(handle)
+
+
+def _follow(client: Probe, goals: Sequence[Callable[[], TrackObject.Goal]]) -> list[ClientGoalHandle]:
+    """The handles of the goals once all have targets. One that comes too late for its image is made and sent again."""
+    handles = [client.send(goal()) for goal in goals]
+    results = [handle.get_result_async() for handle in handles]
+
+    def are_followed() -> bool:
+        for number, result in enumerate(results):
+            if result.done():
+                handles[number] = client.send(goals[number]())
+                results[number] = handles[number].get_result_async()
+        return sum(len(message.tracks) for message in _newest(client).values()) == len(goals)
+
+    client.spin_until(are_followed, NODE_TIMEOUT_S, "the targets")
+    return handles
 
 
 @contextmanager

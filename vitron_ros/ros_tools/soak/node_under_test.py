@@ -110,6 +110,13 @@ class SoakedNode:
             self._count(fault, "REFUSED", allowed)
         return handle
 
+    def begin_and_see(self, fault: str, goal: TrackObject.Goal, *allowed: str) -> ClientGoalHandle:
+        """As `begin`, until one target more is in the tracks."""
+        known = self._ids()
+        handle = self.begin(fault, goal, *allowed)
+        self.client.spin_until(lambda: bool(self._ids() - known), END_TIMEOUT_S, f"the target of {fault}")
+        return handle
+
     def wait_for_ends(self, *faults: str) -> None:
         """Of the goals of these faults, or of all."""
         self.client.spin_until(
@@ -134,6 +141,10 @@ class SoakedNode:
         request = ChangeState.Request(transition=Transition(id=transition))
         if not self.client.call(ChangeState, "perception/change_state", request, NODE_TIMEOUT_S).success:
             raise SourceError(f"the node did not make the transition {transition}")
+
+    def _ids(self) -> set[int]:
+        """Of the targets in the newest tracks."""
+        return {track.id for _, message in self.client.tracks[-1:] for track in message.tracks}
 
     def _end(self, fault: str, allowed: Sequence[str], future: Future) -> None:
         del self._open[future]

@@ -1,5 +1,6 @@
 """What a soak has measured, the rule by which it is judged, and its page. Knows no ROS."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -115,18 +116,21 @@ def _stream_table(samples: Sequence[SoakSample]) -> str:
     end_s = samples[-1].at_s
     length_s = min(MINUTE_S, end_s / 3)
     spans = {"first": 0.0, "middle": (end_s - length_s) / 2, "last": end_s - length_s}
-    columns = [
-        _minute([sample for sample in samples if start_s <= sample.at_s <= start_s + length_s])
-        for start_s in spans.values()
-    ]
+
+    def within(start_s: float) -> list[SoakSample]:
+        """Its samples; the one that is nearest, where a short run has none there."""
+        found = [sample for sample in samples if start_s <= sample.at_s <= start_s + length_s]
+        return found or [min(samples, key=lambda sample: abs(sample.at_s - start_s - length_s / 2))]
+
+    columns = [_minute(within(start_s)) for start_s in spans.values()]
     header = ("", *(f"{name} {'minute' if length_s == MINUTE_S else f'{length_s:.0f} s'}" for name in spans))
     return table(header, zip(columns[0], *([column[name] for name in columns[0]] for column in columns), strict=True))
 
 
 def _minute(samples: Sequence[SoakSample]) -> dict[str, str]:
-    """The rows of one column; what is counted is counted since the first of the samples."""
+    """The rows of one column; what is counted is counted since the first of the samples, NaN a second of one alone."""
     later = samples[1:]
-    elapsed_s = max(samples[-1].at_s - samples[0].at_s, 1e-9)
+    elapsed_s = samples[-1].at_s - samples[0].at_s or math.nan
     ages = percentiles_ms([age_ns for sample in later for age_ns in sample.ages_ns])
     return {
         "resident MB, maximum": f"{max(sample.resident_mb for sample in samples):.0f}",

@@ -93,7 +93,7 @@ def pause(soaked: SoakedNode) -> None:
 
 def resize(soaked: SoakedNode) -> None:
     for size in (SMALL, LARGE):
-        soaked.begin("a box while the image changes size", soaked.camera.goal(), "LOST")
+        soaked.begin_and_see("a box while the image changes size", soaked.camera.goal(), "LOST")
         prompt = TrackObject.Goal(prompt=PROMPT)  # lost if it was found by then
         handle = soaked.begin("a prompt while the image changes size", prompt, "CANCELED", "LOST")
         soaked.client.spin_for(0.5)
@@ -104,11 +104,11 @@ def resize(soaked: SoakedNode) -> None:
 
 
 def jump(soaked: SoakedNode) -> None:
-    soaked.begin("a box while the time jumps back", soaked.camera.goal(), "LOST")
+    soaked.begin_and_see("a box while the time jumps back", soaked.camera.goal(), "LOST")
     soaked.client.spin_for(1.0)
     soaked.camera.offset_ns -= JUMP_NS
     soaked.wait_for_ends()
-    handle = soaked.begin("a box while the time jumps forward", soaked.camera.goal(), "CANCELED")
+    handle = soaked.begin_and_see("a box while the time jumps forward", soaked.camera.goal(), "CANCELED")
     soaked.client.spin_for(0.5)
     soaked.camera.offset_ns += JUMP_NS
     soaked.client.spin_for(1.0)
