@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from vitron_ros.cli.exit_code import exit_code
+from vitron_ros.cli.main import main
 from vitron_ros.cli.numbers import number, whole
 from vitron_ros.errors import ModelError, SourceError
 from vitron_ros.model.device import find_device
@@ -52,3 +53,12 @@ def test_errors_a_person_can_mend_are_one_line_and_bugs_are_not(capsys):
     assert capsys.readouterr().err == "x: interrupted\n"
     with pytest.raises(ZeroDivisionError):
         exit_code("x", lambda: 1 // 0)
+
+
+def test_ctrl_c_while_a_command_is_imported_is_one_line(monkeypatch, capsys):
+    def interrupted(name):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("vitron_ros.cli.subcommands.importlib.import_module", interrupted)
+    assert main(["track", "clip.mp4"]) == 130
+    assert capsys.readouterr().err == "vitron track: interrupted\n"

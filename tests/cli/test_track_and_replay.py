@@ -1,6 +1,7 @@
 """The commands as a user types them, each in a process of its own."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -256,3 +257,27 @@ def test_a_phrase_in_one_image_is_a_question(tmp_path, capsys):
     (tmp_path / "photo.png").write_bytes(encode_png(np.zeros((60, 80, 3), np.uint8)))
     assert main(["track", str(tmp_path / "photo.png"), "--prompt", "the mug", "--model", "nowhere"]) == 2
     assert "is one image, over before a model answers; ask where a thing is: vitron ask" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("presses", [1, 2])
+def test_ctrl_c_ends_a_run_with_its_results_and_a_second_one_without(monkeypatch, tmp_path, capsys, presses):
+    drawn = []
+
+    def draw(rgb, overlays):
+        drawn.append(rgb)
+        for _ in range(presses if len(drawn) == 3 else 0):
+            signal.raise_signal(signal.SIGINT)  # while an image is worked on, not while one is read
+        return rgb
+
+    monkeypatch.setattr(run_goals, "draw_tracks", draw)
+    out = tmp_path / "out"
+    code = main(["track", SAMPLE, "--box", "100,200,180,290", "--frames", "9", "--out", str(out), "--json"])
+    written = sorted(path.name for path in out.iterdir())
+    if presses == 1:
+        assert (code, written) == (0, ["tracks.json", "tracks.mp4"])
+        assert len(json.loads(capsys.readouterr().out)["frames"]) == open_source(str(out / "tracks.mp4")).count
+        assert len(drawn) == 3
+    else:
+        assert (code, written) == (130, [])
+        assert capsys.readouterr().err.endswith("vitron track: interrupted\n")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

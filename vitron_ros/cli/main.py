@@ -37,9 +37,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"vitron_ros {__version__}")
     add_subcommands(parser, "vitron_ros.cli", COMMANDS, metavar="COMMAND")
-    arguments = parser.parse_args(words)
-    with _downloads_on_stderr():
-        return exit_code(f"vitron {arguments.command}", lambda: int(arguments.run(arguments)))
+
+    def run() -> int:
+        arguments = parser.parse_args(words)  # imports the command's module, which takes a while
+        with _downloads_on_stderr():
+            return int(arguments.run(arguments))
+
+    return exit_code(f"vitron {words[0]}" if words and words[0] in COMMANDS else "vitron", run)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from vitron_ros.cli.exit_code import DONE, FAILED, NOT_FOUND
+from vitron_ros.cli.interrupt import Interrupt
 from vitron_ros.cli.numbers import number, whole
 from vitron_ros.cli.options import add_json_option, add_model_options, add_source_options, model_run
 from vitron_ros.config import PipelineConfig
@@ -120,10 +121,11 @@ def run_goals(arguments: argparse.Namespace, goals: Sequence[ScriptedGoal], most
     model = model_of(arguments, goals)
     with ExitStack() as stack:
         video = _video(arguments, source)
-        stack.callback(video.close)
+        interrupt = stack.enter_context(Interrupt())
+        stack.enter_context(video)
         if window is not None:
             stack.callback(window.close)
-        frames = _frames(source, arguments.frames, window)
+        frames = _frames(source, arguments.frames, window, interrupt)
         watch = _watch(video, window, with_trajectories=arguments.trajectories)
         recording = replay(
             frames,
@@ -189,18 +191,15 @@ def model_of(arguments: argparse.Namespace, goals: Sequence[ScriptedGoal]) -> La
     return load_model(name, model_run(arguments)) if name else None
 
 
-def _frames(source: Source, limit: int | None, window: DisplayWindow | None) -> Iterator[Frame]:
+def _frames(source: Source, limit: int | None, window: DisplayWindow | None, interrupt: Interrupt) -> Iterator[Frame]:
     """The first frames of the source with a progress bar. Ctrl-C, or closing the window, ends them early."""
     total = min((count for count in (source.count, limit) if count is not None), default=None)
     with tqdm(total=total, unit="frame", file=sys.stderr, disable=None, desc=source.name) as bar:
-        try:
-            for frame in itertools.islice(source, limit):
-                yield frame
-                bar.update()
-                if window is not None and window.is_closed:
-                    break
-        except KeyboardInterrupt:
-            print("interrupted; what was tracked so far is kept", file=sys.stderr)
+        for frame in itertools.islice(source, limit):
+            yield frame
+            bar.update()
+            if interrupt.is_asked or (window is not None and window.is_closed):
+                break
 
 
 def _video(arguments: argparse.Namespace, source: Source) -> AnnotatedVideo:

@@ -1,6 +1,7 @@
 """The annotated video of a replay."""
 
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 from vitron_ros.errors import SourceError
@@ -47,10 +48,16 @@ class AnnotatedVideo:
         except SourceError as error:
             self._writer, self.problem = None, str(error)
 
-    def close(self) -> None:
+    def __enter__(self) -> "AnnotatedVideo":
+        return self
+
+    def __exit__(
+        self, error_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Completes the file; after an error there is none."""
         if self._writer is None:
             return
         try:
-            self._writer.close()
-        except SourceError as error:
-            self.problem = str(error)
+            self._writer.__exit__(error_type, error, trace)
+        except SourceError as failure:
+            self.problem = str(failure)

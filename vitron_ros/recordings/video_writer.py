@@ -108,7 +108,10 @@ class VideoWriter:
     def __exit__(
         self, error_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """Completes the file; after an error there is none, since a film that ends early looks whole."""
         self.close()
+        if error_type is not None:
+            self.path.unlink(missing_ok=True)
 
 
 def _rate(fps: float) -> Fraction:

@@ -90,7 +90,11 @@ FAULTS = {
     "busy for longer than the deadline": (status("429 Too Many Requests", Retry_After="3600"), "too busy"),
     "busy, with a strange time": (status("429 Too Many Requests", Retry_After="soon"), "too busy"),
     "a page for a browser": (status("502 Bad Gateway", PAGE), "does not answer (502 Bad Gateway)"),
-    "a page as an answer": (status("200 OK", PAGE), "is not JSON"),
+    "a page as an answer": (status("200 OK", PAGE), "is the address that of the API, such as http://host:8000/v1?"),
+    "no API there": (
+        status("404 Not Found", {"detail": "Not Found"}),
+        "(404 Not Found): Not Found; is the address that",
+    ),
     "its own words": (status("500 Internal Server Error", {"error": {"message": "out of\nmemory"}}), "out of memory"),
     "other words": (status("500 Internal Server Error", {"object": "error", "message": "overheated"}), "overheated"),
     "words in detail": (status("500 Internal Server Error", {"detail": [{"msg": "x"}]}), "[{'msg': 'x'}]"),

@@ -8,6 +8,7 @@ import httpx2
 
 from vitron_ros.errors import ModelError
 from vitron_ros.grounding.families.chat_protocol import (
+    IS_API,
     Completion,
     ServedModel,
     StreamedCompletion,
@@ -141,6 +142,8 @@ class ChatHttp:
             return ModelError(f"{self._url} {what} {KEY_VARIABLE} ({name}){words}")
         if response.is_redirect:
             return ModelError(f"{self._url} sends on to another address ({name}); give that one")
+        if code == httpx2.codes.NOT_FOUND:
+            return ModelError(f"{self._url} does not answer ({name}){words}; {IS_API}")
         kind = BadRequestError if code in (400, 422) else ModelError
         return kind(f"{self._url} does not answer ({name}){words}")
 

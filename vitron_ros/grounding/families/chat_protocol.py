@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 from vitron_ros.errors import ModelError
 
 LONGEST_QUOTE = 200  # characters of a server's own words that a sentence repeats
+IS_API = "is the address that of the API, such as http://host:8000/v1?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def read_models(data: bytes) -> list[ServedModel]:
         if _word(item.get("id"))
     ]
     if not models:
-        raise ModelError("the server lists no model")
+        raise ModelError("the server lists no model; load one there")
     return models
 
 
@@ -158,7 +159,8 @@ def _json(data: bytes) -> dict[str, object]:
     try:
         value = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise ModelError(f"the server's reply is not JSON: {data[:40]!r}") from error
+        start = data[:40].decode(errors="replace")
+        raise ModelError(f"the server's reply is not JSON: {start!r}; {IS_API}") from error
     if not isinstance(value, dict):
         raise ModelError(f"the server's reply is not a JSON object: {data[:40]!r}")
     return value
