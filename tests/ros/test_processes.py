@@ -74,11 +74,14 @@ def test_a_node_that_is_stopped_ends_its_goals_and_leaves_with_zero(probe):
         wait_for_tracks(probe)
         handle = probe.send(goal(probe))
         wait_for_target(probe)
+        owned = segments_of(node)
+        assert owned
         future = handle.get_result_async()
         node.send_signal(signal.SIGTERM)
         probe.spin_until(future.done, WAIT_S, "the result of a goal of a node that stops")
         assert future.result().result.error_code == TrackObject.Result.SHUTDOWN
         assert node.wait(WAIT_S) == 0
+        assert not [segment for segment in owned if segment.exists()], "its shared memory goes with it"
 
 
 def test_a_node_whose_clock_stands_still_can_be_stopped(probe):

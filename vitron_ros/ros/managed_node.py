@@ -16,6 +16,7 @@ from rclpy.timer import Timer
 from vitron_ros.errors import VitronError
 from vitron_ros.ros import qos
 from vitron_ros.ros.parameters import Stage
+from vitron_ros.ros.trim_memory import trim_memory
 
 EXPECTED = (VitronError, OSError, NameValidationException)  # what settings, files and names can lead to
 
@@ -30,6 +31,7 @@ class ManagedNode(LifecycleNode, ABC):
         stage: where the node is in its life.
         is_configuring: `configure` is at work.
         has_failed: a bug was met; the process must end.
+        is_leaving: the process ends.
         undo: what `configure` made, to be let go in reverse order; `configure` fills it.
     """
 
@@ -38,6 +40,7 @@ class ManagedNode(LifecycleNode, ABC):
         self.stage: Stage = "unconfigured"
         self.is_configuring = False
         self.has_failed = False
+        self.is_leaving = False
         self.undo = ExitStack()
 
     @abstractmethod
@@ -92,6 +95,7 @@ class ManagedNode(LifecycleNode, ABC):
 
     def close(self) -> None:
         """Deactivate, so that every client hears how its goal ended while the executor still spins."""
+        self.is_leaving = True
         if self.stage == "active":
             self.trigger_deactivate()
 
@@ -100,6 +104,11 @@ class ManagedNode(LifecycleNode, ABC):
         self.executor = None  # nobody spins it any more
         self._release()
         super().destroy_node()
+
+    def trim_memory(self) -> None:
+        """Give memory that is needed no longer back to the system, unless the process ends anyway."""
+        if not self.is_leaving:
+            trim_memory()
 
     def managed_publisher(self, kind: Any, topic: str, profile: QoSProfile) -> Any:
         """A publisher that speaks while the node is active and is let go with what `configure` made.

@@ -26,7 +26,6 @@ from vitron_ros.ros.configured_node import ConfiguredNode
 from vitron_ros.ros.image_history import ImageHistory
 from vitron_ros.ros.run import run_node
 from vitron_ros.ros.run_module_action import TOLD_S, RunModuleAction
-from vitron_ros.ros.trim_memory import trim_memory
 
 STOP_TIMEOUT_S = 5.0  # for the job that runs to notice that it is cancelled
 
@@ -63,13 +62,13 @@ class ModuleNode(ConfiguredNode[ModuleConfig]):
         backend = load()
         _limit_threads(config.threads)  # of what the backend imported, too
         about = self._about = backend.describe()
-        undo.callback(trim_memory)
+        undo.callback(self.trim_memory)
         worker = self._worker = ModuleWorker(
             load,
             idle_unload_s=config.idle_unload,
             failed=lambda task, error: self._action.load_failed(task, error),
             crashed=self.crash_guard.trigger,
-            unloaded=trim_memory,
+            unloaded=self.trim_memory,
             niceness=config.niceness,
             name=self._serves,
         )
@@ -101,7 +100,7 @@ class ModuleNode(ConfiguredNode[ModuleConfig]):
 
     def deactivate(self) -> None:
         with ExitStack() as steps:
-            steps.callback(trim_memory)
+            steps.callback(self.trim_memory)
             steps.callback(self._action.shutdown)
             while self._histories:
                 steps.callback(self._histories.popitem()[1].close)

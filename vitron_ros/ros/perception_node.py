@@ -31,7 +31,6 @@ from vitron_ros.ros.phrase_services import PhraseServices
 from vitron_ros.ros.run import run_node
 from vitron_ros.ros.track_action import TrackAction
 from vitron_ros.ros.transforms import TransformSource
-from vitron_ros.ros.trim_memory import trim_memory
 from vitron_ros.streaming.model_worker import ModelWorker
 from vitron_ros.streaming.models import load_model
 from vitron_ros.streaming.pipeline import Report
@@ -75,7 +74,7 @@ class PerceptionNode(ConfiguredNode[PerceptionConfig]):
             self._tell_lacks(config.model, model.tasks)
             worker = ModelWorker(model, timeout_s=config.model_timeout, crashed=self.crash_guard.trigger)
         undo = self.undo
-        undo.callback(trim_memory)
+        undo.callback(self.trim_memory)
         self._events = self.managed_publisher(TrackEventMsg, "events", qos.EVENTS)
         self._diagnostics = self.managed_publisher(DiagnosticArray, "/diagnostics", qos.DIAGNOSTICS)
         self._invocations = self.managed_publisher(InvocationMsg, "invocations", qos.INVOCATIONS)
@@ -110,7 +109,7 @@ class PerceptionNode(ConfiguredNode[PerceptionConfig]):
 
     def deactivate(self) -> None:
         with ExitStack() as steps:  # from the last to the first, each whatever the one before raises
-            steps.callback(trim_memory)
+            steps.callback(self.trim_memory)
             steps.callback(self._phrases.shutdown)
             steps.callback(self._track.shutdown)
             for port in self._ports.values():

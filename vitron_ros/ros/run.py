@@ -1,5 +1,7 @@
 """Start a node, spin it until it is told to stop, and take it down in order."""
 
+import atexit
+import gc
 import os
 import re
 import signal
@@ -64,6 +66,7 @@ def run_node(make_node: Callable[[], ManagedNode], argv: Sequence[str] | None = 
     Waiting is by steady time: with `use_sim_time` the node's own clock may stand still.
     """
     stop = init_and_catch_signals(argv)
+    atexit.register(_let_go)
     try:
         node = make_node()
     except (ConfigError, NameValidationException, ParameterException, RuntimeError) as error:
@@ -95,6 +98,17 @@ def run_node(make_node: Callable[[], ManagedNode], argv: Sequence[str] | None = 
         executor.shutdown()
         node.destroy_node()
         rclpy.shutdown()
+        _on_signals(stop.append)  # `note` holds the node
+
+
+def _let_go() -> None:
+    """Let go of what ROS's entities hold in cycles: DDS's participants with their shared memory, above all.
+
+    Python would search for them itself, in all that a model's libraries have made and several times: 1.4 s more of CPU
+    time, of the five seconds that `ros2 launch` gives on a busy machine.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _spin(executor: SingleThreadedExecutor, is_over: Callable[[], bool]) -> None:
