@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.tracking.scenes import box_at, scene
+from vitron_ros.frame import Frame
 from vitron_ros.tracking.appearance import ColourModel, colour_bins, histogram
 from vitron_ros.tracking.box_tracker import View
 from vitron_ros.tracking.crop import take_crop
@@ -57,3 +58,14 @@ def test_where_the_surroundings_are_seen_the_target_is_not(learned):
     assert seen is not None
     left, right = np.split(seen.pixels > 0, 2, axis=1)
     assert left.mean() > 0.8 > 0.2 > right.mean()
+
+
+def test_what_lies_beyond_the_image_is_nobody_s_colour():
+    """Border pixels are repeated in a crop: half of this one would be the blue column at the image's edge."""
+    rgb = np.full((240, 320, 3), (40, 160, 40), np.uint8)
+    rgb[:, -1] = (20, 20, 220)
+    rgb[100:140, 290:319] = (200, 30, 30)
+    crop = take_crop(View(Frame(rgb=rgb, stamp_ns=0)), np.array([320.0, 120.0]), np.array([40.0, 40.0]))
+    box = crop.from_image(np.array([290.0, 100, 319, 140]))
+    _, surroundings = Silhouette(crop, box).colours_in(crop, box)
+    assert 0.005 < surroundings.reshape(16, 16, 16)[:, :, 10:].sum() < 0.1

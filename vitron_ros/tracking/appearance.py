@@ -48,9 +48,22 @@ def colour_evidence(target: Histogram, other: Histogram) -> NDArray[np.float32]:
     return np.asarray(np.clip(odds, -MAX_EVIDENCE, MAX_EVIDENCE), np.float32)
 
 
+@compiled
 def overlap(first: Histogram, second: Histogram) -> float:
     """Their Bhattacharyya coefficient: 1 where they are equal, 0 where no colour is in both."""
-    return float(np.sqrt(first * second).sum())
+    total = 0.0
+    for i in range(len(first)):
+        total += np.sqrt(first[i] * second[i])
+    return float(total)
+
+
+@compiled
+def blend(old: Histogram, new: Histogram, rate: float) -> Histogram:
+    """`old`, moved towards `new` by `rate`, in [0, 1]."""
+    blended = np.empty_like(old)
+    for i in range(len(old)):
+        blended[i] = old[i] + rate * (new[i] - old[i])
+    return blended
 
 
 class ColourModel:
@@ -69,8 +82,8 @@ class ColourModel:
 
     def learn(self, target: Histogram, surroundings: Histogram, rate: float) -> None:
         """Move towards new histograms by `rate`, in [0, 1]."""
-        self._target = self._target + rate * (target - self._target)
-        self._surroundings = self._surroundings + rate * (surroundings - self._surroundings)
+        self._target = blend(self._target, target, rate)
+        self._surroundings = blend(self._surroundings, surroundings, rate)
 
     def evidence(self, bins: NDArray[np.int32]) -> NDArray[np.float32]:
         """Log odds that each pixel is the target's by its colour, in [-MAX_EVIDENCE, MAX_EVIDENCE]."""

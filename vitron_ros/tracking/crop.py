@@ -38,15 +38,10 @@ class Crop:
         """The colour bin of each pixel, (CROP_PX, CROP_PX)."""
         return colour_bins(self.rgb)
 
-    @cached_property
-    def is_inside(self) -> NDArray[np.bool_]:
-        """Which pixels lie inside the image, (CROP_PX, CROP_PX)."""
-        offsets = (np.arange(CROP_PX) + 0.5 - CROP_PX / 2) / self.scale
-        column, row = (
-            (axis + offsets > 0) & (axis + offsets < size)
-            for axis, size in zip(self.center, self.image_size, strict=True)
-        )
-        return np.asarray(row[:, None] & column)
+    @property
+    def image_box(self) -> Boxes:
+        """The image, (4,) crop px."""
+        return self.from_image(np.array([0.0, 0.0, *self.image_size]))
 
     def from_image(self, points: Boxes) -> Boxes:
         """Crop pixels of image points (or of the corners of boxes), (..., 2) or (4,)."""

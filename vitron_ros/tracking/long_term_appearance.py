@@ -7,7 +7,7 @@ A second, slow correlation filter is the long-term memory of LCT (Ma et al., CVP
 
 import numpy as np
 
-from vitron_ros.tracking.appearance import Histogram, overlap
+from vitron_ros.tracking.appearance import Histogram, blend, overlap
 from vitron_ros.tracking.window import Spectrum
 
 COLOUR_RATE = 0.008
@@ -42,7 +42,7 @@ class LongTermAppearance:
             return
         self._likeness += MEAN_RATE * (overlap(self.colours, colours) - self._likeness)
         self._height += (FIRST_MEAN_RATE if is_first else MEAN_RATE) * (height - self._height)
-        self.colours = self.colours + COLOUR_RATE * (colours - self.colours)
+        self.colours = blend(self.colours, colours, COLOUR_RATE)
         self.filter = self.filter + np.float32(FILTER_RATE) * (filter_spectrum - self.filter)
 
     def likeness(self, colours: Histogram) -> float:

@@ -5,11 +5,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitron_ros.boxes import Boxes, center
+from vitron_ros.frame import Image
 from vitron_ros.masks import CroppedMask, covered_pixels
 from vitron_ros.tracking.appearance import BINS, ColourModel, Histogram, blurred_shares, colour_evidence
 from vitron_ros.tracking.compiled import compiled
 from vitron_ros.tracking.crop import CROP_PX, Crop, Mask
-from vitron_ros.tracking.soft_mask import Flags, elliptic_radius, guided_filter, is_inside, logit, prior_of, sigmoid
+from vitron_ros.tracking.soft_mask import elliptic_radius, guided_filter, is_inside, logit, prior_of, sigmoid
 
 SHAPE_PX = 48
 SHAPE_BOX_PX = 32  # the box's part of the usual shape
@@ -27,18 +28,18 @@ class Silhouette:
 
     def __init__(self, crop: Crop, box_xyxy: Boxes) -> None:
         """box_xyxy: (4,) crop px. Inside it, four rounds of colours from mask and mask from colours."""
-        guide, is_box = _guide(crop), _inside(box_xyxy)
+        guide, is_box = _guide(crop), is_inside(box_xyxy, CROP_PX, CROP_PX)
         prior = prior_of(elliptic_radius(box_xyxy, CROP_PX, CROP_PX), is_box)
         mask = prior
         for _ in range(4):
-            self.colours = ColourModel(*_colours_of(crop, mask, is_box))
+            self.colours = ColourModel(*_colours_of(crop, mask, box_xyxy))
             odds = self.colours.evidence(crop.bins) + logit(prior)
             mask = np.where(is_box, _refined(odds, guide), 0).astype(np.float32)
         self._shape: Mask = cv2.GaussianBlur(_warped(mask, _shape_to_crop(box_xyxy), SHAPE_PX), (0, 0), 1.5)
 
     def colours_in(self, crop: Crop, box_xyxy: Boxes) -> tuple[Histogram, Histogram]:
         """The colours of what has the target's shape in the box (4,) crop px, and of its surroundings."""
-        return _colours_of(crop, self._shape_in(box_xyxy) ** 2, _inside(box_xyxy))
+        return _colours_of(crop, self._shape_in(box_xyxy) ** 2, box_xyxy)
 
     def learn(self, target: Histogram, surroundings: Histogram) -> None:
         """Believe the colours found in a place."""
@@ -68,22 +69,25 @@ class Silhouette:
         return _warped(self._shape, np.asarray(cv2.invertAffineTransform(_shape_to_crop(box_xyxy))), CROP_PX)
 
 
-def _colours_of(crop: Crop, mask: Mask, is_box: Flags) -> tuple[Histogram, Histogram]:
-    """The colours of the target and of its surroundings, by a mask of the target."""
-    target, surroundings = _counts(crop.bins, mask, is_box, crop.is_inside)
+def _colours_of(crop: Crop, mask: Mask, box_xyxy: Boxes) -> tuple[Histogram, Histogram]:
+    """The colours of the target and of its surroundings, by a mask of the target, whose box (4,) crop px is."""
+    target, surroundings = _counts(crop.rgb, mask, box_xyxy, crop.image_box)
     return blurred_shares(target), blurred_shares(surroundings)
 
 
 @compiled
-def _counts(bins: NDArray[np.int32], mask: Mask, is_box: Flags, is_inside: Flags) -> NDArray[np.float64]:
-    """The weight of each colour in the target and in its surroundings, (2, BINS³)."""
+def _counts(rgb: Image, mask: Mask, box: Boxes, image: Boxes) -> NDArray[np.float64]:
+    """The weight of each colour in the target and in its surroundings, (2, BINS³); box, image: (4,) crop px."""
     counts = np.zeros((2, BINS**3))
     for row in range(CROP_PX):
         for column in range(CROP_PX):
-            if is_inside[row, column]:
-                other = INNER_SURROUNDINGS * (1 - mask[row, column]) if is_box[row, column] else 1.0
-                counts[0, bins[row, column]] += mask[row, column]
-                counts[1, bins[row, column]] += other
+            x, y = column + 0.5, row + 0.5
+            if image[0] < x < image[2] and image[1] < y < image[3]:
+                is_box = box[0] <= x <= box[2] and box[1] <= y <= box[3]
+                red, green, blue = rgb[row, column, 0], rgb[row, column, 1], rgb[row, column, 2]
+                colour = (red >> 4) * BINS**2 + (green >> 4) * BINS + (blue >> 4)
+                counts[0, colour] += mask[row, column]
+                counts[1, colour] += INNER_SURROUNDINGS * (1 - mask[row, column]) if is_box else 1.0
     return counts
 
 
@@ -93,10 +97,6 @@ def _refined(odds: Mask, guide: Mask) -> Mask:
 
 def _guide(crop: Crop) -> Mask:
     return np.asarray(cv2.cvtColor(crop.rgb, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255)
-
-
-def _inside(box: Boxes) -> Flags:
-    return is_inside(box, CROP_PX, CROP_PX)
 
 
 def _shape_to_crop(box: Boxes) -> Boxes:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from vitron_ros.boxes import Boxes
 from vitron_ros.frame import Image
 from vitron_ros.tracking.box_tracker import View
-from vitron_ros.tracking.compiled import compiled
+from vitron_ros.tracking.compiled import compiled, compiled_unlocked
 
 CELLS = 40
 CELL_PX = 4
@@ -115,7 +115,7 @@ def _interpolate(row: Image, left: Places, right: Places, share: Features, into:
         into[i] = first + share[i] * (np.float32(row[right[i]]) - first)
 
 
-@compiled
+@compiled_unlocked
 def _fill(
     grey_image: Image,
     grey_width: int,
