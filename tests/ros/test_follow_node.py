@@ -206,7 +206,7 @@ def start(field):
     handle = field.send(field.box_goal())
     assert handle.accepted
     field.spin_until(
-        lambda: any(goal.remote and goal.remote._handle for goal in list(field.node._action.open.values()))
+        lambda: any(goal.remote and goal.remote._is_followed for goal in list(field.node._action.open.values()))
     )
     field.drive(partial(moves, field))
     return handle

@@ -46,10 +46,16 @@ def node():
         yield made
 
 
-def left_behind(node):
-    """What a node holds: entities of ROS, and threads of this process."""
+def left_behind(node, threads):
+    """What a node holds: how many entities of ROS of each kind, and threads of this process but for some."""
     held = (node.publishers, node.subscriptions, node.services, node.timers, node.guards, node.waitables)
-    return [len(list(entities)) for entities in held], threading.active_count()
+    return [len(list(entities)) for entities in held], set(threading.enumerate()) - threads
+
+
+@pytest.fixture
+def threads():
+    """Those of before the test; one of another test may be about to end."""
+    return set(threading.enumerate())
 
 
 def raising(error):
@@ -68,43 +74,42 @@ def raising(error):
     ],
 )
 @pytest.mark.parametrize("place", ["warm_up", "TrackAction", "ConverseAction"])
-def test_a_configure_that_fails_says_why_and_is_undone(node, monkeypatch, capfd, place, error, says):
-    before = left_behind(node)
+def test_a_configure_that_fails_says_why_and_is_undone(node, threads, monkeypatch, capfd, place, error, says):
+    before = left_behind(node, threads)
     with monkeypatch.context() as patch:
         patch.setattr(perception_node, place, raising(error))
         assert node.trigger_configure() == FAILURE
     assert says in capfd.readouterr().err
-    assert left_behind(node) == before
+    assert left_behind(node, threads) == before
     assert node.trigger_configure() == SUCCESS
     assert node.trigger_cleanup() == SUCCESS
-    assert left_behind(node) == before
+    assert left_behind(node, threads) == before
 
 
-def test_an_activate_that_fails_half_way_is_undone(node, monkeypatch, capfd):
+def test_an_activate_that_fails_half_way_is_undone(node, threads, monkeypatch, capfd):
     assert node.trigger_configure() == SUCCESS
-    before = left_behind(node)
+    before = left_behind(node, threads)
     with monkeypatch.context() as patch:
         patch.setattr(node._ports["right"], "activate", raising(ModelError("no room")))
         assert node.trigger_activate() == FAILURE
     assert "cannot activate: no room" in capfd.readouterr().err
-    assert left_behind(node) == before
+    assert left_behind(node, threads) == before
     assert node.trigger_activate() == SUCCESS
 
 
-def test_a_deactivate_that_meets_a_bug_lets_go_of_everything(node, monkeypatch, capfd):
-    before = left_behind(node)
+def test_a_deactivate_that_meets_a_bug_lets_go_of_everything(node, threads, monkeypatch, capfd):
     assert node.trigger_configure() == SUCCESS
     assert node.trigger_activate() == SUCCESS
     with monkeypatch.context() as patch:
         patch.setattr(node._converse, "shutdown", raising(KeyError("who")))
         assert node.trigger_deactivate() == TransitionCallbackReturn.ERROR
         assert "cannot deactivate, because of a bug" in capfd.readouterr().err
-    assert left_behind(node)[1] == before[1], "threads"
+    assert not left_behind(node, threads)[1], "threads"
     assert node.trigger_configure() == SUCCESS, "the node is unconfigured again"
 
 
-def test_what_is_released_already_is_not_released_again(node):
-    before = left_behind(node)
+def test_what_is_released_already_is_not_released_again(node, threads):
+    before = left_behind(node, threads)
     assert node.trigger_configure() == SUCCESS
     assert node.trigger_activate() == SUCCESS
     for part in (node._track, node._converse):
@@ -112,7 +117,7 @@ def test_what_is_released_already_is_not_released_again(node):
         part.destroy()
     assert node.trigger_deactivate() == SUCCESS
     assert node.trigger_cleanup() == SUCCESS
-    assert left_behind(node) == before
+    assert left_behind(node, threads) == before
 
 
 @pytest.mark.parametrize(
@@ -126,13 +131,13 @@ def test_what_is_released_already_is_not_released_again(node):
     ],
     ids=["perception", "follow", "rig", "command", "segmentation"],
 )
-def test_a_node_that_is_shut_down_while_it_is_active_lets_go_of_everything(make_node, parameters):
+def test_a_node_that_is_shut_down_while_it_is_active_lets_go_of_everything(threads, make_node, parameters):
     with unconfigured(make_node, **parameters) as node:
-        before = left_behind(node)
+        before = left_behind(node, threads)
         assert node.trigger_configure() == SUCCESS
         assert node.trigger_activate() == SUCCESS
         assert node.trigger_shutdown() == SUCCESS
-        assert left_behind(node) == before
+        assert left_behind(node, threads) == before
 
 
 def test_a_configured_node_says_what_it_is_and_an_active_one_what_it_listens_to(node, capfd):
