@@ -15,7 +15,7 @@ from vitron_msgs.msg import Invocation, Track, TrackArray
 
 from tests.modules.fake_backend import FakeBackend
 from tests.ros.endless_module import endless_module
-from tests.ros.rig import Camera, running
+from tests.ros.rig import WAIT_S, Camera, running
 from vitron_ros.errors import ConfigError
 from vitron_ros.images.decode import decode_image
 from vitron_ros.module_registry import Module
@@ -30,6 +30,7 @@ from vitron_ros.ros.remote_action import RemoteAction
 
 pytestmark = pytest.mark.ros
 HEIGHT, WIDTH = 24, 32
+START_S = 120.0  # for a process that imports all that a node needs
 
 
 def picture(index=0, width=WIDTH):
@@ -239,7 +240,7 @@ def test_the_embedded_backend_removes_what_was_marked_and_nothing_else(probe):
     with running(functools.partial(ModuleNode, "editing")):
         client = RemoteAction(probe, RunModule, "editing/run", "editing")
         call = client.run(asked)
-        probe.spin_until(call.result.done, 30)
+        probe.spin_until(call.result.done, WAIT_S)
         client.destroy()
     result = call.result.result()
     assert (outcome_name(result), result.backend) == ("OK", "embedded (Apache-2.0)")
@@ -252,20 +253,20 @@ def test_the_embedded_backend_removes_what_was_marked_and_nothing_else(probe):
 def test_the_death_of_a_node_in_mid_goal_is_told_and_the_next_node_serves(probe, monkeypatch):
     client = RemoteAction(probe, RunModule, "editing/run", "editing")
     with endless_module() as process:
-        probe.spin_until(lambda: client.is_ready, 30)
+        probe.spin_until(lambda: client.is_ready, START_S)
         began = threading.Event()
         call = client.run(goal(), lambda feedback: began.set())
-        probe.spin_until(began.is_set, 30)
+        probe.spin_until(began.is_set, WAIT_S)
         process.kill()
         with monkeypatch.context() as brief:
             brief.setattr(remote_action, "SILENCE_S", 2.0)
-            probe.spin_until(call.result.done, 30)
+            probe.spin_until(call.result.done, WAIT_S)
         result = call.result.result()
         assert (outcome_name(result), "has died" in result.error_msg) == ("UNREACHABLE", True)
     with endless_module():
-        probe.spin_until(lambda: client.is_ready, 30)
+        probe.spin_until(lambda: client.is_ready, START_S)
         call = client.run(goal(), lambda feedback: call.cancel())
-        probe.spin_until(call.result.done, 30)
+        probe.spin_until(call.result.done, WAIT_S)
         assert outcome_name(call.result.result()) == "CANCELED"
     client.destroy()
 
