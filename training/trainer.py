@@ -115,10 +115,19 @@ class Trainer:
         if resumed is not None:
             restore(resumed, self.module, self.optimizers)
             self.step = self._first = step_of(resumed)
-            self.seconds = read_record(resumed)["stages"][-1]["seconds"]
+            stage = read_record(resumed)["stages"][-1]
+            self._check_same_steps(stage.get("batches_per_step", self.batches_per_step))
+            self.seconds = stage["seconds"]
             logger.info("resuming at %s", resumed)
         elif config.start:
             restore_heads(find_start(config.start), self.module)
+
+    def _check_same_steps(self, before: int) -> None:
+        if before != self.batches_per_step:
+            raise ConfigError(
+                f"{self.out} has steps of {before} batches, and {self.batches_per_step} would follow: where "
+                f"global_batch is 0 each process adds one; start {before} processes, or another out with a global_batch"
+            )
 
     def run(self, minutes: float | None = None) -> Path:
         """Trains to the last step, or until the time is up; gives the directory of the last checkpoint.
@@ -241,6 +250,7 @@ class Trainer:
 
     def _record(self, terms: dict[str, float]) -> dict[str, Any]:
         run = {"config": plain(self.config.to_dict()), "step": self.step, "seconds": round(self.seconds, 1)}
+        run |= {"batches_per_step": self.batches_per_step}
         where = environment(self.world.device, self.world.size)
         return {"stages": [*self.previous_stages, {**run, **where, "losses": terms}]}
 

@@ -250,6 +250,16 @@ def test_a_start_that_holds_adapters_alone_is_refused_with_what_to_do(tmp_path):
         Trainer(stage(tmp_path, **{**SHORT, "start": str(tmp_path / "before")}), "cpu")
 
 
+def test_a_run_goes_on_with_steps_of_as_many_batches(run):
+    path = latest(Path(run.out)) / "training.json"
+    record = json.loads(path.read_text())
+    assert record["stages"][-1]["batches_per_step"] == 1
+    record["stages"][-1]["batches_per_step"] = 2
+    path.write_text(json.dumps(record))
+    with pytest.raises(ConfigError, match=r"steps of 2 batches, and 1 would follow.*start 2 processes"):
+        Trainer(run, "cpu")
+
+
 REFUSED = {
     "an adapter of too high a rank": {"trainable": (), "lora_rank": 49},
     "clips longer than the model's": {"clips": (replace(VIDEOS, frames=9),)},
