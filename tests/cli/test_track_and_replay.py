@@ -23,7 +23,7 @@ SAMPLE = str(ROOT / "bags" / "sample")
 
 def vitron(*words):
     return subprocess.run(
-        [sys.executable, "-m", "vitron_ros.cli.main", *words], capture_output=True, text=True, timeout=170, cwd=ROOT
+        [sys.executable, "-m", "vitron_ros.cli.main", *words], capture_output=True, text=True, cwd=ROOT
     )
 
 

@@ -126,7 +126,7 @@ class _Handler(BaseHTTPRequestHandler):
             if stop is not None:
                 self.wfile.flush()
                 self.hub.stalled.set()
-                self.hub.closing.wait(60)
+                self.hub.closing.wait(300)
 
     def _refuse(self, status: int, code: str) -> None:
         self._start(status, {"X-Error-Code": code, "X-Error-Message": code, "Content-Length": "0"})

@@ -29,4 +29,4 @@ def test_a_backend_that_does_not_exist_is_named():
 @pytest.mark.parametrize("module", ["streaming.pipeline", "streaming.model_worker", "offline.replay", "cli.track"])
 def test_what_runs_without_a_model_starts_without_torch(module):
     code = f"import sys, vitron_ros.{module}; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], timeout=100).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

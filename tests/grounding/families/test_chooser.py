@@ -46,7 +46,7 @@ def test_the_list_of_families_needs_no_torch():
     code = (
         "import sys, vitron_ros.grounding.families; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     )
-    assert subprocess.run([sys.executable, "-c", code], timeout=100).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 @pytest.mark.parametrize(

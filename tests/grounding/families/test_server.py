@@ -386,4 +386,4 @@ def test_a_key_in_the_clear_is_worth_a_warning(url, is_private):
 
 def test_a_robot_with_a_server_needs_no_torch():
     code = "import sys, vitron_ros.grounding.families.server; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], timeout=100).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
