@@ -16,7 +16,7 @@ from vitron_ros.ros_tools.pattern_camera import target_boxes
 
 pytestmark = pytest.mark.ros
 SIZE = (320, 240)
-PARAMETERS = {"model_timeout": 1.0, "model_tries": 50, "feedback_rate": 1000.0, "diagnostics_period": 0.1}
+PARAMETERS = {"model_timeout": 5.0, "model_tries": 50, "feedback_rate": 1000.0, "diagnostics_period": 0.1}
 
 
 def test_goals_go_on_while_the_server_is_gone_and_new_ones_are_served_when_it_is_back(probe):
