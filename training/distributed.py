@@ -20,7 +20,7 @@ from torch.distributed.tensor import DTensor
 from torch.distributed.tensor._utils import compute_local_shape_and_global_offset
 from torch.utils.checkpoint import checkpoint
 
-from training.launch import STORE
+from training.launch import STORE, is_one_of_several
 from vitron_ros.errors import ConfigError
 from vitron_ros.model.device import find_device
 
@@ -86,7 +86,7 @@ def join(device: str | None, shards: int = 0) -> World:
         ConfigError: the number of processes is no multiple of the shards.
         ModelError: there is no such device.
     """
-    is_group = any(name in os.environ for name in (STORE, "TORCHELASTIC_RUN_ID"))
+    is_group = is_one_of_several()
     if device is None and torch.cuda.is_available():
         device = f"cuda:{os.environ['LOCAL_RANK']}" if is_group else "cuda"
     found = find_device(device or "cpu")

@@ -57,6 +57,11 @@ def rank_environment(rank: int, count: int, store: Path) -> dict[str, str]:
     return {STORE: f"file://{store}", **{name: str(number) for name, number in numbers.items()}}
 
 
+def is_one_of_several() -> bool:
+    """Whether `launch` or torchrun started this process, as one of a run's."""
+    return any(name in os.environ for name in (STORE, "TORCHELASTIC_RUN_ID"))
+
+
 def end_with_launcher() -> None:
     """Has this process get SIGTERM when the one that started it ends, even if that is killed.
 

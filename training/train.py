@@ -7,12 +7,11 @@ torchrun --nnodes 4 --nproc-per-node 8 ... -m training.train training/configs/ti
 
 import argparse
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from training.launch import STORE, end_with_launcher, launch
+from training.launch import end_with_launcher, is_one_of_several, launch
 from vitron_ros.cli.exit_code import exit_code
 from vitron_ros.cli.numbers import number, whole
 
@@ -34,14 +33,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--dry-run", action="store_true", help="only say what stages cost, and which data are there")
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    if arguments.processes > 1 and not arguments.dry_run and STORE not in os.environ:
+    if arguments.processes > 1 and not arguments.dry_run and not is_one_of_several():
         words = sys.argv[1:] if argv is None else argv
         return exit_code("train", lambda: launch(words, arguments.processes))
     return exit_code("train", lambda: _run(arguments))
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    if STORE in os.environ:
+    if is_one_of_several():
         end_with_launcher()
     from training.stages import run_stages  # imports torch, of which a process that only starts others has no need
 

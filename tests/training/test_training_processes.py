@@ -22,6 +22,7 @@ from tiny_training import MODEL, command, stage, write_model
 from training.checkpointing import latest, read_record
 from training.config import ClipsConfig, LossWeightsConfig, TrainConfig
 from training.data import Batches
+from training.train import main
 from training.trainer import Trainer
 from vitron_ros.errors import ConfigError
 from vitron_ros.model.checkpoint import from_pretrained, load_checkpoint
@@ -196,6 +197,14 @@ def test_a_killed_command_leaves_no_process_behind(tmp_path):
         for each in running:
             each.kill()
     assert len(ended) == 2, "they get SIGTERM, on which a run ends with a checkpoint"
+
+
+def test_one_of_torchruns_processes_starts_no_others(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x7")
+    monkeypatch.setattr("training.train.launch", lambda *_: pytest.fail("it did"))
+    monkeypatch.setattr("training.train.end_with_launcher", lambda: None)
+    assert main([str(tmp_path / "gone.yaml"), "--processes", "2"]) == 1
+    assert "gone.yaml" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
