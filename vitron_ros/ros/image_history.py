@@ -85,6 +85,10 @@ class ImageHistory:
         """Whether the image of a stamp is kept. May be called from any thread."""
         return any(stamp == stamp_ns for stamp, _ in list(self._images))
 
+    def has_reached(self, stamp_ns: int) -> bool:
+        """Whether the image of a stamp has come, or a later one. May be called from any thread."""
+        return any(stamp >= stamp_ns for stamp, _ in list(self._images))
+
     def one(self, stamp_ns: int) -> Image | CompressedImage:
         """The image of a stamp; 0: the newest.
 

@@ -39,7 +39,7 @@ from vitron_ros.ros.remote_action import RemoteAction, RemoteGoal
 from vitron_ros.tracking.soft_mask import bounding_box
 
 MODULE_TIMEOUT_S = 3600.0  # the module's node has a limit of its own, and is known to live by its feedback
-MARGIN_S = 5.0  # beyond a clip's duration, for its tracks to come
+MARGIN_S = 5.0  # beyond a clip's duration, for its tracks to come, and for an image that was answered for
 TRACKS_KEPT = 1000
 
 Images = Sequence[Image | CompressedImage]
@@ -186,7 +186,7 @@ class LiveWorld:
         elif entry.input == "clip":
             images, tracks, target = self._clip(target, progress)
         elif entry.input == "image":
-            images, target = self._image(target)
+            images, target = self._image(target, progress)
         images = images[:1] if entry.input == "image" else images
         has_masks = before is not None and target is not None and before.phrase == target.phrase and images
         invocation = Invocation(
@@ -264,8 +264,11 @@ class LiveWorld:
             raise CommandFailure(outcome_of(outcome_name(result), Outcome.MODULE_ERROR), result.error_msg)
         return result
 
-    def _image(self, target: Target | None) -> tuple[Images, Target | None]:
-        """The image that shows a target where it is; the newest for what is followed, or for no target."""
+    def _image(self, target: Target | None, progress: Progress) -> tuple[Images, Target | None]:
+        """The image that shows a target where it is; the newest for what is followed, or for no target.
+
+        One that perception has answered for may still be in this node's queue, and is waited for.
+        """
         stamp_ns = target.stamp_ns if target is not None else 0
         if target is not None and target.track_id:
             for array in reversed(self._arrays()):
@@ -274,6 +277,8 @@ class LiveWorld:
                 if box is not None and self._has_image(at_ns):
                     stamp_ns, target = at_ns, replace(target, region=Region.from_box(box), stamp_ns=at_ns)
                     break
+        never = CommandFailure(Outcome.INPUT_STALE, "the image that was answered for has not come to this node")
+        wait_until(lambda: not stamp_ns or self._history.has_reached(stamp_ns), progress, MARGIN_S, never)
         try:
             return [self._history.one(stamp_ns)], target
         except BadJob as error:
@@ -282,7 +287,7 @@ class LiveWorld:
     def _clip(self, target: Target | None, progress: Progress) -> tuple[Images, Sequence[TrackArray], Target | None]:
         """The images of `clip_duration` that were looked at for the target, with its tracks in them."""
         if target is None:
-            first_ns = ns_from_time(self._image(None)[0][0].header.stamp) - round(
+            first_ns = ns_from_time(self._image(None, progress)[0][0].header.stamp) - round(
                 self._config.clip_duration * SECOND_NS
             )
             return self._thinned(self._history.clip(max(first_ns, 1), 0)), (), None
