@@ -156,8 +156,8 @@ def do(
         fps, topic: as for `track`.
 
     Returns:
-        The reply to the last sentence. `pictures` are the newest that were made and not undone: `pictures.shown` has
-        `images`, `masks` and `boxes`.
+        The reply to the last sentence. `pictures` are the newest that were made and not undone, or else those on which
+        what is followed is drawn: `pictures.shown` has `images`, `masks` and `boxes`.
 
     Raises:
         CommandFailure: something is not there, is refused, not understood or not sure enough, or a module fails.
@@ -183,7 +183,7 @@ def do(
     )
     conversation: Conversation[RecordedPictures] = Conversation()
     replies = [chain.do(sentence, world, conversation, Progress()) for sentence in sentences]
-    return replace(replies[-1], pictures=conversation.last_pictures)
+    return replace(replies[-1], pictures=conversation.last_pictures or world.drawn())
 
 
 def load_model(

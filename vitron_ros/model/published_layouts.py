@@ -113,9 +113,14 @@ def layout_of(config: Mapping[str, Any], where: str) -> Layout | None:
     kind = config["model_type"]
     if isinstance(kind, str) and kind in LAYOUTS and "vision_config" not in config:
         return LAYOUTS[kind]
-    what = "transformers' own LLaVA" if kind == "llava" else quoted(kind)
+    if kind == "llava":
+        raise ModelError(
+            f"{where} holds a model of type transformers' own LLaVA, of which VITRON alone runs here; choose another, "
+            "see: vitron models list"
+        )
     raise ModelError(
-        f"{where} holds a model of type {what}; those that are read as this project's own are {', '.join(LAYOUTS)}"
+        f"{where} holds a model of type {quoted(kind)}; those that are read as this project's own, or converted to it, "
+        f"are {', '.join(LAYOUTS)}; others run as they are"
     )
 
 

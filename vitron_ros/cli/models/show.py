@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from vitron_ros.model.footprint import Footprint
 
 EPILOG = "example: vitron models show elysium-7b"
-WIDTH = 28  # of the names of parts
+WIDTH = 28  # of the names of parts, at least
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -87,9 +87,10 @@ def _show_published(sizes: "PublishedSizes", is_json: bool) -> int:
         return 0
     can = f"; can {', '.join(sizes.can)}" if sizes.can else ""
     print(f"{sizes.name}: {sizes.model_type}, {sizes.architecture}{can}")
-    print("\n".join(_parts(sizes.parameters)))
+    width = max(WIDTH, *(len(part) + 2 for part in sizes.parameters))
+    print("\n".join(_parts(sizes.parameters, width)))
     print(
-        f"  {'total':<{WIDTH}}{millions(sizes.total):>12}  {gibibytes(2 * sizes.total):>10} in float16, "
+        f"  {'total':<{width}}{millions(sizes.total):>12}  {gibibytes(2 * sizes.total):>10} in float16, "
         f"{gibibytes(4 * sizes.total)} in float32"
     )
     return 0
@@ -112,5 +113,5 @@ def _as_json(download: Download) -> dict[str, Any]:
     return {"id": download.model.id, "licence": download.model.licence, "bytes": download.size, "files": files}
 
 
-def _parts(parameters: dict[str, int]) -> list[str]:
-    return [f"  {part:<{WIDTH}}{millions(count):>12}  {gibibytes(2 * count):>10}" for part, count in parameters.items()]
+def _parts(parameters: dict[str, int], width: int = WIDTH) -> list[str]:
+    return [f"  {part:<{width}}{millions(count):>12}  {gibibytes(2 * count):>10}" for part, count in parameters.items()]
