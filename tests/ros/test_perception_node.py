@@ -538,16 +538,18 @@ def test_the_debug_image_is_drawn_only_while_somebody_looks(camera, probe):
     probe.destroy_subscription(subscription)
 
 
-def test_a_region_drawn_on_an_earlier_image_is_carried_to_now(camera, probe):
-    camera.run_until(lambda: probe.tracks)
-    index, drawn_on = camera.index, camera.answer()
-    camera.run(5)
-    box = target_boxes(index, camera.targets, *camera.size)[0]
-    probe.send(TrackObject.Goal(region=[box_region(box)], region_stamp=drawn_on.header.stamp))
-    camera.run_until(lambda: probe.tracks[-1][1].tracks)
-    (track,) = camera.answer().tracks
-    assert track.grounded == drawn_on.header.stamp
-    assert overlap(track, camera) > 0.6
+def test_a_region_drawn_on_an_earlier_image_is_carried_to_now(probe):
+    with running_node(history=10.0):
+        camera = Camera(probe).connect()
+        camera.run_until(lambda: probe.tracks)
+        index, drawn_on = camera.index, camera.answer()
+        camera.run(5)
+        box = target_boxes(index, camera.targets, *camera.size)[0]
+        probe.send(TrackObject.Goal(region=[box_region(box)], region_stamp=drawn_on.header.stamp))
+        camera.run_until(lambda: probe.tracks[-1][1].tracks)
+        (track,) = camera.answer().tracks
+        assert track.grounded == drawn_on.header.stamp
+        assert overlap(track, camera) > 0.6
 
 
 def test_detections_speak_the_standard_type(camera, probe):
