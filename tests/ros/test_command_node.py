@@ -76,7 +76,7 @@ def running_rig(probe, *modules):
     """Nodes with fake modules, a camera, and functions that say something and wait for what comes of it."""
     model, backends = BlueSquare(), {name: FakeBackend() for name in modules}
     with ExitStack() as nodes:
-        nodes.enter_context(running_node(lambda *_: model, model="blue", feedback_rate=100.0))
+        nodes.enter_context(running_node(lambda *_: model, model="blue", feedback_rate=100.0, history=10.0))
         for name, backend in backends.items():
             load = functools.partial(lambda *_, given: given, given=backend)
             nodes.enter_context(running(functools.partial(ModuleNode, name, load), niceness=0))
