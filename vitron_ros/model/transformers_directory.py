@@ -104,14 +104,21 @@ def load_image_processor(directory: Path) -> Any:
     Raises:
         ModelError: it has none, or one that cannot be read.
     """
-    nested = directory / "processor_config.json"
-    has_nested = is_file(nested) and "image_processor" in read_json(nested)
-    if not has_nested and not is_file(directory / "preprocessor_config.json"):
-        raise ModelError(
-            f"the image processor in {directory} cannot be read: there is neither a preprocessor_config.json nor one "
-            "in processor_config.json; fetch it again"
-        )
+    if lack := lack_of_image_processor(directory):
+        raise ModelError(f"the image processor in {directory} cannot be read: {lack}; fetch it again")
     return read_part("image processor", directory, lambda: AutoImageProcessor.from_pretrained(directory, **LOCAL))
+
+
+def lack_of_image_processor(directory: Path) -> str:
+    """Why there is none, of which transformers says only where it would look on the hub; empty: there is one.
+
+    Raises:
+        ModelError: a file cannot be read.
+    """
+    nested = directory / "processor_config.json"
+    if is_file(directory / "preprocessor_config.json") or (is_file(nested) and "image_processor" in read_json(nested)):
+        return ""
+    return "there is neither a preprocessor_config.json nor one in processor_config.json"
 
 
 def load_tokenizer(directory: Path) -> Any:

@@ -20,7 +20,7 @@ from vitron_ros.model.device import dtype_on
 from vitron_ros.model.files import is_file, quoted, read_json, shortened
 from vitron_ros.model.memory import GIB, memory_bytes
 from vitron_ros.model.square_image import read_normalisation
-from vitron_ros.model.transformers_directory import load_image_processor
+from vitron_ros.model.transformers_directory import lack_of_image_processor
 from vitron_ros.model.weights import LoadReport, is_finite, read_tensors, weight_files
 from vitron_ros.model.zoo import zoo_models
 
@@ -91,7 +91,7 @@ def verify_directory(directory: Path, device: torch.device | None = None) -> Ver
         checks["image processor"] = lambda: read_normalisation(directory)
     else:
         checks["tokenizer"] = lambda: _check_tokenizer(directory)
-        checks["image processor"] = lambda: load_image_processor(directory)
+        checks["image processor"] = lambda: _check_image_processor(directory)
     if device is not None:
         checks["memory"] = lambda: _check_memory(directory, device)
     with _quiet():
@@ -179,6 +179,12 @@ def _check_tokenizer(directory: Path) -> None:
         raise ModelError(
             f"the tokenizer in {directory} has {size} tokens, the model only {known}; fetch the one of this model"
         )
+
+
+def _check_image_processor(directory: Path) -> None:
+    if lack := lack_of_image_processor(directory):
+        raise ModelError(f"the image processor in {directory} cannot be loaded: {lack}; fetch it again")
+    _load(transformers.AutoImageProcessor, directory, "image processor")
 
 
 def _check_memory(directory: Path, device: torch.device) -> None:
