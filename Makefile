@@ -38,7 +38,9 @@ $(VENV)/.installed: $(VENV)/.packages $(INTERFACES)
 demo: install
 	$(BIN)/vitron demo $(SOURCE) --out $(OUT)
 
+# The box tracker's loops are compiled once, before the tests, not by each of the processes that they start.
 test: install $(VENV)/.tensorrt
+	$(BIN)/python -c "from vitron_ros.tracking import default_tracker, warm_up; warm_up.warm_up(default_tracker.DefaultTracker())"
 	$(BIN)/python -m pytest --numprocesses 2
 
 lint: install
