@@ -196,7 +196,8 @@ def test_a_node_that_goes_in_mid_command_says_so_and_ends_what_it_began(rig, tra
     rig.camera.run_until(lambda: publisher.get_subscription_count() > 0)
     rig.segmentation.gate.clear()
     publisher.publish(String(data="cut out the blue square"))
-    rig.camera.run_until(lambda: rig.segmentation.jobs)
+    rig.camera.run_until(lambda: rig.segmentation.jobs or answers)
+    assert not answers
     rig.node.executor.create_task(getattr(rig.node, f"trigger_{transition}"))
     rig.camera.run_until(lambda: answers and GoalStatus.STATUS_CANCELED in ended)
     assert answers == ["the node was deactivated"]
