@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from action_msgs.msg import GoalStatus, GoalStatusArray
 from rclpy.action import ActionClient
+from rclpy.qos import qos_profile_action_status_default
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 from vitron_msgs.action import Command, RunModule
@@ -189,7 +190,7 @@ def test_a_node_that_goes_in_mid_command_says_so_and_ends_what_it_began(rig, tra
         GoalStatusArray,
         "segmentation/run/_action/status",
         lambda message: ended.extend(each.status for each in message.status_list),
-        10,
+        qos_profile_action_status_default,  # of which the last comes, however late the topic is found
     )
     publisher = rig.probe.create_publisher(String, "command", qos.EVENTS)
     rig.probe.settle("command")
