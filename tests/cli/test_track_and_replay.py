@@ -261,7 +261,7 @@ def test_a_phrase_in_one_image_is_a_question(tmp_path, capsys):
 
 @pytest.mark.parametrize("presses", [1, 2])
 def test_ctrl_c_ends_a_run_with_its_results_and_a_second_one_without(monkeypatch, tmp_path, capsys, presses):
-    drawn = []
+    drawn, before = [], signal.getsignal(signal.SIGINT)
 
     def draw(rgb, overlays):
         drawn.append(rgb)
@@ -280,4 +280,4 @@ def test_ctrl_c_ends_a_run_with_its_results_and_a_second_one_without(monkeypatch
     else:
         assert (code, written) == (130, [])
         assert capsys.readouterr().err.endswith("vitron track: interrupted\n")
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
