@@ -31,16 +31,16 @@ $(VENV)/.tensorrt: $(VENV)/.packages
 	$(PIP) $(PINS) tensorrt-rtx || echo "there is no tensorrt-rtx for this machine: tests that build its engines are skipped"
 	touch $@
 
+# The box tracker's loops are compiled here, and not by the first node that follows something.
 $(VENV)/.installed: $(VENV)/.packages $(INTERFACES)
 	$(PIP) $(PINS) --force-reinstall --no-deps ./msg
+	$(BIN)/python -c "from vitron_ros.tracking import default_tracker, warm_up; warm_up.warm_up(default_tracker.DefaultTracker())"
 	touch $@
 
 demo: install
 	$(BIN)/vitron demo $(SOURCE) --out $(OUT)
 
-# The box tracker's loops are compiled once, before the tests, not by each of the processes that they start.
 test: install $(VENV)/.tensorrt
-	$(BIN)/python -c "from vitron_ros.tracking import default_tracker, warm_up; warm_up.warm_up(default_tracker.DefaultTracker())"
 	$(BIN)/python -m pytest --numprocesses 2
 
 lint: install

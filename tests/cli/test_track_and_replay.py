@@ -259,9 +259,34 @@ def test_a_phrase_in_one_image_is_a_question(tmp_path, capsys):
     assert "is one image, over before a model answers; ask where a thing is: vitron ask" in capsys.readouterr().err
 
 
+@pytest.fixture
+def interrupts():
+    """Sets what Ctrl-C does in a process: a shell has it ignored by what it runs in the background."""
+    before = signal.getsignal(signal.SIGINT)
+    yield lambda handler: signal.signal(signal.SIGINT, handler)
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_run_in_the_background_goes_on_ignoring_ctrl_c(monkeypatch, tmp_path, interrupts):
+    interrupts(signal.SIG_IGN)
+
+    def draw(rgb, overlays):
+        signal.raise_signal(signal.SIGINT)
+        return rgb
+
+    monkeypatch.setattr(run_goals, "draw_tracks", draw)
+    out = tmp_path / "out"
+    assert main(["track", SAMPLE, "--box", "100,200,180,290", "--frames", "4", "--out", str(out)]) == 0
+    assert open_source(str(out / "tracks.mp4")).count == 4
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
 @pytest.mark.parametrize("presses", [1, 2])
-def test_ctrl_c_ends_a_run_with_its_results_and_a_second_one_without(monkeypatch, tmp_path, capsys, presses):
-    drawn, before = [], signal.getsignal(signal.SIGINT)
+def test_ctrl_c_ends_a_run_with_its_results_and_a_second_one_without(
+    monkeypatch, tmp_path, capsys, interrupts, presses
+):
+    interrupts(signal.default_int_handler)
+    drawn = []
 
     def draw(rgb, overlays):
         drawn.append(rgb)
@@ -280,4 +305,4 @@ def test_ctrl_c_ends_a_run_with_its_results_and_a_second_one_without(monkeypatch
     else:
         assert (code, written) == (130, [])
         assert capsys.readouterr().err.endswith("vitron track: interrupted\n")
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -108,7 +108,7 @@ def test_a_clock_that_stands_still_stops_the_robot_and_when_it_goes_on_the_robot
     controller = following(max_acceleration=1.0)
     now_ns = SECOND_NS + 20 * STEP_NS
     assert drive(controller, (3, 0.2, 0), 20)[-1].linear == 0.5
-    assert controller.step(now_ns, does_clock_go=False) == STOP
+    assert controller.step(now_ns, is_clock_running=False) == STOP
     assert controller.standstill is Standstill.CLOCK
     assert 0 < controller.step(now_ns + STEP_NS).linear <= 0.05 + 1e-9
 

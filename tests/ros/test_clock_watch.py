@@ -15,7 +15,7 @@ from vitron_ros.ros.clock_watch import ClockWatch
     [
         ([(0, 0.0), (0, 1.0)], ""),
         ([(0, 0.0), (0, 1.1)], "use_sim_time is set, and nobody publishes /clock"),
-        ([(5, 0.0), (5, 9.0)], "/clock has stood still for 9 s; its publisher is paused, or has ended"),
+        ([(5, 0.0), (5, 9.0)], "/clock has not advanced for 9 s; its publisher is paused, or has ended"),
         ([(5, 0.0), (6, 9.0)], ""),
         ([(5, 0.0), (5, 9.0), (6, 10.0), (6, 10.9)], ""),
         ([(9, 0.0), (1, 2.0), (1, 2.5)], ""),

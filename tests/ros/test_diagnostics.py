@@ -76,8 +76,8 @@ def status(
         ),
         ({"images": 0, "qos_problem": "set image_qos to sensor_data"}, ERROR, "set image_qos to sensor_data"),
         ({"qos_problem": "set image_qos to sensor_data"}, WARN, "set image_qos to sensor_data"),
-        ({"clock_stands": "nobody publishes /clock", "age_s": 5.0}, WARN, "nobody publishes /clock"),
-        ({"clock_stands": "nobody publishes /clock", "images": 0}, STALE, "nobody publishes /clock"),
+        ({"stopped_clock": "nobody publishes /clock", "age_s": 5.0}, WARN, "nobody publishes /clock"),
+        ({"stopped_clock": "nobody publishes /clock", "images": 0}, STALE, "nobody publishes /clock"),
     ],
 )
 def test_a_camera(stream, level, says):
@@ -93,7 +93,7 @@ def test_one_problem_does_not_hide_another():
 
 
 def test_a_camera_is_not_said_to_be_ahead_of_a_clock_that_stands_still():
-    said = status(ahead_s=3600.0, clock_stands="use_sim_time is set, and nobody publishes /clock")
+    said = status(ahead_s=3600.0, stopped_clock="use_sim_time is set, and nobody publishes /clock")
     assert (said.level, said.message) == (WARN, "use_sim_time is set, and nobody publishes /clock")
 
 

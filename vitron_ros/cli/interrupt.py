@@ -12,7 +12,8 @@ class Interrupt:
     """While it is entered, the first Ctrl-C is noted and the second raises KeyboardInterrupt.
 
     An exception at the first one could strike anywhere, and the results would be lost unless by chance it struck where
-    they can be kept. Where no signals are handled, in any thread but the main one, it does nothing.
+    they can be kept. It does nothing in a thread other than the main one, which alone handles signals, nor in a command
+    that ignores Ctrl-C, as a shell has those in the background do.
 
     Attributes:
         is_asked: whether there was a first Ctrl-C; to be looked at between two pieces of work.
@@ -23,7 +24,8 @@ class Interrupt:
         self._before: signal._HANDLER = None
 
     def __enter__(self) -> "Interrupt":
-        if threading.current_thread() is threading.main_thread():
+        is_ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        if threading.current_thread() is threading.main_thread() and not is_ignored:
             self._before = signal.signal(signal.SIGINT, self._note)
         return self
 

@@ -36,7 +36,7 @@ class Standstill(Enum):
     NO_POSE = "no pose of the target has come yet"
     LOST = "the target is not seen"
     STALE = "the newest pose of the target is too old"
-    CLOCK = "the clock stands still: nobody publishes /clock"
+    CLOCK = "the clock has stopped: nobody publishes /clock"
     AHEAD = "the target's pose is stamped ahead of this clock; synchronise the clocks"
 
 
@@ -115,17 +115,17 @@ class FollowController:
         if self._target is None or stamp_ns >= self._target.stamp_ns:
             self._target, self._lost_ns = None, max(stamp_ns, self._lost_ns or 0)
 
-    def step(self, now_ns: int, *, does_clock_go: bool = True) -> Velocity:
+    def step(self, now_ns: int, *, is_clock_running: bool = True) -> Velocity:
         """The velocity from now on. To be called at least every 50 ms while there is a goal.
 
         Args:
-            does_clock_go: whether `now_ns` still grows: no pose gets old by a clock that stands.
+            is_clock_running: whether `now_ns` advances: by a stopped clock no pose gets old.
         """
         elapsed_s = 0.0 if self._stepped_ns is None else (now_ns - self._stepped_ns) / SECOND_NS
         if elapsed_s < 0:  # the clock began anew, as with a bag or a simulation
             self._target = self._lost_ns = None
         self._stepped_ns = now_ns
-        self.standstill = self._standstill(now_ns, does_clock_go)
+        self.standstill = self._standstill(now_ns, is_clock_running)
         if self._target is None or self.standstill is not None:
             self._velocity = STOP
         else:
@@ -143,10 +143,10 @@ class FollowController:
         speed = (distance - last.distance) / elapsed_s + self._velocity.linear * math.cos(last.bearing)
         return last.speed + (1 - math.exp(-elapsed_s / over_s)) * (speed - last.speed)
 
-    def _standstill(self, now_ns: int, does_clock_go: bool) -> Standstill | None:
+    def _standstill(self, now_ns: int, is_clock_running: bool) -> Standstill | None:
         if not self._has_goal:
             return Standstill.NO_GOAL
-        if not does_clock_go:
+        if not is_clock_running:
             return Standstill.CLOCK
         if self._target is None:
             return Standstill.NO_POSE if self._lost_ns is None else Standstill.LOST

@@ -1,4 +1,4 @@
-"""Whether a node's clock goes on: with `use_sim_time` it is as alive as whoever publishes /clock."""
+"""Whether a node's clock runs: with `use_sim_time` it is as alive as whoever publishes /clock."""
 
 import time
 
@@ -17,7 +17,7 @@ class ClockWatch:
 
     @property
     def problem(self) -> str:
-        """That the clock stands still, and since when; empty: it goes on, as far as those who asked before can tell."""
+        """That the clock has stopped, and since when; empty: it runs. Each look at it is one more observation."""
         now_ns, steady_s = int(self._clock.now().nanoseconds), time.monotonic()
         if now_ns != self._now_ns:
             self._now_ns, self._since_s = now_ns, steady_s
@@ -25,4 +25,4 @@ class ClockWatch:
             return ""
         if not now_ns:
             return "use_sim_time is set, and nobody publishes /clock"
-        return f"/clock has stood still for {steady_s - self._since_s:.0f} s; its publisher is paused, or has ended"
+        return f"/clock has not advanced for {steady_s - self._since_s:.0f} s; its publisher is paused, or has ended"

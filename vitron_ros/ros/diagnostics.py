@@ -28,20 +28,20 @@ def camera_status(
     config: PerceptionConfig,
     source_problem: Callable[[], str] = str,
     positions: PositionSummary = NO_POSITIONS,
-    clock_stands: str = "",
+    stopped_clock: str = "",
 ) -> DiagnosticStatus:
     """One status with all that is wrong: STALE without images, ERROR if their QoS can never match, else WARN.
 
     Args:
         node_name: with its namespace.
-        clock_stands: that the node's clock stands still, and tells no silence; empty: it goes on.
+        stopped_clock: that the node's clock has stopped, by which no silence is seen; empty: it runs.
         source_problem: asked only of a silent camera: what is wrong with its topic; empty: nothing.
     """
     age_s = _since_s(summary.last_arrival_ns, now_ns)
-    is_silent = age_s > summary.silent_after_s and not (clock_stands and summary.processed)
+    is_silent = age_s > summary.silent_after_s and not (stopped_clock and summary.processed)
     is_unread = summary.bad > 0 and _since_s(summary.last_bad_ns, now_ns) <= summary.silent_after_s
     problems = [qos_problem] if qos_problem else []
-    problems += _problems(summary, clock_stands or clock_problem(summary, now_ns, config.max_image_age))
+    problems += _problems(summary, stopped_clock or clock_problem(summary, now_ns, config.max_image_age))
     if positions.problem:
         problems.append(f"targets have no position in space: {positions.problem}")
     if qos_problem and is_silent:

@@ -213,7 +213,7 @@ class FollowNode(ConfiguredNode[FollowConfig]):
 
     def _drive(self) -> None:
         now = self.get_clock().now()
-        velocity = self.controller.step(now.nanoseconds, does_clock_go=not self._clock_watch.problem)
+        velocity = self.controller.step(now.nanoseconds, is_clock_running=not self._clock_watch.problem)
         self._commands.publish(self._command(velocity, now))
         self._tell_standstill()
 

@@ -81,9 +81,9 @@ class ImageHistory:
             )
         return found
 
-    def has(self, stamp_ns: int) -> bool:
-        """Whether the image of a stamp is kept. May be called from any thread."""
-        return any(stamp == stamp_ns for stamp, _ in list(self._images))
+    def stamps_ns(self) -> set[int]:
+        """Of the images that are kept. May be called from any thread."""
+        return {stamp for stamp, _ in list(self._images)}
 
     def has_reached(self, stamp_ns: int) -> bool:
         """Whether the image of a stamp has come, or a later one. May be called from any thread."""

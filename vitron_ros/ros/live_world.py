@@ -271,10 +271,11 @@ class LiveWorld:
         """
         stamp_ns = target.stamp_ns if target is not None else 0
         if target is not None and target.track_id:
+            kept_ns = self._history.stamps_ns()
             for array in reversed(self._arrays()):
                 box = next((track.box for track in _shown(array) if track.id == target.track_id), None)
                 at_ns = ns_from_time(array.header.stamp)
-                if box is not None and self._has_image(at_ns):
+                if box is not None and at_ns in kept_ns:
                     stamp_ns, target = at_ns, replace(target, region=Region.from_box(box), stamp_ns=at_ns)
                     break
         never = CommandFailure(Outcome.INPUT_STALE, "the image that was answered for has not come to this node")
@@ -296,11 +297,12 @@ class LiveWorld:
         clip: list[TrackArray] = []
 
         def is_long_enough() -> bool:
+            kept_ns = self._history.stamps_ns()
             seen = [
                 array
                 for array in self._arrays()
                 if any(track.id == target.track_id for track in _shown(array))
-                and self._has_image(ns_from_time(array.header.stamp))
+                and ns_from_time(array.header.stamp) in kept_ns
             ]
             clip[:] = _last_span(seen, duration_ns)
             return bool(clip)
@@ -374,9 +376,6 @@ class LiveWorld:
         if history is None:
             raise CommandFailure(Outcome.REFUSED, f"there is no camera {self._request.camera[:80]!r}")
         return history
-
-    def _has_image(self, stamp_ns: int) -> bool:
-        return self._history.has(stamp_ns)
 
     def _arrays(self) -> list[TrackArray]:
         return list(self._links.tracks.get(self._request.camera, ()))

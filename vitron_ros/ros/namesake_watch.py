@@ -4,9 +4,8 @@ import time
 
 from rclpy.node import Node
 
-PATIENCE_S = (
-    30.0  # Fast DDS needs 20 s to forget a node that was killed, and the launch file starts the next one after 3
-)
+# Fast DDS needs 20 s to forget a node that was killed, and the launch file starts the next one after 3.
+PATIENCE_S = 30.0
 
 
 class NamesakeWatch:

@@ -60,7 +60,7 @@ class PerceptionNode(ConfiguredNode[PerceptionConfig]):
         self._ids = itertools.count(1)
         self._ports: dict[str, CameraPort] = {}
         self._clock_watch = ClockWatch(self)
-        self._did_clock_stand = False  # when it was last looked at
+        self._was_clock_stopped = False  # when it was last looked at
         self._skewed: set[str] = set()  # cameras whose clocks the log has named since activation
         self._load = load
         self._model: ModelWorker | None = None
@@ -169,14 +169,14 @@ class PerceptionNode(ConfiguredNode[PerceptionConfig]):
 
     def _diagnose(self) -> None:
         array = DiagnosticArray(header=Header(stamp=self.get_clock().now().to_msg()))
-        node_name, clock_stands = self.get_fully_qualified_name(), self._clock_watch.problem
-        if clock_stands and not self._did_clock_stand:
-            self.get_logger().warning(clock_stands)
-        self._did_clock_stand = bool(clock_stands)
+        node_name, stopped_clock = self.get_fully_qualified_name(), self._clock_watch.problem
+        if stopped_clock and not self._was_clock_stopped:
+            self.get_logger().warning(stopped_clock)
+        self._was_clock_stopped = bool(stopped_clock)
         for name, port in self._ports.items():
             summary = port.summary()
             if summary is not None:
-                if not clock_stands:
+                if not stopped_clock:
                     self._tell_skew(name, clock_problem(summary, port.now_ns(), self.config.max_image_age))
                 array.status.append(
                     camera_status(
@@ -188,7 +188,7 @@ class PerceptionNode(ConfiguredNode[PerceptionConfig]):
                         self.config,
                         port.source_problem,
                         port.positions,
-                        clock_stands,
+                        stopped_clock,
                     )
                 )
         if self._model is not None:

@@ -17,7 +17,6 @@ from vitron_ros.tracking.window import CELLS, CHANNELS, Features, Spectrum, cell
 LABEL_WIDTH = 0.1  # of the target's mean size
 INERTIA = 16.0  # of the last filter
 PENALTIES = (1.0, 10.0)  # of ADMM, one an iteration
-
 STEPS = 12  # of a cell, in which the peak is placed
 
 _FREQUENCY = np.arange(CELLS // 2 + 1)
